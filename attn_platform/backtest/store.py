@@ -1,0 +1,68 @@
+"""Backtest of a strategy from the lake to the lake.
+
+Tables: `backtest_<strategy>` (daily figures), `backtest_<strategy>_trades`, `backtest_<strategy>_holdings` and
+`backtest_<strategy>_delistings`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.simulator import BacktestResult, run_backtest, targets_from_frame
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.lake import Lake
+
+PARTS = ("trades", "holdings", "delistings")
+
+
+def backtest_table(strategy: str, part: str | None = None) -> str:
+    """Table of a strategy's daily figures, or of one of `PARTS`."""
+    return f"backtest_{strategy}" if part is None else f"backtest_{strategy}_{part}"
+
+
+def write_backtest(
+    lake: Lake,
+    calendar: Calendar,
+    strategy: str,
+    portfolios: str,
+    benchmark: str,
+    last: np.datetime64,
+    config: BacktestConfig,
+) -> BacktestResult:
+    """Backtest all target portfolios of table `portfolios` up to session `last`, and write its tables."""
+    targets = lake.read(portfolios, columns=["date", "symbol", "weight"]).to_pandas()
+    targets["date"] = pd.to_datetime(targets["date"])
+    targets = targets[targets["weight"] > 0]
+    first = targets["date"].min().to_datetime64().astype("datetime64[D]")
+    market = load_dense(lake, calendar, first, last, BACKTEST_FIELDS)
+    result = run_backtest(
+        targets_from_frame(targets), market, benchmark_returns(lake, market, benchmark), config, until=last
+    )
+    lake.write(backtest_table(strategy), _table(result.daily))
+    for part in PARTS:
+        lake.write(backtest_table(strategy, part), _table(getattr(result, part)))
+    return result
+
+
+def benchmark_returns(lake: Lake, market: DenseMarket, index: str) -> np.ndarray:
+    """[T] close-to-close returns of an index over the market's sessions; NaN in the first."""
+    bars = lake.read("index_bar", market.sessions[0], market.sessions[-1], ["date", "index", "close"]).to_pandas()
+    closes = bars[bars["index"] == index].set_index("date")["close"]
+    if closes.empty:
+        raise MissingDataError(f"index_bar has no {index} from {market.sessions[0]} on; import it")
+    closes.index = pd.DatetimeIndex(closes.index)
+    aligned = closes.reindex(pd.DatetimeIndex(market.sessions)).to_numpy(dtype=float)
+    return np.concatenate([[np.nan], aligned[1:] / aligned[:-1] - 1.0])
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    dated = frame.assign(date=pd.to_datetime(frame["date"]).dt.date)
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    schema = schema.set(schema.get_field_index("date"), pa.field("date", pa.date32()))
+    return pa.Table.from_pandas(dated, schema=schema, preserve_index=False).replace_schema_metadata(None)

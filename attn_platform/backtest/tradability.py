@@ -1,0 +1,59 @@
+"""Which stocks can be bought and sold in a session (spec/05).
+
+Suspended: neither. One-price limit-up board (open = high = low = close = the up limit): not bought. One-price
+limit-down board: not sold. A stock that touches its limit but traded at other prices too trades at the session's vwap.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+
+from attn_platform.backtest.config import ExecutionPrice
+
+TRADABILITY_FIELDS = ("open", "high", "low", "close", "up_limit", "down_limit", "is_suspended")
+
+# Prices move in ticks of 0.01; two prices less than half a tick apart are the same price.
+HALF_TICK = 0.005
+
+
+class Restriction(IntEnum):
+    """What keeps a stock from being traded in a session."""
+
+    NONE = 0
+    LIMIT_UP = 1
+    LIMIT_DOWN = 2
+    SUSPENDED = 3
+    NO_ROW = 4
+
+
+def restrictions(fields: Mapping[str, np.ndarray], execution_price: ExecutionPrice = "vwap") -> np.ndarray:
+    """Restriction of each stock, int8 of the shape of the fields (any shape, raw prices of the contract).
+
+    NaN in `is_suspended` means that the stock has no row (not yet listed, or delisted). A stock without a positive
+    execution price counts as suspended. A missing limit price means that the session has no limit.
+    """
+    open_, high, low, close = (fields[name] for name in ("open", "high", "low", "close"))
+    price = fields[execution_price]
+    with np.errstate(invalid="ignore"):
+        one_price = (high - low < HALF_TICK) & (abs(open_ - close) < HALF_TICK) & (abs(high - close) < HALF_TICK)
+        return np.select(
+            [
+                np.isnan(fields["is_suspended"]),
+                (fields["is_suspended"] > 0) | ~(price > 0),
+                one_price & (abs(close - fields["up_limit"]) < HALF_TICK),
+                one_price & (abs(close - fields["down_limit"]) < HALF_TICK),
+            ],
+            [Restriction.NO_ROW, Restriction.SUSPENDED, Restriction.LIMIT_UP, Restriction.LIMIT_DOWN],
+            default=Restriction.NONE,
+        ).astype(np.int8)
+
+
+def can_buy(restriction: np.ndarray) -> np.ndarray:
+    """Stocks that can be bought."""
+    return (restriction == Restriction.NONE) | (restriction == Restriction.LIMIT_DOWN)
+
+
+def can_sell(restriction: np.ndarray) -> np.ndarray:
+    """Stocks that can be sold."""
+    return (restriction == Restriction.NONE) | (restriction == Restriction.LIMIT_UP)

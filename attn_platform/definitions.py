@@ -1,0 +1,44 @@
+"""The one place where everything meets: `build_defs` makes Dagster's definitions of a home, `defs` those of ATTN_HOME."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from attn_platform.orchestration.assets import backtests, factors, market, portfolios, predictions, reports, training
+from attn_platform.orchestration.assets import universe as universe_assets
+from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.jobs import build_jobs
+from attn_platform.orchestration.partitions import Partitions, build_partitions
+from attn_platform.orchestration.schedules import build_schedules
+from attn_platform.studies.settings import Home
+
+
+def partitions_of(home: Home) -> Partitions:
+    """Partitions of a home's sessions, windows and rebalances."""
+    return build_partitions(
+        home.calendar, home.first_session, home.last_session, home.study.windows, home.study.rebalance_every
+    )
+
+
+def build_defs(home: Home | None = None) -> dg.Definitions:
+    """Assets, checks, jobs and schedules of `home` (default: ATTN_HOME, else ./data)."""
+    home = home or Home.open()
+    enable_batches()
+    partitions = partitions_of(home)
+    assets = [
+        *market.build(home, partitions),
+        *universe_assets.build(home, partitions),
+        *factors.build(home, partitions),
+        *training.build(home, partitions),
+        *predictions.build(home, partitions),
+        *portfolios.build(home, partitions),
+        *backtests.build(home),
+        *reports.build(home),
+    ]
+    jobs = build_jobs(home, partitions)
+    return dg.Definitions(
+        assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs)
+    )
+
+
+defs = build_defs()

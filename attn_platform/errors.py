@@ -1,0 +1,54 @@
+"""Every error that the platform raises on purpose.
+
+A user's mistake raises a subclass of `PlatformError`; the message names what is wrong (file, table, row, column), and
+what to do about it. The command line prints it on one line and exits with `exit_code`; anything else is a defect of
+ours and keeps its traceback.
+"""
+
+
+class PlatformError(Exception):
+    """Base of all expected errors."""
+
+    exit_code = 1
+
+
+class BadInputError(PlatformError):
+    """What the user handed over cannot be used as it is; nothing was written."""
+
+    exit_code = 2
+
+
+class ContractError(BadInputError):
+    """A table breaks the data contract: unknown column, wrong type, duplicate key, impossible value."""
+
+
+class SourceError(BadInputError):
+    """A file or folder of a vendor is missing, empty, truncated or not what it should be."""
+
+
+class ConfigurationError(BadInputError):
+    """A configuration value is unknown, out of range or contradicts another."""
+
+
+class CalendarError(BadInputError):
+    """A date is no session, or lies outside the calendar."""
+
+
+class MissingDataError(PlatformError):
+    """The lake lacks a table, sessions or columns that the computation cannot do without."""
+
+
+class TrainingError(PlatformError):
+    """Training cannot start or has diverged."""
+
+
+class CheckpointError(PlatformError):
+    """A checkpoint is absent, damaged, or does not fit what is asked of it."""
+
+
+class PortfolioError(PlatformError):
+    """The weekly problem cannot be posed, or no solver status that can be trusted came back."""
+
+
+class SimulationError(PlatformError):
+    """The backtest met a state that no rule covers."""

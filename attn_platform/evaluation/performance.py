@@ -1,0 +1,147 @@
+"""Performance of an enhanced portfolio: AI-69 exhibits 11, 23, 24, 35 and AI-55 exhibits 2, 4, 6, 21, 35.
+
+The definitions are those recovered from the published tables (spec/05, "Figures"): no risk-free rate, 252 sessions a
+year, and an excess net value that compounds the daily difference, Π(1 + r_p − r_b).
+
+`daily` is a frame with date, return, benchmark_return and turnover (two-sided), as `BacktestResult.daily`: rows in the
+order of the sessions, and a first row without returns is the base.
+"""
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.errors import ContractError, MissingDataError
+from attn_platform.evaluation.config import EvaluationConfig
+
+DAILY_COLUMNS = ("date", "return", "benchmark_return", "turnover")
+MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
+
+
+def performance_figures(daily: pd.DataFrame, config: EvaluationConfig | None = None) -> dict[str, float]:
+    """The twelve figures, keyed by the columns of the published tables; a ratio to zero is NaN."""
+    config = config or EvaluationConfig()
+    sessions = _sessions(daily)
+    returns, excess = sessions["return"], sessions["excess_return"]
+    years = len(sessions) / config.sessions_per_year
+    annual_return, excess_annual_return = ((1 + _total(r)) ** (1 / years) - 1 for r in (returns, excess))
+    volatility, tracking_error = (_annual_deviation(r, config) for r in (returns, excess))
+    max_drawdown, excess_max_drawdown = (float(drawdowns(r).max()) for r in (returns, excess))
+    return {
+        "annual_return": annual_return,
+        "annual_volatility": volatility,
+        "sharpe": _ratio(annual_return, volatility),
+        "max_drawdown": max_drawdown,
+        "calmar": _ratio(annual_return, max_drawdown),
+        "excess_annual_return": excess_annual_return,
+        "tracking_error": tracking_error,
+        "information_ratio": _ratio(excess_annual_return, tracking_error),
+        "excess_max_drawdown": excess_max_drawdown,
+        "excess_calmar": _ratio(excess_annual_return, excess_max_drawdown),
+        "monthly_win_rate": float((_compounded(sessions, "excess_return", "M") > 0).mean()),
+        "annual_two_sided_turnover": float(sessions["turnover"].sum() / years),
+    }
+
+
+def drawdowns(returns: pd.Series) -> pd.Series:
+    """Drawdown after each return: 1 − net value / its highest value so far (the start, 1, included); from 0 to 1."""
+    net_value = (1 + returns).cumprod()
+    return 1 - net_value / net_value.cummax().clip(lower=1.0)
+
+
+def monthly_excess_returns(daily: pd.DataFrame) -> pd.DataFrame:
+    """Year × month table of excess returns: year, 01 … 12, year_total, as AI-55 exhibits 2, 4, 6 print it.
+
+    Excess returns of months and years compound the daily differences, so a year's total is its months' geometric one.
+    """
+    sessions = _sessions(daily)
+    months = _compounded(sessions, "excess_return", "M")
+    by_month = pd.DataFrame(
+        {
+            "year": [p.year for p in months.index],
+            "month": [f"{p.month:02d}" for p in months.index],
+            "value": months.to_numpy(),
+        }
+    )
+    table = by_month.pivot_table(index="year", columns="month", values="value").reindex(columns=list(MONTHS))
+    table["year_total"] = _compounded(sessions, "excess_return", "Y").to_numpy()
+    return table.rename_axis(columns=None).reset_index()
+
+
+def yearly_figures(daily: pd.DataFrame, config: EvaluationConfig | None = None) -> pd.DataFrame:
+    """Figures of each calendar year (a first or last year may be partial; returns are not annualised).
+
+    Columns: year, sessions, return, benchmark_return, excess_return, annual_volatility, tracking_error, max_drawdown,
+    excess_max_drawdown, months_won, months, two_sided_turnover. Drawdowns are those within the year.
+    """
+    config = config or EvaluationConfig()
+    sessions = _sessions(daily)
+    rows = []
+    for year, part in sessions.groupby(sessions["date"].dt.year):
+        months = _compounded(part, "excess_return", "M")
+        rows.append(
+            {
+                "year": year,
+                "sessions": len(part),
+                "return": _total(part["return"]),
+                "benchmark_return": _total(part["benchmark_return"]),
+                "excess_return": _total(part["excess_return"]),
+                "annual_volatility": _annual_deviation(part["return"], config),
+                "tracking_error": _annual_deviation(part["excess_return"], config),
+                "max_drawdown": drawdowns(part["return"]).max(),
+                "excess_max_drawdown": drawdowns(part["excess_return"]).max(),
+                "months_won": int((months > 0).sum()),
+                "months": len(months),
+                "two_sided_turnover": part["turnover"].sum(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def worst_weeks(daily: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """The calendar weeks with the lowest excess return, worst first.
+
+    Columns: first_session, last_session, return, benchmark_return, excess_return.
+    """
+    sessions = _sessions(daily)
+    dates = sessions["date"].groupby(sessions["date"].dt.to_period("W"))
+    table = pd.DataFrame({"first_session": dates.min(), "last_session": dates.max()})
+    for name in ("return", "benchmark_return", "excess_return"):
+        table[name] = _compounded(sessions, name, "W")
+    return table.sort_values("excess_return", kind="stable").head(count).reset_index(drop=True)
+
+
+def _sessions(daily: pd.DataFrame) -> pd.DataFrame:
+    """The sessions that have a return, with the excess return; the base row is left out."""
+    absent = [name for name in DAILY_COLUMNS if name not in daily.columns]
+    if absent:
+        raise ContractError(f"the daily frame of a backtest has no column {', '.join(absent)}")
+    sessions = daily[list(DAILY_COLUMNS)].reset_index(drop=True)
+    if not (sessions["date"].is_monotonic_increasing and sessions["date"].is_unique):
+        raise ContractError("the daily frame of a backtest must have one row a session, in order")
+    if len(sessions) and sessions.loc[0, ["return", "benchmark_return"]].isna().all():
+        sessions = sessions.iloc[1:]
+    if sessions.empty:
+        raise MissingDataError("the backtest has no session after its base: nothing to measure yet")
+    holes = sessions[sessions.isna().any(axis=1)]
+    if not holes.empty:
+        raise MissingDataError(
+            f"the daily frame of a backtest has a hole on {holes['date'].iloc[0]:%Y-%m-%d}; run the backtest again"
+        )
+    return sessions.assign(excess_return=sessions["return"] - sessions["benchmark_return"])
+
+
+def _compounded(sessions: pd.DataFrame, name: str, period: str) -> pd.Series:
+    """A return compounded by calendar period (W, M or Y), for the periods that have a session."""
+    return (1 + sessions[name]).groupby(sessions["date"].dt.to_period(period)).prod() - 1
+
+
+def _total(returns: pd.Series) -> float:
+    return float(np.prod(1 + returns.to_numpy()) - 1)
+
+
+def _annual_deviation(returns: pd.Series, config: EvaluationConfig) -> float:
+    return float(returns.std() * np.sqrt(config.sessions_per_year))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else float("nan")

@@ -1,0 +1,105 @@
+"""The factor panel: the pre-processed factors of each session's cross-section, as the networks read them.
+
+Table `factor_panel`, one file a session: date, symbol and one float32 column a factor, in the study's order. A factor
+that is missing for everybody is 0 throughout, and its coverage of 0 is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from tqdm import tqdm
+
+from attn_platform.factors import catalogue
+from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_sessions
+from attn_platform.factors.store import CHUNK, chunks, family_table
+from attn_platform.market.lake import Lake, days, from_columns
+
+PANEL = "factor_panel"
+
+
+def families_of(features: Sequence[str]) -> tuple[str, ...]:
+    """Families that hold these factors, in catalogue order."""
+    wanted = {catalogue.definition(name).family for name in features}
+    return tuple(family for family in catalogue.families() if family in wanted)
+
+
+def write_panel(
+    lake: Lake,
+    sessions: np.ndarray,
+    members: Mapping[np.datetime64, np.ndarray],
+    features: Sequence[str],
+    config: PreprocessingConfig,
+    exposures: Mapping[np.datetime64, Exposures] | None = None,
+) -> dict[str, float]:
+    """Pre-process and write `sessions`; returns the share of stock-days with a value, by factor.
+
+    `members` are the sorted symbols of each session's cross-section, `exposures` what is regressed out of them (only
+    where the configuration neutralises).
+    """
+    observed = np.zeros(len(features))
+    total = 0
+    with tqdm(total=len(sessions), desc="panel", unit="session") as bar:
+        for chunk in chunks(sessions, CHUNK):
+            raw, offsets = raw_factors(lake, chunk, members, features)
+            observed += np.isfinite(raw).sum(axis=0)
+            total += len(raw)
+            if len(raw):
+                joined = _joined_exposures(chunk, exposures) if exposures is not None else None
+                values = preprocess_sessions(raw, offsets, config, joined).values.astype(np.float32)
+            else:
+                values = raw.astype(np.float32)
+            lengths = np.diff(offsets)
+            table = from_columns(
+                {
+                    "date": np.repeat(chunk, lengths),
+                    "symbol": np.concatenate([members[day] for day in chunk]).astype(str),
+                    **{name: values[:, at] for at, name in enumerate(features)},
+                }
+            )
+            lake.write_sessions(PANEL, table, chunk)
+            bar.update(len(chunk))
+    return {name: float(count) / total if total else 0.0 for name, count in zip(features, observed, strict=True)}
+
+
+def raw_factors(
+    lake: Lake, sessions: np.ndarray, members: Mapping[np.datetime64, np.ndarray], features: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factors before pre-processing: [rows, F] with NaN for missing, and the offsets [T+1] of the sessions' rows."""
+    offsets = np.concatenate([[0], np.cumsum([len(members[day]) for day in sessions])]).astype(np.int64)
+    raw = np.full((int(offsets[-1]), len(features)), np.nan)
+    position = {name: at for at, name in enumerate(features)}
+    symbols = np.unique(np.concatenate([members[day] for day in sessions]))
+    # Where in `raw` the row of a session and stock lies; -1 for stocks outside of the session's cross-section.
+    place = np.full((len(sessions), len(symbols)), -1, dtype=np.int64)
+    for at, day in enumerate(sessions):
+        place[at, np.searchsorted(symbols, members[day])] = np.arange(offsets[at], offsets[at + 1])
+    for family in families_of(features):
+        table = family_table(family)
+        if not lake.has(table):
+            continue
+        names = [d.name for d in catalogue.family(family) if d.name in position]
+        data = lake.read(table, sessions[0], sessions[-1], ["date", "symbol", *names])
+        code = pc.fill_null(pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string())), -1)
+        stock = code.combine_chunks().to_numpy(zero_copy_only=False)
+        row = np.searchsorted(sessions, days(data["date"]))
+        target = np.where(stock < 0, -1, place[row, stock])
+        inside = target >= 0
+        for name in names:
+            values = data[name].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+            raw[target[inside], position[name]] = values[inside]
+    return raw, offsets
+
+
+def _joined_exposures(sessions: np.ndarray, exposures: Mapping[np.datetime64, Exposures]) -> Exposures:
+    parts = [exposures[day] for day in sessions]
+    sizes = [part.log_market_value for part in parts]
+    return Exposures(
+        industry=np.concatenate([part.industry for part in parts]),
+        log_market_value=None
+        if any(size is None for size in sizes)
+        else np.concatenate([s for s in sizes if s is not None]),
+    )

@@ -1,0 +1,224 @@
+"""Cross-sectional pre-processing of the factors, a session at a time over its universe.
+
+AI-69 and AI-55's graph networks: winsorise at the median ± 5 MAD, z-score, fill missing values with 0. AI-55's XGBoost
+regresses out industry and log market value after winsorising; its variant nn_neutralize_industry industry only.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from pydantic import BaseModel, ConfigDict, Field
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.factors.kernels import BoolArray, FloatArray, over_threads
+
+IntArray = npt.NDArray[np.integer]
+
+ROUNDING = 1e-12  # a spread below this share of the level is what rounding leaves of a constant
+
+
+class PreprocessingConfig(BaseModel):
+    """How a session's cross-section is brought to a common scale."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mad_multiple: float = Field(5.0, gt=0)  # AI-69, AI-55
+    mad_scale: float = Field(1.0, gt=0)  # raw MAD; 1.4826 would make it a standard deviation under normality
+    neutralise: Literal["none", "industry", "industry_and_size"] = "none"  # AI-55's XGBoost: industry_and_size
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """Pre-processed factors of one session, or of S stacked ones.
+
+    `values` [rows, F] has no missing value. `coverage` [F] or [S, F] is the share of the session's stocks that had a
+    value before filling: at 0 the factor was missing for everybody, and is 0 throughout. `constant`, of the same shape,
+    marks factors whose values were all equal once winsorised: they have no z-score, and are 0 throughout as well.
+    """
+
+    values: FloatArray
+    coverage: FloatArray
+    constant: BoolArray
+
+
+@dataclass(frozen=True)
+class Exposures:
+    """What is regressed out, row by row as the factor values: industry codes and log market value."""
+
+    industry: IntArray
+    log_market_value: FloatArray | None = None
+
+
+def preprocess_session(
+    values: FloatArray, config: PreprocessingConfig | None = None, exposures: Exposures | None = None
+) -> Preprocessed:
+    """Pre-process one session's factors [n, F]: winsorise, neutralise if configured, z-score, fill with 0.
+
+    Values that are not finite are missing. `exposures` are needed only to neutralise.
+    """
+    config = config or PreprocessingConfig()
+    prepared = winsorise(values, config)
+    if config.neutralise != "none":
+        prepared = _neutralise_as_configured(prepared, config, exposures)
+    observed = np.isfinite(prepared)
+    scores = zscore(prepared)
+    constant = np.logical_and(observed.any(axis=0), np.isnan(scores).all(axis=0))
+    return Preprocessed(np.nan_to_num(scores, nan=0.0), observed.sum(axis=0) / max(len(values), 1), constant)
+
+
+def preprocess_sessions(
+    values: FloatArray,
+    offsets: IntArray,
+    config: PreprocessingConfig | None = None,
+    exposures: Exposures | None = None,
+) -> Preprocessed:
+    """Pre-process S stacked sessions [rows, F], each by itself; the k-th is rows offsets[k]:offsets[k + 1].
+
+    `offsets` [S + 1] ascend from 0 to the number of rows; `exposures` have one entry a row.
+    """
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(values) or np.any(np.diff(offsets) < 0):
+        raise ConfigurationError(f"session offsets must ascend from 0 to the number of rows, {len(values)}: {offsets}")
+    sessions, factors = len(offsets) - 1, values.shape[1]
+    stacked = Preprocessed(
+        np.empty(values.shape), np.empty((sessions, factors)), np.empty((sessions, factors), dtype=np.bool_)
+    )
+
+    def run(session: int) -> None:
+        rows = slice(offsets[session], offsets[session + 1])
+        result = preprocess_session(values[rows], config, None if exposures is None else _rows(exposures, rows))
+        stacked.values[rows] = result.values
+        stacked.coverage[session] = result.coverage
+        stacked.constant[session] = result.constant
+
+    over_threads(run, range(sessions))
+    return stacked
+
+
+def winsorise(values: FloatArray, config: PreprocessingConfig) -> FloatArray:
+    """Clip each factor [n, F] to its median ± mad_multiple × mad_scale × MAD; what is not finite becomes missing.
+
+    MAD is the median of the absolute distances from the median. Where more than half of the stocks share one value it
+    is 0, and the rule, taken at its word, leaves that value to everybody; `Preprocessed.constant` tells.
+    """
+    return _winsorise(_columns(values), config.mad_multiple * config.mad_scale).T
+
+
+def zscore(values: FloatArray) -> FloatArray:
+    """Each factor [n, F] less its mean, over its standard deviation (divided by n: the session is the population).
+
+    A factor without spread has no z-score: it becomes missing.
+    """
+    return _zscore(_columns(values)).T
+
+
+def neutralise(values: FloatArray, industry: IntArray, continuous: FloatArray | None = None) -> FloatArray:
+    """Residuals of each factor [n, F] on industry dummies and the columns of `continuous` ([n] or [n, C]).
+
+    Least squares over the stocks that have the factor and every continuous exposure; the others become missing. Every
+    code in `industry` [n] is a group of its own, also the one that marks stocks without an industry. Industries are
+    projected out as group means, then the continuous exposures, themselves net of industry, one after another.
+    """
+    exposures = np.empty((len(values), 0)) if continuous is None else np.atleast_2d(continuous.T).T
+    observed = np.isfinite(values) & np.all(np.isfinite(exposures), axis=1, keepdims=True)
+    codes, group = np.unique(industry, return_inverse=True)
+
+    def net_of_industry(x: FloatArray) -> FloatArray:
+        return _less_group_means(np.where(observed, x, 0.0), observed, group, len(codes))
+
+    residual = net_of_industry(values)
+    directions: list[FloatArray] = []
+    for exposure in exposures.T:
+        direction = net_of_industry(np.broadcast_to(exposure[:, None], values.shape))
+        for earlier in directions:
+            direction = direction - _projection(direction, earlier)
+        # What the earlier exposures explain leaves rounding only, which must not be regressed on.
+        direction = np.where(_is_rounding(direction, np.where(observed, exposure[:, None], 0.0)), 0.0, direction)
+        directions.append(direction)
+        residual = residual - _projection(residual, direction)
+    residual = np.where(_is_rounding(residual, np.where(observed, values, 0.0)), 0.0, residual)
+    return np.where(observed, residual, np.nan)
+
+
+def _neutralise_as_configured(
+    values: FloatArray, config: PreprocessingConfig, exposures: Exposures | None
+) -> FloatArray:
+    if exposures is None:
+        raise ConfigurationError(f"neutralise: {config.neutralise} needs each stock's industry; pass `exposures`")
+    if config.neutralise == "industry":
+        return neutralise(values, exposures.industry)
+    if exposures.log_market_value is None:
+        raise ConfigurationError("neutralise: industry_and_size needs log market values; pass them in `exposures`")
+    return neutralise(values, exposures.industry, exposures.log_market_value)
+
+
+def _rows(exposures: Exposures, rows: slice) -> Exposures:
+    size = exposures.log_market_value
+    return Exposures(exposures.industry[rows], None if size is None else size[rows])
+
+
+def _projection(x: FloatArray, direction: FloatArray) -> FloatArray:
+    """Column by column, the part of x along `direction`; nothing along a zero direction."""
+    squares = np.sum(direction * direction, axis=0)
+    return direction * (np.sum(x * direction, axis=0) / np.where(squares > 0, squares, 1.0))
+
+
+def _is_rounding(x: FloatArray, original: FloatArray) -> BoolArray:
+    """Columns of x [n, F] that are negligible against the columns they were left over from."""
+    return np.abs(x).max(axis=0, initial=0.0) <= ROUNDING * np.abs(original).max(axis=0, initial=0.0)
+
+
+def _columns(values: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(values.T, dtype=np.float64)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _less_group_means(x, observed, group, groups):  # type: ignore[no-untyped-def]
+    """Observed entries of x [n, F] less the mean of their group [n]; x and result are 0 where nothing is observed."""
+    totals, counts = np.zeros((groups, x.shape[1])), np.zeros((groups, x.shape[1]))
+    for i in range(len(x)):
+        for f in range(x.shape[1]):
+            totals[group[i], f] += x[i, f]
+            counts[group[i], f] += 1.0 if observed[i, f] else 0.0
+    out = np.empty_like(x)
+    for i in range(len(x)):
+        for f in range(x.shape[1]):
+            mean = totals[group[i], f] / counts[group[i], f]
+            out[i, f] = x[i, f] - mean if observed[i, f] else 0.0
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _winsorise(columns, multiple):  # type: ignore[no-untyped-def]
+    out = np.full(columns.shape, np.nan)
+    for f in range(len(columns)):
+        column = columns[f]
+        observed = column[np.isfinite(column)]
+        if len(observed) == 0:
+            continue
+        median = np.median(observed)
+        reach = multiple * np.median(np.abs(observed - median))
+        for i in range(len(column)):
+            if np.isfinite(column[i]):
+                out[f, i] = min(max(column[i], median - reach), median + reach)
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _zscore(columns):  # type: ignore[no-untyped-def]
+    out = np.full(columns.shape, np.nan)
+    for f in range(len(columns)):
+        column = columns[f]
+        observed = column[np.isfinite(column)]
+        if len(observed) == 0:
+            continue
+        first = observed[0]  # distances from it are exactly 0 for a constant factor
+        mean = np.mean(observed - first)
+        std = np.sqrt(np.mean((observed - first - mean) ** 2))
+        if std > ROUNDING * abs(first + mean):
+            for i in range(len(column)):
+                if np.isfinite(column[i]):
+                    out[f, i] = (column[i] - first - mean) / std
+    return out

@@ -1,0 +1,114 @@
+"""Dense [session, stock] arrays of the raw tables: what factors, universe, labels and backtests compute on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.contract import TABLES, TRADING_STATUSES
+from attn_platform.market.lake import Lake, days
+
+DENSE_TABLES = ("daily_bar", "valuation", "consensus")
+STATUS_CODES = {status: float(code) for code, status in enumerate(TRADING_STATUSES)}
+
+
+@dataclass(frozen=True)
+class DenseMarket:
+    """`fields[name]` is [T, N] float64, NaN where there is no row; booleans are 0 and 1.
+
+    `trading_status` holds the position in the contract's list of statuses (0 = normal).
+    """
+
+    sessions: np.ndarray
+    symbols: np.ndarray
+    fields: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise MissingDataError(f"field '{name}' was not loaded or its table is absent") from None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Sessions and stocks."""
+        return len(self.sessions), len(self.symbols)
+
+    def rows(self, selection: slice) -> DenseMarket:
+        """The same stocks over some of the sessions (views, no copies)."""
+        fields = {name: values[selection] for name, values in self.fields.items()}
+        return replace(self, sessions=self.sessions[selection], fields=fields)
+
+    def position(self, session: np.datetime64 | str) -> int:
+        """Row of a session."""
+        at = int(np.searchsorted(self.sessions, np.datetime64(session, "D")))
+        if at == len(self.sessions) or self.sessions[at] != np.datetime64(session, "D"):
+            raise MissingDataError(f"session {session} was not loaded")
+        return at
+
+
+def load_dense(
+    lake: Lake,
+    calendar: Calendar,
+    first: np.datetime64 | str,
+    last: np.datetime64 | str,
+    fields: Sequence[str],
+    symbols: np.ndarray | None = None,
+) -> DenseMarket:
+    """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
+
+    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Sessions without a
+    file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result).
+    """
+    sessions = calendar.between(first, last)
+    wanted = {
+        table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
+        for table in DENSE_TABLES
+    }
+    loaded = {
+        table: lake.read(table, first, last, ["date", "symbol", *names])
+        for table, names in wanted.items()
+        if (names or table == "daily_bar") and lake.has(table)
+    }
+    if symbols is None:
+        symbols = np.array(sorted(pc.unique(loaded["daily_bar"]["symbol"]).to_pylist()))
+    arrays: dict[str, np.ndarray] = {}
+    for table, data in loaded.items():
+        row, column, keep = _coordinates(data, sessions, symbols)
+        for name in wanted[table]:
+            arrays[name] = dense_array(numeric(data[name]), row, column, keep, (len(sessions), len(symbols)))
+    return DenseMarket(sessions, symbols, arrays)
+
+
+def numeric(values: pa.ChunkedArray) -> np.ndarray:
+    """A column as float64: null as NaN, booleans as 0 and 1, trading statuses as their position in the contract."""
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    elif pa.types.is_string(values.type):
+        values = pc.index_in(values, value_set=pa.array(TRADING_STATUSES))
+    return values.cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+
+
+def dense_array(
+    values: np.ndarray, row: np.ndarray, column: np.ndarray, keep: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Scatter `values` to [row, column]; NaN elsewhere."""
+    out = np.full(shape, np.nan)
+    out[row[keep], column[keep]] = values[keep]
+    return out
+
+
+def _coordinates(
+    data: pa.Table, sessions: np.ndarray, symbols: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    row = np.searchsorted(sessions, days(data["date"]))
+    code = pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string()))
+    column = code.cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+    keep = ~np.isnan(column)
+    return row, np.where(keep, column, 0).astype(np.int64), keep

@@ -1,0 +1,77 @@
+"""Where raw tables come from: the simulated market writes them, imported ones lie in the lake already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.contract import TABLES, conform
+from attn_platform.market.lake import Lake, days
+from attn_platform.market.simulation import SimulatedMarket
+
+logger = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Makes sure that raw tables are in the lake."""
+
+    def provide(self, table: str) -> int:
+        """A table without sessions; returns its rows."""
+        ...
+
+    def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
+        """Sessions of a table; returns rows by session. `MissingDataError` names the first one that is not to be had."""
+        ...
+
+
+class SimulatedSource:
+    """Writes tables of a simulated market, checked like any other vendor's."""
+
+    def __init__(self, market: SimulatedMarket, lake: Lake, calendar: Calendar) -> None:
+        self.market, self.lake, self.calendar = market, lake, calendar
+
+    def provide(self, table: str) -> int:
+        """Write the whole table."""
+        return self.lake.write(table, self._conformed(table, self.market.table(table))).rows
+
+    def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
+        """Write the sessions, a year at a time."""
+        rows: dict[str, int] = {}
+        for year in np.unique(sessions.astype("datetime64[Y]")):
+            chunk = sessions[sessions.astype("datetime64[Y]") == year]
+            data = self._conformed(table, self.market.table(table, chunk[0], chunk[-1]))
+            written = self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))
+            rows.update({session: result.rows for session, result in written.items()})
+        return rows
+
+    def _conformed(self, table: str, data: pa.Table) -> pa.Table:
+        return conform(data, TABLES[table], "simulated market", self.calendar)
+
+
+class ImportedSource:
+    """Finds what `attn import` has written; it checked every row on the way in."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def provide(self, table: str) -> int:
+        """Rows of the table."""
+        return self.lake.rows(table)
+
+    def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
+        """Rows of those sessions; the table may begin later than the range asked for, but must have no gap."""
+        held = self.lake.sessions(table)
+        if not len(held) or not len(wanted := sessions[sessions >= held[0]]):
+            raise MissingDataError(f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import them")
+        absent = np.setdiff1d(wanted, held)
+        if len(absent):
+            raise MissingDataError(
+                f"the lake lacks '{table}' on {absent[0]} and {len(absent) - 1} more sessions; import them (attn import)"
+            )
+        return {str(session): self.lake.rows(table, session) for session in wanted}

@@ -1,0 +1,279 @@
+"""Trading rules of the A-share boards: price limits, lots, the delisting-consolidation period.
+
+Dated rules are the rows of the tables below; the functions only look them up. Sources: the exchanges' trading rules and
+the CSRC notices that the platform's list of market rules names. A vendor's own limit prices and statuses are preferred;
+these rules serve where a vendor gives none, and check those it gives. The 5 % limit of S shares (from 2007-01-08) is
+not here, since the contract's trading status does not tell S shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from attn_platform.errors import ContractError
+from attn_platform.market.contract import BOARDS, TRADING_STATUSES
+
+FEN_PER_CNY = 100
+"""Prices move in whole fen (0.01 CNY); limit arithmetic is done in fen, where it is exact."""
+
+RATIO_UNITS = 10_000
+"""Limit ratios are whole multiples of a basis point."""
+
+NO_BOUND = float("nan")
+
+
+@dataclass(frozen=True)
+class BoardRule:
+    """Symbols of one exchange whose code starts with one of `prefixes` belong to `board`."""
+
+    exchange: str
+    prefixes: tuple[str, ...]
+    board: str
+
+
+@dataclass(frozen=True)
+class PriceLimitRule:
+    """From session `since` on, a stock of `board` and status moves at most ± `ratio` from the reference price."""
+
+    board: str
+    statuses: tuple[str, ...]
+    since: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class ListingRule:
+    """First sessions of a stock listed on `since` or later, until the board's next rule.
+
+    The first `free_sessions` sessions have no limit; otherwise the first session is bounded by `first_up` and
+    `first_down`, fractions of the issue price.
+    """
+
+    board: str
+    since: str
+    free_sessions: int
+    first_up: float = NO_BOUND
+    first_down: float = NO_BOUND
+
+
+@dataclass(frozen=True)
+class ConsolidationRule:
+    """A delisting-consolidation period that starts on `since` or later: its length, and whether it opens unlimited."""
+
+    since: str
+    sessions: int
+    first_session_free: bool
+
+
+@dataclass(frozen=True)
+class LotRule:
+    """Orders of a board in shares: buys start at `minimum` and go up by `increment`.
+
+    A holding of less than `minimum`, or what remains below an increment, can only be sold whole.
+    """
+
+    board: str
+    minimum: int
+    increment: int
+
+
+NORMAL_LIKE = ("normal", "delisting")
+SPECIAL_TREATMENT = ("st", "star_st")
+
+BOARD_RULES = (
+    BoardRule("SH", ("60",), "main"),
+    BoardRule("SZ", ("000", "001", "002", "003"), "main"),
+    BoardRule("SH", ("688", "689"), "star"),
+    BoardRule("SZ", ("300", "301", "302"), "chinext"),
+    BoardRule("BJ", ("4", "8", "92"), "bse"),
+)
+
+PRICE_LIMIT_RULES = (
+    PriceLimitRule("main", NORMAL_LIKE, "1996-12-16", 0.10),
+    PriceLimitRule("main", SPECIAL_TREATMENT, "1996-12-16", 0.10),
+    PriceLimitRule("main", SPECIAL_TREATMENT, "1998-04-22", 0.05),
+    PriceLimitRule("main", SPECIAL_TREATMENT, "2026-07-06", 0.10),
+    PriceLimitRule("chinext", NORMAL_LIKE, "2009-10-30", 0.10),
+    PriceLimitRule("chinext", SPECIAL_TREATMENT, "2009-10-30", 0.05),
+    PriceLimitRule("chinext", TRADING_STATUSES, "2020-08-24", 0.20),
+    PriceLimitRule("star", TRADING_STATUSES, "2019-07-22", 0.20),
+    PriceLimitRule("bse", TRADING_STATUSES, "2021-11-15", 0.30),
+)
+
+LISTING_RULES = (
+    ListingRule("main", "1990-12-19", free_sessions=1),
+    ListingRule("main", "2014-01-01", free_sessions=0, first_up=0.44, first_down=0.36),
+    ListingRule("main", "2023-04-10", free_sessions=5),
+    ListingRule("chinext", "2009-10-30", free_sessions=1),
+    ListingRule("chinext", "2014-01-01", free_sessions=0, first_up=0.44, first_down=0.36),
+    ListingRule("chinext", "2020-08-24", free_sessions=5),
+    ListingRule("star", "2019-07-22", free_sessions=5),
+    ListingRule("bse", "2021-11-15", free_sessions=1),
+)
+
+CONSOLIDATION_RULES = (
+    ConsolidationRule("2012-07-07", sessions=30, first_session_free=False),
+    ConsolidationRule("2020-12-31", sessions=15, first_session_free=True),
+)
+
+LOT_RULES = {
+    rule.board: rule
+    for rule in (
+        LotRule("main", minimum=100, increment=100),
+        LotRule("chinext", minimum=100, increment=100),
+        LotRule("star", minimum=200, increment=1),
+        LotRule("bse", minimum=100, increment=1),
+    )
+}
+
+
+def board_of(symbols: ArrayLike) -> np.ndarray:
+    """Board of each symbol, as strings of the contract, in the shape of `symbols`.
+
+    Raises `ContractError` for a symbol that is no A share (B shares, funds, bonds, indices).
+    """
+    wanted = np.asarray(symbols, dtype=str)
+    board = np.full(wanted.shape, "", dtype="<U7")
+    for rule in BOARD_RULES:
+        on_exchange = np.char.endswith(wanted, f".{rule.exchange}")
+        for prefix in rule.prefixes:
+            board[on_exchange & np.char.startswith(wanted, prefix)] = rule.board
+    if (unknown := board == "").any():
+        raise ContractError(
+            f"symbol '{wanted[unknown].flat[0]}' belongs to no A-share board; keep six-digit A-share codes with .SH, "
+            ".SZ or .BJ only"
+        )
+    return board
+
+
+def limit_ratio(
+    board: ArrayLike,
+    session: ArrayLike,
+    trading_status: ArrayLike,
+    sessions_since_listing: ArrayLike,
+    sessions_since_consolidation: ArrayLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Upper and lower price limit as positive fractions of the reference price; NaN where the price is free.
+
+    All arguments broadcast against each other, so [N], [T, 1] and [T, N] or flat columns of rows serve alike. `board`
+    and `trading_status` are strings of the contract or their positions in `BOARDS` and `TRADING_STATUSES` (integers,
+    much faster on large arrays); `session` is datetime64; `sessions_since_listing` is 0 on the first session.
+    `sessions_since_consolidation` is 0 on the first session of the delisting-consolidation period and is read only
+    where the status is `delisting`; without it no session counts as the first one.
+    """
+    board_code, status_code = _codes(board, BOARDS, "board"), _codes(trading_status, TRADING_STATUSES, "trading status")
+    day = np.asarray(session, dtype="datetime64[D]")
+    age = np.asarray(sessions_since_listing)
+    since, ratios = _limit_table()
+    up = ratios[np.searchsorted(since, day, side="right"), board_code, status_code]
+    up = np.array(np.broadcast_to(up, np.broadcast_shapes(up.shape, age.shape)))
+    down = up.copy()
+    _apply_listing_rules(up, down, board_code, day, age)
+    if sessions_since_consolidation is not None:
+        free = _free_by_consolidation(status_code, day, np.asarray(sessions_since_consolidation))
+        up[np.broadcast_to(free, up.shape)] = np.nan
+        down[np.broadcast_to(free, down.shape)] = np.nan
+    return up, down
+
+
+def limit_prices(pre_close: ArrayLike, up_ratio: ArrayLike, down_ratio: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Upper and lower limit price in CNY: pre_close × (1 ± ratio), rounded half up to whole fen.
+
+    `pre_close` is the ex-right reference price. Where rounding leaves no room the limit is one fen away, and no lower
+    limit is less than one fen. NaN where the ratio or the reference is missing.
+    """
+    up, down = limit_prices_in_fen(in_fen(pre_close), up_ratio, down_ratio)
+    return up / FEN_PER_CNY, down / FEN_PER_CNY
+
+
+def limit_prices_in_fen(
+    pre_close: ArrayLike, up_ratio: ArrayLike, down_ratio: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """`limit_prices` for whole numbers of fen (held in float64, so that NaN can say missing)."""
+    reference = np.asarray(pre_close, dtype=np.float64)
+    up = _rounded_product(reference, RATIO_UNITS + _ratio_units(up_ratio))
+    down = _rounded_product(reference, RATIO_UNITS - _ratio_units(down_ratio))
+    return np.maximum(up, reference + 1), np.maximum(np.minimum(down, reference - 1), 1)
+
+
+def is_one_price_limit(
+    open_: ArrayLike, high: ArrayLike, low: ArrayLike, close: ArrayLike, limit: ArrayLike
+) -> np.ndarray:
+    """Whether the session traded at its limit price and at no other: open = high = low = close = `limit`.
+
+    Prices in CNY, compared in whole fen. False where a price or the limit is missing.
+    """
+    bound = in_fen(limit)
+    at_limit = in_fen(close) == bound
+    for price in (open_, high, low):
+        at_limit &= in_fen(price) == bound
+    return at_limit
+
+
+def consolidation_rule(start: np.datetime64) -> ConsolidationRule | None:
+    """The rule for a delisting-consolidation period that starts on `start`; None before such periods existed."""
+    in_force = [rule for rule in CONSOLIDATION_RULES if np.datetime64(rule.since) <= start]
+    return in_force[-1] if in_force else None
+
+
+def in_fen(price: ArrayLike) -> np.ndarray:
+    """Prices in CNY as whole numbers of fen, held in float64; NaN stays NaN."""
+    return np.rint(np.asarray(price, dtype=np.float64) * FEN_PER_CNY)
+
+
+def _ratio_units(ratio: ArrayLike) -> np.ndarray:
+    return np.rint(np.asarray(ratio, dtype=np.float64) * RATIO_UNITS)
+
+
+def _rounded_product(fen: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """fen × units / RATIO_UNITS, half up. Both factors are whole numbers far below 2^26, so no step is inexact."""
+    return np.floor((fen * units + RATIO_UNITS // 2) / RATIO_UNITS)
+
+
+def _codes(values: ArrayLike, vocabulary: tuple[str, ...], what: str) -> np.ndarray:
+    given = np.asarray(values)
+    if np.issubdtype(given.dtype, np.integer):
+        return given
+    code = pd.Index(vocabulary).get_indexer(pd.Index(given.ravel())).reshape(given.shape)
+    if (code < 0).any():
+        raise ContractError(f"unknown {what} '{given[code < 0].flat[0]}'; map it to one of " + ", ".join(vocabulary))
+    return code
+
+
+@lru_cache(maxsize=1)
+def _limit_table() -> tuple[np.ndarray, np.ndarray]:
+    """Dates on which a limit changes [K], and the ratio in force [K + 1, board, status]; row 0 lies before them all."""
+    since = np.unique([np.datetime64(rule.since, "D") for rule in PRICE_LIMIT_RULES])
+    ratios = np.full((len(since) + 1, len(BOARDS), len(TRADING_STATUSES)), np.nan)
+    for rule in PRICE_LIMIT_RULES:
+        first = int(np.searchsorted(since, np.datetime64(rule.since, "D"))) + 1
+        for status in rule.statuses:
+            ratios[first:, BOARDS.index(rule.board), TRADING_STATUSES.index(status)] = rule.ratio
+    return since, ratios
+
+
+def _apply_listing_rules(up: np.ndarray, down: np.ndarray, board: np.ndarray, day: np.ndarray, age: np.ndarray) -> None:
+    """Overwrite the limits of the first sessions after a listing, in place."""
+    longest = max(max(rule.free_sessions for rule in LISTING_RULES), 1)
+    young = np.broadcast_to((age >= 0) & (age < longest), up.shape)
+    board, day, age = (np.broadcast_to(values, up.shape)[young] for values in (board, day, age))
+    free = np.zeros(age.shape, dtype=bool)
+    first = np.full((2, *age.shape), np.nan)
+    for rule in LISTING_RULES:
+        # Listed on or after the rule's date: at least `age` weekdays lie between that date and the session. Sessions
+        # are weekdays, and none of the weeks in which a rule with free sessions began contains a holiday.
+        applies = (board == BOARDS.index(rule.board)) & (np.busday_count(np.datetime64(rule.since, "D"), day) >= age)
+        free[applies] = age[applies] < rule.free_sessions
+        first[:, applies] = np.array([[rule.first_up], [rule.first_down]])
+    for limit, first_limit in zip((up, down), first, strict=True):
+        limit[young] = np.where(free, np.nan, np.where(age == 0, first_limit, limit[young]))
+
+
+def _free_by_consolidation(status: np.ndarray, day: np.ndarray, since_consolidation: np.ndarray) -> np.ndarray:
+    free_from = min(np.datetime64(rule.since, "D") for rule in CONSOLIDATION_RULES if rule.first_session_free)
+    return (status == TRADING_STATUSES.index("delisting")) & (since_consolidation == 0) & (day >= free_from)

@@ -1,0 +1,45 @@
+"""`multi_task_baseline` (AI-69): a shared MLP, one head a task.
+
+The study names the width only; two blocks of linear → ReLU → batch norm are this platform's choice (spec/04).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.mlp import Activation, Normalisation, StackedMLP
+from attn_platform.models.layers.stacked_linear import StackedLinear
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.registry import register_network
+
+
+class MultiTaskBaselineConfig(NetworkConfig):
+    """Shape of the shared MLP."""
+
+    name: Literal["multi_task_baseline"] = "multi_task_baseline"
+    width: PositiveInt = 256  # AI-69
+    depth: PositiveInt = 2
+    activation: Activation = "relu"
+    normalisation: Normalisation = "batch"
+
+
+@register_network(MultiTaskBaselineConfig)
+class MultiTaskBaseline(StackedNetwork):
+    """MLP F → width → … → width shared by the tasks, then a linear head a task."""
+
+    def __init__(
+        self, config: MultiTaskBaselineConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(config, feature_count, task_count, generators)
+        self.shared = StackedMLP(
+            feature_count, config.width, config.depth, config.activation, config.normalisation, generators
+        )
+        # K linear heads of one output each are one linear layer with K outputs, initial weights included
+        self.heads = StackedLinear(config.width, task_count, generators)
+
+    def forward(self, batch: SessionBatch) -> Tensor:
+        """[S, M, F] → [S, M, K]."""
+        return self.heads(self.shared(batch.features, batch.valid_rows))

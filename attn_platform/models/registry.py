@@ -1,0 +1,67 @@
+"""The networks that a configuration can name.
+
+A new network is one file in `networks/`: a `NetworkConfig` with its own literal `name`, and a `StackedNetwork` under
+`@register_network(ThatConfig)`. It is then trained by naming it in a configuration: `{"name": "my_network", ...}`.
+A network kept outside of this package registers itself when its module is imported.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+import torch
+from pydantic import BeforeValidator, SerializeAsAny, ValidationError
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.models import networks
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+
+_NetworkType = TypeVar("_NetworkType", bound=type[StackedNetwork])
+_registry: dict[str, tuple[type[NetworkConfig], type[StackedNetwork]]] = {}
+
+
+def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
+    """Class decorator: `config_type` (its `name` has a default) configures the decorated network."""
+    name = config_type.model_fields["name"].default
+
+    def register(network_type: _NetworkType) -> _NetworkType:
+        known = _registry.get(name)
+        if known is not None and known[1].__qualname__ != network_type.__qualname__:
+            raise ConfigurationError(f"two networks are called {name!r}: {known[1].__qualname__} and {network_type}")
+        _registry[name] = (config_type, network_type)
+        return network_type
+
+    return register
+
+
+def _entry(name: object) -> tuple[type[NetworkConfig], type[StackedNetwork]]:
+    for module in pkgutil.iter_modules(networks.__path__, prefix=f"{networks.__name__}."):
+        importlib.import_module(module.name)
+    if not isinstance(name, str) or name not in _registry:
+        raise ConfigurationError(f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}")
+    return _registry[name]
+
+
+def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkConfig:
+    """The typed configuration of the network that `config["name"]` names; ConfigurationError if it is none."""
+    if isinstance(config, NetworkConfig):
+        return config
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(f"a network's configuration is a mapping with a name, not {config!r}")
+    config_type, _ = _entry(config.get("name"))
+    try:
+        return config_type.model_validate(config)
+    except ValidationError as error:
+        raise ConfigurationError(f"configuration of network {config['name']!r}: {error}") from error
+
+
+def build_network(config: NetworkConfig, feature_count: int, task_count: int, seeds: Sequence[int]) -> StackedNetwork:
+    """The network of `config` with one member a seed; a member depends on its own seed only."""
+    _, network_type = _entry(config.name)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return network_type(config, feature_count, task_count, generators)
+
+
+AnyNetworkConfig = Annotated[NetworkConfig, BeforeValidator(parse_network_config), SerializeAsAny()]
+"""Field type for configurations that hold a network's: a mapping becomes the named network's own type."""

@@ -1,0 +1,109 @@
+"""Raw tables: simulated, or found where `attn import` has put them."""
+
+
+from collections.abc import Iterator
+from functools import cache
+
+import dagster as dg
+
+from attn_platform.market.contract import TABLES
+from attn_platform.market.simulation import SimulatedMarket
+from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
+from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.provenance import code_version, column_schema, named_values, session_keys
+from attn_platform.studies.settings import Home
+
+GROUP = "market"
+STATIC_TABLES = ("security", "industry")
+SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
+CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars", "index_weight": "index_weight"}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Assets of all raw tables; those that the source lacks are there to be seen, switched off with the reason."""
+    kinds = {"parquet", "simulation" if home.settings.source.kind == "simulated" else "vendor"}
+    version = code_version("attn_platform.market")
+
+    def spec(name: str, partitioned: bool) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            name,
+            group_name=GROUP,
+            kinds=kinds,
+            code_version=version,
+            description=f"{TABLES[name].title}. Source: {home.settings.source.description}.",
+            metadata={"columns": _contract_schema(name)},
+            partitions_def=partitions.sessions if partitioned else None,
+        )
+
+    present = [name for name in SESSION_TABLES if name not in home.absent_tables]
+
+    @dg.multi_asset(name="static_tables", specs=[spec(name, False) for name in STATIC_TABLES], can_subset=True)
+    def static_tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        source = open_source(home)
+        for name in STATIC_TABLES:
+            if dg.AssetKey(name) in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": source.provide(name)})
+
+    @dg.multi_asset(
+        name="session_tables",
+        specs=[spec(name, True) for name in present],
+        check_specs=[s for name in present if name in CHECK_KINDS for s in expectations.specs(CHECK_KINDS[name], name)],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def session_tables(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        source = open_source(home)
+        sessions = session_keys(context)
+        for name in present:
+            if dg.AssetKey(name) not in context.selected_asset_keys:
+                continue
+            rows = source.provide_sessions(name, sessions)
+            context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
+            yield dg.MaterializeResult(
+                asset_key=name,
+                metadata={
+                    "rows in run": sum(rows.values()),
+                    "sessions in run": len(rows),
+                    "first session": str(sessions[0]),
+                    "last session": str(sessions[-1]),
+                    "dagster/column_schema": column_schema(home.lake, name),
+                },
+            )
+            if name in CHECK_KINDS:
+                yield from expectations.results(CHECK_KINDS[name], home.lake, name, sessions)
+
+    switched_off = [
+        dg.AssetSpec(
+            name,
+            group_name=GROUP,
+            kinds=kinds,
+            description=f"Switched off: {reason}.\n\n{TABLES[name].title}",
+            metadata={"switched off": reason, "columns": _contract_schema(name)},
+        )
+        for name, reason in home.absent_tables.items()
+        if name in SESSION_TABLES
+    ]
+    return [static_tables, session_tables, *switched_off]
+
+
+def open_source(home: Home) -> Source:
+    """The source that the settings name."""
+    config = home.settings.source.simulation
+    if config is None:
+        return ImportedSource(home.lake)
+    return SimulatedSource(_simulated(config.model_dump_json(), home), home.lake, home.calendar)
+
+
+@cache
+def _simulated(config: str, home: Home) -> SimulatedMarket:
+    """One simulation a process: the tables of a run come from the same one."""
+    simulation = home.settings.source.simulation
+    assert simulation is not None
+    return SimulatedMarket(simulation, home.calendar.between(home.first_session, home.last_session))
+
+
+def _contract_schema(name: str) -> dg.MarkdownMetadataValue:
+    return named_values({column.name: column.unit for column in TABLES[name].columns}, ("column", "meaning"))

@@ -1,0 +1,111 @@
+"""Weekly target portfolios: one asset a strategy, each week starting from what is really held."""
+
+
+from collections.abc import Iterator
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from attn_platform.orchestration.assets.predictions import prediction_table
+from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.provenance import code_version, column_schema, session_keys, table_metadata
+from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
+
+GROUP = "portfolios"
+SHOWN = 15
+
+
+def resolve(home: Home, config: StrategyConfig) -> Strategy:
+    """The strategy with what the study lays down for all of them."""
+    study = home.study
+    return Strategy(
+        name=config.name,
+        predictions=prediction_table(config.model),
+        horizon=config.horizon,
+        benchmark=study.benchmark,
+        limits=config.limits,
+        styles=config.styles,
+        industry_scheme=study.adjacency.scheme,
+        preprocessing=study.preprocessing,
+        backtest=study.backtest,
+    )
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """One asset a strategy."""
+    return [_portfolio(home, partitions, config) for config in home.study.strategies]
+
+
+def previous_rebalance(partitions: Partitions, session: np.datetime64) -> np.datetime64 | None:
+    """The rebalance before `session`; None for the first one."""
+    keys = partitions.rebalances.get_partition_keys()
+    at = keys.index(str(session))
+    return np.datetime64(keys[at - 1], "D") if at else None
+
+
+def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg.AssetsDefinition:
+    strategy = resolve(home, config)
+    limits = config.limits
+
+    @dg.asset(
+        name=strategy.portfolio_table,
+        group_name=GROUP,
+        kinds={"parquet", "highs"},
+        code_version=code_version("attn_platform.portfolio", "attn_platform.backtest"),
+        partitions_def=partitions.rebalances,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[
+            prediction_table(config.model),
+            "daily_bar",
+            "valuation",
+            "index_weight",
+            "industry",
+            dg.AssetDep(strategy.portfolio_table, partition_mapping=partitions.previous),
+        ],
+        check_specs=expectations.specs("portfolio", strategy.portfolio_table),
+        description=(
+            f"Highest forecast ({config.model}, {config.horizon}) against {home.study.benchmark} within: stock ± "
+            f"{limits.stock_deviation:.1%}, industry ± {limits.industry_deviation:.1%}, style "
+            f"{', '.join(config.styles)} ± {limits.style_deviation:g}, one-way turnover {limits.turnover:.0%}."
+        ),
+    )
+    def portfolio(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        sessions = session_keys(context)
+        weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(partitions, sessions[0]))
+        done = list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
+        for week in done:
+            for relaxation in week.solution.relaxations:
+                context.log.warning("%s: relaxed %s", week.session, relaxation)
+        yield dg.MaterializeResult(
+            metadata={**_metadata(done), "dagster/column_schema": column_schema(home.lake, strategy.portfolio_table)}
+        )
+        yield from expectations.results("portfolio", home.lake, strategy.portfolio_table, sessions)
+
+    return portfolio
+
+
+def _metadata(weeks: list[Rebalance]) -> dict[str, object]:
+    newest = weeks[-1]
+    frame = newest.frame()
+    held = frame[frame["weight"] > 0].nlargest(SHOWN, "weight")[["symbol", "industry", "weight", "benchmark_weight", "score"]]
+    recent = pd.DataFrame(
+        {
+            "week": [str(week.session) for week in weeks],
+            "status": [week.solution.status for week in weeks],
+            "holdings": [int((week.solution.weights > 0).sum()) for week in weeks],
+            "one-way turnover": [np.nan if week.solution.turnover is None else week.solution.turnover for week in weeks],
+        }
+    ).tail(SHOWN)
+    return {
+        "weeks in run": len(weeks),
+        "relaxed weeks": sum(week.solution.status == "relaxed" for week in weeks),
+        "holdings": int((newest.solution.weights > 0).sum()),
+        "largest weights": table_metadata(held),
+        "newest weeks": table_metadata(recent),
+        "active style exposures": ", ".join(f"{k} {v:+.4f}" for k, v in newest.solution.active_style.items()),
+    }

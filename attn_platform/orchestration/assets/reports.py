@@ -1,0 +1,95 @@
+"""The HTML report of each strategy, with the same figures as CSV beside it."""
+
+
+from pathlib import Path
+
+import dagster as dg
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.evaluation.store import figures_table
+from attn_platform.orchestration.assets.factors import switched_off
+from attn_platform.orchestration.assets.portfolios import resolve
+from attn_platform.orchestration.assets.predictions import measured_predictions
+from attn_platform.orchestration.assets.training import checkpoint_folder
+from attn_platform.orchestration.provenance import code_version
+from attn_platform.factors.panel import families_of
+from attn_platform.reports import thumbnails
+from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
+from attn_platform.reports.pages import write_strategy_report
+from attn_platform.reports.strategy import Subject, gather
+from attn_platform.reports.tables import write_report_tables
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
+
+GROUP = "reports"
+PAGE = "index.html"
+
+
+def report_asset(strategy: str) -> str:
+    """Name of a strategy's report asset."""
+    return f"report_{strategy}"
+
+
+def report_page(home: Home, strategy: str) -> Path:
+    """Where the page of a strategy lies."""
+    return home.reports / strategy / PAGE
+
+
+def build(home: Home) -> list[dg.AssetsDefinition]:
+    """One asset a strategy."""
+    return [_report(home, config) for config in home.study.strategies]
+
+
+def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
+    """Gather and write the page and the tables of one strategy."""
+    study = home.study
+    model = study.model(config.model)
+    source = home.settings.source
+    absent = [f"{family} factors: {reason}" for family in families_of(study.features) if (reason := switched_off(home, family))]
+    absent += [f"{column}: {reason}" for column, reason in source.absent_columns.items()]
+    subject = Subject(
+        strategy=resolve(home, config),
+        study=study.name,
+        study_title=study.title,
+        model=config.model,
+        universe=(
+            f"A shares, top {study.universe.top_share:.0%} by amount and by market value, less ST, newly listed and "
+            "delisting stocks"
+        ),
+        data_source=DataSource(
+            DataKind.SIMULATED if source.kind == "simulated" else DataKind.VENDOR, source.description
+        ),
+        evaluation_horizon=study.evaluation_horizon,
+        checkpoints=checkpoint_folder(home, config.model),
+        notes=[f"Missing: {text}" for text in absent],
+    )
+    data = gather(home.lake, subject, measured_predictions(home, model), study.evaluation)
+    page = report_page(home, config.name)
+    write_strategy_report(data, page)
+    write_report_tables(data, page.parent / "tables")
+    return data
+
+
+def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=report_asset(config.name),
+        group_name=GROUP,
+        kinds={"html", "csv"},
+        code_version=code_version("attn_platform.reports"),
+        deps=[backtest_table(config.name), figures_table(config.model)],
+        description="One page: net and excess value, months, layers, RankIC, exposures, turnover, what was relaxed.",
+    )
+    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        data = write_report(home, config)
+        page = report_page(home, config.name)
+        return dg.MaterializeResult(
+            metadata={
+                "page": dg.MetadataValue.path(str(page)),
+                "data": data.data_source.description,
+                "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
+                "excess annual return": data.performance["excess_annual_return"],
+                "RankIC": data.factor_figures["rank_ic_mean"],
+            }
+        )
+
+    return report

@@ -1,0 +1,152 @@
+"""What every partition of an asset must fulfil, as one table; each row becomes a blocking check of the asset.
+
+A check looks at all sessions of a run and names those that fail. Raw tables were checked row by row on their way in
+(`market.contract`); these checks ask whether a whole day is there and whether what was computed can be trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+
+from attn_platform.market.lake import Lake, days
+from attn_platform.portfolio.problem import TOLERANCE
+
+Finder = Callable[[Lake, str, np.ndarray], Iterator[str]]
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One line of the table. `failures` yields a text for every session that fails."""
+
+    name: str
+    description: str
+    failures: Finder
+
+    def spec(self, asset: str) -> dg.AssetCheckSpec:
+        """The blocking check of `asset`."""
+        return dg.AssetCheckSpec(self.name, asset=dg.AssetKey(asset), blocking=True, description=self.description)
+
+    def result(self, lake: Lake, asset: str, sessions: np.ndarray) -> dg.AssetCheckResult:
+        """Evaluate the check on the sessions of a run."""
+        found = list(self.failures(lake, asset, sessions))
+        return dg.AssetCheckResult(
+            check_name=self.name,
+            asset_key=dg.AssetKey(asset),
+            passed=not found,
+            metadata={
+                "sessions": len(sessions),
+                "failures": len(found),
+                **({"first failures": "; ".join(found[:SHOWN])} if found else {}),
+            },
+        )
+
+
+def _no_empty_session(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    for session in sessions:
+        path = lake.path(table, session)
+        if not path.exists() or lake.rows(table, session) == 0:
+            yield f"{session}: no rows"
+
+
+def _keys_unique(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    keys = lake.read(table, sessions[0], sessions[-1], ["date", "symbol"]).to_pandas()
+    for date, symbol in keys[keys.duplicated()].itertuples(index=False):
+        yield f"{date}: {symbol} twice"
+
+
+def _rows_follow_bars(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    for session in sessions:
+        bars, rows = lake.rows("daily_bar", session), lake.rows(table, session)
+        if bars != rows:
+            yield f"{session}: {rows} rows for {bars} bars"
+
+
+def _finite(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    data = lake.read(table, sessions[0], sessions[-1])
+    date = days(data["date"])
+    for name in data.column_names:
+        if name not in ("date", "symbol"):
+            values = data[name].combine_chunks().to_numpy(zero_copy_only=False).astype(float)
+            for session in np.unique(date[~np.isfinite(values)]):
+                yield f"{session}: {name} has missing values"
+
+
+def _standardised(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    """Means over a day are 0 up to what filling and float32 leave, and no value lies beyond what a z-score can be."""
+    frame = lake.read(table, sessions[0], sessions[-1]).to_pandas().drop(columns="symbol")
+    by_day = frame.groupby("date")
+    off = (by_day.mean().abs() > MEAN_TOLERANCE) | (by_day.std(ddof=0) > 1 + MEAN_TOLERANCE)
+    for date, row in off[off.any(axis=1)].iterrows():
+        yield f"{date}: {', '.join(row.index[row])}"
+
+
+MEAN_TOLERANCE = 1e-3
+
+
+def _weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    frame = lake.read(table, sessions[0], sessions[-1], ["date", "weight"]).to_pandas()
+    sums = frame.groupby("date")["weight"].agg(["sum", "min"])
+    for date, row in sums[((sums["sum"] - 1).abs() > TOLERANCE) | (sums["min"] < 0)].iterrows():
+        yield f"{date}: weights sum to {row['sum']:.8f}, least {row['min']:.2e}"
+
+
+def _solved(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    """A relaxed week is a result; a week without an answer is not."""
+    accounts = table.replace("portfolio_", "account_", 1)
+    held = lake.read(accounts, sessions[0], sessions[-1], ["date", "status", "relaxed"]).to_pandas()
+    for row in held[~held["status"].isin(["optimal", "relaxed"])].itertuples():
+        yield f"{row.date}: {row.status}"
+    for row in held.itertuples():
+        if (row.status == "relaxed") != bool(json.loads(row.relaxed)):
+            yield f"{row.date}: {row.status}, but relaxed limits: {row.relaxed}"
+
+
+def _index_weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    held = lake.sessions(table)
+    inside = sessions[np.isin(sessions, held)]
+    if not len(inside):
+        return
+    frame = lake.read(table, inside[0], inside[-1], ["date", "index", "weight"]).to_pandas()
+    sums = frame.groupby(["date", "index"])["weight"].sum()
+    for (date, index), total in sums[(sums - 1).abs() > TOLERANCE].items():
+        yield f"{date}: {index} sums to {total:.8f}"
+
+
+EXPECTATIONS: dict[str, Sequence[Expectation]] = {
+    "bars": (Expectation("no_empty_session", "every session has rows", _no_empty_session),),
+    "index_weight": (Expectation("weights_sum_to_one", "each index's weights sum to 1", _index_weights),),
+    "family": (
+        Expectation("one_row_a_bar", "every stock with a bar has a row, and no other", _rows_follow_bars),
+        Expectation("unique_keys", "no stock stands twice in a session", _keys_unique),
+    ),
+    "panel": (
+        Expectation("no_empty_session", "every session has a cross-section", _no_empty_session),
+        Expectation("finite", "no value is missing after pre-processing", _finite),
+        Expectation("standardised", "every factor has mean 0 and deviation at most 1 in a session", _standardised),
+    ),
+    "prediction": (
+        Expectation("no_empty_session", "every session has predictions", _no_empty_session),
+        Expectation("finite", "every prediction is a number", _finite),
+    ),
+    "portfolio": (
+        Expectation("fully_invested", "weights are at least 0 and sum to 1", _weights),
+        Expectation("solved", "every week has an answer, and every relaxation is recorded", _solved),
+    ),
+}
+"""Expectations by kind of asset."""
+
+
+def specs(kind: str, asset: str) -> list[dg.AssetCheckSpec]:
+    """Check specs of an asset of that kind."""
+    return [expectation.spec(asset) for expectation in EXPECTATIONS[kind]]
+
+
+def results(kind: str, lake: Lake, asset: str, sessions: np.ndarray) -> list[dg.AssetCheckResult]:
+    """Evaluate all checks of an asset of that kind."""
+    return [expectation.result(lake, asset, sessions) for expectation in EXPECTATIONS[kind]]

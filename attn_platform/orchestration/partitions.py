@@ -1,0 +1,129 @@
+"""Partitions: sessions, windows, rebalances (exactly the exchange's sessions on their grids), quarters and years.
+
+All in Asia/Shanghai. Session-based partitions are daily with every other weekday excluded, so a key exists only once
+its day is over. Universe and adjacency are keyed by the period in which they hold, whose key must exist from its first
+day on: hence `end_offset=1` there (never with exclusions, where it would expose wrong keys).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+import numpy as np
+
+from attn_platform.market.calendar import Calendar
+from attn_platform.training.windows import WindowConfig
+
+TIMEZONE = "Asia/Shanghai"
+FORMAT = "%Y-%m-%d"
+DAILY = "0 0 * * *"
+QUARTERLY = "0 0 1 1,4,7,10 *"
+YEARLY = "0 0 1 1 *"
+WEEKEND = ("0 0 * * 6", "0 0 * * 0")
+MONTHS_A_QUARTER, MONTHS_A_YEAR = 3, 12
+# 252 sessions of liquidity reach back a little more than four quarters.
+QUARTERS_OF_LIQUIDITY = 5
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """The five partitions definitions of one home, and the mappings between them."""
+
+    sessions: dg.TimeWindowPartitionsDefinition
+    windows: dg.TimeWindowPartitionsDefinition
+    rebalances: dg.TimeWindowPartitionsDefinition
+    quarters: dg.TimeWindowPartitionsDefinition
+    years: dg.TimeWindowPartitionsDefinition
+    window_config: WindowConfig
+
+    @property
+    def samples_of_window(self) -> dg.TimeWindowPartitionMapping:
+        """checkpoint[window] ← sessions of train and validation, exactly."""
+        return dg.TimeWindowPartitionMapping(start_offset=-self.window_config.windows_back, end_offset=-1)
+
+    @property
+    def window_of_session(self) -> dg.TimeWindowPartitionMapping:
+        """prediction[session] ← checkpoint of the one window whose test range holds the session."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=1 - self.window_config.test, end_offset=0, allow_nonexistent_upstream_partitions=True
+        )
+
+    @property
+    def sessions_before_quarter(self) -> dg.TimeWindowPartitionMapping:
+        """universe[quarter] ← the sessions of the five quarters before, which hold its 252."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-QUARTERS_OF_LIQUIDITY, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        )
+
+    @property
+    def sessions_before_year(self) -> dg.TimeWindowPartitionMapping:
+        """adjacency[year] ← the sessions of the year before, whose last one counts."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        )
+
+    def back(self, count: int) -> dg.TimeWindowPartitionMapping:
+        """asset[T] ← T and the `count` partitions before it."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True
+        )
+
+    @property
+    def previous(self) -> dg.TimeWindowPartitionMapping:
+        """asset[T] ← itself one partition earlier."""
+        return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+
+def build_partitions(
+    calendar: Calendar, first: np.datetime64, last: np.datetime64, windows: WindowConfig, rebalance_every: int
+) -> Partitions:
+    """Partitions of the sessions from `first` to `last` (both included), which bound every definition."""
+    sessions = calendar.between(first, last)
+    first_test = np.datetime64(windows.first_test, "D")
+    window_grid = calendar.grid(first_test, windows.test)
+    history = window_grid[window_grid < first_test][-windows.windows_back :]
+    tested = window_grid[(window_grid >= first_test) & (window_grid <= last)]
+    rebalance_grid = calendar.grid(first_test, rebalance_every)
+    rebalances = rebalance_grid[(rebalance_grid >= first_test) & (rebalance_grid <= last)]
+    return Partitions(
+        sessions=_on_sessions(sessions, sessions[0], last),
+        # The grid goes on before the first key: offsets into the past are counted along it.
+        windows=_on_sessions(np.concatenate([history, tested]), first_test, last),
+        rebalances=_on_sessions(rebalances, first_test, last),
+        quarters=_by_cron(QUARTERLY, np.datetime64(first, "M") + MONTHS_A_YEAR, last, MONTHS_A_QUARTER),
+        years=_by_cron(YEARLY, np.datetime64(first, "Y") + 1, last, MONTHS_A_YEAR),
+        window_config=windows,
+    )
+
+
+def _on_sessions(keys: np.ndarray, first_key: np.datetime64, last: np.datetime64) -> dg.TimeWindowPartitionsDefinition:
+    weekdays = np.arange(min(keys[0], first_key), last + 1, dtype="datetime64[D]")
+    weekdays = weekdays[np.is_busday(weekdays)]
+    excluded = weekdays[~np.isin(weekdays, keys)]
+    return dg.TimeWindowPartitionsDefinition(
+        start=_midnight(first_key),
+        end=_midnight(last + 1),
+        cron_schedule=DAILY,
+        fmt=FORMAT,
+        timezone=TIMEZONE,
+        exclusions=[*WEEKEND, *(_midnight(day) for day in excluded)],
+    )
+
+
+def _by_cron(cron: str, first: np.datetime64, last: np.datetime64, months: int) -> dg.TimeWindowPartitionsDefinition:
+    period = int(last.astype("datetime64[M]").astype(int)) // months
+    return dg.TimeWindowPartitionsDefinition(
+        start=_midnight(first),
+        # The period that holds `last` is a key: the bound is the first day after it.
+        end=_midnight(np.datetime64((period + 1) * months, "M")),
+        cron_schedule=cron,
+        fmt=FORMAT,
+        timezone=TIMEZONE,
+        end_offset=1,
+    )
+
+
+def _midnight(day: np.datetime64) -> datetime:
+    return datetime.strptime(str(np.datetime64(day, "D")), FORMAT)

@@ -1,0 +1,67 @@
+"""What an asset was made by and from: code versions of the packages behind it, and small tables for its page."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from attn_platform.market.lake import Lake
+
+# A picture is stored with every partition of a run, so only runs of few partitions carry one.
+PICTURED_PARTITIONS = 10
+
+
+@cache
+def code_version(*packages: str) -> str:
+    """Hash over the source files of packages or modules: a new one marks what they made as stale."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in packages:
+        file = Path(importlib.import_module(name).__file__ or "")
+        for source in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
+            digest.update(source.name.encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
+    """Hash over typed configurations (or lists of names)."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in configurations:
+        digest.update((part.model_dump_json() if isinstance(part, BaseModel) else "\n".join(part)).encode())
+    return digest.hexdigest()
+
+
+def column_schema(lake: Lake, table: str) -> dg.TableSchema:
+    """Columns of a table of the lake, from its newest file."""
+    sessions = lake.sessions(table)
+    newest = sessions[-1] if len(sessions) else None
+    schema = lake.read(table, newest, newest).schema if newest is not None else lake.read(table).schema
+    return dg.TableSchema(columns=[dg.TableColumn(field.name, str(field.type)) for field in schema])
+
+
+def table_metadata(frame: pd.DataFrame, digits: int = 4) -> dg.MarkdownMetadataValue:
+    """A small frame as a table on the asset's page."""
+    shown = frame.copy()
+    for name in shown.select_dtypes("number").columns:
+        shown[name] = shown[name].map(lambda value: f"{value:.{digits}g}")
+    header = "| " + " | ".join(map(str, shown.columns)) + " |\n|" + "---|" * len(shown.columns)
+    rows = "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in shown.itertuples(index=False))
+    return dg.MetadataValue.md(f"{header}\n{rows}")
+
+
+def named_values(values: Mapping[str, object], names: tuple[str, str]) -> dg.MarkdownMetadataValue:
+    """A mapping as a two-column table."""
+    return table_metadata(pd.DataFrame({names[0]: list(values), names[1]: list(values.values())}))
+
+
+def session_keys(context: dg.AssetExecutionContext) -> np.ndarray:
+    """The run's partition keys, ascending, as datetime64[D]."""
+    return np.array(sorted(context.partition_keys), dtype="datetime64[D]")

@@ -1,0 +1,165 @@
+"""The week whose limits contradict each other: the portfolio of least violation.
+
+A long suspension or a sector leaving the index can leave no portfolio within all limits. Then the limits give way in a
+fixed order, which is preemptive goal programming: the total excess over the limits of the most protected kind is made
+as small as it can be; with that held, the next kind's, and so on to the kind that gives way first; with all of them
+held, the forecast is maximised. So a kind gives way only when all those that do so before it are not enough.
+
+The excess of a kind is the sum over its limits: over industries and stocks in weight, over styles in standard
+deviations. Σ w = 1, w ≥ 0, the untradable stocks and those without a forecast never give way.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import highspy
+import numpy as np
+
+from attn_platform.errors import PortfolioError
+from attn_platform.portfolio.constraints import Constraints
+from attn_platform.portfolio.problem import FloatArray, LimitKind
+from attn_platform.portfolio.split import (
+    FEASIBILITY_TOLERANCE,
+    Columns,
+    Moves,
+    is_feasible,
+    iterations_of,
+    new_solver,
+    pass_program,
+    solution_of,
+    trades,
+)
+
+PRIMAL_SIMPLEX = 4  # every stage after the first starts from a feasible solution, the one before
+
+
+def least_violation(constraints: Constraints, score: FloatArray, order: Sequence[LimitKind]) -> tuple[FloatArray, int]:
+    """The best portfolio among those of least violation.
+
+    Args:
+        constraints: limits that contradict each other.
+        score: [n] objective.
+        order: the kinds of limit that may give way, first to last.
+
+    Returns:
+        [n] weights, simplex iterations.
+
+    Raises:
+        PortfolioError: there is no portfolio even when all kinds in `order` give way.
+    """
+    inside = trades(constraints)
+    beyond = _moves_beyond_stock_limit(constraints, elastic="stock" in order)
+    program, total_column = _elastic_program(constraints, inside, beyond, order)
+    iterations = 0
+    for kind in reversed(order):
+        program.changeColCost(total_column[kind], 1.0)
+        iterations += _solve(program, order)
+        least = solution_of(program)[total_column[kind]]
+        program.changeColCost(total_column[kind], 0.0)
+        program.changeColBounds(total_column[kind], 0.0, least if least > FEASIBILITY_TOLERANCE else 0.0)
+
+    loss = np.concatenate([inside.loss(score), beyond.loss(score)])
+    program.changeColsCost(len(loss), np.arange(len(loss), dtype=np.int32), loss)
+    iterations += _solve(program, order)
+
+    n = len(score)
+    amounts_inside, amounts_beyond, _ = np.split(solution_of(program), [len(inside.stock), len(loss)])
+    change = inside.weight_change(amounts_inside, n) + beyond.weight_change(amounts_beyond, n)
+    return constraints.held + change, iterations
+
+
+def _elastic_program(
+    constraints: Constraints, inside: Moves, beyond: Moves, order: Sequence[LimitKind]
+) -> tuple[highspy.Highs, dict[LimitKind, int]]:
+    """The program in which each limit of the kinds in `order` has an excess, and the column of each kind's total.
+
+    Below the rows of the limits stands one row a kind: Σ excess − total = 0. The columns are the moves inside and
+    beyond the stock limit, the excesses of the rows, and the totals.
+    """
+    total_row: dict[str, int] = {kind: len(constraints.rows) + j for j, kind in enumerate(order)}
+    blocks = [
+        inside.columns(constraints),
+        _counted(beyond.columns(constraints), total_row.get("stock", 0)),
+        _excess_columns(constraints, total_row),
+        _total_columns(list(total_row.values())),
+    ]
+    column_count = sum(len(block.lower) for block in blocks)
+    row_lower, row_upper = constraints.row_room
+    program = new_solver(PRIMAL_SIMPLEX)
+    pass_program(
+        program,
+        blocks,
+        cost=np.zeros(column_count),
+        row_lower=np.append(row_lower, np.zeros(len(order))),
+        row_upper=np.append(row_upper, np.zeros(len(order))),
+    )
+    return program, {kind: column_count - len(order) + j for j, kind in enumerate(order)}
+
+
+def _solve(program: highspy.Highs, order: Sequence[LimitKind]) -> int:
+    """Simplex iterations of a solve that must succeed."""
+    if not is_feasible(program):
+        raise PortfolioError(
+            f"no portfolio exists although {', '.join(order) or 'no limit'} may give way: add to relaxation_order, or "
+            "look for days on which hardly a stock can be bought"
+        )
+    return iterations_of(program)
+
+
+def _moves_beyond_stock_limit(constraints: Constraints, elastic: bool) -> Moves:
+    """The moves that take a weight out of its stock limit, one unit of excess for each unit moved; none unless elastic.
+
+    A stock held outside of the limit first saves turnover, as the forced trade of `trades` is undone, and then uses it.
+    """
+    held, floor, cap = constraints.held, constraints.floor, constraints.cap
+    lower, upper = constraints.lower, constraints.upper
+    lengths = {
+        (1.0, -0.5): held - upper,
+        (1.0, 0.5): cap - np.maximum(upper, held),
+        (-1.0, -0.5): lower - held,
+        (-1.0, 0.5): np.minimum(lower, held) - floor,
+    }
+    stock = [np.flatnonzero(length > 0) if elastic else np.array([], dtype=np.int64) for length in lengths.values()]
+    counts = [len(stocks) for stocks in stock]
+    amounts = [length[stocks] for length, stocks in zip(lengths.values(), stock, strict=True)]
+    return Moves(
+        stock=np.concatenate(stock),
+        sign=np.repeat([sign for sign, _ in lengths], counts),
+        turnover=np.repeat([turnover for _, turnover in lengths], counts),
+        lower=np.zeros(sum(counts)),
+        upper=np.concatenate(amounts),
+    )
+
+
+def _counted(columns: Columns, total_row: int) -> Columns:
+    """The same columns, each unit of which counts in `total_row`."""
+    count = len(columns.lower)
+    return Columns(
+        index=np.column_stack([columns.index, np.full(count, total_row)]),
+        value=np.column_stack([columns.value, np.ones(count)]),
+        lower=columns.lower,
+        upper=columns.upper,
+    )
+
+
+def _excess_columns(constraints: Constraints, total_row: Mapping[str, int]) -> Columns:
+    """Two columns for each row that may give way: its excess above the upper and below the lower limit."""
+    rows = [i for i, row in enumerate(constraints.rows) if row.kind in total_row]
+    totals = [total_row[constraints.rows[i].kind] for i in rows]
+    sign = np.repeat([-1.0, 1.0], len(rows))
+    return Columns(
+        index=np.column_stack([np.tile(rows, 2), np.tile(totals, 2)]).astype(np.int64),
+        value=np.column_stack([sign, np.ones(len(sign))]),
+        lower=np.zeros(len(sign)),
+        upper=np.full(len(sign), np.inf),
+    )
+
+
+def _total_columns(total_rows: Sequence[int]) -> Columns:
+    """One column a kind, its total excess."""
+    count = len(total_rows)
+    return Columns(
+        index=np.array(total_rows, dtype=np.int64).reshape(count, 1),
+        value=np.full((count, 1), -1.0),
+        lower=np.zeros(count),
+        upper=np.full(count, np.inf),
+    )

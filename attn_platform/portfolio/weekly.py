@@ -1,0 +1,223 @@
+"""The weekly walk: what is held on a rebalance, the problem it poses, and the target portfolio that answers it.
+
+Definition: AI-69 and AI-55 (weekly portfolio against the CSI 500). A rebalance of session T reads nothing dated after
+T. The state before it is what is really held: the last target, executed and drifted by the backtest's own rules.
+Tables of a strategy: `portfolio_<strategy>` (one row a stock) and `account_<strategy>` (one row: the account at the
+close of T, before the target is traded).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from attn_platform.backtest.account import Account, open_account
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.simulator import advance
+from attn_platform.errors import MissingDataError, PortfolioError
+from attn_platform.factors.preprocessing import PreprocessingConfig, winsorise, zscore
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.lake import Lake, from_columns
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioLimits, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.solver import solve
+from attn_platform.universe.adjacency import industry_at
+
+VALUE_FIELDS = ("total_mv", "float_mv", "pb_lf")
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What the walk needs to know of a strategy."""
+
+    name: str
+    predictions: str
+    horizon: str
+    benchmark: str
+    limits: PortfolioLimits
+    styles: tuple[str, ...]
+    industry_scheme: str
+    preprocessing: PreprocessingConfig
+    backtest: BacktestConfig
+
+    @property
+    def portfolio_table(self) -> str:
+        """Table of the target portfolios."""
+        return f"portfolio_{self.name}"
+
+    @property
+    def account_table(self) -> str:
+        """Table of the accounts before each rebalance."""
+        return f"account_{self.name}"
+
+
+@dataclass(frozen=True)
+class Rebalance:
+    """One week: the account before it, the problem, its solution, and the industries' names by code."""
+
+    session: np.datetime64
+    account: Account
+    problem: WeeklyProblem
+    solution: PortfolioSolution
+    industries: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """Target portfolio: the stocks of the problem that are held, targeted or in the benchmark."""
+        problem, weights = self.problem, self.solution.weights
+        frame = pd.DataFrame(
+            {
+                "date": np.full(len(weights), self.session.astype("datetime64[s]")),
+                "symbol": problem.symbols,
+                "weight": weights,
+                "held_weight": problem.held,
+                "benchmark_weight": problem.benchmark,
+                "score": problem.score,
+                "industry": [
+                    self.industries[code] if code != UNKNOWN_INDUSTRY else UNKNOWN for code in problem.industry
+                ],
+                "tradable": problem.tradable,
+                **{f"style_{name}": z for name, z in problem.styles.items()},
+            }
+        )
+        return frame[(frame[["weight", "held_weight", "benchmark_weight"]] > 0).any(axis=1)].reset_index(drop=True)
+
+
+def walk(
+    lake: Lake,
+    calendar: Calendar,
+    strategy: Strategy,
+    sessions: Sequence[np.datetime64],
+    previous: np.datetime64 | None,
+) -> Iterator[Rebalance]:
+    """Rebalance on each of `sessions` (ascending), writing target and account of each before the next.
+
+    `previous` is the rebalance before the first of them, None where the strategy starts. `PortfolioError` names a
+    previous rebalance that is not in the lake: the chain has no gaps.
+    """
+    start = sessions[0] if previous is None else previous
+    account = None if previous is None else load_account(lake, strategy, previous)
+    target = None if previous is None else load_target(lake, strategy, previous)
+    fields = sorted({*BACKTEST_FIELDS, *VALUE_FIELDS})
+    market = load_dense(lake, calendar, start, sessions[-1], fields)
+    industry = lake.read("industry").to_pandas()
+    for session in sessions:
+        if account is None:
+            account = open_account(session, strategy.backtest.initial_capital)
+            first = True
+        else:
+            account, _ = advance(account, target, market, session, strategy.backtest)
+            first = False
+        problem, industries = pose(lake, strategy, market, session, industry, None if first else account)
+        solution = solve(problem, strategy.limits)
+        rebalance = Rebalance(session, account, problem, solution, industries)
+        target = _write(lake, strategy, rebalance)
+        yield rebalance
+
+
+def pose(
+    lake: Lake,
+    strategy: Strategy,
+    market: DenseMarket,
+    session: np.datetime64,
+    industry: pd.DataFrame,
+    account: Account | None,
+) -> tuple[WeeklyProblem, tuple[str, ...]]:
+    """The problem of one rebalance, from what is known at the close of `session`; `account` None for the first one.
+
+    Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are the logarithm of float
+    market value and BP, winsorised and z-scored over those rows; a stock that is suspended cannot trade.
+    """
+    score = _column(lake, strategy.predictions, session, strategy.horizon)
+    benchmark = _benchmark(lake, strategy.benchmark, session)
+    held = pd.Series(dtype=float) if account is None else account.weights()
+    symbols = np.unique(
+        np.concatenate([index.to_numpy(dtype=str) for index in (score.index, benchmark.index, held.index)])
+    )
+    row = market.position(session)
+    at = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
+    today = {name: np.where(at < 0, np.nan, values[row, at]) for name, values in market.fields.items()}
+    names = industry_at(industry, symbols.tolist(), session, strategy.industry_scheme)
+    known = tuple(sorted({name for name in names if name is not None}))
+    code = {name: number for number, name in enumerate(known)}
+    problem = WeeklyProblem(
+        symbols=symbols,
+        score=score.reindex(symbols).to_numpy(dtype=float),
+        benchmark=benchmark.reindex(symbols, fill_value=0.0).to_numpy(dtype=float),
+        previous=None if account is None else held.reindex(symbols, fill_value=0.0).to_numpy(dtype=float),
+        industry=np.array([code.get(name, UNKNOWN_INDUSTRY) for name in names], dtype=np.int64),
+        styles={name: style_exposure(name, today, strategy.preprocessing) for name in strategy.styles},
+        tradable=today["is_suspended"] == 0,
+    )
+    return problem, known
+
+
+def style_exposure(name: str, today: Mapping[str, np.ndarray], config: PreprocessingConfig) -> np.ndarray:
+    """[n] z-scores of a style: 'log_float_mv' or 'bp_lf'; 5 × MAD winsorised first (AI-69 and AI-55)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        raw = np.log(today["float_mv"]) if name == "log_float_mv" else 1.0 / today["pb_lf"]
+    raw = np.where(np.isfinite(raw), raw, np.nan)
+    return zscore(winsorise(raw[:, None], config))[:, 0]
+
+
+def load_account(lake: Lake, strategy: Strategy, session: np.datetime64) -> Account:
+    """The account before the rebalance of `session`; `PortfolioError` names the week that is missing."""
+    return Account.from_record(json.loads(_week(lake, strategy, strategy.account_table, session)["account"][0].as_py()))
+
+
+def load_target(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.Series:
+    """Target weights by symbol of the rebalance of `session`."""
+    data = _week(lake, strategy, strategy.portfolio_table, session)
+    return target_weights(data.select(["symbol", "weight"]).to_pandas())
+
+
+def target_weights(portfolio: pd.DataFrame) -> pd.Series:
+    """Positive weights by symbol of a target portfolio's rows."""
+    weights = portfolio.set_index("symbol")["weight"]
+    return weights[weights > 0]
+
+
+def _week(lake: Lake, strategy: Strategy, table: str, session: np.datetime64) -> pa.Table:
+    try:
+        return lake.read(table, session, session)
+    except MissingDataError:
+        raise PortfolioError(
+            f"{strategy.name} has no portfolio of {session}, which the next week starts from; materialise that week first"
+        ) from None
+
+
+def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:
+    frame = rebalance.frame()
+    table = pa.Table.from_pandas(frame.assign(date=frame["date"].dt.date), preserve_index=False)
+    record = from_columns(
+        {
+            "date": np.array([rebalance.session]),
+            "equity": np.array([rebalance.account.equity]),
+            "account": np.array([json.dumps(rebalance.account.to_record())]),
+            "relaxed": np.array([json.dumps([vars(relaxation) for relaxation in rebalance.solution.relaxations])]),
+            "status": np.array([rebalance.solution.status]),
+            "turnover": np.array([np.nan if rebalance.solution.turnover is None else rebalance.solution.turnover]),
+        }
+    )
+    lake.write(strategy.account_table, record, rebalance.session)
+    lake.write(strategy.portfolio_table, table, rebalance.session)
+    return target_weights(frame)
+
+
+def _column(lake: Lake, table: str, session: np.datetime64, column: str) -> pd.Series:
+    frame = lake.read(table, session, session, ["symbol", column]).to_pandas()
+    return frame.set_index("symbol")[column]
+
+
+def _benchmark(lake: Lake, index: str, session: np.datetime64) -> pd.Series:
+    frame = lake.read("index_weight", session, session, ["index", "symbol", "weight"]).to_pandas()
+    weights = frame[frame["index"] == index].set_index("symbol")["weight"]
+    if weights.empty:
+        raise MissingDataError(f"index_weight has no weights of {index} on {session}; import them")
+    return weights

@@ -1,0 +1,18 @@
+"""Configuration of the report pages."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReportConfig(BaseModel):
+    """How a report looks; it never changes a figure."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # "a_share" paints gains red and losses green, as Chinese terminals do; "neutral" paints them blue and orange.
+    colours: Literal["neutral", "a_share"] = "neutral"
+    holdings_shown: int = Field(default=30, ge=1)
+    relaxations_shown: int = Field(default=40, ge=1)
+    # Shorter test ranges (one test window of AI-69 is 126 sessions) carry a warning beside the annualised figures.
+    short_test_sessions: int = Field(default=126, ge=0)

@@ -1,0 +1,180 @@
+"""What a strategy's report is made from: plain frames and numbers, so that whoever has them can have the page.
+
+The report computes nothing beyond what a plot needs (drawdowns, cumulative sums, extremes of an exposure); performance
+and factor figures come from `attn_platform.evaluation` under the column names of the published tables (spec 06).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from attn_platform.errors import ContractError
+from attn_platform.published import PublishedRow
+
+DAILY_COLUMNS = (
+    "net_value",
+    "benchmark_net_value",
+    "excess_net_value",
+    "return",
+    "benchmark_return",
+    "excess_return",
+    "turnover",
+    "cost",
+)
+PERFORMANCE_FIGURES = (
+    "annual_return",
+    "annual_volatility",
+    "sharpe",
+    "max_drawdown",
+    "calmar",
+    "excess_annual_return",
+    "tracking_error",
+    "information_ratio",
+    "excess_max_drawdown",
+    "excess_calmar",
+    "monthly_win_rate",
+    "annual_two_sided_turnover",
+)
+FACTOR_FIGURES = (
+    "ic_mean",
+    "rank_ic_mean",
+    "weighted_ic_mean",
+    "weighted_rank_ic_mean",
+    "icir",
+    "rank_icir",
+    "weighted_icir",
+    "weighted_rank_icir",
+    "top_precision",
+    "bottom_precision",
+    "top_annual_return",
+    "bottom_annual_return",
+    "long_short_annual_return",
+    "benchmark_annual_return",
+)
+WORST_WEEKS_COLUMNS = ("last_session", "return", "benchmark_return", "excess_return")
+REBALANCE_COLUMNS = ("one_way_turnover", "cost", "holdings", "relaxed", "unfilled")
+RELAXATION_PREFIX = "relaxed_"
+HOLDINGS_COLUMNS = ("symbol", "name", "weight", "benchmark_weight", "active_weight", "industry", "score")
+
+
+def is_relaxed(rebalances: pd.DataFrame) -> "pd.Series[bool]":
+    """Return for each rebalance whether any limit gave way; `rebalances` as in `StrategyReportData`."""
+    return rebalances["relaxed"].fillna("").astype(str).str.strip() != ""
+
+
+class DataKind(StrEnum):
+    """Where the market data of a report came from."""
+
+    SIMULATED = "simulated"
+    SAMPLE = "sample"
+    VENDOR = "vendor"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Origin of the market data; `description` reads "Simulated market (seed 7)" or "Real A-share data, imported …"."""
+
+    kind: DataKind
+    description: str
+
+
+@dataclass(frozen=True)
+class ExposureLimits:
+    """Limits of the weekly problem that the figures draw; None or an absent style is no limit (spec 05).
+
+    `industry`: |Σ(w − b)| per industry; `styles`: |Σ(w − b)·z| per style in standard deviations; `one_way_turnover`:
+    Σ|w − w_prev|/2 a rebalance.
+    """
+
+    industry: float | None
+    styles: Mapping[str, float]
+    one_way_turnover: float | None
+
+
+@dataclass(frozen=True)
+class StrategyReportData:
+    """Everything one strategy's report shows. Returns, weights and costs are fractions.
+
+    Frames (an empty frame leaves its part of the page out):
+    daily               [session] `DAILY_COLUMNS`: `BacktestResult.daily` by date, with the benchmark's net value;
+                        `turnover` is the two-sided traded weight of the session, `cost` its share of the net value
+    yearly              `year` and any figures, as `evaluation.performance.yearly_figures`
+    month_table         `year`, 01 … 12, `year_total`, as `evaluation.performance.monthly_excess_returns`
+    worst_weeks         `WORST_WEEKS_COLUMNS`, worst first, as `evaluation.performance.worst_weeks`
+    rank_ic, weighted_rank_ic   [session]
+    layers              [session] × layer, the top layer (highest predictions) first: net value relative to the equally
+                        weighted universe
+    layer_annual_returns  [layer], in the order of `layers`; that of the universe is among `factor_figures`
+    industry_exposures  [session] × industry: active weight
+    style_exposures     [session] × style: active exposure in standard deviations
+    rebalances          [rebalance date] `REBALANCE_COLUMNS`, and relaxed_<limit>: by how much the limit gave way;
+                        `relaxed` names what gave way ("" for nothing), `unfilled` the weight that could not be traded
+    holdings            `HOLDINGS_COLUMNS` of the newest portfolio, any order
+    checkpoint_windows  one row a window, any columns
+    """
+
+    title: str
+    strategy: str
+    model: str
+    horizon: str
+    study: str
+    universe: str
+    benchmark: str
+    data_source: DataSource
+    daily: pd.DataFrame
+    performance: Mapping[str, float]
+    yearly: pd.DataFrame
+    month_table: pd.DataFrame
+    worst_weeks: pd.DataFrame
+    factor_figures: Mapping[str, float]
+    rank_ic: pd.Series
+    weighted_rank_ic: pd.Series
+    layers: pd.DataFrame
+    layer_annual_returns: pd.Series
+    industry_exposures: pd.DataFrame
+    style_exposures: pd.DataFrame
+    limits: ExposureLimits
+    rebalances: pd.DataFrame
+    holdings: pd.DataFrame
+    holdings_date: pd.Timestamp | None
+    checkpoint_windows: pd.DataFrame
+    fingerprints: Mapping[str, str]
+    notes: Sequence[str] = ()
+    published_performance: PublishedRow | None = None
+    published_factor_figures: PublishedRow | None = None
+
+    def __post_init__(self) -> None:
+        if self.daily.empty:
+            raise ContractError(f"report of {self.strategy}: no sessions; run the backtest over its test range first")
+        if not isinstance(self.daily.index, pd.DatetimeIndex) or not self.daily.index.is_monotonic_increasing:
+            raise ContractError(f"report of {self.strategy}: daily must be indexed by ascending dates")
+        self._require("daily", self.daily, DAILY_COLUMNS)
+        self._require("performance", self.performance, PERFORMANCE_FIGURES)
+        optional_parts = (
+            ("yearly", self.yearly, ("year",)),
+            ("month_table", self.month_table, ("year", "year_total")),
+            ("worst_weeks", self.worst_weeks, WORST_WEEKS_COLUMNS),
+            ("factor_figures", self.factor_figures, FACTOR_FIGURES),
+            ("rebalances", self.rebalances, REBALANCE_COLUMNS),
+            ("holdings", self.holdings, HOLDINGS_COLUMNS),
+        )
+        for name, part, columns in optional_parts:
+            if len(part):
+                self._require(name, part, columns)
+
+    def _require(self, part: str, present: pd.DataFrame | Mapping[str, float], names: Sequence[str]) -> None:
+        missing = [name for name in names if name not in present]
+        if missing:
+            raise ContractError(f"report of {self.strategy}: {part} lacks {', '.join(missing)}")
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """Sessions of the test range."""
+        return pd.DatetimeIndex(self.daily.index)
+
+    @property
+    def test_range(self) -> str:
+        """First and last session of the test range."""
+        return f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}"

@@ -1,0 +1,239 @@
+"""Gathers what the report of one strategy shows, from the lake and the checkpoints' manifests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.errors import MissingDataError
+from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.exposures import active_industry_exposures, active_style_exposures
+from attn_platform.evaluation.layers import annualised, layer_means, layers_of
+from attn_platform.evaluation.performance import (
+    monthly_excess_returns,
+    performance_figures,
+    worst_weeks,
+    yearly_figures,
+)
+from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
+from attn_platform.market.lake import Lake
+from attn_platform.portfolio.weekly import Strategy
+from attn_platform.published import PublishedRow, published_row, published_tables
+from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
+from attn_platform.training.checkpoints import Manifest, load_checkpoint
+
+STYLE_PREFIX = "style_"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the report is about, beyond the strategy's own tables."""
+
+    strategy: Strategy
+    study: str
+    study_title: str
+    model: str
+    universe: str
+    data_source: DataSource
+    evaluation_horizon: int
+    checkpoints: Path
+    notes: Sequence[str]
+
+
+def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
+    """Everything the report shows; `MissingDataError` names what has not been materialised."""
+    strategy, name = subject.strategy, subject.strategy.name
+    daily = _dated(lake, backtest_table(name))
+    portfolios = _dated(lake, strategy.portfolio_table)
+    trades = _dated(lake, backtest_table(name, "trades"))
+    accounts = _dated(lake, strategy.account_table).set_index("date")
+    figures = lake.read(figures_table(subject.model)).to_pandas().set_index("horizon").loc[strategy.horizon]
+    correlations = _dated(lake, sessions_table(subject.model))
+    correlations = correlations[correlations["horizon"] == strategy.horizon].set_index("date")
+    layer_values = predictions.layers(strategy.horizon, evaluation)
+    newest = portfolios["date"].max()
+    manifests = _manifests(subject.checkpoints)
+    exposures = _exposures(portfolios)
+    return StrategyReportData(
+        title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · weekly {strategy.benchmark} enhanced",
+        strategy=name,
+        model=subject.model,
+        horizon=strategy.horizon,
+        study=subject.study_title,
+        universe=subject.universe,
+        benchmark=strategy.benchmark,
+        data_source=subject.data_source,
+        daily=_report_daily(daily),
+        performance=performance_figures(daily, evaluation),
+        yearly=yearly_figures(daily, evaluation),
+        month_table=monthly_excess_returns(daily),
+        worst_weeks=worst_weeks(daily),
+        factor_figures=figures.to_dict(),
+        rank_ic=correlations["rank_ic"],
+        weighted_rank_ic=correlations["weighted_rank_ic"],
+        layers=_layer_frame(layer_values.relative, predictions),
+        layer_annual_returns=_layer_annual_returns(
+            predictions, strategy.horizon, subject.evaluation_horizon, evaluation
+        ),
+        industry_exposures=exposures["industry"],
+        style_exposures=exposures["style"],
+        limits=ExposureLimits(
+            industry=strategy.limits.industry_deviation,
+            styles={style: strategy.limits.style_limit(style) for style in strategy.styles},
+            one_way_turnover=strategy.limits.turnover,
+        ),
+        rebalances=_rebalances(accounts, portfolios, trades, daily),
+        holdings=_holdings(lake, portfolios[portfolios["date"] == newest]),
+        holdings_date=newest,
+        checkpoint_windows=_windows(manifests),
+        fingerprints=_fingerprints(manifests),
+        notes=tuple(subject.notes),
+        published_performance=_published(subject.study, "performance", subject.model, strategy.horizon),
+        published_factor_figures=_published(subject.study, "factor_metrics", subject.model, strategy.horizon),
+    )
+
+
+def _dated(lake: Lake, table: str) -> pd.DataFrame:
+    frame = lake.read(table).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def _report_daily(daily: pd.DataFrame) -> pd.DataFrame:
+    frame = daily.set_index("date")
+    frame["benchmark_net_value"] = (1.0 + frame["benchmark_return"].fillna(0.0)).cumprod()
+    return frame.iloc[1:]
+
+
+def _layer_frame(relative: np.ndarray, predictions: Predictions) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        relative,
+        index=pd.DatetimeIndex(predictions.market.sessions, name="date"),
+        columns=[f"layer_{place + 1}" for place in range(relative.shape[1])],
+    )
+    return frame[frame.index <= pd.Timestamp(predictions.last)]
+
+
+def _layer_annual_returns(
+    predictions: Predictions, horizon: str, evaluation_horizon: int, config: EvaluationConfig
+) -> pd.Series:
+    layer = layers_of(predictions.dense(horizon), config.layers)
+    means = layer_means(layer, predictions.returns(evaluation_horizon), config.layers)
+    return pd.Series(
+        {
+            f"layer_{place + 1}": annualised(means[:, place], evaluation_horizon, config.sessions_per_year)
+            for place in range(config.layers)
+        }
+    )
+
+
+def _exposures(portfolios: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Active exposures of the targets: [rebalance] × industry and [rebalance] × style."""
+    styles = [column for column in portfolios.columns if column.startswith(STYLE_PREFIX)]
+    holdings = portfolios[["date", "symbol", "weight"]]
+    benchmark = portfolios[["date", "symbol", "benchmark_weight"]].rename(columns={"benchmark_weight": "weight"})
+    industry = active_industry_exposures(holdings, benchmark, portfolios[["date", "symbol", "industry"]])
+    scores = portfolios[["date", "symbol", *styles]].rename(columns=lambda name: name.removeprefix(STYLE_PREFIX))
+    style = active_style_exposures(holdings, benchmark, scores)
+    return {
+        "industry": industry.pivot_table(index="date", columns="industry", values="active"),
+        "style": style.pivot_table(index="date", columns="style", values="active"),
+    }
+
+
+def _rebalances(
+    accounts: pd.DataFrame, portfolios: pd.DataFrame, trades: pd.DataFrame, daily: pd.DataFrame
+) -> pd.DataFrame:
+    """One row a rebalance. Trades and costs are those of the session after the signal, where the target is executed."""
+    executed = daily["date"].shift(-1).set_axis(daily["date"]).reindex(accounts.index)
+    by_session = daily.set_index("date")
+    blocked = trades[trades["is_blocked"]]
+    missed = (blocked["target_weight"] - blocked["weight"]).abs().groupby(blocked["date"]).sum()
+    frame = pd.DataFrame(
+        {
+            "one_way_turnover": accounts["turnover"],
+            "cost": by_session["cost"].reindex(executed).to_numpy(),
+            "holdings": (portfolios["weight"] > 0).groupby(portfolios["date"]).sum(),
+            "unfilled": missed.reindex(executed).fillna(0.0).to_numpy(),
+        },
+        index=accounts.index,
+    )
+    relaxed = accounts["relaxed"].map(json.loads)
+    frame["relaxed"] = relaxed.map(lambda entries: ", ".join(sorted({_relaxed_name(entry) for entry in entries})))
+    for limit in sorted({entry["limit"] for entries in relaxed for entry in entries}):
+        frame[f"relaxed_{limit}"] = relaxed.map(
+            lambda entries, limit=limit: max(
+                (abs(e["reached"]) - e["allowed"] for e in entries if e["limit"] == limit), default=0.0
+            )
+        )
+    return frame
+
+
+def _relaxed_name(entry: Mapping[str, str]) -> str:
+    return f"{entry['limit']} {entry['name']}".strip()
+
+
+def _holdings(lake: Lake, portfolio: pd.DataFrame) -> pd.DataFrame:
+    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    held = portfolio[portfolio["weight"] > 0]
+    return pd.DataFrame(
+        {
+            "symbol": held["symbol"],
+            "name": held["symbol"].map(names).fillna(""),
+            "weight": held["weight"],
+            "benchmark_weight": held["benchmark_weight"],
+            "active_weight": held["weight"] - held["benchmark_weight"],
+            "industry": held["industry"],
+            "score": held["score"],
+        }
+    ).reset_index(drop=True)
+
+
+def _manifests(folder: Path) -> dict[str, Manifest]:
+    windows = sorted(path.name for path in folder.glob("[0-9]*")) if folder.is_dir() else []
+    if not windows:
+        raise MissingDataError(f"{folder} has no checkpoint; train the model first")
+    return {window: load_checkpoint(folder / window).manifest for window in windows}
+
+
+def _windows(manifests: Mapping[str, Manifest]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "window": window,
+                "train": f"{manifest.window.train.first} to {manifest.window.train.last}",
+                "valid": f"{manifest.window.valid.first} to {manifest.window.valid.last}",
+                "test": f"{manifest.window.test.first} to {manifest.window.test.last}",
+                "seeds": len(manifest.seeds),
+                "best epochs": ", ".join(str(history.best_epoch) for history in manifest.histories),
+                "seconds": round(manifest.seconds, 1),
+                "device": manifest.device,
+            }
+            for window, manifest in manifests.items()
+        ]
+    )
+
+
+def _fingerprints(manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    newest = manifests[max(manifests)]
+    return {
+        "training data": newest.data_fingerprint,
+        "training code": newest.code_fingerprint,
+        "pre-processing": newest.preprocessing_fingerprint,
+        "newest checkpoint": newest.fingerprint,
+    }
+
+
+def _published(study: str, kind: str, model: str, horizon: str) -> PublishedRow | None:
+    """The first published row of the study for this model and horizon, in exhibit order."""
+    for table in published_tables():
+        if table.startswith(f"{study}_") and table.split("_", 2)[2].startswith(kind):
+            row = published_row(table, model, horizon)
+            if row is not None:
+                return row
+    return None

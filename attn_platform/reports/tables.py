@@ -1,0 +1,215 @@
+"""Tables of the reports: cells ready for a page, and the same figures in full precision as CSV files beside it."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.published import PublishedRow
+from attn_platform.reports import formatting
+from attn_platform.reports.contents import (
+    FACTOR_FIGURES,
+    HOLDINGS_COLUMNS,
+    PERFORMANCE_FIGURES,
+    RELAXATION_PREFIX,
+    WORST_WEEKS_COLUMNS,
+    StrategyReportData,
+    is_relaxed,
+)
+from attn_platform.reports.writing import write_atomically
+
+# Excess return of a month that gets the full colour; AI-55's months rarely leave ±5 %.
+_FULL_HEAT_MONTH = 0.05
+_FULL_HEAT_YEAR = 0.25
+# Excel on Chinese systems takes a CSV without a byte-order mark for GBK.
+_CSV_ENCODING = "utf-8-sig"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as shown; `heat` in [−1, 1] tints it with the colour of gains or losses, None leaves it plain."""
+
+    text: str
+    heat: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as shown. `rows[i][0]` is the row's header; columns in `text_columns` are aligned left."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    text_columns: frozenset[int] = frozenset({0})
+
+
+def comparison_table(
+    caption: str, values: Mapping[str, float], names: tuple[str, ...], published: PublishedRow | None, data_source: str
+) -> Table:
+    """Figures `names` of this run, beside the published ones where there are any.
+
+    The column of this run carries its data source, so that the comparison cannot be read, or copied, without it.
+    """
+    own = f"This run: {data_source}"
+    if published is None:
+        rows = tuple(_cells(formatting.label(name), formatting.figure(name, values[name])) for name in names)
+        return Table(caption, ("Figure", own), rows)
+    theirs = {name: published.figures.get(name, np.nan) for name in names}
+    rows = tuple(
+        _cells(
+            formatting.label(name),
+            formatting.figure(name, values[name]),
+            formatting.figure(name, theirs[name]),
+            formatting.difference(name, values[name] - theirs[name]),
+        )
+        for name in names
+    )
+    return Table(caption, ("Figure", own, f"Published: {published.source}", "Difference"), rows)
+
+
+def month_table(months: pd.DataFrame) -> Table:
+    """Year × month excess returns, tinted by size, with the year's total."""
+    columns = [str(column) for column in months.columns if column != "year"]
+    rows = tuple(
+        (Cell(str(row["year"])), *(_tinted(column, float(row[column])) for column in columns))
+        for row in months.to_dict("records")
+    )
+    return Table("Excess return by month", ("Year", *(formatting.label(column) for column in columns)), rows)
+
+
+def yearly_table(yearly: pd.DataFrame) -> Table:
+    """Figures of each calendar year."""
+    columns = [str(column) for column in yearly.columns if column != "year"]
+    rows = tuple(
+        _cells(str(row["year"]), *(formatting.figure(column, float(row[column])) for column in columns))
+        for row in yearly.to_dict("records")
+    )
+    return Table("Figures by year", ("Year", *(formatting.label(column) for column in columns)), rows)
+
+
+def worst_weeks_table(weeks: pd.DataFrame) -> Table:
+    """Weeks with the lowest excess return, in the order given."""
+    rows = tuple(
+        _cells(
+            formatting.date(row["last_session"]),
+            *(formatting.figure(column, float(row[column])) for column in WORST_WEEKS_COLUMNS[1:]),
+        )
+        for row in weeks.to_dict("records")
+    )
+    return Table("Worst weeks", tuple(formatting.label(column) for column in WORST_WEEKS_COLUMNS), rows)
+
+
+def relaxation_table(rebalances: pd.DataFrame, shown: int) -> Table:
+    """Return the newest `shown` rebalances on which a limit gave way: which, and by how much."""
+    relaxed = rebalances[is_relaxed(rebalances)]
+    amounts = [str(column) for column in rebalances.columns if str(column).startswith(RELAXATION_PREFIX)]
+    columns = [*amounts, "one_way_turnover", "unfilled"]
+    newest = relaxed.iloc[::-1].head(shown)
+    rows = tuple(
+        _cells(
+            formatting.date(date),
+            str(row["relaxed"]),
+            *(formatting.figure(column, float(row[column])) for column in columns),
+        )
+        for date, (_, row) in zip(pd.DatetimeIndex(newest.index), newest.iterrows(), strict=True)
+    )
+    header = ("Rebalance", "Relaxed", *(formatting.label(column) for column in columns))
+    return Table("Rebalances with relaxed limits", header, rows, frozenset({0, 1}))
+
+
+def holdings_table(holdings: pd.DataFrame, shown: int) -> Table:
+    """Return the `shown` largest holdings by weight."""
+    largest = _by_weight(holdings).head(shown)
+    texts = ("symbol", "name", "industry")
+    rows = tuple(
+        _cells(
+            *(
+                _text(row[column]) if column in texts else formatting.figure(column, float(row[column]))
+                for column in HOLDINGS_COLUMNS
+            )
+        )
+        for _, row in largest.iterrows()
+    )
+    text_columns = frozenset(HOLDINGS_COLUMNS.index(column) for column in texts)
+    return Table("Largest holdings", tuple(formatting.label(column) for column in HOLDINGS_COLUMNS), rows, text_columns)
+
+
+def plain_table(caption: str, frame: pd.DataFrame) -> Table:
+    """Return any small frame as text, without its index."""
+    rows = tuple(_cells(*(_plain_text(value) for value in row)) for row in frame.itertuples(index=False))
+    header = tuple(formatting.label(str(column)) for column in frame.columns)
+    return Table(caption, header, rows, frozenset(range(len(header))))
+
+
+def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
+    """Every figure of the page in full precision, by file stem; parts that the report lacks are absent."""
+    frames = {
+        "performance": _figures_frame(data, data.performance, PERFORMANCE_FIGURES, data.published_performance),
+        "daily": _indexed(data.daily, "date"),
+        "monthly_excess": data.month_table,
+        "yearly": data.yearly,
+        "worst_weeks": data.worst_weeks,
+        "rank_ic": _indexed(pd.DataFrame({"rank_ic": data.rank_ic, "weighted_rank_ic": data.weighted_rank_ic}), "date"),
+        "layers": _indexed(data.layers, "date"),
+        "layer_annual_returns": _indexed(data.layer_annual_returns.to_frame("annual_return"), "layer"),
+        "industry_exposures": _indexed(data.industry_exposures, "date"),
+        "style_exposures": _indexed(data.style_exposures, "date"),
+        "rebalances": _indexed(data.rebalances, "date"),
+        "holdings": _by_weight(data.holdings) if len(data.holdings) else data.holdings,
+        "checkpoint_windows": data.checkpoint_windows,
+    }
+    if data.factor_figures:
+        frames["factor_figures"] = _figures_frame(
+            data, data.factor_figures, FACTOR_FIGURES, data.published_factor_figures
+        )
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def write_report_tables(data: StrategyReportData, directory: Path) -> list[Path]:
+    """Write `report_tables` to `directory`, one CSV a table, each atomically; return the paths sorted."""
+    paths = []
+    for name, frame in sorted(report_tables(data).items()):
+        path = directory / f"{name}.csv"
+        write_atomically(path, frame.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n"), _CSV_ENCODING)
+        paths.append(path)
+    return paths
+
+
+def _figures_frame(
+    data: StrategyReportData, values: Mapping[str, float], names: tuple[str, ...], published: PublishedRow | None
+) -> pd.DataFrame:
+    frame = pd.DataFrame({"figure": names, "value": [float(values[name]) for name in names]})
+    frame["data_source"] = data.data_source.description
+    if published is not None:
+        frame["published"] = [published.figures.get(name, np.nan) for name in names]
+        frame["published_source"] = published.source
+    return frame
+
+
+def _indexed(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame.rename_axis(name).reset_index()
+
+
+def _by_weight(holdings: pd.DataFrame) -> pd.DataFrame:
+    return holdings.sort_values(["weight", "symbol"], ascending=[False, True], na_position="last")
+
+
+def _tinted(column: str, value: float) -> Cell:
+    if not np.isfinite(value):
+        return Cell("")
+    full_heat = _FULL_HEAT_YEAR if column == "year_total" else _FULL_HEAT_MONTH
+    return Cell(formatting.percent(value, 1), float(np.clip(value / full_heat, -1, 1)))
+
+
+def _cells(*texts: str) -> tuple[Cell, ...]:
+    return tuple(Cell(text) for text in texts)
+
+
+def _text(value: Hashable) -> str:
+    return formatting.MISSING if value is None or value is pd.NA or value != value else str(value)
+
+
+def _plain_text(value: Hashable) -> str:
+    return formatting.date(value) if isinstance(value, pd.Timestamp) else _text(value)

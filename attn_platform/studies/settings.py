@@ -1,0 +1,171 @@
+"""What one home is: its data source, its sessions, its study, and where things lie.
+
+`<home>/settings.yaml` holds it; `attn run` writes it from a profile, `attn import` from what was imported, and a user
+may edit it. Without one, the profile named by ATTN_PROFILE (default: demo) holds.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.market.calendar import Calendar, calendar_from_file, exchange_calendar
+from attn_platform.market.lake import Lake
+from attn_platform.market.simulation import SimulationConfig
+from attn_platform.studies.study import StudyConfig, load_study, overlay, parse, read_yaml
+
+HOME_VARIABLE = "ATTN_HOME"
+PROFILE_VARIABLE = "ATTN_PROFILE"
+DEFAULT_HOME = "data"
+DEFAULT_PROFILE = "demo"
+SETTINGS_FILE = "settings.yaml"
+
+
+class SourceConfig(BaseModel):
+    """Where the raw tables come from. What the source lacks is listed with the reason, and switches off what needs it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["simulated", "imported"] = "simulated"
+    description: str = ""
+    vendor: str | None = None
+    simulation: SimulationConfig | None = None
+    absent_tables: dict[str, str] = Field(default_factory=dict)
+    absent_columns: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("simulation", mode="before")
+    @classmethod
+    def _preset_with_changes(cls, value: Any) -> Any:
+        """`{preset: demo, seed: 1}` is the preset with that change."""
+        if isinstance(value, dict) and "preset" in value:
+            changes = {key: entry for key, entry in value.items() if key != "preset"}
+            return overlay(SimulationConfig.preset(value["preset"]).model_dump(), changes)
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.kind == "simulated") != (self.simulation is not None):
+            raise ValueError("a simulated source needs `simulation`, an imported one must not have it")
+        return self
+
+
+class Settings(BaseModel):
+    """Content of settings.yaml; `changes` are laid over the study."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: str = DEFAULT_PROFILE
+    study: str = "ai69"
+    changes: dict[str, Any] = Field(default_factory=dict)
+    source: SourceConfig
+    first_session: str
+    last_session: str | None = None
+    """None: the end of the published holidays, so that new sessions become partitions as they pass."""
+    calendar_file: str | None = None
+
+
+class Home:
+    """A folder with a lake, a Dagster home, checkpoints and reports, and the settings that rule them."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = Path(root).resolve()
+        self.settings = settings
+
+    @classmethod
+    def open(cls, root: Path | str | None = None) -> Home:
+        """The home at `root` (default: ATTN_HOME, else ./data); creates nothing."""
+        folder = Path(root if root is not None else os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
+        file = folder / SETTINGS_FILE
+        if file.exists():
+            return cls(folder, parse(Settings, read_yaml(file.read_text(encoding="utf-8"), str(file)), str(file)))
+        return cls(folder, profile_settings(os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)))
+
+    def with_settings(self, **changes: Any) -> Home:
+        """The same folder under other settings."""
+        return Home(self.root, self.settings.model_copy(update=changes))
+
+    def save(self) -> None:
+        """Write settings.yaml, atomically."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        content = yaml.safe_dump(self.settings.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        temporary = self.root / f".{SETTINGS_FILE}.{uuid.uuid4().hex}"
+        try:
+            temporary.write_text(content, encoding="utf-8")
+            os.replace(temporary, self.root / SETTINGS_FILE)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @cached_property
+    def study(self) -> StudyConfig:
+        """The study with this home's changes."""
+        return load_study(self.settings.study, self.settings.changes)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The user's calendar file, or the exchange's."""
+        file = self.settings.calendar_file
+        return calendar_from_file(Path(file)) if file else exchange_calendar()
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Parquet files."""
+        return Lake(self.root / "lake")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the trained networks."""
+        return self.root / "checkpoints"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the pages and their tables."""
+        return self.root / "reports"
+
+    @property
+    def dagster(self) -> Path:
+        """The Dagster home."""
+        return self.root / "dagster"
+
+    @property
+    def first_session(self) -> np.datetime64:
+        """First session of the data."""
+        return self.calendar.between(self.settings.first_session, self.calendar.sessions[-1])[0]
+
+    @property
+    def last_session(self) -> np.datetime64:
+        """Last session of the data, or of the calendar where the data goes on."""
+        last = self.settings.last_session
+        return self.calendar.on_or_before(last) if last is not None else self.calendar.last_known
+
+    @property
+    def absent_tables(self) -> dict[str, str]:
+        """Tables that the source lacks, with the reason."""
+        return self.settings.source.absent_tables
+
+
+def available_profiles() -> tuple[str, ...]:
+    """Names of the profiles."""
+    files = resources.files(__package__).joinpath("profiles").iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+def profile_settings(profile: str, study: str | None = None, changes: dict[str, Any] | None = None) -> Settings:
+    """Settings of a profile of the package, on `study` where one is named, with `changes` laid over its own."""
+    if profile not in available_profiles():
+        raise ConfigurationError(f"there is no profile '{profile}'; there are {', '.join(available_profiles())}")
+    text = resources.files(__package__).joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
+    content = read_yaml(text, f"profile {profile}")
+    if study is not None:
+        content["study"] = study
+    if changes:
+        content["changes"] = overlay(content.get("changes", {}), changes)
+    return parse(Settings, content, f"profile {profile}")

@@ -1,0 +1,192 @@
+"""A study as typed configuration: universe, labels, windows, models, strategies and limits.
+
+Definitions: Huatai AI-69 and AI-55, Haitong weekly. The defaults of every part are the study's own; the YAML file of a
+study names its models and strategies, and a user may copy and edit it.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.errors import ConfigurationError
+from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.factors.catalogue import AI69_FACTORS, definition
+from attn_platform.factors.inputs import FactorConfig
+from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.models.registry import AnyNetworkConfig
+from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
+from attn_platform.training.labels import LabelConfig
+from attn_platform.training.windows import WindowConfig
+from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
+
+StyleFactor = Literal["log_float_mv", "bp_lf"]
+COMBINED = "+"
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ModelConfig(BaseModel):
+    """A network, its labels (one task a horizon) and how it is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    network: AnyNetworkConfig
+    labels: LabelConfig = LabelConfig()
+    training: TrainingConfig = TrainingConfig()
+    seeds: tuple[int, ...] = Field(default=STUDY_SEEDS, min_length=1)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks: '10d', '20d'."""
+        return tuple(f"{horizon}d" for horizon in self.labels.horizons)
+
+    @property
+    def horizons(self) -> tuple[str, ...]:
+        """Horizons that predictions come in: each task, and their equal mean where there are several."""
+        return self.tasks if len(self.tasks) == 1 else (*self.tasks, COMBINED.join(self.tasks))
+
+
+class StrategyConfig(BaseModel):
+    """Weekly benchmark-relative portfolio on one horizon of one model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    model: str
+    horizon: str
+    limits: PortfolioLimits = PortfolioLimits()  # AI-69 and AI-55, original column
+    styles: tuple[StyleFactor, ...] = ("log_float_mv",)  # AI-69; AI-55's graph models add bp_lf
+
+
+class StudyConfig(BaseModel):
+    """One study, or a user's own edition of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    universe: UniverseConfig = UniverseConfig()
+    adjacency: AdjacencyConfig = AdjacencyConfig()
+    features: tuple[str, ...] = Field(default=AI69_FACTORS, min_length=1)  # AI-69, AI-55: the 42 factors
+    factors: FactorConfig = FactorConfig()
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    windows: WindowConfig = WindowConfig()
+    benchmark: str = "csi500"  # AI-69 and AI-55
+    rebalance_every: int = Field(default=5, ge=1)  # AI-69 and AI-55: every 5 sessions
+    evaluation_horizon: int = Field(default=10, ge=1)  # realised 10-day return, also for 20-day predictions
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    strategies: tuple[StrategyConfig, ...] = Field(min_length=1)
+    backtest: BacktestConfig = BacktestConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for feature in self.features:
+            definition(feature)
+        for what, names in (("model", [m.name for m in self.models]), ("strategy", [s.name for s in self.strategies])):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
+        models = {model.name: model for model in self.models}
+        for strategy in self.strategies:
+            if strategy.model not in models:
+                raise ValueError(f"strategy {strategy.name} names model {strategy.model}, which the study lacks")
+            if strategy.horizon not in models[strategy.model].horizons:
+                raise ValueError(
+                    f"strategy {strategy.name}: model {strategy.model} has horizons "
+                    f"{', '.join(models[strategy.model].horizons)}, not {strategy.horizon}"
+                )
+        return self
+
+    def model(self, name: str) -> ModelConfig:
+        """The model of that name."""
+        return _named(self.models, name, "model", self.name)
+
+    def strategy(self, name: str) -> StrategyConfig:
+        """The strategy of that name; `ConfigurationError` lists those there are."""
+        return _named(self.strategies, name, "strategy", self.name)
+
+
+def _named(items: tuple[Any, ...], name: str, what: str, study: str) -> Any:
+    for item in items:
+        if item.name == name:
+            return item
+    known = ", ".join(item.name for item in items)
+    raise ConfigurationError(f"study {study} has no {what} '{name}'; it has: {known}")
+
+
+def available_studies() -> tuple[str, ...]:
+    """Names of the studies that the package brings along."""
+    return tuple(
+        sorted(
+            file.name.removesuffix(".yaml")
+            for file in resources.files(__package__).iterdir()
+            if file.name.endswith(".yaml")
+        )
+    )
+
+
+def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
+    """A study of the package, or a YAML file of the user's, with `changes` laid over it.
+
+    Changes are nested mappings; lists of named things (models, strategies) are changed entry by entry by their name.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.exists():
+            raise ConfigurationError(f"study file {path} does not exist; check the path")
+        text, source = path.read_text(encoding="utf-8"), str(path)
+    elif name in available_studies():
+        text, source = (
+            resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"),
+            f"study {name}",
+        )
+    else:
+        raise ConfigurationError(
+            f"there is no study '{name}'; there are {', '.join(available_studies())}, or your file"
+        )
+    return parse(StudyConfig, overlay(read_yaml(text, source), changes or {}), source)
+
+
+def read_yaml(text: str, source: str) -> dict[str, Any]:
+    """A YAML mapping; `ConfigurationError` with the line where it is none."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{source}: no valid YAML ({' '.join(str(error).split())}); correct it") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{source}: holds no mapping of settings; see the package's studies for examples")
+    return content
+
+
+def parse(kind: type[_Model], content: dict[str, Any], source: str) -> _Model:
+    """`content` as typed configuration; `ConfigurationError` names the entry that is wrong."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{source}: {where or 'configuration'}: {first['msg']}") from None
+
+
+def overlay(base: Any, changes: Any) -> Any:
+    """`base` with `changes` laid over it: mappings key by key, lists of named mappings by name, the rest replaced."""
+    if isinstance(base, dict) and isinstance(changes, dict):
+        return {
+            key: overlay(base.get(key), changes[key]) if key in changes else base[key] for key in {**base, **changes}
+        }
+    if _all_named(base) and _all_named(changes):
+        changed = {item["name"]: item for item in changes}
+        kept = [overlay(item, changed.pop(item["name"])) if item["name"] in changed else item for item in base]
+        return [*kept, *changed.values()]
+    return changes
+
+
+def _all_named(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) and "name" in item for item in items)

@@ -1,0 +1,206 @@
+"""Checkpoints: weights and everything needed to use, trace and repeat them, without pickle.
+
+A checkpoint is a folder of two files: `weights.safetensors` (each tensor with a leading seed axis) and
+`manifest.json`. It is written under a temporary name and renamed, so a folder under its own name is complete.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+import attn_platform.models
+import attn_platform.training
+from attn_platform.errors import CheckpointError, ConfigurationError
+from attn_platform.models.registry import AnyNetworkConfig
+from attn_platform.training.config import TrainingConfig
+from attn_platform.training.trainer import SeedHistory, TrainingResult
+
+WEIGHTS_FILE = "weights.safetensors"
+MANIFEST_FILE = "manifest.json"
+_REMEDY = "train the window again, or restore the folder from a backup"
+# What a repeated run measures anew: no part of what the checkpoint is
+_MEASUREMENTS = {"created", "seconds", "peak_memory_bytes"}
+
+
+class SessionRange(BaseModel):
+    """First and last session of a set, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: date
+    last: date
+
+
+class CheckpointWindow(BaseModel):
+    """The sets of a rolling window, before the purge, and how many sessions are purged from train and valid."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: SessionRange
+    valid: SessionRange
+    test: SessionRange
+    purge: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """What a checkpoint was made from, by and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    network: AnyNetworkConfig
+    training: TrainingConfig
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    window: CheckpointWindow
+    preprocessing_fingerprint: str
+    data_fingerprint: str
+    code_fingerprint: str
+    weights_sha256: str
+    warm_started_from: str | None
+    histories: tuple[SeedHistory, ...]
+    device: str
+    precision: str
+    versions: dict[str, str]
+    created: AwareDatetime
+    seconds: float
+    peak_memory_bytes: int
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that two runs of the same training share: no wall time, duration or memory."""
+        content = self.model_dump(mode="json", exclude=_MEASUREMENTS)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def require_features(self, names: Sequence[str]) -> None:
+        """CheckpointError that says what differs, unless `names` are the model's features in the same order."""
+        if tuple(names) == self.features:
+            return
+        missing = [name for name in self.features if name not in names]
+        unknown = [name for name in names if name not in self.features]
+        differences = [
+            f"{what}: {', '.join(those)}" for what, those in (("missing", missing), ("unknown", unknown)) if those
+        ]
+        raise CheckpointError(
+            f"the features do not fit the checkpoint of {self.model} ({', '.join(differences) or 'another order'}); "
+            "give it the features it was trained on, in their order, or train it again"
+        )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model: `weights` [S, ...] by name, and its manifest."""
+
+    weights: Mapping[str, Tensor]
+    manifest: Manifest
+
+
+def code_fingerprint() -> str:
+    """SHA-256 of the source files of `attn_platform.models` and `attn_platform.training`, names and contents."""
+    digest = hashlib.sha256()
+    for package in (attn_platform.models, attn_platform.training):
+        root = Path(next(iter(package.__path__)))
+        for source in sorted(root.rglob("*.py")):
+            digest.update(f"{package.__name__}/{source.relative_to(root).as_posix()}\0".encode())
+            digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def manifest_of(
+    result: TrainingResult,
+    *,
+    model: str,
+    window: CheckpointWindow,
+    preprocessing_fingerprint: str,
+    data_fingerprint: str,
+    warm_started_from: str | None = None,
+) -> Manifest:
+    """The manifest of a training result; the fingerprints name the panel's pre-processing and the samples' data."""
+    return Manifest(
+        model=model,
+        network=result.network_config,
+        training=result.training_config,
+        features=result.feature_names,
+        labels=result.label_names,
+        seeds=result.seeds,
+        window=window,
+        preprocessing_fingerprint=preprocessing_fingerprint,
+        data_fingerprint=data_fingerprint,
+        code_fingerprint=code_fingerprint(),
+        weights_sha256=_sha256(_serialised(result.weights)),
+        warm_started_from=warm_started_from,
+        histories=result.histories,
+        device=result.device,
+        precision=result.precision,
+        versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        created=datetime.now(UTC),
+        seconds=result.seconds,
+        peak_memory_bytes=result.peak_memory_bytes,
+    )
+
+
+def save_checkpoint(directory: Path, weights: Mapping[str, Tensor], manifest: Manifest) -> None:
+    """Write the checkpoint to `directory`, in place of an older one; nothing half-written ever bears that name.
+
+    Raises CheckpointError if the manifest describes other weights.
+    """
+    data = _serialised(weights)
+    if _sha256(data) != manifest.weights_sha256:
+        raise CheckpointError(f"{directory}: the manifest describes other weights; make it from the same result")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    partial = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}")
+    replaced = partial.with_suffix(".replaced")
+    try:
+        partial.mkdir()
+        (partial / WEIGHTS_FILE).write_bytes(data)
+        (partial / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        if directory.exists():
+            directory.rename(replaced)
+        partial.rename(directory)
+    finally:
+        for leftover in (partial, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def load_checkpoint(directory: Path) -> Checkpoint:
+    """The checkpoint in `directory`; CheckpointError, naming file and remedy, if it is missing or damaged."""
+    manifest_path, weights_path = directory / MANIFEST_FILE, directory / WEIGHTS_FILE
+    try:
+        manifest = Manifest.model_validate_json(_read(manifest_path))
+    except (ValidationError, ConfigurationError) as error:
+        raise CheckpointError(f"{manifest_path} cannot be understood ({error}); {_REMEDY}") from error
+    data = _read(weights_path)
+    if _sha256(data) != manifest.weights_sha256:
+        raise CheckpointError(
+            f"{weights_path} is damaged: its {len(data)} bytes are not those the manifest describes; {_REMEDY}"
+        )
+    return Checkpoint(weights=load_tensors(data), manifest=manifest)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
+
+
+def _serialised(weights: Mapping[str, Tensor]) -> bytes:
+    return save_tensors({name: tensor.contiguous() for name, tensor in weights.items()})
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,27 @@
+"""How a network is trained (spec/04, "Training"; AI-55, AI-69)."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+from attn_platform.models.losses import LossConfig
+
+Precision = Literal["auto", "float32", "bfloat16", "float64"]
+
+STUDY_SEEDS = (0, 1, 2, 3, 4)  # AI-55, AI-69: five seeds a model
+
+
+class TrainingConfig(BaseModel):
+    """Everything but data, network and seeds that decides which weights come out on a given device."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: PositiveFloat = 1e-4  # AI-55, AI-69: Adam
+    patience: PositiveInt = 20  # AI-55, AI-69: epochs without a better validation loss
+    max_epochs: PositiveInt = 200  # the studies name none: far above where early stop ends a run
+    sessions_per_batch: PositiveInt = 1  # spec/04: one session a batch; inter_stock_attention 32
+    loss: LossConfig = LossConfig()
+    # Matrix products in bfloat16 (everything else stays float32) where the device has instructions for it, else
+    # float32. float64 is for comparisons.
+    precision: Precision = "auto"
+    threads: PositiveInt = 2  # CPU threads; part of the configuration because sums are split by thread

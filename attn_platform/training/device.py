@@ -1,0 +1,67 @@
+"""Where and in which precision the arithmetic of training and prediction runs."""
+
+import logging
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
+
+import torch
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.training.config import Precision
+
+_log = logging.getLogger(__name__)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is a GPU where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigurationError(f"there is no device {name!r}; use auto, cpu, cuda or cuda:<number>") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(
+            f"device {name!r} was asked for, but this torch ({torch.__version__}) sees no GPU; "
+            "use device auto or cpu, or install a CUDA build of torch on a machine with a GPU"
+        )
+    return device
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16", "float64"]:
+    """What "auto" means on `device`: bfloat16 where it is computed natively, as emulation is slower than float32."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return "bfloat16" if native else "float32"
+
+
+def matrix_precision(precision: str, device: torch.device) -> AbstractContextManager[None]:
+    """Context in which matrix products run in bfloat16 if `precision` says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def fixed_threads(threads: int) -> Iterator[None]:
+    """CPU threads of torch inside of the context; put back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held so far: by torch on a GPU, by this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, kibibytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

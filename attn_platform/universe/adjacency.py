@@ -1,0 +1,109 @@
+"""Sector neighbours of the graph networks (AI-55; spec/02, "Sector adjacency").
+
+At a year's last session every stock gets a group: its sector (five, made of the CITIC level-1 industries) or the
+industry itself. Two stocks are neighbours when they share the group. The adjacency is symmetric, every stock is its
+own neighbour, and the group ids hold all of it, so that no N × N matrix is ever stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from attn_platform.errors import ConfigurationError, ContractError
+
+AdjacencyVariant = Literal["sector", "industry"]
+
+_INDUSTRIES_OF_SECTOR = {
+    "cyclical": (
+        "coal",
+        "machinery",
+        "power equipment & new energy",
+        "nonferrous metals",
+        "basic chemicals",
+        "building materials",
+        "petroleum & petrochemicals",
+        "defence",
+        "steel",
+    ),
+    "consumption": (
+        "commerce & retail",
+        "light manufacturing",
+        "conglomerates",
+        "pharmaceuticals",
+        "textiles & apparel",
+        "food & beverage",
+        "home appliances",
+        "automobiles",
+        "consumer services",
+        "agriculture, forestry, animal husbandry & fishery",
+    ),
+    "financial": ("real estate", "non-bank financials", "banks", "diversified financials"),
+    "growth": ("electronics", "communications", "computers", "media"),
+    "stable": ("transportation", "electric power & utilities", "construction"),
+}
+# AI-55: sector of each of the 30 CITIC level-1 industries, under the names of spec/02.
+CITIC_L1_SECTORS: Mapping[str, str] = MappingProxyType(
+    {industry: sector for sector, industries in _INDUSTRIES_OF_SECTOR.items() for industry in industries}
+)
+
+
+def industry_at(industry: pd.DataFrame, symbols: Sequence[str], session: np.datetime64, scheme: str) -> NDArray:
+    """Industry name of each symbol as known at `session`: [N] str, None where unknown.
+
+    `industry` is the contract's table (symbol, scheme, name, in_date, out_date). An interval holds from in_date to the
+    day before out_date, or on where out_date is missing; where two overlap, the later in_date holds. Rows that begin
+    after `session` are not read.
+    """
+    day = pd.Timestamp(session)
+    table = industry[industry["scheme"] == scheme]
+    begun = pd.to_datetime(table["in_date"]) <= day
+    out_date = pd.to_datetime(table["out_date"])
+    current = table[begun & (out_date.isna() | (out_date > day))].sort_values("in_date")
+    names = dict(zip(current["symbol"], current["name"], strict=True))  # the last, newest row of a symbol stays
+    return np.array([names.get(symbol) for symbol in symbols], dtype=object)
+
+
+def sector_mapping(
+    industry: pd.DataFrame, scheme: str, default: Mapping[str, str] = CITIC_L1_SECTORS
+) -> dict[str, str]:
+    """Sector of each industry name: the table's own where its `sector` column says, else that of `default`.
+
+    For schemes other than CITIC's, whose vendors bring their sectors along in the contract's table.
+    Raises ContractError if the table puts one industry into two sectors.
+    """
+    table = industry.loc[industry["scheme"] == scheme, ["name", "sector"]].dropna().drop_duplicates()
+    torn = sorted(set(table.loc[table["name"].duplicated(), "name"]))
+    if torn:
+        raise ContractError(f"industry: {', '.join(map(repr, torn))} of {scheme} lie in two sectors; keep one")
+    return dict(default) | dict(zip(table["name"], table["sector"], strict=True))
+
+
+def neighbour_groups(
+    industries: NDArray, variant: AdjacencyVariant, sector_of_industry: Mapping[str, str] = CITIC_L1_SECTORS
+) -> NDArray[np.int64]:
+    """Group id [N] of each stock: equal ids are neighbours.
+
+    `industries` [N] holds industry names, None or NaN where unknown. Groups are numbered from 0 in the order of their
+    names; each stock of unknown industry follows with an id of its own, and so is its only neighbour.
+    Raises ConfigurationError if the variant `sector` meets an industry that `sector_of_industry` lacks.
+    """
+    labels = pd.Series(industries, dtype=object)
+    if variant == "sector":
+        unmapped = sorted(set(labels.dropna()) - set(sector_of_industry))
+        if unmapped:
+            raise ConfigurationError(
+                f"no sector for the industries {', '.join(map(repr, unmapped))}; add them to sector_of_industry"
+            )
+        labels = labels.map(dict(sector_of_industry))
+    ids, names = pd.factorize(labels, sort=True)
+    unknown = ids < 0
+    return np.where(unknown, len(names) + np.cumsum(unknown) - 1, ids).astype(np.int64)
+
+
+def dense_adjacency(groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """N × N neighbours of group ids [N]; for small N, the networks work on the ids."""
+    return groups[:, None] == groups[None, :]

@@ -1,0 +1,50 @@
+"""What a study calls its universe and its sector neighbours (spec/02, "Universe" and "Sector adjacency").
+
+The defaults are the networks' rule of AI-69 and AI-55; `XGBOOST_UNIVERSE` is the wider one of AI-55's XGBoost.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from attn_platform.market.contract import TRADING_STATUSES
+from attn_platform.universe.adjacency import CITIC_L1_SECTORS, AdjacencyVariant
+
+
+class UniverseConfig(BaseModel):
+    """Who may enter the cross-section: the daily drops, and the quarter's selection by liquidity and size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_listed_sessions: int = Field(default=63, ge=0)  # spec/02: listed < 63 sessions is dropped; day one counts as 1
+    excluded_statuses: frozenset[str] = frozenset({"st", "star_st", "delisting"})  # spec/02
+    liquidity_window: int = Field(default=252, ge=1)  # spec/02: the past year
+    top_share: float = Field(
+        default=0.60, gt=0, le=1
+    )  # AI-69, AI-55 networks: top 60 % in both amount and market value
+    # Silent in the studies. A suspended session gives no observation in the factors (spec/03); the same holds here.
+    # On real data, counting it as zero amount replaces at most 6 % of the members (2016) and leaves their number as is.
+    suspended_amount: Literal["no_observation", "zero"] = "no_observation"
+    # Suspension bars a stock at the quarter's selection only; later the portfolio, not the universe, deals with it.
+    keep_suspended: bool = True
+
+    @field_validator("excluded_statuses")
+    @classmethod
+    def _statuses_of_the_contract(cls, statuses: frozenset[str]) -> frozenset[str]:
+        if unknown := sorted(statuses - set(TRADING_STATUSES)):
+            raise ValueError(f"no trading status: {', '.join(unknown)}; the contract has {', '.join(TRADING_STATUSES)}")
+        return statuses
+
+
+NETWORK_UNIVERSE = UniverseConfig()
+XGBOOST_UNIVERSE = UniverseConfig(top_share=0.90)  # AI-55: XGBoost keeps the top 90 % in both
+
+
+class AdjacencyConfig(BaseModel):
+    """Which stocks are neighbours in the masked attention of the graph networks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scheme: str = "citic_l1"  # AI-55: CITIC level-1 industries
+    variant: AdjacencyVariant = "sector"  # AI-55: five sectors; `industry` is its ablation
+    sector_of_industry: dict[str, str] = Field(default_factory=lambda: dict(CITIC_L1_SECTORS), min_length=1)

@@ -1,0 +1,249 @@
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attn_platform.backtest.account import Account, open_account
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.simulator import BacktestResult, advance, run_backtest, targets_from_frame
+from attn_platform.errors import MissingDataError, SimulationError
+from attn_platform.market.dense import DenseMarket
+from attn_platform_tests.backtest.markets import PlainSimulator, random_market, random_targets, sessions_of
+
+CONFIG = BacktestConfig(initial_capital=1.0)
+
+
+def flat_market(closes: Mapping[str, list[float]], **changes: np.ndarray) -> DenseMarket:
+    """A market whose every price of a session is the close, without limits; NaN closes are sessions without a row."""
+    close = np.column_stack([np.array(values, dtype=float) for values in closes.values()])
+    fields = {name: close.copy() for name in ("open", "high", "low", "close", "vwap")}
+    fields |= {name: np.full_like(close, np.nan) for name in ("up_limit", "down_limit")}
+    fields["adj_factor"] = np.where(np.isnan(close), np.nan, 1.0)
+    fields["is_suspended"] = np.where(np.isnan(close), np.nan, 0.0)
+    return DenseMarket(sessions_of(len(close)), np.array(list(closes)), fields | changes)
+
+
+def no_benchmark(market: DenseMarket) -> np.ndarray:
+    return np.zeros(len(market.sessions))
+
+
+def assert_same(left: BacktestResult, right: BacktestResult) -> None:
+    for name in ("daily", "trades", "holdings", "delistings"):
+        pd.testing.assert_frame_equal(getattr(left, name), getattr(right, name), check_exact=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), recovery=st.sampled_from([1.0, 0.5]))
+def test_equals_a_plain_share_by_share_simulator(seed: int, recovery: float) -> None:
+    rng = np.random.default_rng(seed)
+    market = random_market(rng, sessions=40, stocks=int(rng.integers(1, 14)))
+    targets = random_targets(rng, market)
+    config = CONFIG.model_copy(update={"delisting_recovery": recovery})
+    result = run_backtest(targets, market, no_benchmark(market), config)
+
+    plain = PlainSimulator(market, cost=0.002, recovery=recovery)
+    first = market.position(min(targets))
+    expected = [(1.0, 0.0, 1.0)]
+    for t in range(first + 1, len(market.sessions)):
+        target = targets.get(market.sessions[t - 1])
+        plain.session(t, None if target is None else target.to_dict())
+        expected.append((plain.equity(), plain.traded, plain.cash / plain.equity()))
+    actual = result.daily[["net_value", "turnover", "cash_share"]].to_numpy()
+    np.testing.assert_allclose(actual, np.array(expected), rtol=1e-10, atol=1e-10)
+    held = pd.Series(result.account.units, index=result.account.symbols).reindex(market.symbols, fill_value=0.0)
+    np.testing.assert_allclose(held, [plain.units.get(symbol, 0.0) for symbol in market.symbols], rtol=1e-9, atol=1e-12)
+
+
+def test_two_stocks_by_hand() -> None:
+    """Signal on session 0, bought on session 1, switched on session 3; B splits 1 into 2 on session 2."""
+    market = flat_market({"A": [10, 10, 11, 12], "B": [20, 20, 10, 10]})
+    market.fields["adj_factor"][2:, 1] = 2.0
+    targets = {
+        market.sessions[0]: pd.Series({"A": 0.5, "B": 0.5}),
+        market.sessions[2]: pd.Series({"B": 1.0}),
+    }
+    benchmark = np.array([0.5, 0.01, 0.02, -0.01])
+    daily = run_backtest(targets, market, benchmark, CONFIG).daily
+    half = 0.5 / 1.002
+    day2 = half * 1.1 + half
+    sold = half * 1.2
+    day3 = half + sold * 0.998 / 1.002
+    assert daily["net_value"].tolist() == pytest.approx([1.0, 2 * half, day2, day3], rel=1e-14)
+    assert np.isnan(daily["return"].iloc[0])
+    assert daily["return"].tolist()[1:] == pytest.approx(
+        [2 * half - 1, day2 / (2 * half) - 1, day3 / day2 - 1], rel=1e-12
+    )
+    excess = daily["return"].to_numpy()[1:] - benchmark[1:]
+    assert daily["excess_return"].tolist()[1:] == pytest.approx(excess, rel=1e-12)
+    assert daily["excess_net_value"].tolist() == pytest.approx([1.0, *np.cumprod(1 + excess)], rel=1e-12)
+    traded = (sold + sold * 0.998 / 1.002) / (half + sold)
+    assert daily["turnover"].tolist() == pytest.approx([0.0, 2 * half, 0.0, traded], rel=1e-12)
+    assert daily["cost"].tolist() == pytest.approx([0.0, 4 * half * 0.001, 0.0, traded * 0.002], rel=1e-12)
+    assert daily["holding_count"].tolist() == [0, 2, 2, 1]
+
+
+def test_trades_happen_at_the_vwap_of_the_next_session() -> None:
+    market = flat_market({"A": [10, 10, 10]})
+    market.fields["vwap"][1, 0] = 8.0
+    daily = run_backtest({market.sessions[0]: pd.Series({"A": 1.0})}, market, no_benchmark(market), CONFIG).daily
+    assert daily["net_value"].iloc[1] == pytest.approx(10 / 8 / 1.002, rel=1e-14)
+
+
+def test_a_delisting_is_sold_at_the_last_price_and_reported() -> None:
+    nan = float("nan")
+    market = flat_market({"A": [10, 10, 5, nan, nan], "B": [10, 10, 10, 10, 10]})
+    result = run_backtest({market.sessions[0]: pd.Series({"A": 0.5, "B": 0.5})}, market, no_benchmark(market), CONFIG)
+    half = 0.5 / 1.002
+    assert result.daily["net_value"].tolist()[3:] == pytest.approx([half + half / 2 * 0.998] * 2, rel=1e-13)
+    assert result.daily["cash_share"].iloc[-1] == pytest.approx(0.499 / 1.499, rel=1e-12)
+    (event,) = result.delistings.to_dict("records")
+    assert (event["date"], event["symbol"], event["price"]) == (pd.Timestamp(market.sessions[3]), "A", 5.0)
+    assert event["weight"] == pytest.approx(1 / 3, rel=1e-12)
+    assert result.daily["cost"].iloc[3] == pytest.approx(0.002 / 3, rel=1e-12)
+
+
+def test_a_suspended_stock_is_neither_bought_nor_sold() -> None:
+    market = flat_market({"A": [10] * 5, "B": [10] * 5, "C": [10] * 5})
+    for name in ("open", "high", "low", "vwap"):
+        market.fields[name][[1, 3], [0, 1]] = np.nan
+    market.fields["is_suspended"][[1, 3], [0, 1]] = 1.0
+    targets = {
+        market.sessions[0]: pd.Series({"A": 0.5, "B": 0.5}),
+        market.sessions[2]: pd.Series({"A": 0.5, "C": 0.5}),
+    }
+    result = run_backtest(targets, market, no_benchmark(market), BacktestConfig(cost_per_side=0.0))
+    held = result.holdings.pivot_table(index="date", columns="symbol", values="weight").to_numpy(na_value=0.0)
+    assert held == pytest.approx(np.array([[1.0], [1.0]]), abs=1e-12)
+    blocked = result.trades[result.trades["is_blocked"]]
+    assert blocked[["symbol", "restriction"]].to_numpy().tolist() == [["A", "suspended"], ["B", "suspended"]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(2, 35))
+def test_nothing_after_a_session_changes_what_is_known_there(seed: int, cut: int) -> None:
+    rng = np.random.default_rng(seed)
+    market = random_market(rng, sessions=40, stocks=10)
+    targets = random_targets(rng, market)
+    poisoned = DenseMarket(market.sessions, market.symbols, {name: a.copy() for name, a in market.fields.items()})
+    for values in poisoned.fields.values():
+        values[cut + 1 :] = rng.uniform(-5, 5, values[cut + 1 :].shape)
+    until = market.sessions[cut]
+    left = run_backtest(targets, market, no_benchmark(market), CONFIG, until=until)
+    right = run_backtest(targets, poisoned, no_benchmark(market), CONFIG, until=until)
+    assert_same(left, right)
+    assert left.account.to_record() == right.account.to_record()
+    longer = run_backtest(targets, market, no_benchmark(market), CONFIG)
+    pd.testing.assert_frame_equal(longer.daily.iloc[: len(left.daily)], left.daily, check_exact=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=6))
+def test_advancing_in_pieces_equals_one_go_bit_for_bit(seed: int, cuts: set[int]) -> None:
+    """Also through JSON, and on slices of the market that hold only the stocks with a row in them."""
+    rng = np.random.default_rng(seed)
+    market = random_market(rng, sessions=40, stocks=12)
+    target = pd.Series(rng.dirichlet(np.ones(12)), index=market.symbols)
+    whole, ledger = advance(open_account(market.sessions[1], 1.0), target, market, market.sessions[-1], CONFIG)
+
+    account, daily, pending = open_account(market.sessions[1], 1.0), [], target
+    for cut in [*sorted(cuts), 39]:
+        start = market.position(account.session)
+        rows = market.rows(slice(start, cut + 1))
+        present = ~np.isnan(rows["is_suspended"]).all(axis=0)
+        piece = DenseMarket(
+            rows.sessions, rows.symbols[present], {name: values[:, present] for name, values in rows.fields.items()}
+        )
+        account, records = advance(account, pending, piece, market.sessions[cut], CONFIG)
+        pending = None
+        daily.append(records.daily)
+        account = Account.from_record(json.loads(json.dumps(account.to_record())))
+    pd.testing.assert_frame_equal(pd.concat(daily, ignore_index=True), ledger.daily, check_exact=True)
+    assert account.to_record() == whole.to_record()
+
+
+def test_the_weekly_portfolio_and_the_backtest_hold_the_same() -> None:
+    """Advancing from signal to signal by hand, as the portfolio asset does, gives the backtest's account."""
+    rng = np.random.default_rng(5)
+    market = random_market(rng, sessions=31, stocks=10)
+    targets = random_targets(rng, market)
+    account, pending = None, None
+    for session, target in targets.items():
+        account = (
+            open_account(session, 1.0) if account is None else advance(account, pending, market, session, CONFIG)[0]
+        )
+        pending = target
+    assert account is not None
+    account, _ = advance(account, pending, market, market.sessions[-1], CONFIG)
+    result = run_backtest(targets, market, no_benchmark(market), CONFIG)
+    assert account.to_record() == result.account.to_record()
+
+
+def test_weights_after_a_rebalance_are_the_targets() -> None:
+    market = flat_market({"A": [10] * 3, "B": [20] * 3, "C": [5] * 3})
+    target = pd.Series({"A": 0.2, "B": 0.5, "C": 0.3})
+    result = run_backtest({market.sessions[0]: target}, market, no_benchmark(market), CONFIG)
+    assert result.account.weights().to_dict() == pytest.approx(target.to_dict(), rel=1e-14)
+    assert result.daily["cash_share"].iloc[-1] == pytest.approx(0.0, abs=1e-15)
+    assert result.holdings.set_index("symbol")["weight"].to_dict() == pytest.approx(target.to_dict(), rel=1e-14)
+
+
+def test_the_capital_does_not_matter_with_fractional_shares() -> None:
+    rng = np.random.default_rng(11)
+    market = random_market(rng, sessions=30, stocks=8)
+    targets = random_targets(rng, market)
+    small = run_backtest(targets, market, no_benchmark(market), CONFIG)
+    large = run_backtest(targets, market, no_benchmark(market), BacktestConfig())
+    np.testing.assert_allclose(small.daily["net_value"], large.daily["net_value"], rtol=1e-12)
+
+
+def test_a_target_of_the_last_session_is_pending() -> None:
+    market = flat_market({"A": [10, 10, 10]})
+    target = pd.Series({"A": 1.0})
+    result = run_backtest({"2015-01-07": target}, market, no_benchmark(market), CONFIG)
+    assert result.pending is not None
+    assert result.pending.to_dict() == {"A": 1.0}
+    assert len(result.daily) == 1
+    assert result.trades.empty
+    assert list(result.trades.columns)[:2] == ["date", "symbol"]
+    settled = run_backtest({"2015-01-06": target}, market, no_benchmark(market), CONFIG)
+    assert settled.pending is None
+
+
+def test_targets_of_a_tidy_frame() -> None:
+    frame = pd.DataFrame(
+        {
+            "date": pd.to_datetime(["2015-01-05", "2015-01-05", "2015-01-12"]),
+            "symbol": ["A", "B", "A"],
+            "weight": [0.4, 0.6, 1.0],
+        }
+    )
+    targets = targets_from_frame(frame)
+    assert {str(day): weights.to_dict() for day, weights in targets.items()} == {
+        "2015-01-05": {"A": 0.4, "B": 0.6},
+        "2015-01-12": {"A": 1.0},
+    }
+
+
+def test_what_is_missing_is_named() -> None:
+    market = flat_market({"A": [10, 10, 10], "B": [10, 10, 10]})
+    target = pd.Series({"A": 1.0})
+    signal = {market.sessions[0]: target}
+    with pytest.raises(SimulationError, match="nothing to backtest"):
+        run_backtest({}, market, no_benchmark(market), CONFIG)
+    with pytest.raises(SimulationError, match="on or before 2015-01-05"):
+        run_backtest({market.sessions[2]: target}, market, no_benchmark(market), CONFIG, until="2015-01-05")
+    with pytest.raises(MissingDataError, match="2015-01-07"):
+        run_backtest(signal, market, np.array([np.nan, 0.0, np.nan]), CONFIG)
+    with pytest.raises(SimulationError, match="2 benchmark returns for 3"):
+        run_backtest(signal, market, np.zeros(2), CONFIG)
+    with pytest.raises(MissingDataError, match="2015-01-04"):
+        run_backtest({"2015-01-04": target}, market, no_benchmark(market), CONFIG)
+    with pytest.raises(SimulationError, match="cannot go back"):
+        advance(open_account(market.sessions[2], 1.0), None, market, market.sessions[0], CONFIG)
+    hole = flat_market({"A": [10, np.nan, 10], "B": [10, np.nan, 10]})
+    with pytest.raises(MissingDataError, match="no row on 2015-01-06"):
+        run_backtest(signal, hole, no_benchmark(hole), CONFIG)

@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.correlations import (
+    average_ranks,
+    correlation_series,
+    information_ratio,
+    pearson,
+    wmse_weights,
+)
+
+
+def weighted_formula(p: list[float], l: list[float]) -> float:  # noqa: E741  (the letters of the studies' formula)
+    """The formula of AI-55, stock by stock, on stocks sorted by realised return, best first."""
+    order = sorted(range(len(l)), key=lambda i: -l[i])
+    raw = [0.5 ** (k / (len(l) / 2)) for k in range(len(l))]
+    w = [0.0] * len(l)
+    for k, i in enumerate(order):
+        w[i] = raw[k] / math.fsum(raw)
+    wp = math.fsum(a * b for a, b in zip(w, p, strict=True))
+    wl = math.fsum(a * b for a, b in zip(w, l, strict=True))
+    wpl = math.fsum(a * b * c for a, b, c in zip(w, p, l, strict=True))
+    wpp = math.fsum(a * b * b for a, b in zip(w, p, strict=True))
+    wll = math.fsum(a * b * b for a, b in zip(w, l, strict=True))
+    return (wpl - wp * wl) / (math.sqrt(wpp - wp * wp) * math.sqrt(wll - wl * wl))
+
+
+def panel(seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    predictions = rng.normal(size=(6, 40))
+    returns = 0.3 * predictions + rng.normal(size=(6, 40))
+    if ties:
+        predictions, returns = np.round(predictions, 1), np.round(returns, 1)
+    predictions[rng.random(predictions.shape) < 0.2] = np.nan
+    returns[rng.random(returns.shape) < 0.2] = np.nan
+    return predictions, returns
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_ic_and_rank_ic_equal_scipy(seed: int, ties: bool) -> None:
+    predictions, returns = panel(seed, ties)
+    series = correlation_series(predictions, returns)
+    for t, (p, l) in enumerate(zip(predictions, returns, strict=True)):  # noqa: E741
+        both = ~np.isnan(p) & ~np.isnan(l)
+        assert series["ic"][t] == pytest.approx(stats.pearsonr(p[both], l[both]).statistic, abs=1e-13)
+        assert series["rank_ic"][t] == pytest.approx(stats.spearmanr(p[both], l[both]).statistic, abs=1e-13)
+        assert pearson(predictions, returns)[t] == series["ic"][t]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weighted_correlations_equal_the_formula(seed: int) -> None:
+    predictions, returns = panel(seed, ties=False)
+    series = correlation_series(predictions, returns)
+    for t, (p, l) in enumerate(zip(predictions, returns, strict=True)):  # noqa: E741
+        both = ~np.isnan(p) & ~np.isnan(l)
+        values = p[both].tolist(), l[both].tolist()
+        ranks = stats.rankdata(p[both]).tolist(), stats.rankdata(l[both]).tolist()
+        assert series["weighted_ic"][t] == pytest.approx(weighted_formula(*values), abs=1e-12)
+        assert series["weighted_rank_ic"][t] == pytest.approx(weighted_formula(*ranks), abs=1e-12)
+
+
+def test_weights_halve_to_the_median_and_again_to_the_worst() -> None:
+    # Four stocks, best to worst D, A, C, B: 0.5^0, 0.5^(1/2), 0.5^1, 0.5^(3/2).
+    raw = np.array([0.5**0.5, 0.5**1.5, 0.5, 1.0])
+    weights = wmse_weights(average_ranks(np.array([[0.2, -0.1, 0.1, 0.5]])), half_life_share=0.5)
+    assert weights[0] == pytest.approx(raw / raw.sum(), rel=1e-15)
+
+
+def test_equal_returns_weigh_the_same_in_any_order_of_the_columns() -> None:
+    ranks = average_ranks(np.array([[0.0, 0.3, 0.0, 0.0, -0.2, np.nan]]))
+    weights = wmse_weights(ranks, 0.5)[0]
+    assert weights[0] == weights[2] == weights[3]
+    assert weights[5] == 0.0
+    assert weights.sum() == pytest.approx(1.0, rel=1e-15)
+    assert wmse_weights(ranks[:, ::-1], 0.5)[0][::-1] == pytest.approx(weights, rel=1e-15)
+
+
+def test_blocks_of_sessions_do_not_show() -> None:
+    rng = np.random.default_rng(8)
+    predictions, returns = rng.normal(size=(2, 600, 15))
+    whole = correlation_series(predictions, returns)
+    for t in (0, 255, 256, 511, 512, 599):
+        one = correlation_series(predictions[t : t + 1], returns[t : t + 1])
+        for name, series in whole.items():
+            assert len(series) == 600
+            assert series[t] == pytest.approx(one[name][0], abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        [0.7] * 14,  # their mean is not 0.7 in floating point
+        [np.nan, 1.0] + [np.nan] * 12,
+        [np.nan] * 14,
+        [np.inf, 1.0] + [np.nan] * 12,
+    ],
+)
+def test_a_session_that_has_no_correlation_is_nan(predictions: list[float]) -> None:
+    series = correlation_series(np.array([predictions]), np.linspace(-0.1, 0.2, 14)[None, :])
+    assert all(np.isnan(values).all() for values in series.values())
+
+
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))
+def test_correlations_are_bounded_and_rank_ones_see_only_the_order(seed: int, scale: float, shift: float) -> None:
+    predictions, returns = panel(seed, ties=False)
+    series = correlation_series(predictions, returns)
+    moved = correlation_series(np.exp(predictions) * scale + shift, returns)
+    for name in ("rank_ic", "weighted_rank_ic"):
+        np.testing.assert_allclose(moved[name], series[name], atol=1e-9)
+    for values in series.values():
+        assert (abs(values) <= 1 + 1e-12).all()
+
+
+def test_half_life_is_configuration() -> None:
+    predictions, returns = panel(0, ties=False)
+    flat = correlation_series(predictions, returns, EvaluationConfig(half_life_share=1e12))
+    np.testing.assert_allclose(flat["weighted_ic"], flat["ic"], atol=1e-10)
+
+
+def test_average_ranks_equal_scipy() -> None:
+    values, _ = panel(3, ties=True)
+    ranks = average_ranks(values)
+    for row, expected in zip(ranks, values, strict=True):
+        known = ~np.isnan(expected)
+        assert row[known].tolist() == stats.rankdata(expected[known]).tolist()
+        assert np.isnan(row[~known]).all()
+
+
+def test_information_ratio_by_hand() -> None:
+    # Mean 0.2, deviations 0.1, 0, 0.1: sample variance 0.01.
+    assert information_ratio(np.array([0.1, np.nan, 0.2, 0.3])) == pytest.approx(2.0, rel=1e-14)
+    assert np.isnan(information_ratio(np.array([0.1, np.nan])))
+    assert np.isnan(information_ratio(np.array([0.1, 0.1])))

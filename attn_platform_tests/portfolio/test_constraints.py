@@ -1,0 +1,61 @@
+"""Intervals and violations, worked by hand."""
+
+import numpy as np
+import pytest
+
+from attn_platform.portfolio.constraints import compile_constraints, violations
+from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform_tests.portfolio.small_weeks import small
+
+PROBLEM = small(
+    score=[1, 2, np.nan, np.nan, 5],
+    benchmark=[0.5, 0.005, 0.3, 0.195, 0],
+    previous=[0.6, 0.0, 0.1, 0.2, 0.1],
+    industry=[4, 4, -1, 8, 8],
+    tradable=[True, True, True, True, False],
+    size=[1.0, np.nan, -1.0, 2.0, 0.0],
+)
+LIMITS = PortfolioLimits()
+
+
+def test_stock_intervals() -> None:
+    constraints = compile_constraints(PROBLEM, LIMITS)
+    np.testing.assert_allclose(constraints.lower, [0.49, 0, 0.1, 0.185, 0.1])
+    np.testing.assert_allclose(constraints.upper, [0.51, 0.015, 0.1, 0.2, 0.1])
+
+
+def test_rows() -> None:
+    constraints = compile_constraints(PROBLEM, LIMITS)
+    assert [(row.kind, row.name) for row in constraints.rows] == [
+        ("budget", ""),
+        ("industry", "-1"),
+        ("industry", "4"),
+        ("industry", "8"),
+        ("style", "size"),
+        ("turnover", ""),
+    ]
+    np.testing.assert_allclose(constraints.row_lower, [1, 0.29, 0.495, 0.185, 0.58, -np.inf])
+    np.testing.assert_allclose(constraints.row_upper, [1, 0.31, 0.515, 0.205, 0.60, 0.15])
+    np.testing.assert_allclose(constraints.sums(np.array([0.4, 0.1, 0.2, 0.2, 0.1])), [1, 0.2, 0.5, 0.3, 0.6, 0.2])
+
+
+def test_violations() -> None:
+    found = violations(PROBLEM, LIMITS, np.array([0.4, 0.1, 0.2, 0.25, -0.05]))
+    assert found == pytest.approx(
+        {
+            "budget": 0.1,
+            "long_only": 0.05,
+            "untradable": 0.15,
+            "no_forecast": 0.1,
+            "stock": 0.1,  # of the third stock, bought from 0.1 although it may only be sold
+            "industry": 0.09,  # of the unknown one: 0.2 against 0.29
+            "style": 0.1,  # 0.4 − 0.2 + 0.5 against 0.60
+            "turnover": 0.15,  # (0.2 + 0.1 + 0.1 + 0.05 + 0.15) / 2 against 0.15
+        }
+    )
+
+
+def test_first_portfolio_has_no_turnover_violation() -> None:
+    problem = small(score=[1, 2], benchmark=[0.5, 0.5])
+    found = violations(problem, LIMITS, np.array([0.5, 0.5]))
+    assert found == dict.fromkeys(found, 0.0)
