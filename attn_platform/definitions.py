@@ -35,7 +35,7 @@ def build_defs(home: Home | None = None) -> dg.Definitions:
         *backtests.build(home),
         *reports.build(home),
     ]
-    jobs = build_jobs(home, partitions)
+    jobs = build_jobs(home)
     return dg.Definitions(
         assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs)
     )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from attn_platform.backtest.store import backtest_table
+from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import PANEL, families_of
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.assets.factors import switched_off
 from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES
 from attn_platform.orchestration.assets.predictions import prediction_table
+from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
-from attn_platform.orchestration.partitions import Partitions
+from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY, UNIVERSE
 
@@ -21,37 +26,53 @@ SESSION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
 )  # fmt: skip
 
 
-def session_assets(home: Home) -> list[str]:
-    """What a new session brings: raw tables, factor families, panel, predictions."""
-    families = [family for family in families_of(home.study.features) if switched_off(home, family) is None]
-    return [
-        *(name for name in SESSION_TABLES if name not in home.absent_tables),
-        *(family_table(family) for family in families),
-        PANEL,
-        *(prediction_table(model.name) for model in home.study.models),
-    ]
+@dataclass(frozen=True)
+class RoadAssets:
+    """Names of a home's assets, in the order of the road; switched-off ones are left out."""
+
+    static: tuple[str, ...]
+    raw: tuple[str, ...]
+    factors: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    predictions: tuple[str, ...]
+    portfolios: tuple[str, ...]
+    reports: tuple[str, ...]
 
 
-def build_jobs(home: Home, partitions: Partitions) -> dict[str, UnresolvedAssetJobDefinition]:
-    """One job for each partitions definition, by name."""
+def road_assets(home: Home) -> RoadAssets:
+    """The assets that a home can materialise."""
     study = home.study
-    portfolios = [f"portfolio_{strategy.name}" for strategy in study.strategies]
-    reports = [
-        *(f"evaluation_{model.name}" for model in study.models),
-        *(f"{kind}_{strategy.name}" for strategy in study.strategies for kind in ("backtest", "report")),
-    ]
+    families = [family for family in families_of(study.features) if switched_off(home, family) is None]
+    return RoadAssets(
+        static=STATIC_TABLES,
+        raw=tuple(name for name in SESSION_TABLES if name not in home.absent_tables),
+        factors=(*(family_table(family) for family in families), PANEL),
+        checkpoints=tuple(checkpoint_asset(model.name) for model in study.models),
+        predictions=tuple(prediction_table(model.name) for model in study.models),
+        portfolios=tuple(portfolio_table(strategy.name) for strategy in study.strategies),
+        reports=(
+            *(figures_table(model.name) for model in study.models),
+            *(backtest_table(strategy.name) for strategy in study.strategies),
+            *(report_asset(strategy.name) for strategy in study.strategies),
+        ),
+    )
+
+
+def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
+    """One job for each partitions definition, by name."""
+    assets = road_assets(home)
+    new_session = [*assets.raw, *assets.factors, *assets.predictions]
     jobs = [
-        dg.define_asset_job("static", list(STATIC_TABLES), description="Security list and industries."),
-        dg.define_asset_job(SESSION_JOB, session_assets(home), description="Raw tables to predictions of one session."),
+        dg.define_asset_job("static", list(assets.static), description="Security list and industries."),
+        dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables to predictions of one session."),
         dg.define_asset_job(QUARTER_JOB, [UNIVERSE], description="Members of a new quarter."),
         dg.define_asset_job(YEAR_JOB, [ADJACENCY], description="Neighbour groups of a new year."),
         dg.define_asset_job(
-            WINDOW_JOB,
-            [checkpoint_asset(model.name) for model in study.models],
-            tags=GPU_TAGS,
-            description="Train all models on one window.",
+            WINDOW_JOB, list(assets.checkpoints), tags=GPU_TAGS, description="Train all models on one window."
         ),
-        dg.define_asset_job(WEEK_JOB, portfolios, description="Target portfolios of one rebalance."),
-        dg.define_asset_job(REPORT_JOB, reports, description="Evaluation, backtests and pages of all strategies."),
+        dg.define_asset_job(WEEK_JOB, list(assets.portfolios), description="Target portfolios of one rebalance."),
+        dg.define_asset_job(
+            REPORT_JOB, list(assets.reports), description="Evaluation, backtests and pages of all strategies."
+        ),
     ]
     return {job.name: job for job in jobs}

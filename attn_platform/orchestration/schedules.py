@@ -17,6 +17,7 @@ from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
+from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, UNIVERSE, quarter_of, year_of
@@ -73,7 +74,7 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         if not partitions.rebalances.has_partition_key(day):
             yield dg.SkipReason(f"{day} was no rebalance")
             return
-        portfolios = [f"portfolio_{strategy.name}" for strategy in home.study.strategies]
+        portfolios = [portfolio_table(strategy.name) for strategy in home.study.strategies]
         missing = [text for asset in portfolios if (text := _missing(context, asset, day))]
         yield dg.SkipReason(missing[0]) if missing else dg.RunRequest(run_key=day)
 

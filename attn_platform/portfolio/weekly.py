@@ -33,6 +33,11 @@ VALUE_FIELDS = ("total_mv", "float_mv", "pb_lf")
 UNKNOWN = "unknown"
 
 
+def portfolio_table(strategy: str) -> str:
+    """Table and asset of a strategy's target portfolios."""
+    return f"portfolio_{strategy}"
+
+
 @dataclass(frozen=True)
 class Strategy:
     """What the walk needs to know of a strategy."""
@@ -49,8 +54,8 @@ class Strategy:
 
     @property
     def portfolio_table(self) -> str:
-        """Table of the target portfolios."""
-        return f"portfolio_{self.name}"
+        """Table and asset of the target portfolios."""
+        return portfolio_table(self.name)
 
     @property
     def account_table(self) -> str:
@@ -175,6 +180,31 @@ def load_target(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.Se
     """Target weights by symbol of the rebalance of `session`."""
     data = _week(lake, strategy, strategy.portfolio_table, session)
     return target_weights(data.select(["symbol", "weight"]).to_pandas())
+
+
+def load_portfolio(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.DataFrame:
+    """What the strategy is to hold after the rebalance of `session`, largest weight first, beside the benchmark."""
+    frame = _week(lake, strategy, strategy.portfolio_table, session).to_pandas()
+    columns = ["symbol", "weight", "held_weight", "benchmark_weight", "score", "industry"]
+    return frame.loc[frame["weight"] > 0, columns].sort_values("weight", ascending=False, ignore_index=True)
+
+
+def trades(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.DataFrame:
+    """Trades from what is held to the target, largest first: weights, and CNY at the account's equity, before lots."""
+    frame = _week(lake, strategy, strategy.portfolio_table, session).to_pandas()
+    equity = load_account(lake, strategy, session).equity
+    change = frame["weight"] - frame["held_weight"]
+    frame = pd.DataFrame(
+        {
+            "symbol": frame["symbol"],
+            "side": np.where(change > 0, "buy", "sell"),
+            "held_weight": frame["held_weight"],
+            "weight": frame["weight"],
+            "weight_change": change,
+            "amount": change.abs() * equity,
+        }
+    )
+    return frame[frame["weight_change"] != 0].sort_values("amount", ascending=False, ignore_index=True)
 
 
 def target_weights(portfolio: pd.DataFrame) -> pd.Series:

@@ -27,6 +27,7 @@ HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
 DEFAULT_HOME = "data"
 DEFAULT_PROFILE = "demo"
+IMPORTED_PROFILE = "imported"
 SETTINGS_FILE = "settings.yaml"
 
 
@@ -89,9 +90,9 @@ class Home:
             return cls(folder, parse(Settings, read_yaml(file.read_text(encoding="utf-8"), str(file)), str(file)))
         return cls(folder, profile_settings(os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)))
 
-    def with_settings(self, **changes: Any) -> Home:
+    def with_settings(self, settings: Settings) -> Home:
         """The same folder under other settings."""
-        return Home(self.root, self.settings.model_copy(update=changes))
+        return Home(self.root, settings)
 
     def save(self) -> None:
         """Write settings.yaml, atomically."""
@@ -169,3 +170,19 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     if changes:
         content["changes"] = overlay(content.get("changes", {}), changes)
     return parse(Settings, content, f"profile {profile}")
+
+
+def imported_settings(source: SourceConfig, held: Settings | None, study: str, lake: Lake) -> Settings:
+    """Settings of a home of imported data: those it has with the new source, over all sessions that the lake holds."""
+    sessions = lake.sessions("daily_bar")
+    base = held or Settings(profile=IMPORTED_PROFILE, study=study, source=source, first_session=str(sessions[0]))
+    description = source.description
+    if held is not None:
+        description = f"{source.vendor} data, {sessions[0]} to {sessions[-1]}"
+    return base.model_copy(
+        update={
+            "source": source.model_copy(update={"description": description}),
+            "first_session": str(sessions[0]),
+            "last_session": str(sessions[-1]),
+        }
+    )

@@ -64,9 +64,9 @@ class IndexRules(_Config):
 class SimulationConfig(_Config):
     """A simulated market; the same configuration and sessions always give the same market."""
 
-    seed: int = Field(69, ge=0)
+    seed: int = Field(3, ge=0)
     start: datetime.date = Field(description="the first session is the first one on or after this day")
-    initial_stocks: int = Field(gt=0)
+    initial_stocks: int = Field(ge=50, description="fewer would leave an index without members")
     events: EventRates
     returns: ReturnModel = ReturnModel()
     signals: SignalStrengths = SignalStrengths()

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attn_platform.market.contract import TRADING_STATUSES
 from attn_platform.market.simulation.config import EventRates
 from attn_platform.market.simulation.industries import SECTOR_OF_INDUSTRY, SECTORS
-from attn_platform.market.simulation.stocks import REVISION_WINDOW, Stocks
+from attn_platform.market.simulation.stocks import REVISION_WINDOW, SESSIONS_PER_YEAR, Stocks
 from attn_platform.market.trading_rules import FEN_PER_CNY
+
+NORMAL = TRADING_STATUSES.index("normal")
 
 EX_DATE_MONTHS = (5, 6, 7)
 EX_DATE_RATE = 1 / 30
@@ -30,7 +33,7 @@ BONUS_TENTHS = np.array([2, 3, 4, 5, 10])
 BONUS_PRICE = 1_000
 """Only stocks above this price (fen) issue bonus shares: that is what brings the price down to lots people can pay."""
 
-UNLOCK_AGE = 243
+UNLOCK_AGE = SESSIONS_PER_YEAR
 UNLOCKED_SHARE_RANGE, ISSUE_SIZE_RANGE = (0.3, 1.0), (0.05, 0.2)
 
 ROE_PERSISTENCE, ROE_NOISE = 0.85, 0.037
@@ -65,9 +68,7 @@ def go_ex(
     count = len(stocks)
     due, has_bonus = random.random(count) < EX_DATE_RATE, random.random(count) < rates.bonus_share
     bonus = np.where(has_bonus & (stocks.close > BONUS_PRICE), random.choice(BONUS_TENTHS, count), 0)
-    year, month = int(str(day)[:4]), int(str(day)[5:7])
-    pays = due & traded & (stocks.dividend_year < year) & (stocks.earnings > 0) & (stocks.payout > 0)
-    pays &= (stocks.status == 0) & (month in EX_DATE_MONTHS) & (stocks.listed_day.astype("datetime64[Y]") < day)
+    pays = due & traded & _may_pay(stocks, day)
 
     milli_per_share = stocks.payout * stocks.earnings / stocks.total_shares * FEN_PER_CNY * MILLI_PER_FEN
     largest = LARGEST_CASH_SHARE_OF_PRICE * stocks.close * MILLI_PER_FEN
@@ -80,13 +81,25 @@ def go_ex(
     reference = (2 * (stocks.close * MILLI_PER_FEN - cash) + divisor) // (2 * divisor)
     total_cash = cash * stocks.total_shares // MILLI_PER_FEN
 
-    stocks.dividend_year = np.where(goes_ex, year, stocks.dividend_year)
+    stocks.dividend_year = np.where(goes_ex, _year(day), stocks.dividend_year)
     stocks.adj_factor = np.where(goes_ex, stocks.adj_factor * (stocks.close / reference), stocks.adj_factor)
     stocks.log_value = np.where(goes_ex, stocks.log_value + np.log(reference / stocks.close), stocks.log_value)
     stocks.book = stocks.book - total_cash / FEN_PER_CNY
     stocks.total_shares = stocks.total_shares + stocks.total_shares * bonus // 10
     stocks.float_shares = stocks.float_shares + stocks.float_shares * bonus // 10
     return Actions(reference=reference, cash=total_cash, share_growth=1 + bonus / 10)
+
+
+def _may_pay(stocks: Stocks, day: np.datetime64) -> np.ndarray:
+    """Stocks with profits to distribute that were listed before this year and have not gone ex in it."""
+    if day.astype("datetime64[M]").astype(np.int64) % 12 + 1 not in EX_DATE_MONTHS:
+        return np.zeros(len(stocks), dtype=bool)
+    due_this_year = (stocks.dividend_year < _year(day)) & (stocks.listed_day < day.astype("datetime64[Y]"))
+    return due_this_year & (stocks.earnings > 0) & (stocks.payout > 0) & (stocks.status == NORMAL)
+
+
+def _year(day: np.datetime64) -> int:
+    return int(day.astype("datetime64[Y]").astype(np.int64)) + 1970
 
 
 def change_share_counts(

@@ -74,6 +74,11 @@ def draw_industries(random: np.random.Generator, count: int, day: np.datetime64)
     return random.choice(len(INDUSTRIES), size=count, p=share / share.sum()).astype(np.int8)
 
 
+def member_since(industry: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """First day of membership of stocks listed on `day`: no earlier than the industry itself."""
+    return np.where(industry == THIRTIETH_INDUSTRY, np.maximum(day, THIRTIETH_INDUSTRY_SINCE), day)
+
+
 def industry_changes(
     random: np.random.Generator, industry: np.ndarray, rate: float, day: np.datetime64, previous: np.datetime64
 ) -> tuple[np.ndarray, np.ndarray]:

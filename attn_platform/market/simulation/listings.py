@@ -9,10 +9,9 @@ import numpy as np
 from attn_platform.market.contract import BOARDS, TRADING_STATUSES
 from attn_platform.market.simulation.config import SimulationConfig
 from attn_platform.market.simulation.industries import draw_industries
-from attn_platform.market.simulation.stocks import MONTH, REVISION_WINDOW, Stocks
+from attn_platform.market.simulation.stocks import MONTH, REVISION_WINDOW, SESSIONS_PER_YEAR, Stocks
 from attn_platform.market.simulation.streams import Purpose, generator
 
-SESSIONS_PER_YEAR = 243
 MAIN_SHANGHAI, MAIN_SHENZHEN = "main.SH", "main.SZ"
 
 BOARD_SHARES = (
@@ -56,24 +55,22 @@ FLOAT_AT_LISTING, FLOAT_RANGE_OF_SEASONED = 0.25, (0.3, 1.0)
 
 
 def list_stocks(
-    config: SimulationConfig, number: int, day: np.datetime64, listed: np.ndarray, count: int | None = None
-) -> Stocks | None:
-    """Stocks that list on session `number`, or None; `listed` are the symbols of all earlier ones.
+    config: SimulationConfig, number: int, day: np.datetime64, listed: np.ndarray, initial: int | None = None
+) -> Stocks:
+    """Stocks that list on session `number` (possibly none); `listed` are the symbols of all earlier ones.
 
-    `count` is given for the market's initial stocks, which have been listed for years.
+    `initial` is given for the stocks with which the market starts: they have been listed for years.
     """
     random = generator(config.seed, Purpose.LISTING, day)
-    seasoned = count is not None
-    if count is None:
+    if initial is None:
         count = int(random.poisson(config.events.listings_per_year / SESSIONS_PER_YEAR))
-    if count == 0:
-        return None
-    listed_day = _past_list_dates(random, count, day) if seasoned else np.full(count, day)
-    age = np.busday_count(listed_day, day)
-    places = [_place(random.random(), listing) for listing in listed_day]
+        listed_day = np.full(count, day)
+    else:
+        listed_day = _past_list_dates(random, initial, day)
+    places = [_place(random.random(), first) for first in listed_day]
     symbols = _symbols(places, listed)
     board = np.array([BOARDS.index(place.split(".")[0]) for place in places], dtype=np.int8)
-    return _cohort(config, number, day, symbols, board, listed_day, age)
+    return _cohort(config, number, day, symbols, board, listed_day)
 
 
 def _past_list_dates(random: np.random.Generator, count: int, day: np.datetime64) -> np.ndarray:
@@ -108,7 +105,6 @@ def _cohort(
     symbols: np.ndarray,
     board: np.ndarray,
     listed_day: np.ndarray,
-    age: np.ndarray,
 ) -> Stocks:
     random = generator(config.seed, Purpose.TRAITS, day)
     count = len(symbols)
@@ -116,6 +112,7 @@ def _cohort(
     def normal() -> np.ndarray:
         return random.standard_normal(count)
 
+    age = np.busday_count(listed_day, day)
     new = age == 0
     size = normal()
     value = MEDIAN_VALUE * np.exp(VALUE_SPREAD * size)

@@ -105,12 +105,12 @@ class _History:
         self._config = config
         self._previous = first_day
         no_symbols = np.empty(0, dtype="<U9")
-        initial = list_stocks(config, 0, first_day, no_symbols, count=config.initial_stocks)
-        assert initial is not None  # a configuration has at least one initial stock
+        initial = list_stocks(config, 0, first_day, no_symbols, config.initial_stocks)
         self.stocks: Stocks = initial
         self.records: list[tables.SessionRecords] = []
         self.industry_entries: list[tables.IndustryEntry] = []
-        self._note_industries(np.arange(len(initial)), initial.listed_day)
+        since = industries.member_since(initial.industry, initial.listed_day)
+        self._note_industries(np.arange(len(initial)), since)
         self._order = np.argsort(initial.symbol)
         self._log_volatility = 0.0
         self._sector_drift = np.zeros(len(industries.SECTORS))
@@ -168,7 +168,7 @@ class _History:
 
     def _list_new_stocks(self, number: int, day: np.datetime64) -> None:
         cohort = list_stocks(self._config, number, day, self.stocks.symbol)
-        if cohort is None:
+        if len(cohort) == 0:
             return
         before = len(self.stocks)
         self.stocks.append(cohort)

@@ -13,8 +13,7 @@ import numpy as np
 
 from attn_platform.market.simulation.config import ReturnModel
 from attn_platform.market.simulation.industries import INDUSTRIES
-from attn_platform.market.simulation.listings import SESSIONS_PER_YEAR
-from attn_platform.market.simulation.stocks import Stocks
+from attn_platform.market.simulation.stocks import SESSIONS_PER_YEAR, Stocks
 
 LOG_VOLATILITY_PERSISTENCE, LOG_VOLATILITY_SPREAD = 0.97, 0.35
 SPECIFIC_SHARE_OF_CLUSTERING = 0.5

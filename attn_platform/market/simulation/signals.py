@@ -18,19 +18,19 @@ clipped at ± 3; window returns are sums of daily log returns; turnover is volum
     consensus forecast over 63 sessions (0 for stocks without coverage); the stock's own g says nothing by construction
 `path` — what only a model of the last 21 sessions sees: the order in which days with long upper and long lower shadows
     came. Each day has an imbalance w (standard normal, independent; the upper shadow's share of both shadows rises
-    with w; 0 on days without a range). It is answered with a delay: upward 11 to 15 sessions later, and taken back 16
-    to 20 sessions later,
+    with w; 0 on days without a range). It is answered with a delay: upward 12 to 16 sessions later, and taken back 17
+    to 21 sessions later,
 
         delayed[T] = (Σ_{k=11..15} w[T−k] − Σ_{k=16..20} w[T−k]) / √10.
 
-    So the return over the sessions T + 1 … T + 10 that is known after T is strength_path / √10 times
+    The return from the close of T + 1 to that of T + 11 that is known after T is therefore strength_path / √10 times
     Σ_{m=0..20} G_m w[T−m] with G = 0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, −1, −2, −3, −4, −5, −4, −3, −2, −1, 0; the signal
-    `path` is that sum divided by √170. The weights sum to 0, today's weight is 0 for every horizon up to 20 sessions,
+    `path` is that sum divided by √170. The weights sum to 0, today's weight is 0 at the 10- and the 20-day horizon,
     and w enters neither closes nor turnover: no factor of day T shows it, the k-line factors of the last 21 days do.
 
-Horizons: the linear, interaction and sector signals decay over weeks (half-lives of about one to three months), so the
-10- and 20-day returns share most of what is predictable. `path` pays out within ten sessions: its 20-day forecast
-keeps only the negative half of G.
+Horizons: the rank correlation of a signal with itself ten sessions later is about 0.6 (linear), 0.4 (interaction) and
+0.9 (sector), and some of it lasts for weeks, so the 10- and 20-day returns share most of what is predictable. `path`
+pays out fast: its forecast of the 20-day return keeps only the second half of G.
 
 `composite` is the expected return over ten sessions, the best forecast of the planted parts: Σ strength · (effective
 sessions) · signal. With the default strengths its RankIC with the 10-day return from T + 1 to T + 11 is about 0.1.

@@ -11,6 +11,8 @@ from typing import Self
 
 import numpy as np
 
+SESSIONS_PER_YEAR = 243
+
 MONTH = 21
 """Sessions in the windows of the planted signals."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from attn_platform.errors import PlatformError
 from attn_platform.factors.panel import PANEL
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partitions import Partitions
@@ -60,20 +61,24 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         window = window_of(home.calendar, study.windows, context.partition_key)
-        trained = train_window(
-            home.lake,
-            home.calendar,
-            PANEL,
-            window,
-            model.name,
-            model.network,
-            model.labels,
-            model.training,
-            model.seeds,
-            study.features,
-            fingerprint(study.universe, study.factors, study.preprocessing),
-            checkpoint_folder(home, model.name) / window.key,
-        )
+        try:
+            trained = train_window(
+                home.lake,
+                home.calendar,
+                PANEL,
+                window,
+                model.name,
+                model.network,
+                model.labels,
+                model.training,
+                model.seeds,
+                study.features,
+                fingerprint(study.universe, study.factors, study.preprocessing),
+                checkpoint_folder(home, model.name) / window.key,
+            )
+        except PlatformError as error:
+            # What is wrong with the input stays wrong: only failures of the machine are worth another try.
+            raise dg.Failure(str(error), allow_retries=False) from error
         return dg.MaterializeResult(metadata=_metadata(trained), data_version=dg.DataVersion(trained.manifest.fingerprint))
 
     return checkpoint

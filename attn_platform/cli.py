@@ -1,0 +1,378 @@
+"""`attn`: the same things as the UI, for scripts. A user's mistake is one line on stderr and an exit code other than 0."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from attn_platform.errors import BadInputError, ConfigurationError, PlatformError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from attn_platform.studies.settings import Home
+
+app = typer.Typer(
+    help="Factor platform for A shares: raw market data to weekly target portfolios, as software-defined assets.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+UI_PORT = 3000
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
+]
+DateOption = Annotated[str, typer.Option("--date", help="Session, as YYYY-MM-DD.")]
+
+
+@app.command()
+def run(
+    profile: Annotated[str | None, typer.Option(help="demo (minutes) or study (full size).")] = None,
+    study: Annotated[str | None, typer.Option(help="A study of the package (ai69), or a YAML file of your own.")] = None,
+    windows: Annotated[
+        str | None, typer.Option(help="Test windows by their first session: KEY, or FIRST...LAST. Default: all.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
+
+    Example: attn run --profile demo --home data
+    """
+    from attn_platform.orchestration.assets.reports import report_page
+    from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.road import plan, run_stage
+
+    started = time.perf_counter()
+    target = _home_to_run(home, profile, study)
+    instance = open_instance(target)
+    from attn_platform.definitions import build_defs, partitions_of
+
+    defs, partitions = build_defs(target), partitions_of(target)
+    chosen = _range_of(windows, partitions.windows.get_partition_keys(), "test window")
+    stages = plan(target, partitions, chosen)
+    console.print(f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}")
+    for number, stage in enumerate(stages, start=1):
+        span = f" {stage.first} … {stage.last}" if stage.first else ""
+        console.print(f"[cyan]({number}/{len(stages)})[/cyan] {stage.title}{span}")
+        seconds = run_stage(defs, instance, stage)
+        console.print(f"      done in {seconds:.1f} s")
+    console.print(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
+    for strategy in target.study.strategies:
+        console.print(f"  {report_page(target, strategy.name)}", soft_wrap=True)
+    console.print(f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}")
+
+
+@app.command("import")
+def import_data(
+    vendor: Annotated[str, typer.Argument(help="ashare, or contract for files that follow the data contract.")],
+    path: Annotated[Path, typer.Argument(help="Folder with the vendor's files.")],
+    start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
+    study: Annotated[str, typer.Option(help="Study that the home will run.")] = "ai69",
+    home: HomeOption = None,
+) -> None:
+    """Import a vendor's files into the lake: all of them, or (where anything is wrong) nothing.
+
+    Example: attn import ashare ~/data/ashare --home data/real
+    """
+    from attn_platform.market.calendar import as_day
+    from attn_platform.market.vendors import IMPORTERS
+    from attn_platform.studies.settings import SETTINGS_FILE, Home, SourceConfig, imported_settings
+
+    if vendor not in IMPORTERS:
+        raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {', '.join(sorted(IMPORTERS))}")
+    target = Home.open(home)
+    exists = (target.root / SETTINGS_FILE).exists()
+    if exists and target.settings.source.kind == "simulated":
+        raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
+    first, last = (None if day is None else as_day(day) for day in (start, end))
+    started = time.perf_counter()
+    report = IMPORTERS[vendor](path, target.lake, target.calendar, first, last)
+    source = SourceConfig(
+        kind="imported",
+        description=report.description,
+        vendor=vendor,
+        absent_tables=dict(report.absent_tables),
+        absent_columns=dict(report.absent_columns),
+    )
+    settings = imported_settings(source, target.settings if exists else None, study, target.lake)
+    target.with_settings(settings).save()
+    table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
+    for name, rows in report.rows.items():
+        table.add_row(name, f"{rows:,}")
+    console.print(table)
+    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+        console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+    console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+
+
+@app.command()
+def materialize(
+    selection: Annotated[str, typer.Argument(help="Asset names, separated by commas, or Dagster's selection syntax.")],
+    partitions: Annotated[str | None, typer.Option(help="KEY, or FIRST...LAST (keys, or dates between).")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Materialise assets over a range of partitions, in one run (checkpoints: one run a window).
+
+    Example: attn materialize factor_reversal,factor_panel --partitions 2022-06-02...2022-06-30
+    """
+    from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.road import run_stage, stages_of_selection
+
+    target = _open(home)
+    instance = open_instance(target)
+    from attn_platform.definitions import build_defs
+
+    defs = build_defs(target)
+    for stage in stages_of_selection(defs, selection, partitions):
+        console.print(f"{stage.title} {stage.first or ''} … {stage.last or ''}")
+        console.print(f"      done in {run_stage(defs, instance, stage):.1f} s")
+
+
+@app.command()
+def factors(
+    date: DateOption,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Raw factor values of a session, before pre-processing: symbol and one column a factor.
+
+    Example: attn factors --date 2022-06-02 --out factors.parquet
+    """
+    import pandas as pd
+
+    from attn_platform.factors.panel import families_of
+    from attn_platform.factors.store import compute_session
+
+    target = _open(home)
+    session = _session(target, date)
+    values = compute_session(
+        target.lake, target.calendar, families_of(target.study.features), session, target.study.factors
+    )
+    frame = pd.DataFrame(values)
+    if out is None:
+        console.print(frame.describe().T.to_string())
+        return
+    _write_frame(frame, out)
+    console.print(f"{len(frame)} stocks × {frame.shape[1] - 1} factors written to {out}", soft_wrap=True)
+
+
+@app.command()
+def universe(date: DateOption, home: HomeOption = None) -> None:
+    """The cross-section of a session: the quarter's members less the day's drops.
+
+    Example: attn universe --date 2022-06-02
+    """
+    from attn_platform.universe.store import CrossSections, quarter_of
+
+    target = _open(home)
+    session = _session(target, date)
+    sections = CrossSections(target.lake, target.calendar, target.study.universe, session, session)
+    for symbol in sections.market.symbols[sections.dense()[0]]:
+        typer.echo(symbol)
+    typer.echo(f"{int(sections.dense()[0].sum())} stocks, list of {quarter_of(session)}", err=True)
+
+
+@app.command()
+def portfolio(
+    strategy: Annotated[str, typer.Argument(help="Name of a strategy.")],
+    date: DateOption,
+    orders: Annotated[bool, typer.Option("--orders", help="Trades from what is held to the target instead.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Target portfolio of a rebalance, or the trades that lead to it.
+
+    Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders
+    """
+    from attn_platform.orchestration.assets.portfolios import resolve
+    from attn_platform.portfolio.weekly import load_portfolio, trades
+
+    target = _open(home)
+    session = _session(target, date)
+    chosen = resolve(target, target.study.strategy(strategy))
+    frame = trades(target.lake, chosen, session) if orders else load_portfolio(target.lake, chosen, session)
+    if out is not None:
+        _write_frame(frame, out)
+        console.print(f"{len(frame)} rows written to {out}", soft_wrap=True)
+        return
+    _print_frame(frame, f"{strategy}, {session}")
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="A strategy, or the study: then all its strategies.")],
+    home: HomeOption = None,
+) -> None:
+    """Make the HTML report of a strategy (or of all strategies of the study) from what the lake holds.
+
+    Example: attn report multi_task_baseline_10d
+    """
+    from attn_platform.orchestration.assets.reports import report_page, write_report
+
+    target = _open(home)
+    study = target.study
+    for config in study.strategies if name == study.name else (study.strategy(name),):
+        write_report(target, config)
+        console.print(str(report_page(target, config.name)), soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
+    returns: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, return (realised, over the horizon).")],
+    horizon: Annotated[int, typer.Option(min=1, help="Sessions that a return covers; used to annualise layers.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Composite-factor figures of anybody's predictions, under the column names of the published tables.
+
+    Example: attn evaluate predictions.parquet returns.csv --json
+    """
+    from attn_platform.evaluation.composite_factor import composite_factor_figures
+    from attn_platform.evaluation.cross_sections import align_cross_sections
+
+    aligned = align_cross_sections(_read_frame(predictions), _read_frame(returns))
+    figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
+    if as_json:
+        typer.echo(json.dumps({name: None if value != value else value for name, value in figures.items()}, indent=2))
+        return
+    table = Table("figure", "value", title=f"{len(aligned.sessions)} sessions, {len(aligned.symbols)} stocks")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """Check the machine, the home and the lake; exit code 1 where something is wrong.
+
+    Example: attn doctor --home data
+    """
+    from attn_platform.doctor import examine
+
+    findings = examine(home)
+    table = Table("", "what", "finding")
+    marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "wrong": "[red]wrong[/red]"}
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.text)
+    console.print(table)
+    if any(finding.state == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
+    home: HomeOption = None,
+) -> None:
+    """Open Dagster's UI on a home: assets, runs, checks, schedules.
+
+    Example: attn ui --home data
+    """
+    from attn_platform.orchestration.instance import prepare
+
+    target = _open(home)
+    environment = {**os.environ, **prepare(target)}
+    console.print(f"Dagster of {target.root} at http://localhost:{port} (stop with Ctrl-C)", soft_wrap=True)
+    command = ["dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", *command], env=environment))
+
+
+def _home_to_run(root: Path | None, profile: str | None, study: str | None) -> Home:
+    """The home, with settings of a profile where it has none yet; a home is never turned into another."""
+    from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, SETTINGS_FILE, Home, profile_settings
+
+    target = Home.open(root)
+    if (target.root / SETTINGS_FILE).exists():
+        settings = target.settings
+        for what, asked, held in (("profile", profile, settings.profile), ("study", study, settings.study)):
+            if asked is not None and asked != held:
+                raise ConfigurationError(f"{target.root} is a home of {what} {held}, not {asked}; choose another --home")
+        return target
+    wanted = profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)
+    target = target.with_settings(profile_settings(wanted, study))
+    target.save()
+    return target
+
+
+def _open(root: Path | None) -> Home:
+    from attn_platform.studies.settings import Home
+
+    return Home.open(root)
+
+
+def _session(home: Home, date: str) -> np.datetime64:
+    calendar = home.calendar
+    return calendar.sessions[calendar.position(date)]
+
+
+def _range_of(text: str | None, keys: list[str], what: str) -> list[str]:
+    if text is None:
+        return keys
+    first, _, last = text.partition("...")
+    chosen = [key for key in keys if first <= key <= (last or first)]
+    if not chosen:
+        raise ConfigurationError(f"'{text}' holds no {what}; there are {keys[0]} to {keys[-1]}" if keys else f"no {what}")
+    return chosen
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file; check the path")
+    if path.suffix not in (".parquet", ".csv"):
+        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"symbol": str})
+    except (ValueError, OSError) as error:
+        raise BadInputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); write it again") from None
+
+
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    if path.suffix not in (".parquet", ".csv"):
+        raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            frame.to_csv(temporary, index=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _print_frame(frame: pd.DataFrame, title: str) -> None:
+    table = Table(*frame.columns, title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
+    console.print(table)
+
+
+def main(arguments: Any = None) -> None:
+    """Entry point: runs the command, and prints a user's mistake as one line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Dagster announces its beta parameters at every start; the platform's tests pin what it uses of them.
+    warnings.filterwarnings("ignore", module="dagster")
+    warnings.filterwarnings("ignore", message=".*(beta|preview|Pandas4Warning).*")
+    try:
+        app(arguments)
+    except PlatformError as error:
+        typer.echo(f"attn: {error}", err=True)
+        raise SystemExit(error.exit_code) from None

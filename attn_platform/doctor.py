@@ -1,0 +1,115 @@
+"""`attn doctor`: is this machine, this home and this lake fit for the road?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from attn_platform.errors import PlatformError
+from attn_platform.market.contract import TABLES
+from attn_platform.studies.settings import SETTINGS_FILE, Home
+
+PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
+FREE_DISK_GB = 5.0
+BYTES_A_GB = 1e9
+
+State = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination."""
+
+    state: State
+    what: str
+    text: str
+
+
+def examine(root: Path | None) -> list[Finding]:
+    """All findings; a part that cannot be examined is a finding itself."""
+    findings = [*_machine()]
+    try:
+        home = Home.open(root)
+        for part in (_settings, _calendar, _disk, _lake, _definitions):
+            findings += _guarded(part, home)
+    except PlatformError as error:
+        findings.append(Finding("wrong", "settings", str(error)))
+    return findings
+
+
+def _guarded(part: Callable[[Home], Iterator[Finding]], home: Home) -> list[Finding]:
+    try:
+        return list(part(home))
+    except PlatformError as error:
+        return [Finding("wrong", part.__name__.strip("_"), str(error))]
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding("ok", "python", platform.python_version())
+    for package in PACKAGES:
+        try:
+            yield Finding("ok", package, importlib.metadata.version(package))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("wrong", package, "not installed; run: pip install -e .")
+    import torch
+
+    if torch.cuda.is_available():
+        yield Finding("ok", "training device", torch.cuda.get_device_name(0))
+    else:
+        yield Finding("note", "training device", f"no GPU; networks train on the CPU ({torch.get_num_threads()} threads)")
+
+
+def _settings(home: Home) -> Iterator[Finding]:
+    file = home.root / SETTINGS_FILE
+    text = f"profile {home.settings.profile}, study {home.study.name}, {home.settings.source.description}"
+    if file.exists():
+        yield Finding("ok", "home", f"{home.root}: {text}")
+    else:
+        yield Finding("note", "home", f"{home.root} is new; attn run would make it: {text}")
+
+
+def _calendar(home: Home) -> Iterator[Finding]:
+    known = home.calendar.last_known
+    today = np.datetime64("today", "D")
+    state: State = "ok" if known >= today else "wrong"
+    remedy = "" if known >= today else "; update exchange_calendars, or give a calendar file"
+    yield Finding(state, "calendar", f"sessions known to {known}{remedy}")
+
+
+def _disk(home: Home) -> Iterator[Finding]:
+    existing = next(folder for folder in (home.root, *home.root.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free / BYTES_A_GB
+    yield Finding("ok" if free >= FREE_DISK_GB else "wrong", "disk", f"{free:.1f} GB free at {existing}")
+
+
+def _lake(home: Home) -> Iterator[Finding]:
+    for name, table in TABLES.items():
+        if name in home.absent_tables:
+            yield Finding("note", f"table {name}", f"absent: {home.absent_tables[name]}")
+            continue
+        held = home.lake.sessions(name)
+        if len(held):
+            missing = np.setdiff1d(home.calendar.between(held[0], held[-1]), held)
+            state: State = "wrong" if len(missing) else "ok"
+            gap = f"; {len(missing)} sessions missing, first {missing[0]}" if len(missing) else ""
+            yield Finding(state, f"table {name}", f"{held[0]} to {held[-1]}, {len(held)} sessions{gap}")
+        elif home.lake.has(name):
+            yield Finding("ok", f"table {name}", f"{home.lake.rows(name)} rows")
+        elif table.required:
+            yield Finding("note", f"table {name}", "not there yet; attn run or attn import brings it")
+
+
+def _definitions(home: Home) -> Iterator[Finding]:
+    from attn_platform.definitions import build_defs
+
+    graph = build_defs(home).resolve_asset_graph()
+    off = [key.to_user_string() for key in graph.get_all_asset_keys() if "switched off" in graph.get(key).metadata]
+    count = len(list(graph.get_all_asset_keys()))
+    yield Finding("ok", "assets", f"{count} assets" + (f"; switched off: {', '.join(sorted(off))}" if off else ""))

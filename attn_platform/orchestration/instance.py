@@ -1,0 +1,38 @@
+"""The Dagster instance of a home: its folder, its configuration, and the environment that names them."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+
+import dagster as dg
+
+from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.studies.settings import HOME_VARIABLE, Home
+
+EVENT_LOG_VARIABLE = "ATTN_EVENT_LOG"
+DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
+CONFIGURATION = "dagster.yaml"
+
+
+def prepare(home: Home) -> dict[str, str]:
+    """Make the Dagster home with its configuration; returns the environment that Dagster's processes need."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    configuration = resources.files(__package__).joinpath(CONFIGURATION).read_text(encoding="utf-8")
+    file = home.dagster / CONFIGURATION
+    if not file.exists():
+        file.write_text(configuration, encoding="utf-8")
+    enable_batches()
+    environment = {
+        HOME_VARIABLE: str(home.root),
+        DAGSTER_HOME_VARIABLE: str(home.dagster),
+        EVENT_LOG_VARIABLE: str(home.dagster / "history" / "runs"),
+    }
+    os.environ.update(environment)
+    return environment
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The instance in which the home's runs are recorded."""
+    prepare(home)
+    return dg.DagsterInstance.from_config(str(home.dagster))

@@ -1,0 +1,156 @@
+"""The road as a sequence of runs: from raw tables to reports for chosen test windows.
+
+Assets of different partitions cannot share a run, so the road is cut where they change. Each stage is an ordinary
+Dagster run in the home's instance: the UI shows it, and a stage can be run again by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+
+from attn_platform.errors import ConfigurationError, PlatformError
+from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.jobs import road_assets
+from attn_platform.orchestration.partitions import Partitions
+from attn_platform.studies.settings import Home
+from attn_platform.training.windows import window_of
+from attn_platform.universe.store import ADJACENCY, UNIVERSE, quarter_of, year_of
+
+logger = logging.getLogger(__name__)
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run: assets, and the range of partition keys (None for assets without partitions)."""
+
+    title: str
+    assets: tuple[str, ...]
+    first: str | None = None
+    last: str | None = None
+
+
+def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Stage]:
+    """Stages of the road for consecutive test windows, each a partition key."""
+    spans = [window_of(home.calendar, home.study.windows, key) for key in sorted(windows)]
+    train_first, test_first = spans[0].train_first, spans[0].test_first
+    test_last = min(spans[-1].test_last, home.last_session)
+    assets = road_assets(home)
+    rebalances = [key for key in partitions.rebalances.get_partition_keys() if str(test_first) <= key <= str(test_last)]
+    if not rebalances:
+        raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
+    quarters = _existing(partitions.quarters, quarter_of(train_first), quarter_of(test_last))
+    years = _existing(partitions.years, year_of(train_first), year_of(test_last))
+    return [
+        Stage("securities and industries", assets.static),
+        Stage("raw tables", assets.raw, str(home.first_session), str(_data_end(home, test_last))),
+        Stage("universe", (UNIVERSE,), *quarters),
+        Stage("sector adjacency", (ADJACENCY,), *years),
+        Stage("factors and panel", assets.factors, str(train_first), str(test_last)),
+        *(Stage(f"training of window {key}", assets.checkpoints, key, key) for key in sorted(windows)),
+        Stage("predictions", assets.predictions, str(test_first), str(test_last)),
+        Stage("weekly portfolios", assets.portfolios, rebalances[0], rebalances[-1]),
+        Stage("evaluation, backtests and reports", assets.reports),
+    ]
+
+
+def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:
+    """Run one stage in this process; returns its seconds. A user's mistake comes out as the `PlatformError` it was."""
+    started = time.perf_counter()
+    tags = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
+    job = defs.resolve_implicit_global_asset_job_def()
+    try:
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey(name) for name in stage.assets],
+            tags=tags,
+            instance=instance,
+            run_config=QUIET,
+        )
+    except dg.Failure as failure:
+        raise failure.__cause__ if isinstance(failure.__cause__, PlatformError) else failure from None
+    failed = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    if failed:
+        found = failed[0]
+        text = found.metadata.get("first failures")
+        raise PlatformError(f"check {found.check_name} of {found.asset_key.to_user_string()} failed: {text.value if text else ''}")
+    return time.perf_counter() - started
+
+
+def _existing(definition: dg.TimeWindowPartitionsDefinition, first: np.datetime64, last: np.datetime64) -> tuple[str, str]:
+    keys = [key for key in definition.get_partition_keys() if str(first) <= key <= str(last)]
+    if not keys:
+        raise ConfigurationError(f"no period from {first} to {last} has a year of data before it; start the data earlier")
+    return keys[0], keys[-1]
+
+
+def _data_end(home: Home, test_last: np.datetime64) -> np.datetime64:
+    """Raw data beyond the last test session, as far as there is any, for the realised returns of the evaluation."""
+    at = home.calendar.position(test_last) + home.study.evaluation_horizon + 1
+    return min(home.calendar.sessions[min(at, len(home.calendar.sessions) - 1)], home.last_session)
+
+
+def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | None) -> list[Stage]:
+    """Runs that materialise a selection, in the order of the road.
+
+    `selection` is names separated by commas, or Dagster's syntax (`group:"factors"`, `+factor_panel`); `partitions` a key
+    or FIRST...LAST, matched against each asset's own keys. `ConfigurationError` for what is unknown or switched off.
+    """
+    graph = defs.resolve_asset_graph()
+    known = {key.to_user_string(): key for key in graph.get_all_asset_keys()}
+    names_given = [name.strip() for name in selection.split(",")]
+    if all(name in known for name in names_given):
+        chosen = {known[name] for name in names_given}
+        off = [name for name in names_given if not graph.get(known[name]).is_materializable]
+        if off:
+            raise ConfigurationError(f"{off[0]} is switched off: {graph.get(known[off[0]]).metadata['switched off']}")
+    else:
+        chosen = _selected(graph, selection, known)
+    stages: list[Stage] = []
+    group: list[str] = []
+    group_partitions: dg.PartitionsDefinition | None = None
+    for key in graph.toposorted_asset_keys:
+        node = graph.get(key)
+        if key not in chosen or not node.is_materializable:
+            continue
+        if group and node.partitions_def != group_partitions:
+            stages += _stages(group, group_partitions, partitions)
+            group = []
+        group.append(key.to_user_string())
+        group_partitions = node.partitions_def
+    return stages + _stages(group, group_partitions, partitions)
+
+
+def _selected(graph: dg.AssetGraph, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
+    try:
+        chosen = dg.AssetSelection.from_string(selection).resolve(graph)
+    except (dg.DagsterError, ValueError) as error:
+        raise ConfigurationError(
+            f"'{selection}' is no asset and no selection ({str(error).splitlines()[0]}); assets: {', '.join(sorted(known))}"
+        ) from None
+    if not chosen:
+        raise ConfigurationError(f"'{selection}' selects no asset; assets: {', '.join(sorted(known))}")
+    return chosen
+
+
+def _stages(assets: Sequence[str], definition: dg.PartitionsDefinition | None, partitions: str | None) -> list[Stage]:
+    if not assets:
+        return []
+    if definition is None:
+        return [Stage(", ".join(assets), tuple(assets))]
+    if partitions is None:
+        raise ConfigurationError(f"{assets[0]} has partitions; name them: --partitions KEY or FIRST...LAST")
+    first, _, last = partitions.partition("...")
+    keys = [key for key in definition.get_partition_keys() if first <= key <= (last or first)]
+    if not keys:
+        raise ConfigurationError(f"{assets[0]} has no partition in '{partitions}'")
+    if any(name.startswith(checkpoint_asset("")) for name in assets):
+        return [Stage(", ".join(assets), tuple(assets), key, key) for key in keys]
+    return [Stage(", ".join(assets), tuple(assets), keys[0], keys[-1])]

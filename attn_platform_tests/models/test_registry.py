@@ -1,0 +1,49 @@
+import pytest
+from pydantic import BaseModel
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.registry import AnyNetworkConfig, build_network, parse_network_config, register_network
+
+
+def test_a_mapping_becomes_the_named_networks_configuration() -> None:
+    config = parse_network_config({"name": "multi_task_baseline", "width": 32})
+    assert config == MultiTaskBaselineConfig(width=32)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"name": "no_such_network"}, r"no network 'no_such_network'.*multi_task_baseline"),
+        ({"width": 3}, r"no network None"),
+        ({"name": "multi_task_baseline", "width": 0}, r"multi_task_baseline.*width"),
+        ({"name": "multi_task_baseline", "heads": 4}, r"multi_task_baseline.*heads"),
+        ("multi_task_baseline", r"mapping"),
+    ],
+)
+def test_mistakes_are_named(config: object, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"(?s){message}"):
+        parse_network_config(config)
+
+
+def test_unregistered_configuration_cannot_be_built() -> None:
+    with pytest.raises(ConfigurationError, match="no network 'nobody'"):
+        build_network(NetworkConfig(name="nobody"), 3, 1, [0])
+
+
+def test_two_networks_cannot_share_a_name() -> None:
+    class Impostor(StackedNetwork):
+        pass
+
+    with pytest.raises(ConfigurationError, match="multi_task_baseline"):
+        register_network(MultiTaskBaselineConfig)(Impostor)
+
+
+def test_field_of_any_network_survives_a_round_trip_through_json() -> None:
+    class Study(BaseModel):
+        network: AnyNetworkConfig
+
+    study = Study(network={"name": "multi_task_baseline", "depth": 3})
+    assert study.network == MultiTaskBaselineConfig(depth=3)
+    assert Study.model_validate_json(study.model_dump_json()) == study

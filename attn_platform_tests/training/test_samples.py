@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from attn_platform.errors import ContractError, TrainingError
+from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.training.samples import CrossSections, TrainingTensors
+from attn_platform_tests.training.synthetic import ragged
+
+NAMES = ("ret_5d", "turn_1m")
+
+
+def panel() -> pd.DataFrame:
+    """Three sessions of 2, 1 and 3 stocks, rows out of order."""
+    rows = [
+        ("2011-01-06", "600002.SH", 6.0, -6.0),
+        ("2011-01-04", "600001.SH", 2.0, -2.0),
+        ("2011-01-05", "600000.SH", 3.0, -3.0),
+        ("2011-01-06", "000001.SZ", 4.0, -4.0),
+        ("2011-01-04", "600000.SH", 1.0, -1.0),
+        ("2011-01-06", "600000.SH", 5.0, -5.0),
+    ]
+    frame = pd.DataFrame(rows, columns=["date", "symbol", *NAMES])
+    return frame.assign(date=pd.to_datetime(frame["date"]), other="not asked for")
+
+
+def test_frame_is_sorted_into_ragged_sessions() -> None:
+    sections = CrossSections.from_frame(panel(), NAMES)
+    assert sections.sessions.astype(str).tolist() == ["2011-01-04", "2011-01-05", "2011-01-06"]
+    assert sections.offsets.tolist() == [0, 2, 3, 6]
+    assert sections.symbols.tolist() == ["600000.SH", "600001.SH", "600000.SH", "000001.SZ", "600000.SH", "600002.SH"]
+    assert sections.features.dtype == np.float32
+    assert sections.features.tolist() == [[i, -i] for i in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)]
+    assert sections.labels.shape == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: f.drop(columns="turn_1m"), "no column turn_1m"),
+        (lambda f: pd.concat([f, f.iloc[[0]]]), "600002.SH on 2011-01-06 twice"),
+        (lambda f: f.assign(ret_5d=f["ret_5d"].where(f["symbol"] != "000001.SZ")), "ret_5d of 000001.SZ on 2011-01-06"),
+        (lambda f: f.assign(turn_1m=f["turn_1m"].replace(-2.0, np.inf)), "turn_1m of 600001.SH on 2011-01-04"),
+    ],
+)
+def test_frames_that_break_the_contract_are_refused(damage, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        CrossSections.from_frame(damage(panel()), NAMES)
+
+
+def test_labels_are_looked_up_by_session_and_symbol() -> None:
+    sessions = np.array(["2011-01-04", "2011-01-06"], dtype="datetime64[D]")
+    symbols = np.array(["000001.SZ", "600000.SH", "600001.SH"])
+    labels = np.arange(12.0).reshape(2, 3, 2)
+    labels[1, 0, 1] = np.nan
+    sections = CrossSections.from_frame(panel(), NAMES).with_labels(("10d", "20d"), sessions, symbols, labels)
+    nan = np.nan
+    expected = [[2, 3], [4, 5], [nan, nan], [6, nan], [8, 9], [nan, nan]]  # 2011-01-05 and 600002.SH are not there
+    np.testing.assert_array_equal(sections.labels, expected)
+    assert sections.label_names == ("10d", "20d")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "kept"),
+    [
+        ("2011-01-04", "2011-01-06", [0, 1, 2]),
+        ("2011-01-05", "2011-01-05", [1]),
+        ("2011-01-05", "2030-01-01", [1, 2]),
+        ("1990-01-01", "2011-01-04", [0]),
+        ("2012-01-01", "2012-02-01", []),
+        ("2011-01-06", "2011-01-04", []),
+    ],
+)
+def test_between_takes_both_ends(first: str, last: str, kept: list[int]) -> None:
+    whole = CrossSections.from_frame(panel(), NAMES)
+    part = whole.between(np.datetime64(first), np.datetime64(last))
+    assert part.sessions.tolist() == whole.sessions[kept].tolist()
+    assert len(part.offsets) == len(kept) + 1
+    assert part.offsets[0] == 0
+    rows = [row for t in kept for row in range(whole.offsets[t], whole.offsets[t + 1])]
+    assert part.features.tolist() == whole.features[rows].tolist()
+    assert part.symbols.tolist() == whole.symbols[rows].tolist()
+    assert part.offsets[-1] == len(rows)
+
+
+def test_rows_without_all_labels_leave_and_small_sessions_with_them() -> None:
+    sections = ragged(3, stocks=(4, 5))
+    labels = sections.labels.copy()
+    labels[1, 0] = np.nan  # session 0 keeps 3 stocks
+    labels[[4, 5, 6], 1] = np.nan  # session 1 keeps one stock, too few
+    trainable = replace(sections, labels=labels).trainable()
+    assert trainable.sessions.tolist() == sections.sessions[[0, 2]].tolist()
+    assert trainable.offsets.tolist() == [0, 3, 7]
+    kept = [0, 2, 3, 8, 9, 10, 11]
+    np.testing.assert_array_equal(trainable.features, sections.features[kept])
+    np.testing.assert_array_equal(trainable.labels, sections.labels[kept])
+    assert trainable.symbols.tolist() == sections.symbols[kept].tolist()
+
+
+def test_nothing_to_train_on_is_an_error() -> None:
+    sections = ragged(2)
+    with pytest.raises(TrainingError, match="10d, 20d"):
+        replace(sections, labels=np.full_like(sections.labels, np.nan)).trainable()
+    with pytest.raises(TrainingError, match="no labels given"):
+        replace(sections, labels=sections.labels[:, :0], label_names=()).trainable()
+
+
+@pytest.mark.parametrize("sessions", [[[2], [0], [4]], [[0, 3], [4, 1], [2, 0]]])
+def test_gathered_batch_holds_each_seeds_sessions_then_zeros(sessions: list[list[int]]) -> None:
+    sections = ragged(5)
+    tensors = TrainingTensors(sections, LossConfig(), torch.device("cpu"), torch.float64)
+    batch, labels, weights = tensors.gather(sessions)
+    all_weights = row_weights(sections.labels, sections.offsets, LossConfig())
+    longest = max(batch.valid_rows)
+    assert batch.features.shape == (3, longest, 5)
+    for position, of_seed in enumerate(sessions):
+        rows = np.concatenate([np.arange(sections.offsets[t], sections.offsets[t + 1]) for t in of_seed])
+        assert batch.session_sizes[position] == tuple(sections.offsets[t + 1] - sections.offsets[t] for t in of_seed)
+        assert batch.valid_rows[position] == len(rows)
+        for gathered, table in (
+            (batch.features, sections.features), (labels, sections.labels), (weights, all_weights)
+        ):  # fmt: skip
+            np.testing.assert_array_equal(gathered[position, : len(rows)], table[rows].astype(np.float64))
+            assert not gathered[position, len(rows) :].any()
