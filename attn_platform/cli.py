@@ -91,7 +91,7 @@ def import_data(
     """
     from attn_platform.market.calendar import as_day
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import SETTINGS_FILE, Home, SourceConfig, imported_settings
+    from attn_platform.studies.settings import SETTINGS_FILE, Home, imported_settings
 
     if vendor not in IMPORTERS:
         raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {', '.join(sorted(IMPORTERS))}")
@@ -102,14 +102,7 @@ def import_data(
     first, last = (None if day is None else as_day(day) for day in (start, end))
     started = time.perf_counter()
     report = IMPORTERS[vendor](path, target.lake, target.calendar, first, last)
-    source = SourceConfig(
-        kind="imported",
-        description=report.description,
-        vendor=vendor,
-        absent_tables=dict(report.absent_tables),
-        absent_columns=dict(report.absent_columns),
-    )
-    settings = imported_settings(source, target.settings if exists else None, study, target.lake)
+    settings = imported_settings(report, target.settings if exists else None, study, target.lake)
     target.with_settings(settings).save()
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():

@@ -73,6 +73,19 @@ class Rebalance:
     solution: PortfolioSolution
     industries: tuple[str, ...]
 
+    def relaxed(self) -> list[dict[str, str | float]]:
+        """The limits that gave way, industries by name."""
+        return [
+            {**vars(relaxation), "name": self.industry(int(relaxation.name))}
+            if relaxation.limit == "industry"
+            else vars(relaxation)
+            for relaxation in self.solution.relaxations
+        ]
+
+    def industry(self, code: int) -> str:
+        """Name of an industry by its code in the problem."""
+        return UNKNOWN if code == UNKNOWN_INDUSTRY else self.industries[code]
+
     def frame(self) -> pd.DataFrame:
         """Target portfolio: the stocks of the problem that are held, targeted or in the benchmark."""
         problem, weights = self.problem, self.solution.weights
@@ -84,9 +97,7 @@ class Rebalance:
                 "held_weight": problem.held,
                 "benchmark_weight": problem.benchmark,
                 "score": problem.score,
-                "industry": [
-                    self.industries[code] if code != UNKNOWN_INDUSTRY else UNKNOWN for code in problem.industry
-                ],
+                "industry": [self.industry(code) for code in problem.industry],
                 "tradable": problem.tradable,
                 **{f"style_{name}": z for name, z in problem.styles.items()},
             }
@@ -230,7 +241,7 @@ def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:
             "date": np.array([rebalance.session]),
             "equity": np.array([rebalance.account.equity]),
             "account": np.array([json.dumps(rebalance.account.to_record())]),
-            "relaxed": np.array([json.dumps([vars(relaxation) for relaxation in rebalance.solution.relaxations])]),
+            "relaxed": np.array([json.dumps(rebalance.relaxed())]),
             "status": np.array([rebalance.solution.status]),
             "turnover": np.array([np.nan if rebalance.solution.turnover is None else rebalance.solution.turnover]),
         }

@@ -141,8 +141,8 @@ def _exposures(portfolios: pd.DataFrame) -> dict[str, pd.DataFrame]:
     scores = portfolios[["date", "symbol", *styles]].rename(columns=lambda name: name.removeprefix(STYLE_PREFIX))
     style = active_style_exposures(holdings, benchmark, scores)
     return {
-        "industry": industry.pivot_table(index="date", columns="industry", values="active"),
-        "style": style.pivot_table(index="date", columns="style", values="active"),
+        "industry": industry.pivot(index="date", columns="industry", values="active"),
+        "style": style.pivot(index="date", columns="style", values="active"),
     }
 
 

@@ -21,6 +21,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar, calendar_from_file, exchange_calendar
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
+from attn_platform.market.vendors import ImportReport
 from attn_platform.studies.study import StudyConfig, load_study, overlay, parse, read_yaml
 
 HOME_VARIABLE = "ATTN_HOME"
@@ -172,17 +173,22 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     return parse(Settings, content, f"profile {profile}")
 
 
-def imported_settings(source: SourceConfig, held: Settings | None, study: str, lake: Lake) -> Settings:
-    """Settings of a home of imported data: those it has with the new source, over all sessions that the lake holds."""
+def imported_settings(report: ImportReport, held: Settings | None, study: str, lake: Lake) -> Settings:
+    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds."""
     sessions = lake.sessions("daily_bar")
+    source = SourceConfig(
+        kind="imported",
+        description=f"{report.description}, {sessions[0]} to {sessions[-1]}",
+        vendor=report.vendor,
+        absent_tables=dict(report.absent_tables),
+        absent_columns=dict(report.absent_columns),
+    )
     base = held or Settings(profile=IMPORTED_PROFILE, study=study, source=source, first_session=str(sessions[0]))
-    description = source.description
-    if held is not None:
-        description = f"{source.vendor} data, {sessions[0]} to {sessions[-1]}"
     return base.model_copy(
         update={
-            "source": source.model_copy(update={"description": description}),
+            "source": source,
             "first_session": str(sessions[0]),
             "last_session": str(sessions[-1]),
+            "changes": overlay({"adjacency": {"scheme": report.industry_scheme}}, base.changes),
         }
     )

@@ -224,10 +224,11 @@ def import_ashare(
             raise SourceError(f"{folder}: holds no session from {first} to {last}; choose other dates")
     return ImportReport(
         vendor="ashare",
-        description=f"real A-share data, {covered[0]} to {covered[-1]}",
+        description="real A-share data (ashare files)",
         rows=rows,
         first_session=str(covered[0]),
         last_session=str(covered[-1]),
+        industry_scheme=SCHEME,
         absent_tables=ABSENT_TABLES,
         absent_columns=ABSENT_COLUMNS,
     )

@@ -16,13 +16,14 @@ from attn_platform.market.lake import Lake
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import brought: rows by table, the sessions covered, and why some tables or columns are absent."""
+    """What an import brought: rows by table, the sessions covered, the industry scheme, and why some tables or columns are absent."""
 
     vendor: str
     description: str
     rows: Mapping[str, int]
     first_session: str
     last_session: str
+    industry_scheme: str
     absent_tables: Mapping[str, str] = field(default_factory=dict)
     absent_columns: Mapping[str, str] = field(default_factory=dict)
 

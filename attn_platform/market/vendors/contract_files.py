@@ -19,6 +19,7 @@ from attn_platform.market.lake import Lake, days, read_parquet_source
 from attn_platform.market.vendors.base import ImportReport, existing_folder
 
 SUFFIXES = (".parquet", ".csv")
+STUDY_SCHEME = "citic_l1"  # AI-69, AI-55: CITIC level 1; another scheme stands in for it where the files have no such
 
 
 def import_contract_files(
@@ -47,14 +48,16 @@ def import_contract_files(
                 rows[name] += _stage(stage, table, data, path, seen, first, last)
             if name == "daily_bar":
                 covered = set(seen)
+        schemes = set(stage.read("industry", columns=["scheme"])["scheme"].to_pylist())
         if not covered:
             raise SourceError(f"{folder}: holds no session from {first} to {last}; choose other dates")
     return ImportReport(
         vendor="contract",
-        description=f"imported data, {min(covered)} to {max(covered)}",
+        description="data imported from contract files",
         rows=rows,
         first_session=str(min(covered)),
         last_session=str(max(covered)),
+        industry_scheme=STUDY_SCHEME if STUDY_SCHEME in schemes else min(schemes),
         absent_tables={name: f"{folder} holds no such table" for name in TABLES if name not in files},
     )
 
