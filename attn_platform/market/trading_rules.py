@@ -169,15 +169,15 @@ def limit_ratio(
     board_code, status_code = _codes(board, BOARDS, "board"), _codes(trading_status, TRADING_STATUSES, "trading status")
     day = np.asarray(session, dtype="datetime64[D]")
     age = np.asarray(sessions_since_listing)
+    in_period = np.asarray(-1 if sessions_since_consolidation is None else sessions_since_consolidation)
     since, ratios = _limit_table()
     up = ratios[np.searchsorted(since, day, side="right"), board_code, status_code]
-    up = np.array(np.broadcast_to(up, np.broadcast_shapes(up.shape, age.shape)))
+    up = np.array(np.broadcast_to(up, np.broadcast_shapes(up.shape, age.shape, in_period.shape)))
     down = up.copy()
     _apply_listing_rules(up, down, board_code, day, age)
-    if sessions_since_consolidation is not None:
-        free = _free_by_consolidation(status_code, day, np.asarray(sessions_since_consolidation))
-        up[np.broadcast_to(free, up.shape)] = np.nan
-        down[np.broadcast_to(free, down.shape)] = np.nan
+    free = np.broadcast_to(_free_by_consolidation(status_code, day, in_period), up.shape)
+    up[free] = np.nan
+    down[free] = np.nan
     return up, down
 
 
@@ -231,7 +231,11 @@ def _ratio_units(ratio: ArrayLike) -> np.ndarray:
 
 
 def _rounded_product(fen: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """fen × units / RATIO_UNITS, half up. Both factors are whole numbers far below 2^26, so no step is inexact."""
+    """fen × units / RATIO_UNITS, half up.
+
+    The numerator is a whole number far below 2^53, hence exact, and a quotient that is not whole is at least
+    1 / RATIO_UNITS away from one, so the division cannot reach it.
+    """
     return np.floor((fen * units + RATIO_UNITS // 2) / RATIO_UNITS)
 
 

@@ -2,16 +2,21 @@
 
 import math
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_platform.errors import ContractError
 from attn_platform.market import trading_rules as rules
+from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.contract import BOARDS, TRADING_STATUSES
 
+ASHARE = Path(__file__).parents[3] / "shared/data/ashare"
 SEASONED = 1_000
 FREE = None
 
@@ -197,3 +202,33 @@ def test_lots():
     lots = {board: (rule.minimum, rule.increment) for board, rule in rules.LOT_RULES.items()}
     assert lots == {"main": (100, 100), "chinext": (100, 100), "star": (200, 1), "bse": (100, 1)}
     assert set(lots) == set(BOARDS)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not ASHARE.is_dir(), reason="needs shared/data/ashare beside the checkout")
+@pytest.mark.parametrize("year", [2010, 2015, 2020])
+def test_the_real_market_kept_the_rules(year):
+    """Real bars never leave the computed limits (but for a few relistings), and reach them to the fen."""
+    rows = duckdb.execute(
+        "SELECT d.*, listed, coalesce(pre_close_fen, lag(close_fen) OVER stock) AS reference_fen, "
+        "trading_status = 'delisting' AND lag(trading_status) OVER stock <> 'delisting' AS opens_period "
+        "FROM read_parquet(?) d JOIN (SELECT symbol, coalesce(list_date, first_trade) AS listed FROM read_parquet(?)) "
+        "USING (symbol) WINDOW stock AS (PARTITION BY symbol ORDER BY date)",
+        [[f"{ASHARE}/daily/{y}.parquet" for y in (year - 1, year)], f"{ASHARE}/security.parquet"],
+    ).df()
+    rows = rows[(rows["date"].dt.year == year) & rows["reference_fen"].notna()]
+    sessions = exchange_calendar().sessions
+    day, listed = (rows[name].to_numpy().astype("datetime64[D]") for name in ("date", "listed"))
+    up, down = rules.limit_ratio(
+        rules.board_of(rows["symbol"].to_numpy()),
+        day,
+        rows["trading_status"].to_numpy(),
+        np.searchsorted(sessions, day) - np.searchsorted(sessions, listed),
+        np.where(rows["opens_period"], 0, 1),
+    )
+    up_limit, down_limit = (rules.in_fen(side) for side in rules.limit_prices(rows["reference_fen"] / 100, up, down))
+    outside = (rows["high_fen"] > up_limit) | (rows["low_fen"] < down_limit)
+    assert outside.mean() < 1e-4
+    reached = pd.Series((rows["high_fen"] == up_limit) | (rows["low_fen"] == down_limit))
+    by_status = reached.groupby(rows["trading_status"]).mean()
+    assert (by_status > 0.01).all()

@@ -50,7 +50,7 @@ def is_review(day: np.datetime64, previous: np.datetime64) -> bool:
     """Whether new members take effect on session `day`, the one after `previous`."""
     year, month = int(str(day)[:4]), int(str(day)[5:7])
     if year < SECOND_FRIDAY_SINCE:
-        return month in EARLY_REVIEW_MONTHS and previous.astype("datetime64[M]") != day.astype("datetime64[M]")
+        return month in EARLY_REVIEW_MONTHS and bool(previous.astype("datetime64[M]") != day.astype("datetime64[M]"))
     if month not in REVIEW_MONTHS:
         return False
     second_friday = np.busday_offset(day.astype("datetime64[M]"), 1, roll="forward", weekmask="Fri")

@@ -39,7 +39,7 @@ SETTLED_AGE = 63
 def suspend(random: np.random.Generator, stocks: Stocks, rates: EventRates, number: int) -> np.ndarray:
     """Draw new suspensions; returns the stocks that trade on this session."""
     count = len(stocks)
-    draw, length = random.random(count), random.random(count)
+    draw, length = random.random(count), 1 - random.random(count)
     short, long = draw < rates.short_suspension, draw >= 1 - rates.long_suspension
     mean = np.where(long, LONG_SUSPENSION_MEAN, SHORT_SUSPENSION_MEAN)
     sessions = 1 + np.floor(np.log(length) / np.log1p(-1 / mean)).astype(np.int64)

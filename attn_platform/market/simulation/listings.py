@@ -34,6 +34,7 @@ FIRST_LISTING_YEAR = 1991
 MONTHS_WITHOUT_HOLIDAYS = (3, 7, 8, 11)
 """In these months every weekday is a session, so past list dates need no calendar."""
 
+# Medians over stocks in CNY (turnover: a session's), spreads of the log, slopes on the standardised log market value.
 MEDIAN_VALUE, VALUE_SPREAD = 5e9, 1.0
 MEDIAN_PRICE, PRICE_SPREAD = 12.0, 0.6
 SHARE_ROUNDING = 10_000
@@ -41,7 +42,9 @@ BETA_SPREAD, BETA_RANGE = 0.25, (0.3, 1.8)
 VOLATILITY_SPREAD = 0.25
 MEDIAN_TURNOVER, TURNOVER_SPREAD, TURNOVER_SIZE_SLOPE = 0.013, 0.4, -0.25
 MEDIAN_BOOK_TO_PRICE, BOOK_TO_PRICE_SPREAD = 0.35, 0.55
-MEAN_ROE, ROE_SPREAD, ROE_NOISE = 0.085, 0.045, 0.07
+MEAN_ROE, ROE_SPREAD, ROE_DEVIATION = 0.085, 0.045, 0.07
+"""Usual return on equity over stocks, and the present one around the usual."""
+
 COVERED_SHARE, COVERED_SIZE_SLOPE = 0.65, 0.15
 PAYOUT_RANGE, PAYING_SHARE = (0.15, 0.6), 0.85
 REPORT_DAYS = (75, 118)
@@ -50,6 +53,7 @@ REPORT_DAYS = (75, 118)
 LOSS_HISTORY = (0.5, 0.35, 0.15)
 """Of the initial loss makers: shares with no, one and two reported loss years."""
 
+# How far the log issue price of a new listing lies below the log value.
 UNDERPRICING_MEAN, UNDERPRICING_SPREAD, UNDERPRICING_FLOOR = 0.6, 0.4, -0.15
 FLOAT_AT_LISTING, FLOAT_RANGE_OF_SEASONED = 0.25, (0.3, 1.0)
 
@@ -127,7 +131,7 @@ def _cohort(
     book_to_price = np.log(MEDIAN_BOOK_TO_PRICE) + BOOK_TO_PRICE_SPREAD * normal()
     book = value * np.exp(book_to_price)
     roe_level = MEAN_ROE + ROE_SPREAD * normal()
-    roe = roe_level + ROE_NOISE * normal()
+    roe = roe_level + ROE_DEVIATION * normal()
     loss_years = np.searchsorted(np.cumsum(LOSS_HISTORY)[:-1], random.random(count), side="right")
     loss_years = np.where((roe < 0) & ~new, loss_years, 0).astype(np.int8)
     earnings = roe * book
