@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from attn_platform.errors import ContractError, TrainingError
@@ -21,6 +22,10 @@ from attn_platform.models.losses import LossConfig, row_weights
 
 # The variance of a single stock does not exist, and one stock has no order to learn
 MINIMUM_STOCKS = 2
+
+# Batches are padded to a multiple of this many rows: matrix kernels are compiled for each shape they meet (about a
+# millisecond each on the CPU), and cross-sections of ever different lengths would have one compiled at every step.
+ROW_MULTIPLE = 32
 
 
 @dataclass(frozen=True)
@@ -155,19 +160,25 @@ class TrainingTensors:
             for array in (cross_sections.features, cross_sections.labels, weights)
         )
 
+    def best_constant(self) -> Tensor:
+        """The forecast [K] of least loss among those that are the same for all stocks: the weighted mean label."""
+        return (self.weights * self.labels).sum(0) / self.weights.sum(0)
+
     @property
     def session_count(self) -> int:
         """Number of sessions T."""
         return len(self.offsets) - 1
 
     def gather(self, sessions: Sequence[Sequence[int]]) -> tuple[SessionBatch, Tensor, Tensor]:
-        """Batch, labels [S, M, K] and weights [S, M, K] of the sessions [S][B] of each seed, padded to the longest."""
+        """Batch, labels [S, M, K] and weights [S, M, K] of the sessions [S][B] of each seed."""
         offsets = self.offsets
+        zero_row = offsets[-1]
         rows = pad_sequence(
             [torch.cat([torch.arange(offsets[t], offsets[t + 1]) for t in of_seed]) for of_seed in sessions],
             batch_first=True,
-            padding_value=offsets[-1],
-        ).to(self.features.device)
+            padding_value=zero_row,
+        )
+        rows = functional.pad(rows, (0, -rows.shape[1] % ROW_MULTIPLE), value=zero_row).to(self.features.device)
         sizes = tuple(tuple(offsets[t + 1] - offsets[t] for t in of_seed) for of_seed in sessions)
         features, labels, weights = (
             table.index_select(0, rows.flatten()).view(*rows.shape, -1)

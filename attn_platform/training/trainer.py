@@ -157,6 +157,8 @@ def train(
         network = build_network(network_config, len(train.feature_names), len(train.label_names), seeds)
         if initial_weights is not None:
             _start_from(network, initial_weights)
+        elif config.start == "constant":
+            network.start_from_constant(training.best_constant().cpu())
         stack = SeedStack(network.to(torch_device, dtype), seeds, config.learning_rate)
         records, best_weights = _run_epochs(stack, training, validation, config, precision, progress)
     converged = tuple(record.seed for record in records if not record.diverged)

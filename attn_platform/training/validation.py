@@ -41,5 +41,6 @@ class Validation:
             batch, labels, weights = tensors.gather([[session]] * seed_count)
             predictions = network(batch).to(labels.dtype)
             loss += weighted_squared_error(predictions, labels, weights)
-            rank_ic += (standardised_ranks(predictions.mT) * label_ranks).sum(-1).mean(-1)
+            valid = predictions[:, : label_ranks.shape[-1]]
+            rank_ic += (standardised_ranks(valid.mT) * label_ranks).sum(-1).mean(-1)
         return loss / tensors.session_count, rank_ic / tensors.session_count

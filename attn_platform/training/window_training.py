@@ -69,7 +69,9 @@ def panel_cross_sections(
     lake: Lake, panel: str, first: np.datetime64, last: np.datetime64, features: Sequence[str]
 ) -> CrossSections:
     """The panel's cross-sections from `first` to `last`, without labels."""
-    frame = lake.read(panel, first, last, ["date", "symbol", *features]).to_pandas(split_blocks=True, self_destruct=True)
+    frame = lake.read(panel, first, last, ["date", "symbol", *features]).to_pandas(
+        split_blocks=True, self_destruct=True
+    )
     return CrossSections.from_frame(frame.assign(date=pd.to_datetime(frame["date"])), features)
 
 

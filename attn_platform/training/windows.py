@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from attn_platform.errors import CalendarError
-from attn_platform.market.calendar import Calendar
+from attn_platform.market.calendar import Calendar, Day, IsoDate, as_day
 
 SESSIONS_A_YEAR = 252
 
@@ -25,7 +25,7 @@ class WindowConfig(BaseModel):
     train: int = Field(default=6 * SESSIONS_A_YEAR, ge=1)  # AI-69 and AI-55: 252 × 6
     valid: int = Field(default=2 * SESSIONS_A_YEAR, ge=1)  # 252 × 2
     test: int = Field(default=SESSIONS_A_YEAR // 2, ge=1)  # 126
-    first_test: str = "2011-01-04"
+    first_test: IsoDate = "2011-01-04"
 
     @model_validator(mode="after")
     def _on_one_grid(self) -> WindowConfig:
@@ -58,7 +58,7 @@ class Window:
         return str(self.test_first)
 
 
-def window_of(calendar: Calendar, config: WindowConfig, key: str | np.datetime64) -> Window:
+def window_of(calendar: Calendar, config: WindowConfig, key: Day) -> Window:
     """The window whose test range starts at `key`; `CalendarError` where `key` is off the grid or lacks history."""
     at = calendar.position(key)
     if (at - calendar.position(config.first_test)) % config.test:
@@ -79,14 +79,14 @@ def window_of(calendar: Calendar, config: WindowConfig, key: str | np.datetime64
     )
 
 
-def window_keys(calendar: Calendar, config: WindowConfig, last: str | np.datetime64) -> list[str]:
+def window_keys(calendar: Calendar, config: WindowConfig, last: Day) -> list[str]:
     """Keys of all windows from `first_test` whose test range starts not after `last`."""
     grid = calendar.grid(config.first_test, config.test)
-    first, end = np.datetime64(config.first_test, "D"), np.datetime64(last, "D")
+    first, end = as_day(config.first_test), as_day(last)
     return [str(day) for day in grid[(grid >= first) & (grid <= end)]]
 
 
-def window_holding(calendar: Calendar, config: WindowConfig, session: str | np.datetime64) -> Window:
+def window_holding(calendar: Calendar, config: WindowConfig, session: Day) -> Window:
     """The window whose test range holds `session`."""
     since = calendar.position(session) - calendar.position(config.first_test)
     if since < 0:

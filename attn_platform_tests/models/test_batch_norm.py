@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -65,8 +66,22 @@ def test_evaluation_uses_the_running_statistics_row_by_row() -> None:
     layer(x, COUNTS)
     layer.eval()
     with torch.no_grad():
-        whole = layer(x, (max(COUNTS),) * 3)
-        for seed in range(len(COUNTS)):
+        outputs = layer(x, COUNTS)
+        for seed, count in enumerate(COUNTS):
             scale = layer.weight[seed] / torch.sqrt(layer.running_var[seed] + 1e-5)
-            expected = (x[seed] - layer.running_mean[seed]) * scale + layer.bias[seed]
-            torch.testing.assert_close(whole[seed], expected, rtol=1e-12, atol=1e-12)
+            expected = (x[seed, :count] - layer.running_mean[seed]) * scale + layer.bias[seed]
+            torch.testing.assert_close(outputs[seed, :count], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_agree_with_finite_differences(training: bool) -> None:
+    layer = shaken_layer()
+    layer(padded_input(), COUNTS)
+    layer.train(training)
+    x = torch.randn(3, 9, FEATURES, dtype=torch.float64, requires_grad=True)
+    parameters = (x, layer.weight, layer.bias)
+
+    def outputs(x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return layer(x, COUNTS)
+
+    assert torch.autograd.gradcheck(outputs, parameters)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn_platform.models.losses import LossConfig, row_weights, weighted_squared_error
@@ -31,6 +31,7 @@ def test_best_median_and_worst_of_a_long_cross_section() -> None:
     assert weights[-1] == pytest.approx(0.25, abs=1e-3)
 
 
+@settings(deadline=None)  # pandas is slow the first time
 @given(
     st.lists(
         st.lists(st.sampled_from([-2.0, -0.5, 0.0, 1.0, 1.5, 7.0]), min_size=1, max_size=8), min_size=1, max_size=5

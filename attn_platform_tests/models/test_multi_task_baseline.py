@@ -7,7 +7,7 @@ from attn_platform.models.registry import build_network
 from attn_platform_tests.models.references import plain_baseline, plain_state
 
 SEEDS = (3, 0, 8)
-CONFIG = MultiTaskBaselineConfig(width=16)
+CONFIG = MultiTaskBaselineConfig(width=16, normalisation="batch")
 
 
 def batch(sizes: tuple[int, ...], padding_value: float = 0.0) -> SessionBatch:

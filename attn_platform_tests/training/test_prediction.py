@@ -22,7 +22,7 @@ DAY = SessionRange(first=date(2011, 1, 4), last=date(2011, 1, 4))
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
     result = train(
-        MultiTaskBaselineConfig(width=32),
+        MultiTaskBaselineConfig(width=32, normalisation="batch"),
         ragged(40, stocks=(60, 80)),
         ragged(8, first="2011-06-01", seed=1, stocks=(60, 80)),
         TrainingConfig(learning_rate=3e-3, max_epochs=6, threads=2),

@@ -114,8 +114,7 @@ def test_gathered_batch_holds_each_seeds_sessions_then_zeros(sessions: list[list
     tensors = TrainingTensors(sections, LossConfig(), torch.device("cpu"), torch.float64)
     batch, labels, weights = tensors.gather(sessions)
     all_weights = row_weights(sections.labels, sections.offsets, LossConfig())
-    longest = max(batch.valid_rows)
-    assert batch.features.shape == (3, longest, 5)
+    assert batch.features.shape == (3, -(-max(batch.valid_rows) // 32) * 32, 5)
     for position, of_seed in enumerate(sessions):
         rows = np.concatenate([np.arange(sections.offsets[t], sections.offsets[t + 1]) for t in of_seed])
         assert batch.session_sizes[position] == tuple(sections.offsets[t + 1] - sections.offsets[t] for t in of_seed)

@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from scipy import stats
-from torch import Generator, Tensor, nn
+from scipy import optimize, stats
+from torch import Generator, Tensor
 
 from attn_platform.errors import ConfigurationError, TrainingError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.stacked_linear import StackedLinear
 from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
@@ -24,8 +25,8 @@ from attn_platform_tests.models.references import plain_baseline, plain_state
 from attn_platform_tests.training.synthetic import SIGNAL, ragged
 
 WIDTH = 8
-NETWORK = MultiTaskBaselineConfig(width=WIDTH)
-CONFIG = TrainingConfig(learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1)
+NETWORK = MultiTaskBaselineConfig(width=WIDTH, normalisation="batch")
+CONFIG = TrainingConfig(learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1, start="random")
 
 
 def data(noise: float = 3.0) -> tuple[CrossSections, CrossSections]:
@@ -63,11 +64,29 @@ def plain_loss(predictions: Tensor, labels: Tensor, name: str) -> Tensor:
     return sum(losses) / len(losses)
 
 
+def plain_constant(days: list[tuple[Tensor, Tensor]], name: str) -> list[float]:
+    """For each task the constant of least mean loss over the days, found by search."""
+
+    def mean_loss(constant: float, task: int) -> float:
+        return float(
+            np.mean([plain_loss(torch.full((len(y), 1), constant), y[:, [task]], name).item() for _, y in days])
+        )
+
+    return [
+        float(optimize.minimize_scalar(mean_loss, args=(task,), bounds=(-1, 1), options={"xatol": 1e-12}).x)
+        for task in range(days[0][1].shape[1])
+    ]
+
+
 def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections, config: TrainingConfig):
     """One seed with torch's own layers and Adam: curves and the state of the best epoch."""
     network = plain_baseline(seed, 5, WIDTH, 2)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     train_days, valid_days = sessions_of(train_set), sessions_of(valid_set)
+    if config.start == "constant":
+        with torch.no_grad():
+            network[-1].weight.zero_()
+            network[-1].bias.copy_(torch.tensor(plain_constant(train_days, config.loss.name)))
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     train_curve, valid_curve, best, best_state = [], [], np.inf, {}
     for epoch in range(1, config.max_epochs + 1):
         network.train()
@@ -112,6 +131,17 @@ def test_equals_plain_torch_training_of_each_seed_alone(config: TrainingConfig) 
         assert history.best_epoch == 1 + int(np.argmin(valid_curve))
         for name, expected in state.items():
             torch.testing.assert_close(result.weights[name][position], expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["wmse", "mse"])
+def test_starts_from_the_constant_of_least_loss(loss: str) -> None:
+    train_set, valid_set = data()
+    config = CONFIG.model_copy(update={"start": "constant", "loss": LossConfig(name=loss), "max_epochs": 3})
+    result = run(train_set, valid_set, config, seeds=[0])
+    train_curve, valid_curve, _ = plain_training(0, train_set, valid_set, config)
+    # The search for the plain reference's constant is exact to about the root of float64's precision.
+    np.testing.assert_allclose(result.histories[0].train_loss, train_curve, rtol=1e-5)
+    np.testing.assert_allclose(result.histories[0].valid_loss, valid_curve, rtol=1e-5)
 
 
 def test_stacked_seeds_that_stop_at_different_epochs_equal_seeds_trained_alone() -> None:
@@ -338,11 +368,10 @@ class OneFileLinear(StackedNetwork):
         self, config: LinearConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
     ) -> None:
         super().__init__(config, feature_count, task_count, generators)
-        draws = [torch.randn(feature_count, task_count, generator=generator) for generator in generators]
-        self.weight = nn.Parameter(0.01 * torch.stack(draws))
+        self.heads = StackedLinear(feature_count, task_count, generators)
 
     def forward(self, batch: SessionBatch) -> Tensor:
-        return batch.features @ self.weight
+        return self.heads(batch.features)
 
 
 def test_a_network_of_ones_own_trains_by_its_name() -> None:
@@ -350,6 +379,6 @@ def test_a_network_of_ones_own_trains_by_its_name() -> None:
     result = train(
         parse_network_config({"name": "one_file_linear"}), *data(noise=0.1), config, (0,), "cpu", progress=False
     )
-    learnt = result.weights["weight"][0].numpy()
+    learnt = result.weights["heads.weight"][0].numpy()
     for task in range(2):
         assert np.corrcoef(learnt[:, task], SIGNAL[:, task])[0, 1] > 0.95

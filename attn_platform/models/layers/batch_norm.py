@@ -1,11 +1,11 @@
 """Batch norm of several seeds, each over its own valid rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
+from torch.autograd.function import once_differentiable
 
 # torch.nn.BatchNorm1d's defaults; the studies name none
 MOMENTUM = 0.1
@@ -15,8 +15,8 @@ EPSILON = 1e-5
 class StackedBatchNorm(nn.Module):
     """torch.nn.BatchNorm1d for every seed of a stack.
 
-    In training, mean and variance are those of a seed's valid rows, and padded rows come out as zeros; in evaluation
-    the running statistics make each row's output independent of all other rows.
+    In training, mean and variance are those of a seed's valid rows; in evaluation the running statistics make each
+    row's output independent of all other rows. Padded rows come out as zeros.
     """
 
     running_mean: Tensor
@@ -31,21 +31,69 @@ class StackedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, valid_rows: Sequence[int]) -> Tensor:
         """[S, M, features] → the same shape and dtype."""
-        # One call of torch's kernel a seed on its valid rows beats masked arithmetic on the whole stack (7.3 against
-        # 9.4 ms a training step of 5 seeds × 830 stocks), and its running statistics come with it.
-        per_seed = zip(
-            x.unbind(),
-            valid_rows,
-            self.running_mean,
-            self.running_var,
-            self.weight.unbind(),
-            self.bias.unbind(),
-            strict=True,
+        return _NormaliseValidRows.apply(
+            x, self.weight, self.bias, self.running_mean, self.running_var, valid_rows, self.training
         )
-        return pad_sequence(
-            [
-                functional.batch_norm(rows[:count], mean, var, weight, bias, self.training, MOMENTUM, EPSILON)
-                for rows, count, mean, var, weight, bias in per_seed
-            ],
-            batch_first=True,
-        )
+
+
+class _NormaliseValidRows(torch.autograd.Function):
+    """torch's batch-norm kernel on each seed's valid rows, which are contiguous.
+
+    Masked arithmetic on the whole stack, or slicing and padding left to autograd, gives the same numbers with more
+    passes over the activations (CPU time of a training step of 5 seeds × 830 stocks: 10.0 ms, against 11.6 and 13).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        valid_rows: Sequence[int],
+        training: bool,
+    ) -> Tensor:
+        outputs = torch.empty_like(x)
+        batch_statistics: list[Tensor] = []
+        for seed, rows in enumerate(valid_rows):
+            normalised, mean, inverse_std = torch.native_batch_norm(
+                x[seed, :rows],
+                weight[seed],
+                bias[seed],
+                running_mean[seed],
+                running_var[seed],
+                training,
+                MOMENTUM,
+                EPSILON,
+            )
+            outputs[seed, :rows] = normalised
+            outputs[seed, rows:] = 0
+            batch_statistics += [mean, inverse_std]
+        # In evaluation the gradient needs the running statistics; training steps rewrite them, so they are not saved
+        ctx.running = (None, None) if training else (running_mean, running_var)
+        ctx.valid_rows, ctx.training = valid_rows, training
+        ctx.save_for_backward(x, weight, *batch_statistics)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, *batch_statistics = ctx.saved_tensors
+        running_mean, running_var = ctx.running
+        of_x, of_weight, of_bias = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
+        for seed, rows in enumerate(ctx.valid_rows):
+            of_x[seed, :rows], of_weight[seed], of_bias[seed] = torch.ops.aten.native_batch_norm_backward(
+                gradient[seed, :rows],
+                x[seed, :rows],
+                weight[seed],
+                None if running_mean is None else running_mean[seed],
+                None if running_var is None else running_var[seed],
+                batch_statistics[2 * seed],
+                batch_statistics[2 * seed + 1],
+                ctx.training,
+                EPSILON,
+                [True, True, True],
+            )
+            of_x[seed, rows:] = 0
+        return of_x, of_weight, of_bias, None, None, None, None

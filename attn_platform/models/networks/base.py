@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.stacked_linear import StackedLinear
 
 
 class NetworkConfig(BaseModel):
@@ -22,8 +23,11 @@ class StackedNetwork(nn.Module):
     """S networks of one architecture, one a seed, trained side by side.
 
     A subclass takes (config, feature count F, task count K, one generator a seed), draws initial weights from the
-    generators only, and gives every parameter and buffer a leading axis S. That is all the trainer relies on.
+    generators only, gives every parameter and buffer a leading axis S, and calls the layer whose outputs are the
+    predictions `heads`. That is all the trainer relies on.
     """
+
+    heads: StackedLinear
 
     def __init__(
         self, config: NetworkConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
@@ -33,6 +37,12 @@ class StackedNetwork(nn.Module):
     def forward(self, batch: SessionBatch) -> Tensor:
         """Predictions [S, M, K] of the batch's rows; those of padded rows mean nothing."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def start_from_constant(self, level: Tensor) -> None:
+        """Make the untrained network forecast `level` [K] for every stock: heads with that bias and no weights."""
+        self.heads.weight.zero_()
+        self.heads.bias.copy_(level)
 
     @torch.no_grad()
     def keep_seeds(self, positions: Tensor) -> Self:
