@@ -170,10 +170,15 @@ def save_checkpoint(directory: Path, weights: Mapping[str, Tensor], manifest: Ma
         (partial / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
         if directory.exists():
             directory.rename(replaced)
-        partial.rename(directory)
+        try:
+            partial.rename(directory)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(directory)
+            raise
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
-        for leftover in (partial, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:

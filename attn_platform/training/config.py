@@ -19,9 +19,9 @@ class TrainingConfig(BaseModel):
     learning_rate: PositiveFloat = 1e-4  # AI-55, AI-69: Adam
     patience: PositiveInt = 20  # AI-55, AI-69: epochs without a better validation loss
     max_epochs: PositiveInt = 200  # the studies name none: far above where early stop ends a run
-    # What an untrained network forecasts. Our choice, as the studies are silent: the constant of least loss. Random heads
-    # forecast noise with a third of the labels' variance, and at this learning rate needed over 15 epochs to unlearn
-    # it: on the first window of the real data their validation loss was still above that of the constant.
+    # What an untrained network forecasts. Our choice, as the studies are silent: the constant of least loss. Random
+    # heads forecast noise with a third of the labels' variance, and at this learning rate needed over 15 epochs to
+    # unlearn it: on the first window of the real data their validation loss was still above that of the constant.
     start: Literal["constant", "random"] = "constant"
     sessions_per_batch: PositiveInt = 1  # spec/04: one session a batch; inter_stock_attention 32
     loss: LossConfig = LossConfig()

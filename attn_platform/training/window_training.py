@@ -16,7 +16,7 @@ import pandas as pd
 
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import load_dense
+from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.training.checkpoints import (
@@ -46,17 +46,11 @@ def window_samples(
 
     Reads the panel and the prices up to the last validation session, no further.
     """
-    held = lake.sessions(panel)
     wanted = calendar.between(window.train_first, window.valid_last)
-    absent = np.setdiff1d(wanted, held)
-    if len(absent):
-        raise MissingDataError(
-            f"window {window.key} trains on {wanted[0]} to {wanted[-1]}, but '{panel}' lacks {absent[0]} and "
-            f"{len(absent) - 1} more sessions; materialise the panel over that range first"
-        )
+    _require_panel(lake, panel, wanted, f"window {window.key} trains")
     samples = panel_cross_sections(lake, panel, wanted[0], wanted[-1], features)
     market = load_dense(lake, calendar, wanted[0], wanted[-1], PRICE_FIELDS)
-    targets = training_labels(label_prices(market, labels), _membership(samples, market.symbols), labels)
+    targets = training_labels(label_prices(market, labels), _membership(samples, market), labels)
     names = [f"{horizon}d" for horizon in labels.horizons]
     labelled = samples.with_labels(names, market.sessions, market.symbols, targets)
     return tuple(
@@ -136,16 +130,18 @@ def write_predictions(
     """Predict each session with the checkpoint of the window that tests it, and write them.
 
     Columns: date, symbol, one a task, and their equal mean where there are several ('10d+20d'). Returns the window of
-    each session. `CheckpointError` names the window that has not been trained.
+    each session. `CheckpointError` names the window that has not been trained, `MissingDataError` the session without
+    a panel; nothing is written then.
     """
+    _require_panel(lake, panel, sessions, "predictions are asked for")
     used: dict[str, str] = {}
     keys = np.array([window_holding(calendar, windows, session).key for session in sessions])
+    untrained = [key for key in np.unique(keys) if not (checkpoints / key).exists()]
+    if untrained:
+        raise CheckpointError(f"window {untrained[0]} has no checkpoint in {checkpoints}; train it before predicting")
     for key in np.unique(keys):
         chosen = sessions[keys == key]
-        folder = checkpoints / str(key)
-        if not folder.exists():
-            raise CheckpointError(f"window {key} has no checkpoint in {checkpoints}; train it before predicting")
-        checkpoint = load_checkpoint(folder)
+        checkpoint = load_checkpoint(checkpoints / key)
         samples = panel_cross_sections(lake, panel, chosen[0], chosen[-1], features)
         predictions = predict(checkpoint, samples)
         columns = {name: predictions[:, task] for task, name in enumerate(checkpoint.manifest.labels)}
@@ -157,11 +153,20 @@ def write_predictions(
     return used
 
 
-def _membership(samples: CrossSections, symbols: np.ndarray) -> np.ndarray:
-    """[T, N] bool: the samples' stocks over all their sessions and `symbols` (sorted)."""
-    inside = np.zeros((len(samples.sessions), len(symbols)), dtype=bool)
-    session = np.repeat(np.arange(len(samples.sessions)), np.diff(samples.offsets))
-    inside[session, np.searchsorted(symbols, samples.symbols)] = True
+def _require_panel(lake: Lake, panel: str, sessions: np.ndarray, purpose: str) -> None:
+    absent = np.setdiff1d(sessions, lake.sessions(panel))
+    if len(absent):
+        raise MissingDataError(
+            f"{purpose} on {sessions[0]} to {sessions[-1]}, but '{panel}' lacks {absent[0]} and {len(absent) - 1} more "
+            "sessions; materialise the panel over that range first"
+        )
+
+
+def _membership(samples: CrossSections, market: DenseMarket) -> np.ndarray:
+    """[T, N] bool over the market's sessions and stocks: who is in the samples' cross-section."""
+    inside = np.zeros(market.shape, dtype=bool)
+    row = np.repeat(np.searchsorted(market.sessions, samples.sessions), np.diff(samples.offsets))
+    inside[row, np.searchsorted(market.symbols, samples.symbols)] = True
     return inside
 
 

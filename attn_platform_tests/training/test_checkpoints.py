@@ -174,3 +174,21 @@ def test_code_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytes
     source.rename(tmp_path / "renamed.py")
     seen.add(code_fingerprint())
     assert len(seen) == 3
+
+
+def test_a_failed_replacement_leaves_the_older_checkpoint(
+    directory: Path, result: TrainingResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == directory and self.suffix != ".replaced":
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(directory, result.weights, manifest(result))
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert [path.name for path in directory.parent.iterdir()] == [directory.name]

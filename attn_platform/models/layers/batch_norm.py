@@ -39,8 +39,8 @@ class StackedBatchNorm(nn.Module):
 class _NormaliseValidRows(torch.autograd.Function):
     """torch's batch-norm kernel on each seed's valid rows, which are contiguous.
 
-    Masked arithmetic on the whole stack, or slicing and padding left to autograd, gives the same numbers with more
-    passes over the activations (CPU time of a training step of 5 seeds × 830 stocks: 10.0 ms, against 11.6 and 13).
+    Slicing and padding left to autograd gives the same numbers with more passes over the activations: a training step
+    of 5 seeds × 830 stocks took 11.6 ms of CPU time so, 10.0 ms this way (one thread, bfloat16 products).
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
 """`multi_task_baseline` (AI-69): a shared MLP, one head a task.
 
-The study names the width only; activation, norm and depth are this platform's choice. Batch norm is off: on the first
-window of the real data all five seeds had a lower validation loss without it (0.4911 against 0.4920 on average; the best
-constant forecast has 0.4934), and an epoch took two thirds of the time.
+The study names the width only; activation, norm and depth are this platform's choice. Batch norm is off: on the
+first window of the real data all five seeds had a lower validation loss without it (0.4911 against 0.4920 on average;
+the best constant forecast has 0.4934), and an epoch took two thirds of the time.
 """
 
 from collections.abc import Sequence
