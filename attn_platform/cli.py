@@ -1,4 +1,4 @@
-"""`attn`: the same things as the UI, for scripts. A user's mistake is one line on stderr and an exit code other than 0."""
+"""`attn`: the same things as the UI, for scripts. A user's mistake is one line on stderr and an exit code, never 0."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -36,13 +37,16 @@ UI_PORT = 3000
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
 ]
+StudyOption = Annotated[
+    str | None, typer.Option(help="For a new home: a study of the package (ai69), or a YAML file of your own.")
+]
 DateOption = Annotated[str, typer.Option("--date", help="Session, as YYYY-MM-DD.")]
 
 
 @app.command()
 def run(
     profile: Annotated[str | None, typer.Option(help="demo (minutes) or study (full size).")] = None,
-    study: Annotated[str | None, typer.Option(help="A study of the package (ai69), or a YAML file of your own.")] = None,
+    study: StudyOption = None,
     windows: Annotated[
         str | None, typer.Option(help="Test windows by their first session: KEY, or FIRST...LAST. Default: all.")
     ] = None,
@@ -82,27 +86,30 @@ def import_data(
     path: Annotated[Path, typer.Argument(help="Folder with the vendor's files.")],
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
-    study: Annotated[str, typer.Option(help="Study that the home will run.")] = "ai69",
+    study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
     """Import a vendor's files into the lake: all of them, or (where anything is wrong) nothing.
 
     Example: attn import ashare ~/data/ashare --home data/real
     """
-    from attn_platform.market.calendar import as_day
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import SETTINGS_FILE, Home, imported_settings
+    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
+    from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
         raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {', '.join(sorted(IMPORTERS))}")
     target = Home.open(home)
-    exists = (target.root / SETTINGS_FILE).exists()
-    if exists and target.settings.source.kind == "simulated":
-        raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
-    first, last = (None if day is None else as_day(day) for day in (start, end))
+    held, wanted = None, _study_name(study)
+    if target.has_settings:
+        held = target.settings
+        _refuse_another(target, study=wanted)
+        if held.source.kind == "simulated":
+            raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
+    load_study(wanted or DEFAULT_STUDY)
     started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, first, last)
-    settings = imported_settings(report, target.settings if exists else None, study, target.lake)
+    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end)
+    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
     target.with_settings(settings).save()
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
@@ -158,7 +165,7 @@ def factors(
     )
     frame = pd.DataFrame(values)
     if out is None:
-        console.print(frame.describe().T.to_string())
+        typer.echo(frame.describe().T.to_string())
         return
     _write_frame(frame, out)
     console.print(f"{len(frame)} stocks × {frame.shape[1] - 1} factors written to {out}", soft_wrap=True)
@@ -287,19 +294,33 @@ def ui(
 
 def _home_to_run(root: Path | None, profile: str | None, study: str | None) -> Home:
     """The home, with settings of a profile where it has none yet; a home is never turned into another."""
-    from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, SETTINGS_FILE, Home, profile_settings
+    from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Home, profile_settings
+    from attn_platform.studies.study import load_study
 
-    target = Home.open(root)
-    if (target.root / SETTINGS_FILE).exists():
-        settings = target.settings
-        for what, asked, held in (("profile", profile, settings.profile), ("study", study, settings.study)):
-            if asked is not None and asked != held:
-                raise ConfigurationError(f"{target.root} is a home of {what} {held}, not {asked}; choose another --home")
+    target, wanted = Home.open(root), _study_name(study)
+    if target.has_settings:
+        _refuse_another(target, profile=profile, study=wanted)
         return target
-    wanted = profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)
-    target = target.with_settings(profile_settings(wanted, study))
+    name = profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)
+    settings = profile_settings(name, wanted)
+    load_study(settings.study, settings.changes)  # one that cannot be read must not get into the settings
+    target = target.with_settings(settings)
     target.save()
     return target
+
+
+def _study_name(study: str | None) -> str | None:
+    """The study as the settings keep it: a file by its full path, so that the home finds it from anywhere."""
+    from attn_platform.studies.study import YAML_SUFFIXES
+
+    return str(Path(study).resolve()) if study is not None and Path(study).suffix in YAML_SUFFIXES else study
+
+
+def _refuse_another(home: Home, **asked: str | None) -> None:
+    """`ConfigurationError` where the home was made for another profile or study than the one asked for."""
+    for what, name in asked.items():
+        if name is not None and name != (held := getattr(home.settings, what)):
+            raise ConfigurationError(f"{home.root} is a home of {what} {held}, not {name}; choose another --home")
 
 
 def _open(root: Path | None) -> Home:
@@ -313,13 +334,14 @@ def _session(home: Home, date: str) -> np.datetime64:
     return calendar.sessions[calendar.position(date)]
 
 
-def _range_of(text: str | None, keys: list[str], what: str) -> list[str]:
+def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:
     if text is None:
         return keys
     first, _, last = text.partition("...")
     chosen = [key for key in keys if first <= key <= (last or first)]
     if not chosen:
-        raise ConfigurationError(f"'{text}' holds no {what}; there are {keys[0]} to {keys[-1]}" if keys else f"no {what}")
+        known = f"{keys[0]} to {keys[-1]}" if keys else "none"
+        raise ConfigurationError(f"'{text}' holds no {what}; there are {known}")
     return chosen
 
 
@@ -358,14 +380,14 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
     console.print(table)
 
 
-def main(arguments: Any = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs the command, and prints a user's mistake as one line."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Dagster announces its beta parameters at every start; the platform's tests pin what it uses of them.
     warnings.filterwarnings("ignore", module="dagster")
     warnings.filterwarnings("ignore", message=".*(beta|preview|Pandas4Warning).*")
     try:
-        app(arguments)
+        app(arguments, prog_name="attn")
     except PlatformError as error:
-        typer.echo(f"attn: {error}", err=True)
+        typer.echo(f"attn: {' '.join(str(error).splitlines())}", err=True)
         raise SystemExit(error.exit_code) from None

@@ -1,4 +1,4 @@
-"""The one place where everything meets: `build_defs` makes Dagster's definitions of a home, `defs` those of ATTN_HOME."""
+"""The one place where everything meets: `build_defs` makes Dagster's definitions of a home, `defs` is what it loads."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ def partitions_of(home: Home) -> Partitions:
     )
 
 
-def build_defs(home: Home | None = None) -> dg.Definitions:
-    """Assets, checks, jobs and schedules of `home` (default: ATTN_HOME, else ./data)."""
-    home = home or Home.open()
+def build_defs(home: Home) -> dg.Definitions:
+    """Assets, checks, jobs and schedules of `home`."""
     enable_batches()
     partitions = partitions_of(home)
     assets = [
@@ -36,9 +35,10 @@ def build_defs(home: Home | None = None) -> dg.Definitions:
         *reports.build(home),
     ]
     jobs = build_jobs(home)
-    return dg.Definitions(
-        assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs)
-    )
+    return dg.Definitions(assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs))
 
 
-defs = build_defs()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Definitions of ATTN_HOME (default: ./data), made when Dagster loads them and not when this module is imported."""
+    return build_defs(Home.open())

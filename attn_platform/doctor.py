@@ -12,9 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from attn_platform.errors import PlatformError
+from attn_platform.errors import MissingDataError, PlatformError
 from attn_platform.market.contract import TABLES
-from attn_platform.studies.settings import SETTINGS_FILE, Home
+from attn_platform.market.lake import STAGING
+from attn_platform.studies.settings import Home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
 FREE_DISK_GB = 5.0
@@ -63,13 +64,14 @@ def _machine() -> Iterator[Finding]:
     if torch.cuda.is_available():
         yield Finding("ok", "training device", torch.cuda.get_device_name(0))
     else:
-        yield Finding("note", "training device", f"no GPU; networks train on the CPU ({torch.get_num_threads()} threads)")
+        yield Finding(
+            "note", "training device", f"no GPU; networks train on the CPU ({torch.get_num_threads()} threads)"
+        )
 
 
 def _settings(home: Home) -> Iterator[Finding]:
-    file = home.root / SETTINGS_FILE
     text = f"profile {home.settings.profile}, study {home.study.name}, {home.settings.source.description}"
-    if file.exists():
+    if home.has_settings:
         yield Finding("ok", "home", f"{home.root}: {text}")
     else:
         yield Finding("note", "home", f"{home.root} is new; attn run would make it: {text}")
@@ -93,17 +95,31 @@ def _lake(home: Home) -> Iterator[Finding]:
     for name, table in TABLES.items():
         if name in home.absent_tables:
             yield Finding("note", f"table {name}", f"absent: {home.absent_tables[name]}")
-            continue
-        held = home.lake.sessions(name)
-        if len(held):
-            missing = np.setdiff1d(home.calendar.between(held[0], held[-1]), held)
-            state: State = "wrong" if len(missing) else "ok"
-            gap = f"; {len(missing)} sessions missing, first {missing[0]}" if len(missing) else ""
-            yield Finding(state, f"table {name}", f"{held[0]} to {held[-1]}, {len(held)} sessions{gap}")
         elif home.lake.has(name):
-            yield Finding("ok", f"table {name}", f"{home.lake.rows(name)} rows")
+            yield _table(home, name)
         elif table.required:
             yield Finding("note", f"table {name}", "not there yet; attn run or attn import brings it")
+    for folder in home.lake.root.glob(f"{STAGING}*"):
+        yield Finding(
+            "note", "lake", f"{folder} is left over from an import that was killed, if none runs now; delete it"
+        )
+
+
+def _table(home: Home, name: str) -> Finding:
+    """Rows and sessions of a table; gaps and damaged files are wrong."""
+    held = home.lake.sessions(name)
+    what = f"table {name}"
+    try:
+        if not len(held):
+            return Finding("ok", what, f"{home.lake.rows(name):,} rows")
+        rows = sum(home.lake.rows(name, session) for session in held)
+    except MissingDataError as error:
+        return Finding("wrong", what, str(error))
+    text = f"{rows:,} rows, {len(held)} sessions from {held[0]} to {held[-1]}"
+    gaps = np.setdiff1d(home.calendar.between(held[0], held[-1]), held)
+    if len(gaps):
+        return Finding("wrong", what, f"{text}; {len(gaps)} sessions missing, the first {gaps[0]}; import them again")
+    return Finding("ok", what, text)
 
 
 def _definitions(home: Home) -> Iterator[Finding]:

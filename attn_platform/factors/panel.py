@@ -6,13 +6,14 @@ that is missing for everybody is 0 throughout, and its coverage of 0 is reported
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from attn_platform.errors import MissingDataError
 from attn_platform.factors import catalogue
 from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_sessions
 from attn_platform.factors.store import CHUNK, chunks, family_table
@@ -34,17 +35,22 @@ def write_panel(
     features: Sequence[str],
     config: PreprocessingConfig,
     exposures: Mapping[np.datetime64, Exposures] | None = None,
+    absent: Collection[str] = (),
 ) -> dict[str, float]:
     """Pre-process and write `sessions`; returns the share of stock-days with a value, by factor.
 
     `members` are the sorted symbols of each session's cross-section, `exposures` what is regressed out of them (only
-    where the configuration neutralises).
+    where the configuration neutralises). Families in `absent` are missing for everybody; `MissingDataError` names a
+    session that any other one lacks.
     """
+    families = [family for family in families_of(features) if family not in absent]
+    for family in families:
+        _require(lake, family, sessions)
     observed = np.zeros(len(features))
     total = 0
     with tqdm(total=len(sessions), desc="panel", unit="session") as bar:
         for chunk in chunks(sessions, CHUNK):
-            raw, offsets = raw_factors(lake, chunk, members, features)
+            raw, offsets = raw_factors(lake, chunk, members, features, families)
             observed += np.isfinite(raw).sum(axis=0)
             total += len(raw)
             if len(raw):
@@ -66,21 +72,28 @@ def write_panel(
 
 
 def raw_factors(
-    lake: Lake, sessions: np.ndarray, members: Mapping[np.datetime64, np.ndarray], features: Sequence[str]
+    lake: Lake,
+    sessions: np.ndarray,
+    members: Mapping[np.datetime64, np.ndarray],
+    features: Sequence[str],
+    families: Sequence[str],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors before pre-processing: [rows, F] with NaN for missing, and the offsets [T+1] of the sessions' rows."""
+    """Factors before pre-processing, read from `families`.
+
+    Returns [rows, F] with NaN for missing, and the offsets [T+1] of the sessions' rows.
+    """
     offsets = np.concatenate([[0], np.cumsum([len(members[day]) for day in sessions])]).astype(np.int64)
     raw = np.full((int(offsets[-1]), len(features)), np.nan)
     position = {name: at for at, name in enumerate(features)}
     symbols = np.unique(np.concatenate([members[day] for day in sessions]))
+    if not len(symbols):
+        return raw, offsets
     # Where in `raw` the row of a session and stock lies; -1 for stocks outside of the session's cross-section.
     place = np.full((len(sessions), len(symbols)), -1, dtype=np.int64)
     for at, day in enumerate(sessions):
         place[at, np.searchsorted(symbols, members[day])] = np.arange(offsets[at], offsets[at + 1])
-    for family in families_of(features):
+    for family in families:
         table = family_table(family)
-        if not lake.has(table):
-            continue
         names = [d.name for d in catalogue.family(family) if d.name in position]
         data = lake.read(table, sessions[0], sessions[-1], ["date", "symbol", *names])
         code = pc.fill_null(pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string())), -1)
@@ -92,6 +105,15 @@ def raw_factors(
             values = data[name].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
             raw[target[inside], position[name]] = values[inside]
     return raw, offsets
+
+
+def _require(lake: Lake, family: str, sessions: np.ndarray) -> None:
+    missing = np.setdiff1d(sessions, lake.sessions(family_table(family)))
+    if len(missing):
+        raise MissingDataError(
+            f"the panel of {sessions[0]} to {sessions[-1]} lacks the {family} factors of {missing[0]} and "
+            f"{len(missing) - 1} more sessions; materialise {family_table(family)} over that range first"
+        )
 
 
 def _joined_exposures(sessions: np.ndarray, exposures: Mapping[np.datetime64, Exposures]) -> Exposures:

@@ -88,7 +88,7 @@ def compute_session(
 
 
 def market_return(lake: Lake, market: DenseMarket) -> np.ndarray | None:
-    """[T] daily return of the whole-market index, None where the lake has no such index (the engine then builds one)."""
+    """[T] daily return of the whole-market index; None where the lake has none (the engine then builds one)."""
     if not lake.has("index_bar"):
         return None
     held = lake.sessions("index_bar")

@@ -7,17 +7,22 @@ All dates are `datetime64[D]`; all arrays are ascending.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-import exchange_calendars
 import numpy as np
 import pandas as pd
+from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
+from pydantic import BeforeValidator
 
 from attn_platform.errors import CalendarError
 
-EXCHANGE = "XSHG"
+Day = str | np.datetime64
+"""A day as YYYY-MM-DD or datetime64."""
+
 # The exchange opened on 1990-12-19; list dates reach back to it, so ages in sessions need the calendar from there on.
 FIRST_KNOWN = "1990-12-19"
 
@@ -31,11 +36,11 @@ class Calendar:
 
     def __post_init__(self) -> None:
         if len(self.sessions) == 0:
-            raise CalendarError("the calendar has no sessions; give at least one date a line, as YYYY-MM-DD")
+            raise CalendarError("a calendar needs at least one session")
         if np.any(np.diff(self.sessions.astype(np.int64)) <= 0):
-            raise CalendarError("the calendar's sessions must ascend without repetition; sort the file")
+            raise CalendarError("a calendar's sessions must ascend without repetition; sort them")
 
-    def position(self, session: str | np.datetime64) -> int:
+    def position(self, session: Day) -> int:
         """Index of a session; `CalendarError` names the neighbours of a date that is none."""
         day = as_day(session)
         at = int(np.searchsorted(self.sessions, day))
@@ -45,37 +50,33 @@ class Calendar:
             raise CalendarError(f"{day} is no session (the one before: {before}, the one after: {after})")
         return at
 
-    def contains(self, day: str | np.datetime64) -> bool:
-        """Whether the exchange trades on that day."""
-        return bool(np.isin(as_day(day), self.sessions))
-
-    def shift(self, session: str | np.datetime64, count: int) -> np.datetime64:
+    def shift(self, session: Day, count: int) -> np.datetime64:
         """The session `count` sessions later (earlier where negative)."""
         at = self.position(session) + count
         if not 0 <= at < len(self.sessions):
             raise CalendarError(f"{count:+d} sessions from {session} lies outside the calendar")
         return np.datetime64(self.sessions[at], "D")
 
-    def between(self, first: str | np.datetime64, last: str | np.datetime64) -> np.ndarray:
+    def between(self, first: Day, last: Day) -> np.ndarray:
         """Sessions from `first` to `last`, both included; neither need be a session."""
         lo = np.searchsorted(self.sessions, as_day(first), side="left")
         hi = np.searchsorted(self.sessions, as_day(last), side="right")
         return self.sessions[lo:hi]
 
-    def on_or_before(self, day: str | np.datetime64) -> np.datetime64:
+    def on_or_before(self, day: Day) -> np.datetime64:
         """The newest session that is not after `day`."""
         at = int(np.searchsorted(self.sessions, as_day(day), side="right")) - 1
         if at < 0:
             raise CalendarError(f"the calendar starts on {self.sessions[0]}, after {day}")
         return np.datetime64(self.sessions[at], "D")
 
-    def age(self, since: np.ndarray, session: str | np.datetime64) -> np.ndarray:
+    def age(self, since: np.ndarray, session: Day) -> np.ndarray:
         """Sessions from each date of `since` (datetime64[D], NaT allowed) to `session`, both included; NaT gives 0."""
         first = np.searchsorted(self.sessions, since.astype("datetime64[D]"), side="left")
         age = self.position(session) + 1 - first
         return np.where(np.isnat(since), 0, np.maximum(age, 0))
 
-    def grid(self, anchor: str | np.datetime64, step: int) -> np.ndarray:
+    def grid(self, anchor: Day, step: int) -> np.ndarray:
         """Every `step`-th session, before and after `anchor`, which is on the grid."""
         return self.sessions[self.position(anchor) % step :: step]
 
@@ -85,32 +86,59 @@ class Calendar:
         return self.sessions[:-1][period[1:] != period[:-1]]
 
 
-def as_day(day: str | np.datetime64) -> np.datetime64:
-    """`day` as datetime64[D]; `CalendarError` where it is no date."""
+def as_day(day: Day) -> np.datetime64:
+    """`day` as datetime64[D]; `CalendarError` where it is no date. Whole days only: neither '2020' nor 'today'."""
     try:
-        return np.datetime64(day, "D")
+        wanted = np.datetime64(datetime.date.fromisoformat(day), "D") if isinstance(day, str) else day
     except ValueError:
         raise CalendarError(f"'{day}' is no date; write YYYY-MM-DD") from None
+    return wanted.astype("datetime64[D]")
 
 
-@lru_cache(maxsize=4)
+def _iso_date(value: object) -> object:
+    """YAML reads an unquoted date as a date; both spellings mean the same."""
+    if isinstance(value, str):
+        try:
+            return str(as_day(value))
+        except CalendarError as error:
+            raise ValueError(str(error)) from None
+    return str(value) if type(value) is datetime.date else value
+
+
+IsoDate = Annotated[str, BeforeValidator(_iso_date)]
+"""A date in configuration: a string YYYY-MM-DD, whether the YAML quotes it or not."""
+
+
+@cache
 def exchange_calendar() -> Calendar:
     """The exchange's calendar up to the end of the year whose holidays are published."""
-    found = exchange_calendars.get_calendar(EXCHANGE, start=FIRST_KNOWN)
+    found = XSHGExchangeCalendar(start=FIRST_KNOWN, end=XSHGExchangeCalendar.bound_max())
     sessions = found.sessions.to_numpy().astype("datetime64[D]")
     return Calendar(sessions=sessions, last_known=sessions[-1])
 
 
 def calendar_from_file(path: Path) -> Calendar:
-    """A user's own calendar: one session a line, as YYYY-MM-DD, ascending; all of it counts as known."""
+    """A user's own calendar: one session a line, as YYYY-MM-DD, ascending; all of it counts as known.
+
+    `CalendarError` names the file and the line where it is none.
+    """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise CalendarError(f"calendar file {path} cannot be read: {error.strerror}") from None
-    days = [(number, line) for number, line in enumerate(lines, start=1) if line]
-    try:
-        sessions = np.array([np.datetime64(line, "D") for _, line in days], dtype="datetime64[D]")
-    except ValueError:
-        bad = next((n, line) for n, line in days if pd.isna(pd.to_datetime(line, errors="coerce", format="%Y-%m-%d")))
-        raise CalendarError(f"calendar file {path}, line {bad[0]}: '{bad[1]}' is no date; write YYYY-MM-DD") from None
-    return Calendar(sessions=sessions, last_known=sessions[-1] if len(sessions) else np.datetime64("NaT"))
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CalendarError(f"calendar file {path} cannot be read ({error}); give a text file") from None
+    sessions: list[np.datetime64] = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            session = as_day(line)
+        except CalendarError as error:
+            raise CalendarError(f"calendar file {path}, line {number}: {error}") from None
+        if sessions and session <= sessions[-1]:
+            raise CalendarError(
+                f"calendar file {path}, line {number}: {session} does not come after {sessions[-1]}; sort it"
+            )
+        sessions.append(session)
+    if not sessions:
+        raise CalendarError(f"calendar file {path} has no sessions; give at least one date a line, as YYYY-MM-DD")
+    return Calendar(sessions=np.array(sessions, dtype="datetime64[D]"), last_known=sessions[-1])

@@ -43,7 +43,7 @@ class Column:
 class RowRule:
     """A condition over several columns; `holds` returns one boolean a row (null counts as fulfilled)."""
 
-    column: str
+    columns: tuple[str, ...]
     states: str
     remedy: str
     holds: Callable[[pa.Table], pa.Array]
@@ -68,15 +68,19 @@ class Table:
         """Arrow schema of the stored table."""
         return pa.schema([pa.field(column.name, column.type) for column in self.columns])
 
-    def column(self, name: str) -> Column:
-        """The column of that name."""
-        return next(column for column in self.columns if column.name == name)
 
-
+TYPE_NAMES = {
+    pa.date32(): "a date (YYYY-MM-DD)",
+    pa.string(): "text",
+    pa.float64(): "a number",
+    pa.int64(): "a whole number",
+    pa.bool_(): "true or false",
+}
 DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
 
-def _symbol() -> Column:
+def symbol_column() -> Column:
+    """The column that names a stock."""
     return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ", pattern=SYMBOL_PATTERN)
 
 
@@ -88,9 +92,10 @@ def _price(name: str, nullable: bool = True, optional: bool = False) -> Column:
     return Column(name, FLOAT, "CNY, unadjusted", nullable=nullable, above=0.0, optional=optional)
 
 
-def _not_less(greater: str, less: str) -> RowRule:
+def not_less(greater: str, less: str) -> RowRule:
+    """The rule greater >= less of two prices of a bar."""
     return RowRule(
-        column=greater,
+        columns=(greater, less),
         states=f"{greater} >= {less}",
         remedy="correct the bar at its source",
         holds=lambda t: pc.greater_equal(t[greater], t[less]),
@@ -99,7 +104,7 @@ def _not_less(greater: str, less: str) -> RowRule:
 
 def _traded_rows_have(name: str) -> RowRule:
     return RowRule(
-        column=name,
+        columns=(name, "is_suspended"),
         states=f"a session that is not suspended has {name}",
         remedy="fill it, or set is_suspended to true",
         holds=lambda t: pc.or_(t["is_suspended"], pc.is_valid(t[name])),
@@ -110,7 +115,7 @@ SECURITY = Table(
     name="security",
     title="Stocks: code, name, board, listing and delisting",
     columns=(
-        _symbol(),
+        symbol_column(),
         Column("name", TEXT, "name as last known", nullable=True),
         Column("board", TEXT, "board", values=BOARDS),
         Column("list_date", DATE, "first day of trading", nullable=True),
@@ -126,7 +131,7 @@ DAILY_BAR = Table(
     title="Daily bars, adjustment, limits and status of every listed stock",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         _price("open"),
         _price("high"),
         _price("low"),
@@ -147,11 +152,11 @@ DAILY_BAR = Table(
     required=True,
     dates=("date",),
     rules=(
-        _not_less("high", "low"),
-        _not_less("high", "open"),
-        _not_less("high", "close"),
-        _not_less("open", "low"),
-        _not_less("close", "low"),
+        not_less("high", "low"),
+        not_less("high", "open"),
+        not_less("high", "close"),
+        not_less("open", "low"),
+        not_less("close", "low"),
         _traded_rows_have("open"),
         _traded_rows_have("high"),
         _traded_rows_have("low"),
@@ -163,7 +168,7 @@ VALUATION = Table(
     title="Market values and valuation ratios",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         Column("total_mv", FLOAT, "CNY", above=0.0),
         Column("float_mv", FLOAT, "CNY", nullable=True, minimum=0.0),
         Column("pb_lf", FLOAT, "price / book, last report", nullable=True),
@@ -182,7 +187,7 @@ CONSENSUS = Table(
     title="Analysts' consensus for the current fiscal year",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         Column("eps_fy1", FLOAT, "CNY a share", nullable=True),
         Column("roe_fy1", FLOAT, "fraction", nullable=True),
         Column("net_profit_fy1", FLOAT, "CNY", nullable=True),
@@ -196,7 +201,7 @@ INDUSTRY = Table(
     name="industry",
     title="Industry memberships by interval",
     columns=(
-        _symbol(),
+        symbol_column(),
         Column("scheme", TEXT, "classification scheme, e.g. citic_l1"),
         Column("code", TEXT, "industry code"),
         Column("name", TEXT, "industry name"),
@@ -209,7 +214,7 @@ INDUSTRY = Table(
     required=True,
     rules=(
         RowRule(
-            column="out_date",
+            columns=("out_date", "in_date"),
             states="out_date > in_date",
             remedy="correct the interval",
             holds=lambda t: pc.greater(t["out_date"], t["in_date"]),
@@ -234,7 +239,7 @@ INDEX_BAR = Table(
     by_session=True,
     required=True,
     dates=("date",),
-    rules=(_not_less("high", "low"),),
+    rules=(not_less("high", "low"),),
 )
 
 INDEX_WEIGHT = Table(
@@ -243,7 +248,7 @@ INDEX_WEIGHT = Table(
     columns=(
         _date(),
         Column("index", TEXT, "csi500, csi1000, …"),
-        _symbol(),
+        symbol_column(),
         Column("weight", FLOAT, "fraction; sums to 1 by date and index", minimum=0.0),
     ),
     key=("date", "index", "symbol"),
@@ -265,7 +270,7 @@ FUNDAMENTAL = Table(
     name="fundamental",
     title="Quarterly statements as first announced, each restatement a row of its own",
     columns=(
-        _symbol(),
+        symbol_column(),
         Column("report_period", DATE, "last day of the period"),
         Column("announced", DATE, "day on which it became known"),
         *(_money(name) for name in ("revenue", "net_profit_parent", "operating_cash_flow", "gross_profit")),
@@ -277,7 +282,7 @@ FUNDAMENTAL = Table(
     by_session=False,
     rules=(
         RowRule(
-            column="announced",
+            columns=("announced", "report_period"),
             states="announced >= report_period",
             remedy="a report cannot be known before its period is over; correct the date",
             holds=lambda t: pc.greater_equal(t["announced"], t["report_period"]),
@@ -290,7 +295,7 @@ MINUTE_BAR = Table(
     title="One-minute bars",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         Column("minute", TEXT, "09:31 … 15:00, the minute's end", pattern=r"^\d{2}:\d{2}$"),
         _price("open", nullable=False),
         _price("high", nullable=False),
@@ -303,7 +308,7 @@ MINUTE_BAR = Table(
     key=("date", "symbol", "minute"),
     by_session=True,
     dates=("date",),
-    rules=(_not_less("high", "low"),),
+    rules=(not_less("high", "low"),),
 )
 
 TRANSACTION = Table(
@@ -311,7 +316,7 @@ TRANSACTION = Table(
     title="Tick-by-tick trades",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         Column("time", TEXT, "HH:MM:SS.mmm", pattern=r"^\d{2}:\d{2}:\d{2}(\.\d+)?$"),
         _price("price", nullable=False),
         Column("volume", FLOAT, "shares", above=0.0),
@@ -331,7 +336,7 @@ BOOK_SNAPSHOT = Table(
     title="Snapshots of the best five levels",
     columns=(
         _date(),
-        _symbol(),
+        symbol_column(),
         Column("time", TEXT, "HH:MM:SS.mmm", pattern=r"^\d{2}:\d{2}:\d{2}(\.\d+)?$"),
         *(
             Column(f"{side}_{what}_{level}", FLOAT, unit, nullable=True, minimum=0.0)
@@ -359,126 +364,173 @@ def conform(data: pa.Table, table: Table, source: str, calendar: Calendar) -> pa
     """`data` in the contract's column order and types, every row checked.
 
     `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
-    fault: unknown or missing column, wrong type, null, impossible value, duplicate key, date that is no session.
+    fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
+    session.
     """
+    _check_names(data.column_names, table, source)
     if data.num_rows == 0:
-        raise ContractError(f"{source}: table {table.name} is empty; leave the file out if there is no data")
-    known = [column.name for column in table.columns]
-    if extra := [name for name in data.column_names if name not in known]:
-        raise ContractError(
-            f"{source}: column '{extra[0]}' is not in table {table.name}; remove it or rename it to one of: "
-            + ", ".join(known)
-        )
+        raise ContractError(f"{source}: table {table.name} has no rows; fetch it again, or leave the file out")
     converted = pa.table(
-        [_conform_column(data, column, table, source) for column in table.columns], schema=table.schema
+        [_conform_column(data, column, source) for column in table.columns], schema=table.schema
     ).combine_chunks()
     for name in table.dates:
-        _check_sessions(converted, name, source, calendar)
+        is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
+        reject(is_session, converted, (name,), source, "a session of the exchange", "drop the row or correct its date")
     _check_key(converted, table, source)
     for rule in table.rules:
-        _reject(pc.fill_null(rule.holds(converted), True), converted, rule.column, source, rule.states, rule.remedy)
+        reject(rule.holds(converted), converted, rule.columns, source, rule.states, rule.remedy)
     if table is INDEX_WEIGHT:
         _check_weights(converted, source)
     return converted
 
 
-def _conform_column(data: pa.Table, column: Column, table: Table, source: str) -> pa.ChunkedArray:
-    if column.name not in data.column_names:
-        if column.optional:
-            return pa.chunked_array([pa.nulls(data.num_rows, column.type)])
-        raise ContractError(
-            f"{source}: column '{column.name}' of table {table.name} is missing; add it ({column.unit})"
-        )
-    values = _cast(data[column.name], column, source)
-    if column.type == FLOAT:
-        # Infinity is never data; NaN is how many tools write a missing number.
-        values = pc.if_else(pc.is_nan(values), None, values)
-        _reject(pc.is_finite(values), data, column.name, source, "a finite number", "replace it by null")
-    if not column.nullable:
-        _reject(pc.is_valid(values), data, column.name, source, "a value", "fill it or drop the row")
-    if column.minimum is not None:
-        _reject(
-            pc.greater_equal(values, column.minimum), data, column.name, source,
-            f"at least {column.minimum:g}", "correct it at its source or replace it by null",
-        )  # fmt: skip
-    if column.above is not None:
-        _reject(
-            pc.greater(values, column.above), data, column.name, source,
-            f"above {column.above:g}", "correct it at its source or replace it by null",
-        )  # fmt: skip
-    if column.values is not None:
-        _reject(
-            pc.is_in(values, value_set=pa.array(column.values)), data, column.name, source,
-            "one of " + ", ".join(column.values), "map it to one of these",
-        )  # fmt: skip
-    if column.pattern is not None:
-        _reject(
-            pc.match_substring_regex(values, column.pattern), data, column.name, source,
-            column.unit, "write it like 600000.SH",
-        )  # fmt: skip
-    return values
+def from_text(data: pa.Table, table: Table, source: str) -> pa.Table:
+    """`data`, all text, with the columns of `table` in their types; `ContractError` names the first cell that is none.
+
+    For formats without types of their own (CSV).
+    """
+    _check_names(data.column_names, table, source)
+    for column in table.columns:
+        if column.name in data.column_names and column.type != TEXT:
+            trimmed = pc.utf8_trim_whitespace(data[column.name])
+            at = data.column_names.index(column.name)
+            data = data.set_column(at, column.name, _cast(trimmed, column, source))
+    return data
 
 
-def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArray:
-    wanted = column.type
-    if values.type == wanted:
-        return values
-    found = values.type
-    if pa.types.is_dictionary(found):
-        return _cast(values.cast(found.value_type), column, source)
-    numeric = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
-    textual = pa.types.is_string(found) or pa.types.is_large_string(found)
-    allowed = (
-        pa.types.is_null(found)
-        or (wanted == FLOAT and numeric)
-        or (wanted == INTEGER and pa.types.is_integer(found))
-        or (wanted == DATE and (pa.types.is_temporal(found) or textual))
-        or (wanted == TEXT and textual)
-    )
-    if allowed:
-        try:
-            return values.cast(wanted)
-        except pa.ArrowInvalid:
-            row, value = _first_that_fails(values, wanted)
-            raise ContractError(
-                f"{source}: row {row}, column '{column.name}': '{value}' is no {wanted}; write it as {column.unit}"
-            ) from None
-    raise ContractError(
-        f"{source}: column '{column.name}' has type {found}, wanted {wanted} ({column.unit}); convert it"
-    )
-
-
-def _first_that_fails(values: pa.ChunkedArray, wanted: pa.DataType) -> tuple[int, object]:
-    for row, value in enumerate(values, start=1):
-        try:
-            value.cast(wanted)
-        except pa.ArrowInvalid:
-            return row, value.as_py()
-    raise AssertionError("the column as a whole failed to convert, so one of its values must")
-
-
-def _reject(holds: pa.ChunkedArray, data: pa.Table, column: str, source: str, wanted: str, remedy: str) -> None:
-    """Raise for the first row in which `holds` is false (null counts as fulfilled)."""
+def reject(
+    holds: pa.ChunkedArray, data: pa.Table, columns: tuple[str, ...], source: str, wanted: str, remedy: str
+) -> None:
+    """`ContractError` for the first row of `data` in which `holds` is false (null counts as fulfilled)."""
     failed = pc.equal(holds, False)
     at = pc.index(failed, True).as_py()
     if at < 0:
         return
-    count = pc.sum(failed).as_py()
-    more = f" ({count - 1} more rows like it)" if count > 1 else ""
+    more = f" ({count - 1} more such rows)" if (count := pc.sum(failed).as_py()) > 1 else ""
     where = ", ".join(
         f"{key} {data[key][at].as_py()}"
         for key in ("date", "index", "symbol")
-        if key in data.column_names and key != column
+        if key in data.column_names and key not in columns
     )
+    found = ", ".join("nothing" if (cell := data[name][at].as_py()) is None else str(cell) for name in columns)
     raise ContractError(
-        f"{source}: row {at + 1}{f' ({where})' if where else ''}, column '{column}': "
-        f"{data[column][at].as_py()} breaks '{wanted}'; {remedy}{more}"
+        f"{source}: row {at + 1}{f' ({where})' if where else ''}, {_named(columns)}: {found}, where the contract wants "
+        f"{wanted}; {remedy}{more}"
     )
 
 
-def _check_sessions(data: pa.Table, column: str, source: str, calendar: Calendar) -> None:
-    is_session = pc.is_in(data[column], value_set=pa.array(calendar.sessions, type=DATE))
-    _reject(is_session, data, column, source, "a session of the exchange", "remove the row or correct its date")
+def _named(columns: tuple[str, ...]) -> str:
+    return f"column{'s' if len(columns) > 1 else ''} " + " and ".join(f"'{name}'" for name in columns)
+
+
+def _check_names(names: list[str], table: Table, source: str) -> None:
+    known = [column.name for column in table.columns]
+    for name in names:
+        if name not in known:
+            raise ContractError(
+                f"{source}: column '{name}' is not in table {table.name}; remove it or rename it to one of: "
+                + ", ".join(known)
+            )
+        if names.count(name) > 1:
+            raise ContractError(f"{source}: column '{name}' stands {names.count(name)} times; keep one of them")
+    for column in table.columns:
+        if column.name not in names and not column.optional:
+            raise ContractError(
+                f"{source}: column '{column.name}' of table {table.name} is missing; add it ({column.unit})"
+            )
+
+
+def _conform_column(data: pa.Table, column: Column, source: str) -> pa.ChunkedArray:
+    if column.name not in data.column_names:
+        return pa.chunked_array([pa.nulls(data.num_rows, column.type)])
+    found = data[column.name]
+    if pa.types.is_dictionary(found.type):
+        found = found.cast(found.type.value_type)
+    if column.type not in (TEXT, DATE) and _is_text(found.type):
+        raise ContractError(_wrong_text(found, column, source))
+    values = _cast(found, column, source)
+
+    def check(holds: pa.ChunkedArray, wanted: str, remedy: str) -> None:
+        reject(holds, data, (column.name,), source, wanted, remedy)
+
+    if column.type == FLOAT:
+        # Infinity is never data; NaN is how many tools write a missing number.
+        values = pc.if_else(pc.is_nan(values), None, values)
+        check(pc.is_finite(values), "a finite number", "replace it by null")
+    correct = "correct it at its source" + (" or replace it by null" if column.nullable else "")
+    if not column.nullable:
+        check(pc.is_valid(values), f"a value ({column.unit})", "fill it or drop the row")
+    if column.minimum is not None:
+        check(pc.greater_equal(values, column.minimum), f"at least {column.minimum:g}", correct)
+    if column.above is not None:
+        check(pc.greater(values, column.above), f"more than {column.above:g}", correct)
+    if column.values is not None:
+        allowed = pc.or_(pc.is_in(values, value_set=pa.array(column.values)), pc.is_null(values))
+        check(allowed, "one of " + ", ".join(column.values), "map it to one of these")
+    if column.pattern is not None:
+        check(pc.match_substring_regex(values, column.pattern), column.unit, "write it that way")
+    return values
+
+
+def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArray:
+    wanted, found = column.type, values.type
+    if found == wanted:
+        return values
+    numeric = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
+    if not (
+        pa.types.is_null(found)
+        or _is_text(found)
+        or (wanted == FLOAT and numeric)
+        or (wanted == INTEGER and pa.types.is_integer(found))
+        or (wanted == DATE and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
+    ):
+        raise ContractError(
+            f"{source}: row 1, column '{column.name}': its type is {found}, where the contract wants "
+            f"{TYPE_NAMES[wanted]} ({column.unit}); convert the column"
+        )
+    try:
+        return values.cast(wanted)
+    except pa.ArrowInvalid:
+        at = _first_that_fails(values, wanted)
+        raise ContractError(
+            f"{source}: row {at + 1}, column '{column.name}': '{values[at].as_py()}', where the contract wants "
+            f"{TYPE_NAMES[wanted]} ({column.unit}); correct it at its source"
+        ) from None
+
+
+def _is_text(found: pa.DataType) -> bool:
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+
+
+def _wrong_text(values: pa.ChunkedArray, column: Column, source: str) -> str:
+    """Numbers, dates or flags that a typed file holds as text: the first cell that is none of them, else the first."""
+    at = _first_that_fails(values, column.type)
+    return (
+        f"{source}: row {at + 1}, column '{column.name}': the text '{values[at].as_py()}', where the contract wants "
+        f"{TYPE_NAMES[column.type]} ({column.unit}); convert the column"
+    )
+
+
+def _first_that_fails(values: pa.ChunkedArray, wanted: pa.DataType) -> int:
+    """Position of the first value that does not convert, found by halves; 0 where all of them do."""
+    start, end = 0, len(values)
+    if _converts(values, wanted):
+        return 0
+    while end - start > 1:
+        middle = (start + end) // 2
+        if _converts(values[start:middle], wanted):
+            start = middle
+        else:
+            end = middle
+    return start
+
+
+def _converts(values: pa.ChunkedArray, wanted: pa.DataType) -> bool:
+    try:
+        values.cast(wanted)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _check_key(data: pa.Table, table: Table, source: str) -> None:
@@ -500,10 +552,12 @@ def _check_key(data: pa.Table, table: Table, source: str) -> None:
 
 def _check_weights(data: pa.Table, source: str) -> None:
     sums = data.group_by(["date", "index"]).aggregate([("weight", "sum")])
-    off = pc.greater(pc.abs(pc.subtract(sums["weight_sum"], 1.0)), INDEX_WEIGHT_SUM_TOLERANCE)
-    at = pc.index(off, True).as_py()
-    if at >= 0:
+    off = sums.filter(pc.greater(pc.abs(pc.subtract(sums["weight_sum"], 1.0)), INDEX_WEIGHT_SUM_TOLERANCE))
+    if off.num_rows:
+        first = off.sort_by([("date", "ascending"), ("index", "ascending")]).slice(0, 1).to_pylist()[0]
+        among = pc.and_(pc.equal(data["date"], first["date"]), pc.equal(data["index"], first["index"]))
         raise ContractError(
-            f"{source}: date {sums['date'][at].as_py()}, index {sums['index'][at].as_py()}, column 'weight': "
-            f"the weights sum to {sums['weight_sum'][at].as_py():.8f}, not 1; give all members, as fractions"
+            f"{source}: row {pc.index(among, True).as_py() + 1} and the others of date {first['date']}, index "
+            f"{first['index']}, column 'weight': they sum to {first['weight_sum']:.8f}, where the contract wants 1; "
+            "give all members, as fractions"
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attn_platform.errors import MissingDataError
-from attn_platform.market.calendar import Calendar
+from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.contract import TABLES, TRADING_STATUSES
 from attn_platform.market.lake import Lake, days
 
@@ -45,44 +45,51 @@ class DenseMarket:
         fields = {name: values[selection] for name, values in self.fields.items()}
         return replace(self, sessions=self.sessions[selection], fields=fields)
 
-    def position(self, session: np.datetime64 | str) -> int:
+    def position(self, session: Day) -> int:
         """Row of a session."""
-        at = int(np.searchsorted(self.sessions, np.datetime64(session, "D")))
-        if at == len(self.sessions) or self.sessions[at] != np.datetime64(session, "D"):
-            raise MissingDataError(f"session {session} was not loaded")
+        day = as_day(session)
+        at = int(np.searchsorted(self.sessions, day))
+        if at == len(self.sessions) or self.sessions[at] != day:
+            raise MissingDataError(f"session {day} was not loaded")
         return at
 
 
 def load_dense(
     lake: Lake,
     calendar: Calendar,
-    first: np.datetime64 | str,
-    last: np.datetime64 | str,
+    first: Day,
+    last: Day,
     fields: Sequence[str],
     symbols: np.ndarray | None = None,
 ) -> DenseMarket:
     """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
 
     Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Sessions without a
-    file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result).
+    file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result). `MissingDataError`
+    where the lake has no daily bar in the range, `CalendarError` where it has one on a day that is no session.
     """
     sessions = calendar.between(first, last)
     wanted = {
         table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
         for table in DENSE_TABLES
     }
-    loaded = {
-        table: lake.read(table, first, last, ["date", "symbol", *names])
-        for table, names in wanted.items()
-        if (names or table == "daily_bar") and lake.has(table)
-    }
+    loaded: dict[str, pa.Table] = {}
     if symbols is None:
-        symbols = np.array(sorted(pc.unique(loaded["daily_bar"]["symbol"]).to_pylist()))
+        loaded["daily_bar"] = lake.read("daily_bar", first, last, ["date", "symbol", *wanted["daily_bar"]])
+        symbols = np.array(sorted(pc.unique(loaded["daily_bar"]["symbol"]).to_pylist()), dtype=str)
+    shape = len(sessions), len(symbols)
     arrays: dict[str, np.ndarray] = {}
-    for table, data in loaded.items():
-        row, column, keep = _coordinates(data, sessions, symbols)
-        for name in wanted[table]:
-            arrays[name] = dense_array(numeric(data[name]), row, column, keep, (len(sessions), len(symbols)))
+    for table, names in wanted.items():
+        held = lake.sessions(table) if names else np.array([], dtype="datetime64[D]")
+        if not len(held):
+            continue
+        if not np.any((held >= as_day(first)) & (held <= as_day(last))):
+            arrays |= {name: np.full(shape, np.nan) for name in names}
+            continue
+        data = loaded[table] if table in loaded else lake.read(table, first, last, ["date", "symbol", *names])
+        row, column, keep = _coordinates(data, calendar, sessions, symbols)
+        for name in names:
+            arrays[name] = dense_array(numeric(data[name]), row, column, keep, shape)
     return DenseMarket(sessions, symbols, arrays)
 
 
@@ -105,10 +112,16 @@ def dense_array(
 
 
 def _coordinates(
-    data: pa.Table, sessions: np.ndarray, symbols: np.ndarray
+    data: pa.Table, calendar: Calendar, sessions: np.ndarray, symbols: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    row = np.searchsorted(sessions, days(data["date"]))
+    """Row and column of each row of `data`, and whether it belongs to one of `symbols`."""
+    date = days(data["date"])
+    row = np.searchsorted(sessions, date)
+    known = row < len(sessions)
+    known[known] = sessions[row[known]] == date[known]
+    if not known.all():
+        calendar.position(date[~known][0])
     code = pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string()))
-    column = code.cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+    column = code.cast(pa.float64()).to_numpy()
     keep = ~np.isnan(column)
     return row, np.where(keep, column, 0).astype(np.int64), keep

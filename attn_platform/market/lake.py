@@ -7,39 +7,36 @@ file untouched. Missing numbers are stored as null, never as NaN (DuckDB's stati
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
-from attn_platform.errors import MissingDataError, SourceError
-
-logger = logging.getLogger(__name__)
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Day, as_day
 
 WHOLE_TABLE = "all.parquet"
+STAGING = ".staging-"
 COMPRESSION = "zstd"
+# Pages carry checksums: a damaged file is an error with its name, never wrong numbers.
+FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+# What pyarrow raises on damaged files, whichever part of them is hit.
+UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 # Two writers keep two cores busy: Parquet encoding releases the interpreter lock.
 WRITERS = 2
-
-
-@dataclass(frozen=True)
-class Written:
-    """What one write left in the lake: rows, and a hash of the file's bytes."""
-
-    rows: int
-    content_hash: str
 
 
 class Lake:
@@ -48,11 +45,11 @@ class Lake:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def path(self, table: str, session: np.datetime64 | str | None = None) -> Path:
+    def path(self, table: str, session: Day | None = None) -> Path:
         """File of a table, or of one of its sessions."""
         if session is None:
             return self.root / table / WHOLE_TABLE
-        day = str(np.datetime64(session, "D"))
+        day = str(as_day(session))
         return self.root / table / f"year={day[:4]}" / f"date={day}.parquet"
 
     def tables(self) -> list[str]:
@@ -74,25 +71,29 @@ class Lake:
         """Whether the table holds anything."""
         return next((self.root / table).rglob("*.parquet"), None) is not None
 
-    def rows(self, table: str, session: np.datetime64 | str | None = None) -> int:
+    def rows(self, table: str, session: Day | None = None) -> int:
         """Rows of a session's file, or of the whole table's."""
         path = self.path(table, session)
         if not path.exists():
             raise MissingDataError(
                 f"the lake {self.root} has no {path.relative_to(self.root)}; import or materialise it"
             )
-        return int(pq.read_metadata(path).num_rows)
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except UNREADABLE as error:
+            raise _damaged(path, error) from None
 
-    def write(self, table: str, data: pa.Table, session: np.datetime64 | str | None = None) -> Written:
-        """Write one session of a table (or the whole table) atomically; rows keep the order given."""
-        return _write_file(self.path(table, session), data)
+    def write(self, table: str, data: pa.Table, session: Day | None = None) -> int:
+        """Write one session of a table (or the whole table) atomically, in the order given; returns the rows."""
+        _write_file(self.path(table, session), data)
+        return int(data.num_rows)
 
     def write_sessions(
         self, table: str, data: pa.Table, sessions: Sequence[np.datetime64] | np.ndarray
-    ) -> dict[str, Written]:
+    ) -> dict[str, int]:
         """Split `data` by its `date` column and write a file for each of `sessions`, an empty one where it has no row.
 
-        Returns what was written by session, in order.
+        Returns the rows by session, in order.
         """
         date = days(data["date"])
         if np.any(date[1:] < date[:-1]):
@@ -102,7 +103,7 @@ class Lake:
         starts = np.searchsorted(date, wanted, side="left")
         ends = np.searchsorted(date, wanted, side="right")
 
-        def write_one(at: int) -> tuple[str, Written]:
+        def write_one(at: int) -> tuple[str, int]:
             rows = data.slice(starts[at], ends[at] - starts[at])
             return str(wanted[at]), self.write(table, rows, wanted[at])
 
@@ -112,53 +113,75 @@ class Lake:
     def read(
         self,
         table: str,
-        first: np.datetime64 | str | None = None,
-        last: np.datetime64 | str | None = None,
+        first: Day | None = None,
+        last: Day | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """Rows from session `first` to `last` (both included; the whole table without them), in date order.
 
-        `MissingDataError` where the table holds no session in that range.
+        `MissingDataError` where the table holds no session in that range, where one of the files lacks a column, and
+        where one is damaged.
         """
         files = self._files(table, first, last)
         if not files:
             span = "" if first is None and last is None else f" from {first} to {last}"
             raise MissingDataError(f"the lake {self.root} has no table '{table}'{span}; materialise or import it first")
-        return pq.read_table(files, columns=list(columns) if columns else None, partitioning=None)
+        schema = _common_schema(files, columns)
+        try:
+            # New fragments, which open each file once: those that told the schema remember the places of its parts, and
+            # would look for them in the new file where a writer replaces it meanwhile.
+            dataset = ds.FileSystemDataset([_fragment(path) for path in files], schema, FORMAT)
+            return dataset.to_table(columns=list(columns) if columns else None)
+        except UNREADABLE as error:
+            for path in files:
+                if not _is_readable(path):
+                    raise _damaged(path, error) from None
+            raise
 
-    def _files(self, table: str, first: np.datetime64 | str | None, last: np.datetime64 | str | None) -> list[Path]:
+    def _files(self, table: str, first: Day | None, last: Day | None) -> list[Path]:
         whole = self.path(table)
         if whole.exists():
             return [whole]
         held = self.sessions(table)
         keep = np.ones(len(held), dtype=bool)
         if first is not None:
-            keep &= held >= np.datetime64(first, "D")
+            keep &= held >= as_day(first)
         if last is not None:
-            keep &= held <= np.datetime64(last, "D")
+            keep &= held <= as_day(last)
         return [self.path(table, day) for day in held[keep]]
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view for each table of the lake."""
         connection = duckdb.connect()
         for table in self.tables():
-            pattern = str(self.root / table / "**" / "*.parquet").replace("'", "''")
-            connection.execute(
-                f"CREATE VIEW \"{table}\" AS SELECT * FROM read_parquet('{pattern}', hive_partitioning = false)"
-            )
+            files = sorted((self.root / table).rglob("*.parquet"))
+            try:
+                # DuckDB takes the first file's types; where a column there is all null it has none: then look at all.
+                union = any(pa.types.is_null(kind) for kind in pq.read_schema(files[0]).types)
+                pattern = str(self.root / table / "**" / "*.parquet").replace("'", "''")
+                connection.execute(
+                    f'CREATE VIEW "{table}" AS SELECT * FROM '
+                    f"read_parquet('{pattern}', hive_partitioning = false, union_by_name = {union})"
+                )
+            except (duckdb.Error, *UNREADABLE) as error:
+                raise _damaged(files[0], error) from None
         return connection
 
     @contextmanager
     def staging(self) -> Iterator[Lake]:
         """A lake beside this one whose files move over when the block ends well, and vanish when it does not."""
-        stage = Lake(self.root / f".staging-{uuid.uuid4().hex}")
+        is_new = not self.root.exists()
+        stage = Lake(self.root / f"{STAGING}{uuid.uuid4().hex}")
         try:
             yield stage
-            stage.move_into(self)
+            stage._move_into(self)
         finally:
             shutil.rmtree(stage.root, ignore_errors=True)
+            if is_new:
+                with suppress(OSError):
+                    self.root.rmdir()  # only succeeds where nothing moved over
 
-    def move_into(self, other: Lake) -> None:
+    def _move_into(self, other: Lake) -> None:
         """Rename every file of this lake to its place in `other`; files with the same bytes are left alone."""
         for path in sorted(self.root.rglob("*.parquet")):
             target = other.root / path.relative_to(self.root)
@@ -166,41 +189,12 @@ class Lake:
             if not (target.exists() and target.read_bytes() == path.read_bytes()):
                 os.replace(path, target)
 
-    def content_hash(self, table: str, sessions: Iterable[np.datetime64] | None = None) -> str:
-        """Hash over the files of a table (over those of `sessions` where given): changes when any row does."""
-        files = (
-            [path for path in (self.path(table, day) for day in sessions) if path.exists()]
-            if sessions is not None
-            else self._files(table, None, None)
-        )
-        digest = hashlib.blake2b(digest_size=16)
-        for path in files:
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
-
-
-def read_parquet_source(path: Path) -> pa.Table:
-    """A vendor's Parquet file; `SourceError` with the file's name where it is absent, empty or truncated."""
-    if not path.exists():
-        raise SourceError(f"{path}: no such file; check the path")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path}: the file is empty; fetch it again")
-    try:
-        return pq.read_table(path, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: no readable Parquet file ({_first_line(error)}); fetch it again") from None
-
 
 def from_columns(columns: Mapping[str, np.ndarray]) -> pa.Table:
-    """Table of equally long arrays; NaN becomes null."""
+    """Table of equally long arrays; dates as days."""
     return pa.table(
         {
-            name: pa.array(values, from_pandas=True)
-            if values.dtype.kind == "f"
-            else pa.array(values, type=pa.date32())
-            if values.dtype.kind == "M"
-            else pa.array(values)
+            name: pa.array(values, type=pa.date32()) if values.dtype.kind == "M" else pa.array(values)
             for name, values in columns.items()
         }
     )
@@ -211,22 +205,12 @@ def days(column: pa.ChunkedArray) -> np.ndarray:
     return column.combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[D]")
 
 
-def without_nan(data: pa.Table) -> pa.Table:
-    """The same table with NaN written as null."""
-    for at, field in enumerate(data.schema):
-        if pa.types.is_floating(field.type):
-            column = data[field.name]
-            data = data.set_column(at, field, pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column))
-    return data
-
-
-def _write_file(path: Path, data: pa.Table) -> Written:
+def _write_file(path: Path, data: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(data, sink, compression=COMPRESSION)
-    content = memoryview(sink.getvalue())
-    written = Written(data.num_rows, hashlib.blake2b(content, digest_size=16).hexdigest())
+    pq.write_table(_without_nan(data), sink, compression=COMPRESSION, write_page_checksum=True)
+    content = sink.getvalue().to_pybytes()
     if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
-        return written
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -234,8 +218,56 @@ def _write_file(path: Path, data: pa.Table) -> Written:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return written
 
 
-def _first_line(error: Exception) -> str:
+def _without_nan(data: pa.Table) -> pa.Table:
+    for at, field in enumerate(data.schema):
+        if pa.types.is_floating(field.type):
+            column = data[field.name]
+            data = data.set_column(at, field, pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column))
+    return data
+
+
+def _fragment(path: Path) -> ds.ParquetFileFragment:
+    return FORMAT.make_fragment(str(path), LocalFileSystem())
+
+
+def _common_schema(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Schema:
+    """Schema of files whose types may differ where one has nothing but nulls in a column; all have the same columns."""
+    schemas: list[pa.Schema] = []
+    for path in files:
+        try:
+            schemas.append(_fragment(path).physical_schema)
+            names = schemas[-1].names
+        except UNREADABLE as error:
+            raise _damaged(path, error) from None
+        wanted = columns if columns else schemas[0].names
+        if lacking := [name for name in wanted if name not in names]:
+            raise MissingDataError(f"{path}: has no column '{lacking[0]}'; import or materialise that session again")
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowTypeError as error:
+        raise MissingDataError(
+            f"{files[0].parent}: files of one table do not fit together ({first_line(error)}); "
+            "import or materialise all its sessions again"
+        ) from None
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _fragment(path).to_table()
+    except UNREADABLE:
+        return False
+    return True
+
+
+def _damaged(path: Path, error: Exception) -> MissingDataError:
+    return MissingDataError(
+        f"{path}: damaged, no readable Parquet file ({first_line(error)}); "
+        "delete it, and import or materialise it again"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, short enough for one line of ours."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -15,8 +14,6 @@ from attn_platform.market.contract import TABLES, conform
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.simulation import SimulatedMarket
 
-logger = logging.getLogger(__name__)
-
 
 class Source(Protocol):
     """Makes sure that raw tables are in the lake."""
@@ -26,7 +23,7 @@ class Source(Protocol):
         ...
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
-        """Sessions of a table; returns rows by session. `MissingDataError` names the first one that is not to be had."""
+        """Sessions of a table; returns rows by session. `MissingDataError` names the first that is not to be had."""
         ...
 
 
@@ -38,7 +35,7 @@ class SimulatedSource:
 
     def provide(self, table: str) -> int:
         """Write the whole table."""
-        return self.lake.write(table, self._conformed(table, self.market.table(table))).rows
+        return self.lake.write(table, self._conformed(table, self.market.table(table)))
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
         """Write the sessions, a year at a time."""
@@ -46,8 +43,7 @@ class SimulatedSource:
         for year in np.unique(sessions.astype("datetime64[Y]")):
             chunk = sessions[sessions.astype("datetime64[Y]") == year]
             data = self._conformed(table, self.market.table(table, chunk[0], chunk[-1]))
-            written = self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))
-            rows.update({session: result.rows for session, result in written.items()})
+            rows |= self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))
         return rows
 
     def _conformed(self, table: str, data: pa.Table) -> pa.Table:
@@ -68,10 +64,13 @@ class ImportedSource:
         """Rows of those sessions; the table may begin later than the range asked for, but must have no gap."""
         held = self.lake.sessions(table)
         if not len(held) or not len(wanted := sessions[sessions >= held[0]]):
-            raise MissingDataError(f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import them")
+            raise MissingDataError(
+                f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import it (attn import)"
+            )
         absent = np.setdiff1d(wanted, held)
         if len(absent):
             raise MissingDataError(
-                f"the lake lacks '{table}' on {absent[0]} and {len(absent) - 1} more sessions; import them (attn import)"
+                f"the lake lacks '{table}' on {len(absent)} of {len(wanted)} sessions, the first {absent[0]}; "
+                "import them (attn import)"
             )
         return {str(session): self.lake.rows(table, session) for session in wanted}

@@ -1,4 +1,4 @@
-"""Jobs: the road cut where its partitions change. A backfill is an asset backfill; jobs are for schedules and the UI."""
+"""Jobs: the road cut where its partitions change. For schedules and the UI; a backfill is an asset backfill."""
 
 from __future__ import annotations
 

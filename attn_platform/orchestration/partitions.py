@@ -60,9 +60,7 @@ class Partitions:
     @property
     def sessions_before_year(self) -> dg.TimeWindowPartitionMapping:
         """adjacency[year] ← the sessions of the year before, whose last one counts."""
-        return dg.TimeWindowPartitionMapping(
-            start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
-        )
+        return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
 
     def back(self, count: int) -> dg.TimeWindowPartitionMapping:
         """asset[T] ← T and the `count` partitions before it."""
@@ -92,8 +90,8 @@ def build_partitions(
         # The grid goes on before the first key: offsets into the past are counted along it.
         windows=_on_sessions(np.concatenate([history, tested]), first_test, last),
         rebalances=_on_sessions(rebalances, first_test, last),
-        quarters=_by_cron(QUARTERLY, np.datetime64(first, "M") + MONTHS_A_YEAR, last, MONTHS_A_QUARTER),
-        years=_by_cron(YEARLY, np.datetime64(first, "Y") + 1, last, MONTHS_A_YEAR),
+        quarters=_by_cron(QUARTERLY, first.astype("datetime64[M]") + MONTHS_A_YEAR, last, MONTHS_A_QUARTER),
+        years=_by_cron(YEARLY, first.astype("datetime64[Y]") + 1, last, MONTHS_A_YEAR),
         window_config=windows,
     )
 
@@ -126,4 +124,4 @@ def _by_cron(cron: str, first: np.datetime64, last: np.datetime64, months: int) 
 
 
 def _midnight(day: np.datetime64) -> datetime:
-    return datetime.strptime(str(np.datetime64(day, "D")), FORMAT)
+    return datetime.strptime(str(day.astype("datetime64[D]")), FORMAT)

@@ -39,6 +39,19 @@ def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
     return digest.hexdigest()
 
 
+def data_version(lake: Lake, table: str, sessions: np.ndarray | None = None) -> dg.DataVersion:
+    """Hash over the files of a raw table, of its `sessions` where given.
+
+    Dagster derives the version of what is computed from code and inputs; of raw data only the content tells that it
+    has changed, and so marks everything made from it as stale.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for session in [None] if sessions is None else sessions:
+        path = lake.path(table, session)
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return dg.DataVersion(digest.hexdigest())
+
+
 def column_schema(lake: Lake, table: str) -> dg.TableSchema:
     """Columns of a table of the lake, from its newest file."""
     sessions = lake.sessions(table)

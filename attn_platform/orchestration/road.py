@@ -10,12 +10,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import groupby
 
 import dagster as dg
 import numpy as np
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from attn_platform.errors import ConfigurationError, PlatformError
-from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.assets.portfolios import previous_rebalance
+from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.studies.settings import Home
@@ -39,7 +42,10 @@ class Stage:
 
 
 def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Stage]:
-    """Stages of the road for consecutive test windows, each a partition key."""
+    """Stages of the road for consecutive test windows, each a partition key.
+
+    `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap.
+    """
     spans = [window_of(home.calendar, home.study.windows, key) for key in sorted(windows)]
     train_first, test_first = spans[0].train_first, spans[0].test_first
     test_last = min(spans[-1].test_last, home.last_session)
@@ -47,8 +53,9 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     rebalances = [key for key in partitions.rebalances.get_partition_keys() if str(test_first) <= key <= str(test_last)]
     if not rebalances:
         raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
-    quarters = _existing(partitions.quarters, quarter_of(train_first), quarter_of(test_last))
-    years = _existing(partitions.years, year_of(train_first), year_of(test_last))
+    quarters = _covering(partitions.quarters, quarter_of(train_first), quarter_of(test_last), "universe")
+    years = _covering(partitions.years, year_of(train_first), year_of(test_last), "sector adjacency")
+    _require_chain(home, partitions, rebalances[0], assets.portfolios)
     return [
         Stage("securities and industries", assets.static),
         Stage("raw tables", assets.raw, str(home.first_session), str(_data_end(home, test_last))),
@@ -63,7 +70,11 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
 
 
 def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:
-    """Run one stage in this process; returns its seconds. A user's mistake comes out as the `PlatformError` it was."""
+    """Run one stage in this process; returns its seconds.
+
+    A user's mistake comes out as the `PlatformError` it was, and so does a blocking check that failed: a later stage is
+    a run of its own, which Dagster would not stop.
+    """
     started = time.perf_counter()
     tags = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
     job = defs.resolve_implicit_global_asset_job_def()
@@ -76,19 +87,43 @@ def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) 
         )
     except dg.Failure as failure:
         raise failure.__cause__ if isinstance(failure.__cause__, PlatformError) else failure from None
-    failed = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
-    if failed:
-        found = failed[0]
-        text = found.metadata.get("first failures")
-        raise PlatformError(f"check {found.check_name} of {found.asset_key.to_user_string()} failed: {text.value if text else ''}")
+    for evaluation in result.get_asset_check_evaluations():
+        if evaluation.passed:
+            continue
+        text = f"check {evaluation.check_name} of {evaluation.asset_key.to_user_string()} failed: {_found(evaluation)}"
+        if evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            raise PlatformError(text)
+        logger.warning(text)
     return time.perf_counter() - started
 
 
-def _existing(definition: dg.TimeWindowPartitionsDefinition, first: np.datetime64, last: np.datetime64) -> tuple[str, str]:
+def _found(evaluation: dg.AssetCheckEvaluation) -> object:
+    failures = evaluation.metadata.get(expectations.FAILURES)
+    return failures.value if failures else evaluation.description
+
+
+def _covering(
+    definition: dg.TimeWindowPartitionsDefinition, first: np.datetime64, last: np.datetime64, asset: str
+) -> tuple[str, str]:
+    """First and last key of the periods from that of `first` to that of `last`; all of them must exist."""
     keys = [key for key in definition.get_partition_keys() if str(first) <= key <= str(last)]
-    if not keys:
-        raise ConfigurationError(f"no period from {first} to {last} has a year of data before it; start the data earlier")
+    if not keys or keys[0] > str(first):
+        raise ConfigurationError(
+            f"the {asset} of {first} needs a year of data before it; let the data (first_session) start earlier, or "
+            "choose later windows"
+        )
     return keys[0], keys[-1]
+
+
+def _require_chain(home: Home, partitions: Partitions, first: str, portfolios: Sequence[str]) -> None:
+    """A week starts from the week before: the one before `first` must be in the lake, where there is one."""
+    previous = previous_rebalance(partitions, np.datetime64(first))
+    for table in portfolios:
+        if previous is not None and not home.lake.path(table, previous).exists():
+            raise ConfigurationError(
+                f"the weeks from {first} on continue {table} of {previous}, which is not there; run the windows before "
+                "them first, or let them begin with the study's first window"
+            )
 
 
 def _data_end(home: Home, test_last: np.datetime64) -> np.datetime64:
@@ -100,49 +135,49 @@ def _data_end(home: Home, test_last: np.datetime64) -> np.datetime64:
 def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | None) -> list[Stage]:
     """Runs that materialise a selection, in the order of the road.
 
-    `selection` is names separated by commas, or Dagster's syntax (`group:"factors"`, `+factor_panel`); `partitions` a key
-    or FIRST...LAST, matched against each asset's own keys. `ConfigurationError` for what is unknown or switched off.
+    `selection` is names separated by commas, or Dagster's syntax (`group:"factors"`, `+factor_panel`); `partitions` is
+    a key or FIRST...LAST, matched against each asset's own keys. `ConfigurationError` for what is unknown or switched
+    off.
     """
     graph = defs.resolve_asset_graph()
     known = {key.to_user_string(): key for key in graph.get_all_asset_keys()}
     names_given = [name.strip() for name in selection.split(",")]
     if all(name in known for name in names_given):
-        chosen = {known[name] for name in names_given}
+        chosen: Set[dg.AssetKey] = {known[name] for name in names_given}
         off = [name for name in names_given if not graph.get(known[name]).is_materializable]
         if off:
             raise ConfigurationError(f"{off[0]} is switched off: {graph.get(known[off[0]]).metadata['switched off']}")
     else:
         chosen = _selected(graph, selection, known)
-    stages: list[Stage] = []
-    group: list[str] = []
-    group_partitions: dg.PartitionsDefinition | None = None
-    for key in graph.toposorted_asset_keys:
-        node = graph.get(key)
-        if key not in chosen or not node.is_materializable:
-            continue
-        if group and node.partitions_def != group_partitions:
-            stages += _stages(group, group_partitions, partitions)
-            group = []
-        group.append(key.to_user_string())
-        group_partitions = node.partitions_def
-    return stages + _stages(group, group_partitions, partitions)
+    nodes = [graph.get(key) for key in graph.toposorted_asset_keys if key in chosen]
+    runs = groupby(
+        (node for node in nodes if node.is_materializable), lambda node: (node.partitions_def, node.backfill_policy)
+    )
+    return [
+        stage
+        for (definition, policy), together in runs
+        for stage in _stages([node.key.to_user_string() for node in together], definition, policy, partitions)
+    ]
 
 
-def _selected(graph: dg.AssetGraph, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
+def _selected(graph: BaseAssetGraph, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
+    names = ", ".join(sorted(known))
     try:
         chosen = dg.AssetSelection.from_string(selection).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
-        raise ConfigurationError(
-            f"'{selection}' is no asset and no selection ({str(error).splitlines()[0]}); assets: {', '.join(sorted(known))}"
-        ) from None
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"'{selection}' is no asset and no selection ({reason}); assets: {names}") from None
     if not chosen:
-        raise ConfigurationError(f"'{selection}' selects no asset; assets: {', '.join(sorted(known))}")
+        raise ConfigurationError(f"'{selection}' selects no asset; assets: {names}")
     return chosen
 
 
-def _stages(assets: Sequence[str], definition: dg.PartitionsDefinition | None, partitions: str | None) -> list[Stage]:
-    if not assets:
-        return []
+def _stages(
+    assets: Sequence[str],
+    definition: dg.PartitionsDefinition | None,
+    policy: dg.BackfillPolicy | None,
+    partitions: str | None,
+) -> list[Stage]:
     if definition is None:
         return [Stage(", ".join(assets), tuple(assets))]
     if partitions is None:
@@ -151,6 +186,5 @@ def _stages(assets: Sequence[str], definition: dg.PartitionsDefinition | None, p
     keys = [key for key in definition.get_partition_keys() if first <= key <= (last or first)]
     if not keys:
         raise ConfigurationError(f"{assets[0]} has no partition in '{partitions}'")
-    if any(name.startswith(checkpoint_asset("")) for name in assets):
-        return [Stage(", ".join(assets), tuple(assets), key, key) for key in keys]
-    return [Stage(", ".join(assets), tuple(assets), keys[0], keys[-1])]
+    spans = [(keys[0], keys[-1])] if policy is not None else [(key, key) for key in keys]
+    return [Stage(", ".join(assets), tuple(assets), *span) for span in spans]

@@ -6,7 +6,7 @@ says for what, asks again every quarter of an hour, and fires once: its run key 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import dagster as dg
@@ -14,6 +14,7 @@ import numpy as np
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from attn_platform.orchestration import jobs as names
+from attn_platform.orchestration.assets.portfolios import previous_rebalance
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
@@ -34,7 +35,9 @@ Decide = Callable[[dg.ScheduleEvaluationContext, str], Requests]
 def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.ScheduleDefinition]:
     """Schedules of a live home, in the order in which a session meets them."""
 
-    def new_period(job: str, definition: dg.TimeWindowPartitionsDefinition, key_of: Callable[[str, str], str]) -> Decide:
+    def new_period(
+        job: str, definition: dg.TimeWindowPartitionsDefinition, key_of: Callable[[str, str], str]
+    ) -> Decide:
         def decide(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
             key = key_of(today(context), day)
             if definition.has_partition_key(key):
@@ -54,29 +57,31 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         if not partitions.sessions.has_partition_key(day):
             yield dg.SkipReason(f"{day} was no session")
             return
-        waiting = _missing(context, UNIVERSE, str(quarter_of(np.datetime64(day)))) or _missing(context, ADJACENCY, str(year_of(np.datetime64(day))))
-        if home.calendar.position(day) >= home.calendar.position(home.study.windows.first_test):
-            key = window_holding(home.calendar, home.study.windows, day).key
-            for model in home.study.models:
-                waiting = waiting or _missing(context, checkpoint_asset(model.name), key)
-        yield dg.SkipReason(waiting) if waiting else dg.RunRequest(run_key=day, partition_key=day)
+        date = np.datetime64(day)
+        needed = [(UNIVERSE, str(quarter_of(date))), (ADJACENCY, str(year_of(date)))]
+        if date >= np.datetime64(home.study.windows.first_test):
+            window = window_holding(home.calendar, home.study.windows, day).key
+            needed += [(checkpoint_asset(model.name), window) for model in home.study.models]
+        yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
 
     def weekly_portfolio(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
-        """Target portfolios, when yesterday was a rebalance and its predictions are there."""
+        """Target portfolios, when yesterday was a rebalance and its predictions and the week before are there."""
         if not partitions.rebalances.has_partition_key(day):
             yield dg.SkipReason(f"{day} was no rebalance")
             return
-        missing = [text for model in home.study.models if (text := _missing(context, prediction_table(model.name), day))]
-        yield dg.SkipReason(missing[0]) if missing else dg.RunRequest(run_key=day, partition_key=day)
+        needed = [(prediction_table(model.name), day) for model in home.study.models]
+        before = previous_rebalance(partitions, np.datetime64(day))
+        if before is not None:
+            needed += [(portfolio_table(strategy.name), str(before)) for strategy in home.study.strategies]
+        yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
 
     def weekly_report(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
         """Backtests and pages, once the target portfolios of the week are there."""
         if not partitions.rebalances.has_partition_key(day):
             yield dg.SkipReason(f"{day} was no rebalance")
             return
-        portfolios = [portfolio_table(strategy.name) for strategy in home.study.strategies]
-        missing = [text for asset in portfolios if (text := _missing(context, asset, day))]
-        yield dg.SkipReason(missing[0]) if missing else dg.RunRequest(run_key=day)
+        needed = [(portfolio_table(strategy.name), day) for strategy in home.study.strategies]
+        yield _when_there(context, needed) or dg.RunRequest(run_key=day)
 
     return [
         _schedule("every_quarter", NEW_PERIOD, quarter, jobs[names.QUARTER_JOB], "Universe of a new quarter."),
@@ -110,7 +115,9 @@ def _schedule(
     )
 
 
-def _missing(context: dg.ScheduleEvaluationContext, asset: str, key: str) -> str | None:
-    """Why there is something to wait for, or None where the partition has been materialised."""
-    done = context.instance.get_materialized_partitions(dg.AssetKey(asset))
-    return None if key in done else f"waiting for {asset} of {key}"
+def _when_there(context: dg.ScheduleEvaluationContext, needed: Iterable[tuple[str, str]]) -> dg.SkipReason | None:
+    """What there is to wait for, by asset and partition; None where all of them have been materialised."""
+    for asset, key in needed:
+        if key not in context.instance.get_materialized_partitions(dg.AssetKey(asset)):
+            return dg.SkipReason(f"waiting for {asset} of {key}")
+    return None

@@ -8,8 +8,9 @@ close of T, before the target is traded).
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +32,22 @@ from attn_platform.universe.adjacency import industry_at
 
 VALUE_FIELDS = ("total_mv", "float_mv", "pb_lf")
 UNKNOWN = "unknown"
+PORTFOLIO = "portfolio_"
 
 
 def portfolio_table(strategy: str) -> str:
     """Table and asset of a strategy's target portfolios."""
-    return f"portfolio_{strategy}"
+    return f"{PORTFOLIO}{strategy}"
+
+
+def account_table(strategy: str) -> str:
+    """Table of a strategy's accounts before each rebalance."""
+    return f"account_{strategy}"
+
+
+def strategy_of(table: str) -> str:
+    """The strategy whose target portfolios a table holds."""
+    return table.removeprefix(PORTFOLIO)
 
 
 @dataclass(frozen=True)
@@ -60,18 +72,22 @@ class Strategy:
     @property
     def account_table(self) -> str:
         """Table of the accounts before each rebalance."""
-        return f"account_{self.name}"
+        return account_table(self.name)
 
 
 @dataclass(frozen=True)
 class Rebalance:
-    """One week: the account before it, the problem, its solution, and the industries' names by code."""
+    """One week: the account before it, the problem, its solution, and the industries' names by code.
+
+    `origin` is the fingerprint of the week that it started from, empty for the first one.
+    """
 
     session: np.datetime64
     account: Account
     problem: WeeklyProblem
     solution: PortfolioSolution
     industries: tuple[str, ...]
+    origin: str
 
     def relaxed(self) -> list[dict[str, str | float]]:
         """The limits that gave way, industries by name."""
@@ -109,7 +125,7 @@ def walk(
     lake: Lake,
     calendar: Calendar,
     strategy: Strategy,
-    sessions: Sequence[np.datetime64],
+    sessions: np.ndarray,
     previous: np.datetime64 | None,
 ) -> Iterator[Rebalance]:
     """Rebalance on each of `sessions` (ascending), writing target and account of each before the next.
@@ -124,15 +140,12 @@ def walk(
     market = load_dense(lake, calendar, start, sessions[-1], fields)
     industry = lake.read("industry").to_pandas()
     for session in sessions:
-        if account is None:
-            account = open_account(session, strategy.backtest.initial_capital)
-            first = True
-        else:
-            account, _ = advance(account, target, market, session, strategy.backtest)
-            first = False
-        problem, industries = pose(lake, strategy, market, session, industry, None if first else account)
+        origin = "" if account is None else week_fingerprint(account, target)
+        held = None if account is None else advance(account, target, market, session, strategy.backtest)[0]
+        problem, industries = pose(lake, strategy, market, session, industry, held)
         solution = solve(problem, strategy.limits)
-        rebalance = Rebalance(session, account, problem, solution, industries)
+        account = open_account(session, strategy.backtest.initial_capital) if held is None else held
+        rebalance = Rebalance(session, account, problem, solution, industries, origin)
         target = _write(lake, strategy, rebalance)
         yield rebalance
 
@@ -218,6 +231,31 @@ def trades(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.DataFra
     return frame[frame["weight_change"] != 0].sort_values("amount", ascending=False, ignore_index=True)
 
 
+def week_fingerprint(account: Account, target: pd.Series | None) -> str:
+    """Hash over what the next week starts from: the account before a rebalance, and its target weights."""
+    weights = {} if target is None else target.to_dict()
+    content = json.dumps([account.to_record(), weights], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def stale_weeks(lake: Lake, strategy: str, since: np.datetime64) -> np.ndarray:
+    """Weeks after `since` that do not start from the week before them as it is now, and all that follow them.
+
+    Dagster compares versions along an asset's dependency on itself below a hundred partitions only; this comparison of
+    what was really started from holds for any number of weeks.
+    """
+    accounts = lake.read(account_table(strategy), since, None, ["date", "account", "origin"]).to_pandas()
+    portfolios = lake.read(portfolio_table(strategy), since, None, ["date", "symbol", "weight"]).to_pandas()
+    targets = {date: target_weights(frame) for date, frame in portfolios.groupby("date")}
+    fingerprints = [
+        week_fingerprint(Account.from_record(json.loads(row.account)), targets[row.date])
+        for row in accounts.itertuples()
+    ]
+    broken = np.array(fingerprints[:-1]) != accounts["origin"].to_numpy(dtype=str)[1:]
+    weeks = accounts["date"].to_numpy().astype("datetime64[D]")[1:]
+    return weeks[np.maximum.accumulate(broken)] if len(weeks) else weeks
+
+
 def target_weights(portfolio: pd.DataFrame) -> pd.Series:
     """Positive weights by symbol of a target portfolio's rows."""
     weights = portfolio.set_index("symbol")["weight"]
@@ -229,7 +267,8 @@ def _week(lake: Lake, strategy: Strategy, table: str, session: np.datetime64) ->
         return lake.read(table, session, session)
     except MissingDataError:
         raise PortfolioError(
-            f"{strategy.name} has no portfolio of {session}, which the next week starts from; materialise that week first"
+            f"{strategy.name} has no portfolio of {session}, which is asked for or which the next week starts from; "
+            "materialise that week first"
         ) from None
 
 
@@ -244,6 +283,7 @@ def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:
             "relaxed": np.array([json.dumps(rebalance.relaxed())]),
             "status": np.array([rebalance.solution.status]),
             "turnover": np.array([np.nan if rebalance.solution.turnover is None else rebalance.solution.turnover]),
+            "origin": np.array([rebalance.origin]),
         }
     )
     lake.write(strategy.account_table, record, rebalance.session)

@@ -11,29 +11,31 @@ import uuid
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.market.calendar import Calendar, calendar_from_file, exchange_calendar
+from attn_platform.market.calendar import Calendar, IsoDate, calendar_from_file, exchange_calendar
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
+from attn_platform.market.simulation.config import Profile
 from attn_platform.market.vendors import ImportReport
-from attn_platform.studies.study import StudyConfig, load_study, overlay, parse, read_yaml
+from attn_platform.studies.study import YAML_SUFFIXES, StudyConfig, load_study, overlay, parse, read_yaml
 
 HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
 DEFAULT_HOME = "data"
 DEFAULT_PROFILE = "demo"
+DEFAULT_STUDY = "ai69"
 IMPORTED_PROFILE = "imported"
 SETTINGS_FILE = "settings.yaml"
 
 
 class SourceConfig(BaseModel):
-    """Where the raw tables come from. What the source lacks is listed with the reason, and switches off what needs it."""
+    """Where the raw tables come from. What it lacks is listed with the reason, and switches off what needs it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,6 +51,8 @@ class SourceConfig(BaseModel):
     def _preset_with_changes(cls, value: Any) -> Any:
         """`{preset: demo, seed: 1}` is the preset with that change."""
         if isinstance(value, dict) and "preset" in value:
+            if value["preset"] not in get_args(Profile):
+                raise ValueError(f"there is no preset {value['preset']}; there are {', '.join(get_args(Profile))}")
             changes = {key: entry for key, entry in value.items() if key != "preset"}
             return overlay(SimulationConfig.preset(value["preset"]).model_dump(), changes)
         return value
@@ -66,13 +70,20 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: str = DEFAULT_PROFILE
-    study: str = "ai69"
+    study: str = DEFAULT_STUDY
     changes: dict[str, Any] = Field(default_factory=dict)
     source: SourceConfig
-    first_session: str
-    last_session: str | None = None
+    first_session: IsoDate
+    last_session: IsoDate | None = None
     """None: the end of the published holidays, so that new sessions become partitions as they pass."""
     calendar_file: str | None = None
+    """A calendar of the user's (see `calendar_from_file`); a relative path starts at the home, as that of `study`."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last_session is not None and self.last_session < self.first_session:
+            raise ValueError(f"last_session {self.last_session} lies before first_session {self.first_session}")
+        return self
 
 
 class Home:
@@ -86,10 +97,17 @@ class Home:
     def open(cls, root: Path | str | None = None) -> Home:
         """The home at `root` (default: ATTN_HOME, else ./data); creates nothing."""
         folder = Path(root if root is not None else os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
+        if folder.exists() and not folder.is_dir():
+            raise ConfigurationError(f"{folder} is a file, not a folder; choose another --home")
         file = folder / SETTINGS_FILE
         if file.exists():
-            return cls(folder, parse(Settings, read_yaml(file.read_text(encoding="utf-8"), str(file)), str(file)))
+            return cls(folder, parse(Settings, read_yaml(file), str(file)))
         return cls(folder, profile_settings(os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)))
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether settings.yaml is there; without it the settings are those that a first run would write."""
+        return (self.root / SETTINGS_FILE).exists()
 
     def with_settings(self, settings: Settings) -> Home:
         """The same folder under other settings."""
@@ -98,7 +116,7 @@ class Home:
     def save(self) -> None:
         """Write settings.yaml, atomically."""
         self.root.mkdir(parents=True, exist_ok=True)
-        content = yaml.safe_dump(self.settings.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        content = yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         temporary = self.root / f".{SETTINGS_FILE}.{uuid.uuid4().hex}"
         try:
             temporary.write_text(content, encoding="utf-8")
@@ -109,13 +127,14 @@ class Home:
     @cached_property
     def study(self) -> StudyConfig:
         """The study with this home's changes."""
-        return load_study(self.settings.study, self.settings.changes)
+        name = self.settings.study
+        return load_study(str(self.root / name) if Path(name).suffix in YAML_SUFFIXES else name, self.settings.changes)
 
     @cached_property
     def calendar(self) -> Calendar:
         """The user's calendar file, or the exchange's."""
         file = self.settings.calendar_file
-        return calendar_from_file(Path(file)) if file else exchange_calendar()
+        return calendar_from_file(self.root / file) if file else exchange_calendar()
 
     @cached_property
     def lake(self) -> Lake:
@@ -140,7 +159,13 @@ class Home:
     @property
     def first_session(self) -> np.datetime64:
         """First session of the data."""
-        return self.calendar.between(self.settings.first_session, self.calendar.sessions[-1])[0]
+        sessions = self.calendar.between(self.settings.first_session, self.calendar.sessions[-1])
+        if not len(sessions):
+            raise ConfigurationError(
+                f"{self.root / SETTINGS_FILE}: first_session {self.settings.first_session} lies after the last session "
+                f"of the calendar, {self.calendar.sessions[-1]}"
+            )
+        return np.datetime64(sessions[0], "D")
 
     @property
     def last_session(self) -> np.datetime64:
@@ -164,8 +189,7 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     """Settings of a profile of the package, on `study` where one is named, with `changes` laid over its own."""
     if profile not in available_profiles():
         raise ConfigurationError(f"there is no profile '{profile}'; there are {', '.join(available_profiles())}")
-    text = resources.files(__package__).joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
-    content = read_yaml(text, f"profile {profile}")
+    content = read_yaml(resources.files(__package__).joinpath("profiles", f"{profile}.yaml"))
     if study is not None:
         content["study"] = study
     if changes:

@@ -7,6 +7,7 @@ study names its models and strategies, and a user may copy and edit it.
 from __future__ import annotations
 
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -28,6 +29,8 @@ from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
 
 StyleFactor = Literal["log_float_mv", "bp_lf"]
 COMBINED = "+"
+EVERY_ENTRY = "*"
+YAML_SUFFIXES = (".yaml", ".yml")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -133,35 +136,30 @@ def available_studies() -> tuple[str, ...]:
 
 
 def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
-    """A study of the package, or a YAML file of the user's, with `changes` laid over it.
-
-    Changes are nested mappings; lists of named things (models, strategies) are changed entry by entry by their name.
-    """
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.exists():
-            raise ConfigurationError(f"study file {path} does not exist; check the path")
-        text, source = path.read_text(encoding="utf-8"), str(path)
+    """A study of the package, or a YAML file of the user's, with `changes` laid over it (see `overlay`)."""
+    if Path(name).suffix in YAML_SUFFIXES:
+        content, source = read_yaml(Path(name)), name
     elif name in available_studies():
-        text, source = (
-            resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"),
-            f"study {name}",
-        )
+        content, source = read_yaml(resources.files(__package__).joinpath(f"{name}.yaml")), f"study {name}"
     else:
         raise ConfigurationError(
-            f"there is no study '{name}'; there are {', '.join(available_studies())}, or your file"
+            f"there is no study '{name}'; there are {', '.join(available_studies())}, or a YAML file of your own"
         )
-    return parse(StudyConfig, overlay(read_yaml(text, source), changes or {}), source)
+    return parse(StudyConfig, overlay(content, changes or {}), source)
 
 
-def read_yaml(text: str, source: str) -> dict[str, Any]:
-    """A YAML mapping; `ConfigurationError` with the line where it is none."""
+def read_yaml(file: Path | Traversable) -> dict[str, Any]:
+    """The mapping in a YAML file; `ConfigurationError` names the file, and the line where it is no YAML."""
     try:
-        content = yaml.safe_load(text)
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{file}: no such file; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read ({error}); give a YAML file in UTF-8") from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source}: no valid YAML ({' '.join(str(error).split())}); correct it") from None
+        raise ConfigurationError(f"{file}: no valid YAML ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{source}: holds no mapping of settings; see the package's studies for examples")
+        raise ConfigurationError(f"{file}: holds no mapping of settings; see the package's studies for examples")
     return content
 
 
@@ -169,21 +167,30 @@ def parse(kind: type[_Model], content: dict[str, Any], source: str) -> _Model:
     """`content` as typed configuration; `ConfigurationError` names the entry that is wrong."""
     try:
         return kind.model_validate(content)
+    except ConfigurationError as error:  # of a registry: it names what is unknown, and what there is
+        raise ConfigurationError(f"{source}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{source}: {where or 'configuration'}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigurationError(f"{source}: {f'{where}: ' if where else ''}{reason}{more}") from None
 
 
 def overlay(base: Any, changes: Any) -> Any:
-    """`base` with `changes` laid over it: mappings key by key, lists of named mappings by name, the rest replaced."""
+    """`base` with `changes` laid over it: mappings key by key, everything else replaced.
+
+    Lists of named mappings (models, strategies) are changed entry by entry: by name, all of them by the name '*'; an
+    entry with a new name is added.
+    """
     if isinstance(base, dict) and isinstance(changes, dict):
         return {
             key: overlay(base.get(key), changes[key]) if key in changes else base[key] for key in {**base, **changes}
         }
     if _all_named(base) and _all_named(changes):
         changed = {item["name"]: item for item in changes}
-        kept = [overlay(item, changed.pop(item["name"])) if item["name"] in changed else item for item in base]
+        of_all = {key: value for key, value in changed.pop(EVERY_ENTRY, {}).items() if key != "name"}
+        kept = [overlay(overlay(item, of_all), changed.pop(item["name"], {})) for item in base]
         return [*kept, *changed.values()]
     return changes
 

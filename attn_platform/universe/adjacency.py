@@ -51,6 +51,13 @@ CITIC_L1_SECTORS: Mapping[str, str] = MappingProxyType(
 )
 
 
+def in_force(industry: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
+    """Rows of the contract's table whose membership holds on `session`: begun, and not over yet."""
+    day = pd.Timestamp(session)
+    out_date = pd.to_datetime(industry["out_date"])
+    return industry[(pd.to_datetime(industry["in_date"]) <= day) & (out_date.isna() | (out_date > day))]
+
+
 def industry_at(industry: pd.DataFrame, symbols: Sequence[str], session: np.datetime64, scheme: str) -> NDArray:
     """Industry name of each symbol as known at `session`: [N] str, None where unknown.
 
@@ -58,11 +65,7 @@ def industry_at(industry: pd.DataFrame, symbols: Sequence[str], session: np.date
     day before out_date, or on where out_date is missing; where two overlap, the later in_date holds. Rows that begin
     after `session` are not read.
     """
-    day = pd.Timestamp(session)
-    table = industry[industry["scheme"] == scheme]
-    begun = pd.to_datetime(table["in_date"]) <= day
-    out_date = pd.to_datetime(table["out_date"])
-    current = table[begun & (out_date.isna() | (out_date > day))].sort_values("in_date")
+    current = in_force(industry[industry["scheme"] == scheme], session).sort_values("in_date")
     names = dict(zip(current["symbol"], current["name"], strict=True))  # the last, newest row of a symbol stays
     return np.array([names.get(symbol) for symbol in symbols], dtype=object)
 

@@ -18,7 +18,7 @@ from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.universe.adjacency import industry_at, neighbour_groups, sector_mapping
+from attn_platform.universe.adjacency import in_force, industry_at, neighbour_groups, sector_mapping
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
 from attn_platform.universe.membership import count_sessions_listed, cross_section, select_members, selection_session
 
@@ -41,13 +41,13 @@ class PeriodSummary:
 
 def quarter_of(session: np.datetime64) -> np.datetime64:
     """First day of the quarter that holds `session`: the key of the list in force."""
-    month = np.datetime64(session, "M").astype(int)
+    month = session.astype("datetime64[M]").astype(int)
     return np.datetime64(int(month - month % 3), "M").astype("datetime64[D]")
 
 
 def year_of(session: np.datetime64) -> np.datetime64:
     """First day of the year that holds `session`: the key of the adjacency in force."""
-    return np.datetime64(session, "Y").astype("datetime64[D]")
+    return session.astype("datetime64[Y]").astype("datetime64[D]")
 
 
 def list_dates(lake: Lake, symbols: np.ndarray) -> np.ndarray:
@@ -102,12 +102,12 @@ def _write_period(
 def write_adjacency(
     lake: Lake, calendar: Calendar, years: Sequence[str], config: AdjacencyConfig
 ) -> dict[str, pd.DataFrame]:
-    """Write the neighbour groups of every stock with a bar at each year's session of selection; returns them by year."""
+    """Write the neighbour groups of all stocks with a bar at each year's session of selection; returns them by year."""
     industry = lake.read("industry").to_pandas()
-    mapping = sector_mapping(industry, config.scheme, config.sector_of_industry)
     written = {}
     for year in sorted(years):
         at = selection_session(calendar, year, "Y")
+        mapping = sector_mapping(in_force(industry, at), config.scheme, config.sector_of_industry)
         symbols = np.array(sorted(lake.read("daily_bar", at, at, ["symbol"])["symbol"].to_pylist()))
         names = industry_at(industry, symbols.tolist(), at, config.scheme)
         frame = pd.DataFrame(

@@ -9,14 +9,16 @@ from typing import Protocol
 
 import numpy as np
 
-from attn_platform.errors import SourceError
-from attn_platform.market.calendar import Calendar
+from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.lake import Lake
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import brought: rows by table, the sessions covered, the industry scheme, and why some tables or columns are absent."""
+    """What an import brought: rows by table, the sessions covered, the scheme of the industries.
+
+    `absent_tables` and `absent_columns` (`table.column`) say what the vendor lacks, and why or what stands in.
+    """
 
     vendor: str
     description: str
@@ -36,17 +38,16 @@ class Importer(Protocol):
         folder: Path,
         lake: Lake,
         calendar: Calendar,
-        first: np.datetime64 | None,
-        last: np.datetime64 | None,
+        first: Day | None = None,
+        last: Day | None = None,
     ) -> ImportReport:
         """Import sessions from `first` to `last` (all that the vendor has without them)."""
         ...
 
 
-def existing_folder(folder: Path) -> Path:
-    """`folder`, or `SourceError` where it is none."""
-    if not folder.exists():
-        raise SourceError(f"{folder}: no such folder; check the path given to import")
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: is a file, not a folder; give the folder that holds the vendor's files")
-    return folder
+def bounds(calendar: Calendar, first: Day | None, last: Day | None) -> tuple[np.datetime64, np.datetime64]:
+    """The range asked for, in days; the calendar's ends where it is open."""
+    return (
+        as_day(first if first is not None else calendar.sessions[0]),
+        as_day(last if last is not None else calendar.sessions[-1]),
+    )

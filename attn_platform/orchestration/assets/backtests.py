@@ -1,6 +1,5 @@
 """Backtests of the strategies over all their target portfolios."""
 
-
 import dagster as dg
 import pandas as pd
 

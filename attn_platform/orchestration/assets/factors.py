@@ -1,7 +1,7 @@
 """Factor families by session, and the panel that the networks read."""
 
-
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -126,7 +126,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
     def factor_panel(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
         members, exposures = cross_sections(home, sessions)
-        coverage = write_panel(home.lake, sessions, members, study.features, study.preprocessing, exposures)
+        coverage = write_panel(home.lake, sessions, members, study.features, study.preprocessing, exposures, off)
         shares = pd.Series(coverage)
         missing = [name for name, share in coverage.items() if share == 0]
         pictures = (
@@ -178,14 +178,14 @@ def cross_sections(
     return members, exposures
 
 
-def _family_metadata(
-    home: Home, family: str, summary: FamilySummary, sessions: np.ndarray
-) -> dict[str, object]:
+def _family_metadata(home: Home, family: str, summary: FamilySummary, sessions: np.ndarray) -> dict[str, Any]:
     few = len(sessions) <= PICTURED_PARTITIONS
     return {
         "rows in run": summary.rows,
         "sessions in run": len(sessions),
-        "coverage": named_values({name: f"{share:.1%}" for name, share in summary.coverage.items()}, ("factor", "coverage")),
+        "coverage": named_values(
+            {name: f"{share:.1%}" for name, share in summary.coverage.items()}, ("factor", "coverage")
+        ),
         "missing factors": ", ".join(f"{name} ({why})" for name, why in summary.missing.items()) or "none",
         **({"last session": _statistics(home, family, sessions[-1])} if few else {}),
         "dagster/column_schema": column_schema(home.lake, family_table(family)),

@@ -1,6 +1,5 @@
 """Raw tables: simulated, or found where `attn import` has put them."""
 
-
 from collections.abc import Iterator
 from functools import cache
 
@@ -11,7 +10,7 @@ from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, column_schema, named_values, session_keys
+from attn_platform.orchestration.provenance import code_version, column_schema, data_version, named_values, session_keys
 from attn_platform.studies.settings import Home
 
 GROUP = "market"
@@ -43,7 +42,10 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         source = open_source(home)
         for name in STATIC_TABLES:
             if dg.AssetKey(name) in context.selected_asset_keys:
-                yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": source.provide(name)})
+                rows = source.provide(name)
+                yield dg.MaterializeResult(
+                    asset_key=name, metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, name)
+                )
 
     @dg.multi_asset(
         name="session_tables",
@@ -64,6 +66,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
             yield dg.MaterializeResult(
                 asset_key=name,
+                data_version=data_version(home.lake, name, sessions),
                 metadata={
                     "rows in run": sum(rows.values()),
                     "sessions in run": len(rows),

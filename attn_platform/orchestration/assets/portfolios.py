@@ -1,7 +1,7 @@
 """Weekly target portfolios: one asset a strategy, each week starting from what is really held."""
 
-
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -89,16 +89,20 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
     return portfolio
 
 
-def _metadata(weeks: list[Rebalance]) -> dict[str, object]:
+def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
     newest = weeks[-1]
     frame = newest.frame()
-    held = frame[frame["weight"] > 0].nlargest(SHOWN, "weight")[["symbol", "industry", "weight", "benchmark_weight", "score"]]
+    held = frame[frame["weight"] > 0].nlargest(SHOWN, "weight")[
+        ["symbol", "industry", "weight", "benchmark_weight", "score"]
+    ]
     recent = pd.DataFrame(
         {
             "week": [str(week.session) for week in weeks],
             "status": [week.solution.status for week in weeks],
             "holdings": [int((week.solution.weights > 0).sum()) for week in weeks],
-            "one-way turnover": [np.nan if week.solution.turnover is None else week.solution.turnover for week in weeks],
+            "one-way turnover": [
+                np.nan if week.solution.turnover is None else week.solution.turnover for week in weeks
+            ],
         }
     ).tail(SHOWN)
     return {

@@ -1,6 +1,5 @@
 """Predictions by session, and their evaluation as composite factors."""
 
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -64,8 +63,10 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[PANEL, dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session)],
         check_specs=expectations.specs("prediction", table),
-        description=f"Mean forecast of the seeds for {', '.join(model.horizons)}, by the checkpoint of the window whose "
-        "test range holds the session.",
+        description=(
+            f"Mean forecast of the seeds for {', '.join(model.horizons)}, by the checkpoint of the window whose test "
+            "range holds the session."
+        ),
     )
     def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
@@ -136,7 +137,7 @@ def _evaluation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
             metadata={
                 "figures": table_metadata(figures.set_index("horizon").T.rename_axis("figure").reset_index()),
                 "cumulative RankIC": dg.MetadataValue.md(thumbnails.line(cumulative, "Cumulative RankIC")),
-                **{f"RankIC {row.horizon}": float(row.rank_ic_mean) for row in figures.itertuples()},
+                **{f"RankIC {horizon}": mean for horizon, mean in figures.set_index("horizon")["rank_ic_mean"].items()},
             }
         )
 

@@ -1,18 +1,17 @@
 """The HTML report of each strategy, with the same figures as CSV beside it."""
 
-
 from pathlib import Path
 
 import dagster as dg
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
+from attn_platform.factors.panel import families_of
 from attn_platform.orchestration.assets.factors import switched_off
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
 from attn_platform.orchestration.assets.training import checkpoint_folder
 from attn_platform.orchestration.provenance import code_version
-from attn_platform.factors.panel import families_of
 from attn_platform.reports import thumbnails
 from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
 from attn_platform.reports.pages import write_strategy_report
@@ -45,7 +44,11 @@ def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
     study = home.study
     model = study.model(config.model)
     source = home.settings.source
-    absent = [f"{family} factors: {reason}" for family in families_of(study.features) if (reason := switched_off(home, family))]
+    absent = [
+        f"{family} factors: {reason}"
+        for family in families_of(study.features)
+        if (reason := switched_off(home, family))
+    ]
     absent += [f"{column}: {reason}" for column, reason in source.absent_columns.items()]
     subject = Subject(
         strategy=resolve(home, config),

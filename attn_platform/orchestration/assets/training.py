@@ -1,7 +1,7 @@
 """Checkpoints by window: five seeds at once, on a GPU where there is one."""
 
-
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -79,12 +79,14 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         except PlatformError as error:
             # What is wrong with the input stays wrong: only failures of the machine are worth another try.
             raise dg.Failure(str(error), allow_retries=False) from error
-        return dg.MaterializeResult(metadata=_metadata(trained), data_version=dg.DataVersion(trained.manifest.fingerprint))
+        return dg.MaterializeResult(
+            metadata=_metadata(trained), data_version=dg.DataVersion(trained.manifest.fingerprint)
+        )
 
     return checkpoint
 
 
-def _metadata(checkpoint: Checkpoint) -> dict[str, object]:
+def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     manifest = checkpoint.manifest
     frame = pd.DataFrame(
         [

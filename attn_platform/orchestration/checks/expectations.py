@@ -1,7 +1,8 @@
 """What every partition of an asset must fulfil, as one table; each row becomes a blocking check of the asset.
 
-A check looks at all sessions of a run and names those that fail. Raw tables were checked row by row on their way in
-(`market.contract`); these checks ask whether a whole day is there and whether what was computed can be trusted.
+A check looks at all sessions of a run and names those that fail; only a warning does not stop what comes after it. Raw
+tables were checked row by row on their way in (`market.contract`); these checks ask whether a whole day is there and
+whether what was computed can be trusted.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 
+from attn_platform.factors.store import CHUNK, chunks
 from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.weekly import account_table, stale_weeks, strategy_of
 
 Finder = Callable[[Lake, str, np.ndarray], Iterator[str]]
 SHOWN = 10
+FAILURES = "first failures"
+MEAN_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,26 @@ class Expectation:
     name: str
     description: str
     failures: Finder
+    warning: bool = False
 
     def spec(self, asset: str) -> dg.AssetCheckSpec:
-        """The blocking check of `asset`."""
-        return dg.AssetCheckSpec(self.name, asset=dg.AssetKey(asset), blocking=True, description=self.description)
+        """The check of `asset`, blocking unless it only warns."""
+        return dg.AssetCheckSpec(
+            self.name, asset=dg.AssetKey(asset), blocking=not self.warning, description=self.description
+        )
 
     def result(self, lake: Lake, asset: str, sessions: np.ndarray) -> dg.AssetCheckResult:
         """Evaluate the check on the sessions of a run."""
-        found = list(self.failures(lake, asset, sessions))
+        found = [text for chunk in chunks(sessions, CHUNK) for text in self.failures(lake, asset, chunk)]
         return dg.AssetCheckResult(
             check_name=self.name,
             asset_key=dg.AssetKey(asset),
             passed=not found,
+            severity=dg.AssetCheckSeverity.WARN if self.warning else dg.AssetCheckSeverity.ERROR,
             metadata={
                 "sessions": len(sessions),
                 "failures": len(found),
-                **({"first failures": "; ".join(found[:SHOWN])} if found else {}),
+                **({FAILURES: "; ".join(found[:SHOWN])} if found else {}),
             },
         )
 
@@ -86,9 +95,6 @@ def _standardised(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]
         yield f"{date}: {', '.join(row.index[row])}"
 
 
-MEAN_TOLERANCE = 1e-3
-
-
 def _weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
     frame = lake.read(table, sessions[0], sessions[-1], ["date", "weight"]).to_pandas()
     sums = frame.groupby("date")["weight"].agg(["sum", "min"])
@@ -98,13 +104,22 @@ def _weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
 
 def _solved(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
     """A relaxed week is a result; a week without an answer is not."""
-    accounts = table.replace("portfolio_", "account_", 1)
-    held = lake.read(accounts, sessions[0], sessions[-1], ["date", "status", "relaxed"]).to_pandas()
+    held = lake.read(
+        account_table(strategy_of(table)), sessions[0], sessions[-1], ["date", "status", "relaxed"]
+    ).to_pandas()
     for row in held[~held["status"].isin(["optimal", "relaxed"])].itertuples():
         yield f"{row.date}: {row.status}"
     for row in held.itertuples():
         if (row.status == "relaxed") != bool(json.loads(row.relaxed)):
             yield f"{row.date}: {row.status}, but relaxed limits: {row.relaxed}"
+
+
+def _nothing_after_is_stale(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+    """The weeks after those of the run still start from what the run has left."""
+    stale = stale_weeks(lake, strategy_of(table), sessions[0])
+    if len(stale):
+        last = lake.sessions(table)[-1]
+        yield f"{stale[0]} and {len(stale) - 1} more weeks start from an older week; materialise {stale[0]}...{last}"
 
 
 def _index_weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
@@ -121,6 +136,7 @@ def _index_weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str
 EXPECTATIONS: dict[str, Sequence[Expectation]] = {
     "bars": (Expectation("no_empty_session", "every session has rows", _no_empty_session),),
     "index_weight": (Expectation("weights_sum_to_one", "each index's weights sum to 1", _index_weights),),
+    "list": (Expectation("no_empty_period", "every period has stocks", _no_empty_session),),
     "family": (
         Expectation("one_row_a_bar", "every stock with a bar has a row, and no other", _rows_follow_bars),
         Expectation("unique_keys", "no stock stands twice in a session", _keys_unique),
@@ -137,6 +153,7 @@ EXPECTATIONS: dict[str, Sequence[Expectation]] = {
     "portfolio": (
         Expectation("fully_invested", "weights are at least 0 and sum to 1", _weights),
         Expectation("solved", "every week has an answer, and every relaxation is recorded", _solved),
+        Expectation("chain", "later weeks start from the weeks as they are now", _nothing_after_is_stale, warning=True),
     ),
 }
 """Expectations by kind of asset."""

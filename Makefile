@@ -1,0 +1,74 @@
+# Commands of the project; `make` alone lists them. Every target works from a clean clone: what it needs is installed
+# into .venv first, and again once pyproject.toml or constraints.txt has changed.
+
+PYTHON ?= python3
+# Pip index for torch alone. Empty: PyPI, whose Linux build brings CUDA along (several GB).
+# Without a GPU: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+# Folder of lake, checkpoints and reports.
+HOME_DIR ?= $(or $(ATTN_HOME),data)
+PROFILE ?= $(or $(ATTN_PROFILE),demo)
+PORT ?= 3000
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Bytecode is left to the first import of what is really used: that halves the time of an installation.
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run ui test test-slow lint bench docs clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.run ## make .venv with what `make run` needs; nothing else
+
+run: setup ## run the demo: simulated market, raw tables to reports
+	$(BIN)/attn run --profile $(PROFILE) --home $(HOME_DIR)
+
+ui: setup ## open Dagster's UI on the home (PORT=3000)
+	$(BIN)/attn ui --home $(HOME_DIR) --port $(PORT)
+
+test: $(VENV)/.dev ## run the suite but for the slow tests
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.dev ## run the slow tests
+	$(PYTEST) -m slow
+
+lint: $(VENV)/.dev ## style, types, and the order of the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## run every benchmark
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
+	$(BIN)/python docs/make_contract_page.py
+	$(BIN)/python -W ignore docs/make_road_picture.py
+
+clean: ## remove .venv and caches; data/ stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# bin/pip and not bin/python: where the system lacks ensurepip, venv leaves a bin/python that is of no use.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make setup PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Torch comes alone and pinned, so that its index (or a wheel that pip finds by itself) decides on CPU or CUDA.
+$(VENV)/.torch: constraints.txt | $(BIN)/pip
+	$(PIP_INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.torch pyproject.toml
+	$(PIP_INSTALL) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	$(PIP_INSTALL) -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/.run $@

@@ -1,0 +1,106 @@
+"""The backtest in the lake: the simulator's result as tables, beside the index as it was."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.store import PARTS, backtest_table, benchmark_returns, write_backtest
+from attn_platform.errors import MissingDataError
+from attn_platform.market.dense import load_dense
+from attn_platform.market.lake import from_columns
+from attn_platform_tests.homes import linked
+
+FIRST, LAST = "2020-12-10", "2021-01-15"
+CONFIG = BacktestConfig()
+
+
+@pytest.fixture(scope="module")
+def home(raw_home, tmp_path_factory):
+    """Raw tables and weekly targets of twenty stocks at equal weights, among rows that are not wanted."""
+    made = linked(raw_home, tmp_path_factory.mktemp("backtest"))
+    rng = np.random.default_rng(6)
+    for session in made.calendar.between(FIRST, LAST)[::5]:
+        listed = made.lake.read("daily_bar", session, session)["symbol"].to_numpy().astype(str)
+        symbols = np.sort(rng.choice(listed, 30, replace=False))
+        weights = np.where(np.arange(30) < 20, 0.05, 0.0)
+        made.lake.write(
+            "portfolio_x",
+            from_columns({"date": np.full(30, session), "symbol": symbols, "weight": weights}),
+            session,
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def result(home):
+    return write_backtest(home.lake, home.calendar, "x", "portfolio_x", "csi500", np.datetime64(LAST), CONFIG)
+
+
+def stored(home, part=None) -> pd.DataFrame:
+    frame = home.lake.read(backtest_table("x", part)).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def test_tables_are_the_simulators_result(home, result):
+    for part, frame in ((None, result.daily), *((part, getattr(result, part)) for part in PARTS)):
+        pd.testing.assert_frame_equal(stored(home, part), frame, check_dtype=False)
+    sessions = home.calendar.between(FIRST, LAST)
+    assert stored(home)["date"].to_numpy().astype("datetime64[D]").tolist() == sessions.tolist()
+
+
+def test_the_first_purchase_by_hand(home, result):
+    """Bought at the vwap of the session after the signal, at 0.2 % a side, valued at the close."""
+    signal, session = home.calendar.between(FIRST, LAST)[:2]
+    target = home.lake.read("portfolio_x", signal, signal).to_pandas()
+    wanted = target[target["weight"] > 0]["symbol"]
+    bars = home.lake.read("daily_bar", session, session).to_pandas().set_index("symbol").reindex(wanted)
+    traded = bars[~bars["is_suspended"].astype(bool)]
+    assert (traded["up_limit"].isna() | (traded["low"] < traded["up_limit"])).all(), "a one-price board; choose others"
+    invested = len(traded) * 0.05
+    scale = min(1 / invested / (1 + CONFIG.cost_per_side), 1)
+    growth = (traded["close"] / traded["vwap"]).sum() * 0.05 * scale
+    cash = 1 - invested * scale * (1 + CONFIG.cost_per_side)
+    first = stored(home).iloc[1]
+    assert first["net_value"] == pytest.approx(growth + cash, rel=1e-9)
+    assert first["cost"] == pytest.approx(invested * scale * CONFIG.cost_per_side, rel=1e-9)
+    assert first["return"] == first["net_value"] - 1
+
+
+def test_benchmark_is_the_index_from_close_to_close(home, result):
+    bars = home.lake.read("index_bar", FIRST, LAST).to_pandas()
+    closes = bars[bars["index"] == "csi500"]["close"].to_numpy()
+    daily = stored(home)
+    np.testing.assert_allclose(daily["benchmark_return"].iloc[1:], closes[1:] / closes[:-1] - 1, rtol=1e-12)
+    assert np.isnan(daily["benchmark_return"].iloc[0])
+    np.testing.assert_allclose(daily["excess_return"], daily["return"] - daily["benchmark_return"], rtol=1e-12)
+
+
+def test_targets_after_the_last_session_wait(home):
+    last = home.calendar.between(FIRST, LAST)[7]
+    early = write_backtest(home.lake, home.calendar, "early", "portfolio_x", "csi500", last, CONFIG)
+    whole = stored(home).set_index("date")
+    np.testing.assert_array_equal(early.daily["net_value"], whole["net_value"].iloc[:8])
+    assert len(early.trades["date"].unique()) == 2
+
+
+def test_empty_parts_keep_their_types(home, result):
+    assert len(result.delistings) == 0, "a stock is delisted in this range; choose another"
+    schema = home.lake.read(backtest_table("x", "delistings")).schema
+    assert schema.field("date").type == pa.date32()
+    assert schema.field("weight").type == pa.float64()
+
+
+def test_an_index_without_bars_is_named(home):
+    market = load_dense(home.lake, home.calendar, FIRST, LAST, BACKTEST_FIELDS)
+    with pytest.raises(MissingDataError, match=f"index_bar has no csi2000 from {FIRST}"):
+        benchmark_returns(home.lake, market, "csi2000")
+
+
+def test_an_index_with_a_hole_is_an_error_of_the_backtest(home, copy_of):
+    hole = copy_of(home, ["index_bar"])
+    hole.lake.path("index_bar", "2020-12-16").unlink()
+    with pytest.raises(MissingDataError, match="no benchmark return on 2020-12-16"):
+        write_backtest(hole.lake, hole.calendar, "x", "portfolio_x", "csi500", np.datetime64(LAST), CONFIG)

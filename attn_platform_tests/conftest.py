@@ -1,0 +1,20 @@
+"""Fixtures of the whole suite."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# How long one example takes says more about what else the machine does than about the code.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "ashare"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real A-share files, which lie beside the checkout and are no part of it."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data at {REAL_DATA}")
+    return REAL_DATA

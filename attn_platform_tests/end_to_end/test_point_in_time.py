@@ -1,0 +1,329 @@
+"""The point-in-time battery: what is known of T stays bit-identical when everything after T turns into noise.
+
+Two roads are run over the same range: one on the tiny market, one on the same market with noise after `KNOWN_UNTIL`.
+Each asset of the graph is compared on all keys that can be known on that day. A new asset with partitions joins by
+itself: its table has its name, and its partitions say which keys are known. One without partitions needs a line in
+`KNOWN_ROWS`, one that writes more than the table of its name a line in `BESIDE`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.factors import inputs, panel
+from attn_platform.factors.store import compute_session, family_table, write_families
+from attn_platform.orchestration.assets.factors import cross_sections
+from attn_platform.orchestration.assets.portfolios import previous_rebalance, resolve
+from attn_platform.orchestration.assets.predictions import prediction_table
+from attn_platform.orchestration.assets.reports import report_asset
+from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder
+from attn_platform.portfolio import weekly
+from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.studies.settings import Home
+from attn_platform.training import window_training
+from attn_platform.training.checkpoints import MANIFEST_FILE, WEIGHTS_FILE, load_checkpoint
+from attn_platform.training.window_training import samples_fingerprint, train_window, window_samples, write_predictions
+from attn_platform.training.windows import Window, window_of
+from attn_platform.universe import store as universe_store
+from attn_platform.universe.membership import selection_session
+from attn_platform.universe.store import ADJACENCY, UNIVERSE, write_adjacency, write_universe
+from attn_platform_tests.homes import (
+    FIRST_WINDOW,
+    KNOWN_UNTIL,
+    MODEL,
+    SECOND_WINDOW,
+    STRATEGY,
+    STUDY,
+    THIRD_WINDOW,
+    tiny_home,
+)
+
+T = KNOWN_UNTIL
+PANEL = panel.PANEL
+# Sessions after a prediction on which its realised return depends.
+REALISED = STUDY["evaluation_horizon"] + 1
+ROUNDING = 1e-12
+
+BESIDE = {portfolio_table(STRATEGY): (f"account_{STRATEGY}",)}
+"""Tables that an asset writes beside the one of its name, session by session."""
+
+KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
+    # One file of all that was ever announced: it differs by design. That nobody reads it early is what the rest shows.
+    "security": (),
+    "industry": (),
+    # A page about the whole range.
+    report_asset(STRATEGY): (),
+    figures_table(MODEL): ((sessions_table(MODEL), REALISED),),
+    backtest_table(STRATEGY): tuple((backtest_table(STRATEGY, part), 0) for part in (None, "trades", "holdings")),
+}
+"""Assets without partitions: their tables, and how many sessions before T the rows end that are known on T."""
+
+
+def all_assets() -> list[str]:
+    """Names of all assets of the graph, for which no data is needed."""
+    with TemporaryDirectory() as folder:
+        graph = build_defs(tiny_home(Path(folder))).resolve_asset_graph()
+        return sorted(key.to_user_string() for key in graph.get_all_asset_keys())
+
+
+def is_known(home: Home, definition: dg.PartitionsDefinition, key: str) -> bool:
+    """Whether all that the partition is made of is dated T or before."""
+    partitions = partitions_of(home)
+    if definition in (partitions.quarters, partitions.years):
+        return selection_session(home.calendar, key, "Q" if definition == partitions.quarters else "Y") <= T
+    if definition == partitions.windows:
+        return window_of(home.calendar, home.study.windows, key).valid_last <= T
+    assert definition in (partitions.sessions, partitions.rebalances), f"say which keys of {definition} are known on T"
+    return np.datetime64(key) <= T
+
+
+def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
+    """What the asset left for that key, by name of the file."""
+    if asset == checkpoint_asset(MODEL):
+        folder = checkpoint_folder(home, MODEL) / key
+        yield WEIGHTS_FILE, (folder / WEIGHTS_FILE).read_bytes()
+        yield MANIFEST_FILE, load_checkpoint(folder).manifest.fingerprint.encode()
+        return
+    for table in (asset, *BESIDE.get(asset, ())):
+        path = home.lake.path(table, key)
+        assert path.exists(), f"{asset}: no {path}; name its tables in BESIDE, or teach `contents` where it writes"
+        yield str(path.relative_to(home.lake.root)), path.read_bytes()
+
+
+def keys_in(home: Home, asset: str, definition: dg.PartitionsDefinition) -> list[str]:
+    """The asset's keys that the road has materialised."""
+    if asset == checkpoint_asset(MODEL):
+        return [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+    held = {str(day) for day in home.lake.sessions(asset)}
+    return [key for key in definition.get_partition_keys() if key in held]
+
+
+def differences(first: Home, second: Home, asset: str, keys: list[str]) -> list[str]:
+    """Files of the asset that are not the same, byte for byte."""
+    return [
+        name
+        for key in keys
+        for (name, own), (_, other) in zip(contents(first, asset, key), contents(second, asset, key), strict=True)
+        if own != other
+    ]
+
+
+@pytest.mark.parametrize("asset", all_assets())
+def test_what_is_known_of_t_does_not_change(road, noisy_home, asset):
+    definition = road.defs.resolve_asset_graph().get(dg.AssetKey(asset)).partitions_def
+    if definition is None:
+        for table, reach in KNOWN_ROWS[asset]:
+            # Sums over all columns of the market round differently where other stocks list later.
+            own, other = (known_rows(home, table, reach) for home in (road.home, noisy_home))
+            pd.testing.assert_frame_equal(own, other, rtol=ROUNDING, atol=ROUNDING)
+        return
+    keys = keys_in(road.home, asset, definition)
+    known = [key for key in keys if is_known(road.home, definition, key)]
+    later = [key for key in keys if key not in known]
+    assert known
+    assert differences(road.home, noisy_home, asset, known) == []
+    if later:  # the noise is there, and it gets through
+        assert differences(road.home, noisy_home, asset, later)
+
+
+def known_rows(home: Home, table: str, reach: int) -> pd.DataFrame:
+    """Rows of a table without partitions that are known on T; there must be some."""
+    data = home.lake.read(table).to_pandas()
+    rows = data[pd.to_datetime(data["date"]) <= pd.Timestamp(home.calendar.shift(T, -reach))]
+    assert 0 < len(rows) < len(data)
+    return rows
+
+
+def test_noise_is_in_every_raw_table(road, noisy_home):
+    """Static tables too: listings, delistings and moves into other industries are announced after T."""
+    for table in ("security", "industry"):
+        assert not road.home.lake.read(table).equals(noisy_home.lake.read(table))
+    last = road.home.last_session
+    own, other = (
+        set(home.lake.read("daily_bar", last, last)["symbol"].to_pylist()) for home in (road.home, noisy_home)
+    )
+    assert own - other, "no stock was delisted"
+    assert other - own, "no stock was listed"
+
+
+def tiny_window(home: Home, key: str) -> Window:
+    return window_of(home.calendar, home.study.windows, key)
+
+
+def samples(home: Home, window: Window) -> str:
+    labels = home.study.model(MODEL).labels
+    sets = window_samples(home.lake, home.calendar, PANEL, window, home.study.features, labels)
+    return samples_fingerprint(*sets)
+
+
+@pytest.mark.parametrize("key", [FIRST_WINDOW, SECOND_WINDOW])
+def test_labels_and_features_trained_on_do_not_change(road, noisy_home, key):
+    window = tiny_window(road.home, key)
+    assert window.valid_last <= T
+    assert samples(road.home, window) == samples(noisy_home, window)
+
+
+def test_labels_of_the_window_that_reaches_beyond_t_do_change(road, noisy_home):
+    window = tiny_window(road.home, THIRD_WINDOW)
+    assert window.train_last <= T < window.valid_last
+    assert samples(road.home, window) != samples(noisy_home, window)
+
+
+def test_raw_factors_of_t_straight_from_the_raw_tables_do_not_change(road, noisy_home):
+    """The road of `attn factors`, which reads no family table."""
+    families = panel.families_of(road.home.study.features)
+    own, other = (
+        compute_session(home.lake, home.calendar, families, T, home.study.factors) for home in (road.home, noisy_home)
+    )
+    assert own.keys() == other.keys()
+    for name, values in own.items():
+        assert values.tobytes() == other[name].tobytes(), name
+
+
+# The battery itself: each leak reads one session too far, at one place of the road, and must be found.
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A fault in one asset: how the code is made to look ahead, and how the asset's known keys are made with it."""
+
+    asset: str
+    inject: Callable[[pytest.MonkeyPatch], None]
+    remake: Callable[[Home], None]
+    key: str = str(T)
+
+
+def around_t(home: Home) -> np.ndarray:
+    return home.calendar.between(T, home.calendar.shift(T, 1))
+
+
+def factor_reads_the_next_close(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        inputs.FactorInputs,
+        "last_close",
+        property(lambda x: np.roll(x.field("close") * x.field("adj_factor"), -1, axis=0)),
+    )
+
+
+def panel_standardises_over_the_whole_run(patch: pytest.MonkeyPatch) -> None:
+    original = panel.preprocess_sessions
+    patch.setattr(panel, "preprocess_sessions", lambda raw, offsets, *rest: original(raw, offsets[[0, -1]], *rest))
+
+
+def lists_are_chosen_a_session_late(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        universe_store,
+        "selection_session",
+        lambda calendar, day, unit: calendar.shift(selection_session(calendar, day, unit), 1),
+    )
+
+
+def industries_are_those_of_the_next_session(patch: pytest.MonkeyPatch) -> None:
+    original = universe_store.industry_at
+    patch.setattr(
+        universe_store,
+        "industry_at",
+        lambda table, symbols, session, scheme: original(table, symbols, session + np.timedelta64(4, "D"), scheme),
+    )
+
+
+def train_a_session_too_far(home: Home) -> None:
+    window = tiny_window(home, SECOND_WINDOW)
+    model = home.study.model(MODEL)
+    train_window(
+        home.lake, home.calendar, PANEL, replace(window, valid_last=window.test_first), model.name, model.network,
+        model.labels, model.training, model.seeds, home.study.features, "", checkpoint_folder(home, MODEL) / window.key,
+    )  # fmt: skip
+
+
+def predictions_read_the_next_panel(patch: pytest.MonkeyPatch) -> None:
+    original = window_training.panel_cross_sections
+
+    def late(lake, table, first, last, features):
+        held = lake.sessions(table)
+        after = [held[np.searchsorted(held, day) + 1] for day in (first, last)]
+        return replace(original(lake, table, *after, features), sessions=held[(held >= first) & (held <= last)])
+
+    patch.setattr(window_training, "panel_cross_sections", late)
+
+
+def portfolio_knows_the_next_index_weights(patch: pytest.MonkeyPatch) -> None:
+    original = weekly._benchmark
+
+    def late(lake, index, session):
+        held = lake.sessions("index_weight")
+        return original(lake, index, held[np.searchsorted(held, session) + 1])
+
+    patch.setattr(weekly, "_benchmark", late)
+
+
+def remake_reversal(home: Home) -> None:
+    write_families(home.lake, home.calendar, ["reversal"], around_t(home), home.study.factors)
+
+
+def remake_panel(home: Home) -> None:
+    members, _ = cross_sections(home, around_t(home))
+    panel.write_panel(home.lake, around_t(home), members, home.study.features, home.study.preprocessing)
+
+
+def remake_predictions(home: Home) -> None:
+    write_predictions(
+        home.lake, home.calendar, PANEL, np.array([T]), home.study.windows, checkpoint_folder(home, MODEL),
+        home.study.features, prediction_table(MODEL),
+    )  # fmt: skip
+
+
+def remake_portfolio(home: Home) -> None:
+    strategy = resolve(home, home.study.strategy(STRATEGY))
+    before = previous_rebalance(partitions_of(home), T)
+    list(weekly.walk(home.lake, home.calendar, strategy, np.array([T]), before))
+
+
+def honest(patch: pytest.MonkeyPatch) -> None:
+    """No leak: what is made again must come out the same."""
+
+
+NEW_YEAR = "2021-01-01"
+LEAKS = {
+    "factor": Leak(family_table("reversal"), factor_reads_the_next_close, remake_reversal),
+    "panel": Leak(PANEL, panel_standardises_over_the_whole_run, remake_panel),
+    "universe": Leak(
+        UNIVERSE,
+        lists_are_chosen_a_session_late,
+        lambda home: write_universe(home.lake, home.calendar, [NEW_YEAR], home.study.universe),  # type: ignore[arg-type, return-value]
+        NEW_YEAR,
+    ),
+    "adjacency": Leak(
+        ADJACENCY,
+        industries_are_those_of_the_next_session,
+        lambda home: write_adjacency(home.lake, home.calendar, [NEW_YEAR], home.study.adjacency),  # type: ignore[arg-type, return-value]
+        NEW_YEAR,
+    ),
+    "training": Leak(checkpoint_asset(MODEL), honest, train_a_session_too_far, SECOND_WINDOW),
+    "prediction": Leak(prediction_table(MODEL), predictions_read_the_next_panel, remake_predictions),
+    "portfolio": Leak(portfolio_table(STRATEGY), portfolio_knows_the_next_index_weights, remake_portfolio),
+}
+
+
+@pytest.mark.parametrize("place", LEAKS)
+def test_battery_finds_a_leak_of_one_session(road, noisy_home, copy_of, monkeypatch, place):
+    leak = LEAKS[place]
+    own = (leak.asset, *BESIDE.get(leak.asset, ()), MODEL)
+    homes = copy_of(road.home, own, "known"), copy_of(noisy_home, own, "noisy")
+    if place != "training":
+        for home in homes:
+            leak.remake(home)
+        assert differences(*homes, leak.asset, [leak.key]) == []
+    leak.inject(monkeypatch)
+    for home in homes:
+        leak.remake(home)
+    assert differences(*homes, leak.asset, [leak.key])

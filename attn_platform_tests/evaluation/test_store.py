@@ -1,0 +1,148 @@
+"""The evaluation in the lake, against plain loops over predictions and prices."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from attn_platform.errors import MissingDataError
+from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.store import (
+    Predictions,
+    figures_table,
+    predicted_range,
+    sessions_table,
+    write_evaluation,
+)
+from attn_platform.market.lake import Lake, from_columns
+from attn_platform.training.labels import LabelConfig
+from attn_platform_tests.homes import linked
+
+FIRST, LAST, HORIZON = "2020-12-07", "2021-01-15", 3
+HORIZONS = ("3d", "5d")
+
+
+@pytest.fixture(scope="module")
+def home(raw_home, tmp_path_factory):
+    """Raw tables and forecasts: 3d knows a little of the future, 5d nothing."""
+    made = linked(raw_home, tmp_path_factory.mktemp("evaluation"))
+    rng = np.random.default_rng(4)
+    for session in made.calendar.between(FIRST, LAST):
+        listed = made.lake.read("daily_bar", session, session)["symbol"].to_numpy().astype(str)
+        symbols = np.sort(rng.choice(listed, 50, replace=False))
+        columns = {name: rng.standard_normal(50) for name in HORIZONS}
+        made.lake.write("forecast", from_columns({"date": np.full(50, session), "symbol": symbols, **columns}), session)
+    return made
+
+
+@pytest.fixture(scope="module")
+def predictions(home):
+    first, last = predicted_range(home.lake, "forecast")
+    return Predictions(home.lake, home.calendar, "forecast", LabelConfig(horizons=(3, 5)), first, last, HORIZON + 1)
+
+
+@pytest.fixture(scope="module")
+def figures(home, predictions):
+    return write_evaluation(home.lake, predictions, "model", HORIZONS, HORIZON, EvaluationConfig())
+
+
+@pytest.fixture(scope="module")
+def realised(home):
+    """(session, symbol) → return from the close of T+1 to that of T+4, where it was traded on both."""
+    bars = home.lake.read("daily_bar").to_pylist()
+    price = {(bar["date"], bar["symbol"]): bar["close"] * bar["adj_factor"] for bar in bars if not bar["is_suspended"]}
+    found = {}
+    for session in home.calendar.between(FIRST, LAST):
+        buy, sell = (home.calendar.shift(session, count).item() for count in (1, HORIZON + 1))
+        for symbol in home.lake.read("forecast", session, session)["symbol"].to_pylist():
+            if (buy, symbol) in price and (sell, symbol) in price:
+                found[session.item(), symbol] = price[sell, symbol] / price[buy, symbol] - 1
+    return found
+
+
+def test_correlations_are_those_of_scipy_session_by_session(home, figures, realised):
+    stored = home.lake.read(sessions_table("model")).to_pandas().set_index(["date", "horizon"])
+    sessions = home.calendar.between(FIRST, LAST)
+    assert len(stored) == len(HORIZONS) * len(sessions)
+    for horizon in HORIZONS:
+        rank_ics = []
+        for session in sessions:
+            rows = home.lake.read("forecast", session, session).to_pylist()
+            pairs = [
+                (row[horizon], realised[session.item(), row["symbol"]])
+                for row in rows
+                if (session.item(), row["symbol"]) in realised
+            ]
+            rank_ics.append(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+            found = stored.loc[(session.item(), horizon)]
+            assert found["rank_ic"] == pytest.approx(rank_ics[-1], abs=1e-12)
+            assert found["ic"] == pytest.approx(np.corrcoef(*zip(*pairs, strict=True))[0, 1], abs=1e-12)
+        row = figures.set_index("horizon").loc[horizon]
+        assert row["rank_ic_mean"] == pytest.approx(np.mean(rank_ics), abs=1e-12)
+        assert row["rank_icir"] == pytest.approx(np.mean(rank_ics) / np.std(rank_ics, ddof=1), rel=1e-9)
+
+
+def test_figures_are_stored_by_horizon(home, figures):
+    stored = home.lake.read(figures_table("model")).to_pandas()
+    pd.testing.assert_frame_equal(stored, figures)
+    assert stored["horizon"].tolist() == list(HORIZONS)
+
+
+def test_dense_predictions_stand_where_they_belong(home, predictions):
+    dense = predictions.dense("5d")
+    cells = 0
+    for session in home.calendar.between(FIRST, LAST):
+        row = dense[predictions.market.position(session)]
+        for record in home.lake.read("forecast", session, session).to_pylist():
+            assert row[np.searchsorted(predictions.market.symbols, record["symbol"])] == record["5d"]
+            cells += 1
+    assert np.isfinite(dense).sum() == cells
+    assert np.isnan(dense[predictions.market.position(LAST) + 1 :]).all()
+
+
+def test_returns_are_realised_or_missing(home, predictions, realised):
+    returns = predictions.returns(HORIZON)
+    dense = predictions.dense("3d")
+    for row, column in zip(*np.nonzero(np.isfinite(dense)), strict=True):
+        key = (predictions.market.sessions[row].item(), predictions.market.symbols[column])
+        assert returns[row, column] == pytest.approx(realised.get(key, np.nan), rel=1e-12, nan_ok=True)
+
+
+def test_returns_of_the_newest_sessions_are_not_known_yet(home, copy_of):
+    """The lake ends with the last prediction: nothing is read beyond it, and what is not known is missing."""
+    cut = copy_of(home, ["daily_bar"])
+    for session in cut.lake.sessions("daily_bar"):
+        if session > np.datetime64(LAST):
+            cut.lake.path("daily_bar", session).unlink()
+    first, last = predicted_range(cut.lake, "forecast")
+    newest = Predictions(cut.lake, cut.calendar, "forecast", LabelConfig(), first, last, HORIZON + 1)
+    assert str(newest.market.sessions[-1]) == LAST
+    returns = newest.returns(HORIZON)
+    assert np.isnan(returns[-HORIZON - 1 :]).all()
+    assert np.isfinite(returns[: -HORIZON - 1]).any(axis=1).all()
+
+
+def test_layers_are_held_from_the_session_after_the_signal(home, predictions):
+    """Two layers, formed every fifth session, bought a session later at the close and kept at equal weights."""
+    config = EvaluationConfig(layers=2)
+    found = predictions.layers("3d", config)
+    bars = home.lake.read("daily_bar").to_pylist()
+    close = {(bar["date"], bar["symbol"]): bar["close"] * bar["adj_factor"] for bar in bars}
+    sessions = predictions.market.sessions
+    forecasts = {session: home.lake.read("forecast", session, session).to_pylist() for session in sessions[:-4]}
+    top, net_value = None, 1.0
+    for row, session in enumerate(sessions):
+        bought = row - 2
+        if bought >= 0 and bought % 5 == 0 and sessions[bought] in forecasts:
+            ranked = sorted(forecasts[sessions[bought]], key=lambda record: -record["3d"])
+            top = [record["symbol"] for record in ranked[: len(ranked) // 2]]
+        if top is not None:
+            keys = [((session.item(), s), (sessions[row - 1].item(), s)) for s in top]
+            moves = [close[now] / close[before] - 1 for now, before in keys if now in close and before in close]
+            net_value *= 1 + np.mean(moves)
+        assert found.layers[row, 0] == pytest.approx(net_value, rel=1e-12)
+
+
+def test_a_table_without_predictions_is_named(tmp_path):
+    with pytest.raises(MissingDataError, match="the lake has no 'forecast'"):
+        predicted_range(Lake(tmp_path), "forecast")

@@ -1,0 +1,134 @@
+"""Tiny homes: every stage of the road in seconds, on a simulated market of some eighty stocks.
+
+Windows are 48 + 16 + 16 sessions, labels reach 3 and 5 sessions, two seeds train for three epochs. `KNOWN_UNTIL` is the
+day after which the point-in-time battery replaces everything. It is where reading one session too far always meets
+noise: a rebalance inside the first test range, the session of which the next quarter's universe and the next year's
+adjacency are chosen, and the last validation session of the second window.
+
+Packages whose tests need a home import the fixtures into their conftest. A home is made by the first test that asks for
+it; where the suite runs in several processes, one makes it, and the others wait and share it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from filelock import FileLock
+
+from attn_platform.market.simulation import SimulatedMarket
+from attn_platform.market.sources import SimulatedSource
+from attn_platform.studies.settings import Home, Settings, SourceConfig
+
+FIRST_SESSION, LAST_SESSION = "2019-07-01", "2021-02-05"
+FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW = "2020-12-10", "2021-01-04", "2021-01-26"
+KNOWN_UNTIL = np.datetime64("2020-12-31", "D")
+MODEL, STRATEGY = "tiny_network", "tiny_network_3d_5d"
+
+STUDY: dict[str, Any] = {
+    "name": "tiny",
+    "title": "Tiny study",
+    "windows": {"train": 48, "valid": 16, "test": 16, "first_test": FIRST_WINDOW},
+    "universe": {"top_share": 0.9},
+    "evaluation_horizon": 3,
+    "models": [
+        {
+            "name": MODEL,
+            "network": {"name": "multi_task_baseline"},
+            "labels": {"horizons": [3, 5]},
+            "training": {"learning_rate": 1e-3, "max_epochs": 3, "patience": 2, "threads": 1},
+            "seeds": [0, 1],
+        }
+    ],
+    "strategies": [{"name": STRATEGY, "model": MODEL, "horizon": "3d+5d", "styles": ["log_float_mv", "bp_lf"]}],
+}
+SIMULATED: dict[str, Any] = {
+    "kind": "simulated",
+    "description": "simulated market, tiny",
+    "simulation": {
+        "preset": "demo",
+        "start": FIRST_SESSION,
+        "initial_stocks": 80,
+        "events": {"listings_per_year": 30},
+    },
+}
+SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
+IMPORTED: dict[str, Any] = {"kind": "imported", "description": "files of a tiny market", "vendor": "contract"}
+
+DONE = "made"
+CopyOf = Callable[..., Home]
+
+
+def tiny_home(root: Path, source: dict[str, Any] | None = None, **study: Any) -> Home:
+    """A tiny home at `root` with its study beside it; `source` and parts of the `study` may be others."""
+    root.mkdir(parents=True, exist_ok=True)
+    file = root / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**STUDY, **study}), encoding="utf-8")
+    settings = Settings(
+        profile="tiny",
+        study=str(file),
+        source=SourceConfig.model_validate(source or SIMULATED),
+        first_session=FIRST_SESSION,
+        last_session=LAST_SESSION,
+    )
+    return Home(root, settings)
+
+
+def write_raw_tables(home: Home) -> None:
+    """The simulated market's tables over all sessions."""
+    config = home.settings.source.simulation
+    assert config is not None
+    sessions = home.calendar.between(home.first_session, home.last_session)
+    source = SimulatedSource(SimulatedMarket(config, sessions), home.lake, home.calendar)
+    for table in ("security", "industry"):
+        source.provide(table)
+    for table in SESSION_TABLES:
+        source.provide_sessions(table, sessions)
+
+
+def made_once(home: Home, make: Callable[[], object]) -> Home:
+    """The home after `make`, which one process runs."""
+    with FileLock(home.root.with_suffix(".lock")):
+        if not (home.root / DONE).exists():
+            make()
+            (home.root / DONE).touch()
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all processes of this run of the suite see."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def raw_home(shared_folder: Path) -> Home:
+    """A tiny home with its raw tables and nothing else."""
+    home = tiny_home(shared_folder / "raw")
+    return made_once(home, lambda: write_raw_tables(home))
+
+
+def linked(home: Home, root: Path, own: Sequence[str] = ()) -> Home:
+    """A home that shares what another one has, but for the tables named, which are its own to change."""
+    source = home.settings.source.model_dump(mode="json", exclude_none=True)
+    made = tiny_home(root, source)
+    for folder in (*home.lake.root.iterdir(), *home.checkpoints.glob("*")):
+        target = made.root / folder.relative_to(home.root)
+        target.parent.mkdir(exist_ok=True)
+        if folder.name in own:
+            # Files are replaced, never written to, so a link is as good as a copy.
+            shutil.copytree(folder, target, copy_function=os.link)
+        else:
+            target.symlink_to(folder, target_is_directory=True)
+    return made
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> CopyOf:
+    """Makes homes that are `linked` to a home, each under a name of its own."""
+    return lambda home, own=(), name="copy": linked(home, tmp_path / name, own)

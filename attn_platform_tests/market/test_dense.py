@@ -1,0 +1,125 @@
+"""Dense arrays against a pandas pivot of the same tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attn_platform.errors import CalendarError, MissingDataError
+from attn_platform.market.calendar import exchange_calendar
+from attn_platform.market.contract import TRADING_STATUSES
+from attn_platform.market.dense import STATUS_CODES, DenseMarket, load_dense
+from attn_platform.market.lake import Lake, days
+from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables
+
+CALENDAR = exchange_calendar()
+FIELDS = ("close", "vwap", "is_suspended", "trading_status", "pb_lf", "total_mv", "eps_fy1")
+
+
+def lake_of(root: Path, tables: dict[str, pa.Table]) -> Lake:
+    lake = Lake(root / "lake")
+    for name, data in tables.items():
+        if "date" in data.column_names:
+            lake.write_sessions(name, data, np.unique(days(data["date"])))
+        else:
+            lake.write(name, data)
+    return lake
+
+
+def pivot(data: pa.Table, field: str, market: DenseMarket) -> np.ndarray:
+    frame = data.to_pandas()
+    if field == "trading_status":
+        frame[field] = frame[field].map(TRADING_STATUSES.index)
+    wide = frame.assign(**{field: frame[field].astype(float)}).pivot_table(
+        index="date", columns="symbol", values=field, dropna=False, aggfunc=lambda cell: cell.iloc[0]
+    )
+    return wide.reindex(index=market.sessions.tolist(), columns=market.symbols).to_numpy(dtype=float)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_dense_fields_equal_a_pivot(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    tables = contract_tables()
+    status = data.draw(st.lists(st.sampled_from(TRADING_STATUSES), min_size=18, max_size=18))
+    tables["daily_bar"] = tables["daily_bar"].set_column(15, "trading_status", pa.array(status))
+    for name in ("daily_bar", "valuation", "consensus"):
+        kept = data.draw(st.lists(st.integers(0, 17), min_size=1, unique=True).map(sorted))
+        tables[name] = tables[name].take(pa.array(kept))
+    first, last = sorted(data.draw(st.lists(st.sampled_from(SESSIONS), min_size=2, max_size=2)))
+    bars = tables["daily_bar"].to_pandas().astype({"date": str})
+    inside = bars[bars["date"].between(first, last)]
+    lake = lake_of(tmp_path_factory.mktemp("dense"), tables)
+    if inside.empty:
+        with pytest.raises(MissingDataError, match=f"no table 'daily_bar' from {first} to {last}"):
+            load_dense(lake, CALENDAR, first, last, FIELDS)
+        return
+    market = load_dense(lake, CALENDAR, first, last, FIELDS)
+    assert market.sessions.tolist() == CALENDAR.between(first, last).tolist()
+    assert market.symbols.tolist() == sorted(inside["symbol"].unique())
+    assert market.shape == (len(market.sessions), len(market.symbols))
+    for field in FIELDS:
+        table = next(data for data in tables.values() if field in data.column_names)
+        assert market[field].dtype == np.float64
+        np.testing.assert_array_equal(market[field], pivot(table, field, market), err_msg=field)
+
+
+def test_chosen_symbols_are_the_columns_known_or_not(tmp_path: Path) -> None:
+    tables = contract_tables()
+    wanted = np.array(["000002.SZ", "600000.SH"])
+    market = load_dense(lake_of(tmp_path, tables), CALENDAR, SESSIONS[0], SESSIONS[-1], ("close",), wanted)
+    assert market.symbols.tolist() == wanted.tolist()
+    assert np.isnan(market["close"][:, 0]).all()
+    np.testing.assert_allclose(market["close"][:, 1], 12.0 + 0.1 * np.arange(6))
+
+
+def test_sessions_without_a_file_are_missing(tmp_path: Path) -> None:
+    tables = contract_tables()
+    later = [day >= "2021" for day in tables["valuation"]["date"].cast(pa.string()).to_pylist()]
+    lake = lake_of(tmp_path, tables | {"valuation": tables["valuation"].filter(pa.array(later))})
+    # The table begins inside the range, and after it.
+    market = load_dense(lake, CALENDAR, SESSIONS[0], SESSIONS[-1], ("close", "pb_lf"))
+    assert np.isnan(market["pb_lf"]).all(axis=1).tolist() == [True] * 3 + [False] * 3
+    assert np.isnan(load_dense(lake, CALENDAR, SESSIONS[0], SESSIONS[2], ("close", "pb_lf"))["pb_lf"]).all()
+
+
+def test_a_field_of_an_absent_table_is_left_out(tmp_path: Path) -> None:
+    tables = contract_tables()
+    del tables["consensus"]
+    market = load_dense(lake_of(tmp_path, tables), CALENDAR, SESSIONS[0], SESSIONS[-1], ("close", "eps_fy1"))
+    assert set(market.fields) == {"close"}
+    with pytest.raises(MissingDataError, match="field 'eps_fy1' was not loaded or its table is absent"):
+        market["eps_fy1"]
+
+
+def test_an_empty_lake_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match=r"no table 'daily_bar' .*materialise or import it first"):
+        load_dense(Lake(tmp_path), CALENDAR, SESSIONS[0], SESSIONS[-1], ("close",))
+
+
+def test_rows_on_a_day_that_is_no_session_are_not_put_on_another(tmp_path: Path) -> None:
+    tables = contract_tables()
+    lake = lake_of(tmp_path, tables)
+    frame = tables["daily_bar"].slice(0, 3).to_pandas().assign(date=pd.Timestamp("2021-01-02").date())
+    lake.write("daily_bar", pa.Table.from_pandas(frame, schema=tables["daily_bar"].schema), "2021-01-02")
+    with pytest.raises(CalendarError, match="2021-01-02 is no session"):
+        load_dense(lake, CALENDAR, SESSIONS[0], SESSIONS[-1], ("close",))
+
+
+def test_rows_of_a_dense_market(tmp_path: Path) -> None:
+    market = load_dense(lake_of(tmp_path, contract_tables()), CALENDAR, SESSIONS[0], SESSIONS[-1], FIELDS)
+    part = market.rows(slice(2, 4))
+    assert part.sessions.astype(str).tolist() == list(SESSIONS[2:4])
+    np.testing.assert_array_equal(part["close"], market["close"][2:4])
+    assert np.shares_memory(part["close"], market["close"])
+    assert part.position("2021-01-04") == 1
+    for absent in ("2020-12-30", "2021-01-05", "2021-01-02"):
+        with pytest.raises(MissingDataError, match=f"session {absent} was not loaded"):
+            part.position(absent)
+
+
+def test_statuses_are_numbered_in_the_order_of_the_contract() -> None:
+    assert STATUS_CODES == {"normal": 0.0, "st": 1.0, "star_st": 2.0, "delisting": 3.0}

@@ -1,0 +1,167 @@
+"""Partitions of the studies, 2011 to 2023: their counts, their keys, and what each key is made from.
+
+Expected keys come from the calendar alone; the published windows (AI-69, AI-55) are those of the studies' tables.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import numpy as np
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from attn_platform.market.calendar import exchange_calendar
+from attn_platform.orchestration.partitions import TIMEZONE, build_partitions
+from attn_platform.training.windows import WindowConfig
+from attn_platform.universe.membership import selection_session
+
+FIRST, LAST = np.datetime64("2002-01-04"), np.datetime64("2023-07-31")
+XGBOOST = WindowConfig(train=1260, valid=252)
+
+
+@pytest.fixture(scope="module")
+def calendar():
+    return exchange_calendar()
+
+
+@pytest.fixture(scope="module")
+def partitions(calendar):
+    return build_partitions(calendar, FIRST, LAST, WindowConfig(), 5)
+
+
+@pytest.fixture(scope="module")
+def tested(calendar):
+    """The 3,056 sessions that AI-69 tests on."""
+    return calendar.between("2011-01-04", "2023-07-31")
+
+
+def keys_at(definition: dg.PartitionsDefinition, moment: str) -> list[str]:
+    """Keys that exist at a moment of the exchange's day."""
+    at = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(TIMEZONE))
+    with partition_loading_context(effective_dt=at):
+        return list(definition.get_partition_keys())
+
+
+def upstream(mapping, downstream: dg.PartitionsDefinition, keys: str | list[str], upstream_definition) -> list[str]:
+    """Keys of `upstream_definition` that the downstream keys are made from."""
+    subset = downstream.empty_subset().with_partition_keys([keys] if isinstance(keys, str) else keys)
+    result = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, downstream, upstream_definition)
+    assert not result.required_but_nonexistent_subset.get_partition_keys()
+    return sorted(result.partitions_subset.get_partition_keys())
+
+
+def test_counts_of_the_studies(partitions, calendar, tested):
+    assert len(tested) == 3_056
+    keys = partitions.sessions.get_partition_keys()
+    assert keys == [str(day) for day in calendar.between(FIRST, LAST)]
+    assert sum(key >= "2011-01-04" for key in keys) == 3_056
+    assert len(partitions.windows.get_partition_keys()) == 25
+    assert len(partitions.rebalances.get_partition_keys()) == 612
+    assert len(partitions.quarters.get_partition_keys()) == 4 * 20 + 3
+    assert len(partitions.years.get_partition_keys()) == 21
+
+
+def test_keys_lie_on_the_grids(partitions, tested):
+    assert partitions.windows.get_partition_keys() == [str(day) for day in tested[::126]]
+    assert partitions.windows.get_partition_keys()[:2] == ["2011-01-04", "2011-07-12"]
+    assert partitions.rebalances.get_partition_keys() == [str(day) for day in tested[::5]]
+
+
+@pytest.mark.parametrize(
+    ("config", "length", "first_window", "second_window"),
+    [
+        (WindowConfig(), 1512 + 504, ("2002-09-10", "2010-12-31"), ("2003-03-25", "2011-07-11")),
+        (XGBOOST, 1260 + 252, ("2004-10-18", "2010-12-31"), ("2005-04-22", "2011-07-11")),
+    ],
+)
+def test_checkpoint_is_made_from_exactly_train_and_validation(calendar, config, length, first_window, second_window):
+    partitions = build_partitions(calendar, FIRST, LAST, config, 5)
+    sessions = partitions.sessions.get_partition_keys()
+    found = {}
+    for key in partitions.windows.get_partition_keys():
+        at = sessions.index(key)
+        found[key] = upstream(partitions.samples_of_window, partitions.windows, key, partitions.sessions)
+        assert found[key] == sessions[at - length : at]
+    assert (found["2011-01-04"][0], found["2011-01-04"][-1]) == first_window
+    assert (found["2011-07-12"][0], found["2011-07-12"][-1]) == second_window
+
+
+def test_prediction_is_made_from_the_one_window_that_tests_its_session(partitions, tested):
+    """All sessions of a window together and its first and last one alone: those between lie between."""
+    for number, window in enumerate(partitions.windows.get_partition_keys()):
+        sessions = [str(day) for day in tested[number * 126 : (number + 1) * 126]]
+        for keys in (sessions, sessions[0], sessions[-1]):
+            found = upstream(partitions.window_of_session, partitions.sessions, keys, partitions.windows)
+            assert found == [window]
+
+
+def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions):
+    weeks = partitions.rebalances.get_partition_keys()
+    same_day = dg.TimeWindowPartitionMapping()
+    assert upstream(partitions.previous, partitions.rebalances, weeks, partitions.rebalances) == weeks[:-1]
+    assert upstream(partitions.previous, partitions.rebalances, weeks[0], partitions.rebalances) == []
+    for at in (1, *range(2, 612, 61)):
+        assert upstream(same_day, partitions.rebalances, weeks[at], partitions.sessions) == [weeks[at]]
+        found = upstream(partitions.previous, partitions.rebalances, weeks[at], partitions.rebalances)
+        assert found == [weeks[at - 1]]
+
+
+def test_families_are_made_from_their_look_back(partitions):
+    sessions = partitions.sessions.get_partition_keys()
+    found = upstream(partitions.back(63), partitions.sessions, sessions[1000], partitions.sessions)
+    assert found == sessions[1000 - 63 : 1001]
+    at_the_start = upstream(partitions.back(63), partitions.sessions, sessions[10], partitions.sessions)
+    assert at_the_start == sessions[:11]
+
+
+def test_lists_are_made_from_the_sessions_before_their_period(partitions, calendar):
+    """The 252 sessions up to the selection for a quarter, the session of selection for a year; none of the period."""
+    for key in partitions.quarters.get_partition_keys():
+        found = upstream(partitions.sessions_before_quarter, partitions.quarters, key, partitions.sessions)
+        at = selection_session(calendar, key, "Q")
+        needed = calendar.between(max(FIRST, calendar.shift(at, -251)), at)
+        assert found[-1] == str(at)
+        assert set(map(str, needed)) <= set(found)
+    for key in partitions.years.get_partition_keys():
+        found = upstream(partitions.sessions_before_year, partitions.years, key, partitions.sessions)
+        assert found[-1] == str(selection_session(calendar, key, "Y"))
+        assert found[-1] < key
+
+
+def test_lists_hold_for_the_sessions_of_their_period(partitions):
+    quarters, years = set(partitions.quarters.get_partition_keys()), set(partitions.years.get_partition_keys())
+    mapping = dg.TimeWindowPartitionMapping()
+    for key in partitions.sessions.get_partition_keys()[300::97]:
+        quarter = f"{key[:4]}-{(int(key[5:7]) - 1) // 3 * 3 + 1:02d}-01"
+        assert {quarter, f"{key[:4]}-01-01"} <= quarters | years
+        assert upstream(mapping, partitions.sessions, key, partitions.quarters) == [quarter]
+        assert upstream(mapping, partitions.sessions, key, partitions.years) == [f"{key[:4]}-01-01"]
+
+
+def test_a_session_is_a_key_once_its_day_is_over(partitions):
+    for definition in (partitions.sessions, partitions.rebalances, partitions.windows):
+        assert keys_at(definition, "2011-01-04T23:59:59")[-1:] != ["2011-01-04"]
+        assert keys_at(definition, "2011-01-05T00:00:01")[-1] == "2011-01-04"
+    assert keys_at(partitions.sessions, "2011-01-09T12:00:00")[-1] == "2011-01-07"  # a Sunday
+
+
+def test_a_period_is_a_key_from_its_first_day(partitions):
+    assert keys_at(partitions.quarters, "2011-03-31T23:59:59")[-1] == "2011-01-01"
+    assert keys_at(partitions.quarters, "2011-04-01T00:00:01")[-1] == "2011-04-01"
+    assert keys_at(partitions.years, "2010-12-31T23:59:59")[-1] == "2010-01-01"
+    assert keys_at(partitions.years, "2011-01-01T00:00:01")[-1] == "2011-01-01"
+
+
+def test_no_key_lies_beyond_the_data(partitions):
+    for definition in (partitions.sessions, partitions.rebalances, partitions.windows):
+        assert keys_at(definition, "2030-01-01T00:00:00")[-1] <= "2023-07-31"
+    assert keys_at(partitions.quarters, "2030-01-01T00:00:00")[-1] == "2023-07-01"
+    assert keys_at(partitions.years, "2030-01-01T00:00:00")[-1] == "2023-01-01"
+
+
+def test_holidays_are_no_keys(partitions):
+    """Weekdays on which the exchange was closed, the unscheduled ones among them."""
+    keys = set(partitions.sessions.get_partition_keys())
+    for holiday in ("2015-09-03", "2015-09-04", "2020-01-31", "2012-01-23", "2011-01-03"):
+        assert holiday not in keys

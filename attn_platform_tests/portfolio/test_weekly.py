@@ -1,0 +1,269 @@
+"""The weekly walk: what is held, what each week knows, and the chain that ties the weeks together."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.simulator import run_backtest
+from attn_platform.errors import MissingDataError, PortfolioError
+from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.market.dense import load_dense
+from attn_platform.market.lake import Lake, from_columns
+from attn_platform.portfolio.constraints import violations
+from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioLimits
+from attn_platform.portfolio.weekly import (
+    Strategy,
+    load_account,
+    load_portfolio,
+    load_target,
+    stale_weeks,
+    strategy_of,
+    style_exposure,
+    target_weights,
+    trades,
+    walk,
+)
+from attn_platform_tests.homes import linked
+
+FIRST, LAST = "2020-12-10", "2021-02-03"
+STRATEGY = Strategy(
+    name="walker",
+    predictions="forecast",
+    horizon="10d",
+    benchmark="csi500",
+    limits=PortfolioLimits(stock_deviation=0.05, industry_deviation=0.05, style_deviation=0.5, turnover=0.3),
+    styles=("log_float_mv", "bp_lf"),
+    industry_scheme="citic_l1",
+    preprocessing=PreprocessingConfig(),
+    backtest=BacktestConfig(),
+)
+
+
+@pytest.fixture(scope="module")
+def home(raw_home, tmp_path_factory):
+    """Raw tables and random forecasts of some sixty stocks, every week others."""
+    made = linked(raw_home, tmp_path_factory.mktemp("weeks"))
+    rng = np.random.default_rng(8)
+    for session in made.calendar.between(FIRST, LAST)[::5]:
+        listed = made.lake.read("daily_bar", session, session)["symbol"].to_numpy().astype(str)
+        symbols = np.sort(rng.choice(listed, 60, replace=False))
+        columns = {"date": np.full(60, session), "symbol": symbols, "10d": rng.standard_normal(60)}
+        made.lake.write("forecast", from_columns(columns), session)
+    return made
+
+
+@pytest.fixture(scope="module")
+def sessions(home):
+    return home.lake.sessions("forecast")
+
+
+@pytest.fixture(scope="module")
+def weeks(home, sessions):
+    return list(walk(home.lake, home.calendar, STRATEGY, sessions, None))
+
+
+def stored(lake: Lake, table: str, session) -> bytes:
+    return lake.path(table, session).read_bytes()
+
+
+def test_a_week_starts_from_what_a_backtest_holds(home, sessions, weeks):
+    """The backtest of all earlier targets, run afresh to each rebalance, ends in the same account."""
+    market = load_dense(home.lake, home.calendar, sessions[0], sessions[-1], BACKTEST_FIELDS)
+    targets = {
+        week.session: pd.Series(week.solution.weights, index=week.problem.symbols)[week.solution.weights > 0]
+        for week in weeks
+    }
+    flat = np.zeros(len(market.sessions))
+    for at, week in enumerate(weeks[1:], start=1):
+        earlier = {weeks[before].session: targets[weeks[before].session] for before in range(at)}
+        result = run_backtest(earlier, market, flat, STRATEGY.backtest, until=week.session)
+        assert result.account.to_record() == week.account.to_record()
+        held = week.account.weights()
+        assert result.account.weights().equals(held)
+        problem_held = pd.Series(week.problem.held, index=week.problem.symbols)
+        assert problem_held[problem_held > 0].to_dict() == held[held > 0].to_dict()
+        target = targets[weeks[at - 1].session]
+        assert abs(held.reindex(target.index, fill_value=0) - target).max() > 1e-4, "nothing has drifted"
+
+
+def test_the_first_week_starts_in_cash(weeks):
+    first = weeks[0]
+    assert first.problem.previous is None
+    assert first.account.cash == first.account.equity == STRATEGY.backtest.initial_capital
+    assert first.solution.turnover is None
+    assert first.origin == ""
+    assert all(week.problem.previous is not None for week in weeks[1:])
+
+
+def test_weights_keep_every_limit(home, weeks):
+    statuses = {week.solution.status for week in weeks}
+    assert "optimal" in statuses
+    for week in weeks:
+        target = load_target(home.lake, STRATEGY, week.session)
+        weights = target.reindex(week.problem.symbols, fill_value=0.0).to_numpy()
+        excess = violations(week.problem, STRATEGY.limits, weights)
+        relaxed = {relaxation.limit for relaxation in week.solution.relaxations}
+        assert {name for name, value in excess.items() if value > TOLERANCE} <= relaxed
+
+
+def test_a_week_knows_forecasts_members_and_holdings_of_its_day(home, weeks):
+    week = weeks[3]
+    session = week.session
+    forecasts = home.lake.read("forecast", session, session).to_pandas().set_index("symbol")["10d"]
+    index = home.lake.read("index_weight", session, session).to_pandas()
+    members = index[index["index"] == "csi500"].set_index("symbol")["weight"]
+    bars = home.lake.read("daily_bar", session, session).to_pandas().set_index("symbol")
+    held = week.account.weights()
+    assert week.problem.symbols.tolist() == sorted({*forecasts.index, *members.index, *held.index})
+    for symbol, score, benchmark, tradable in zip(
+        week.problem.symbols, week.problem.score, week.problem.benchmark, week.problem.tradable, strict=True
+    ):
+        assert score == forecasts[symbol] if symbol in forecasts else np.isnan(score)
+        assert benchmark == members.get(symbol, 0.0)
+        assert tradable == (symbol in bars.index and not bars.loc[symbol, "is_suspended"])
+    industry = home.lake.read("industry").to_pandas()
+    for symbol, code in zip(week.problem.symbols, week.problem.industry, strict=True):
+        rows = industry[(industry["symbol"] == symbol) & (industry["in_date"] <= session.item())]
+        rows = rows[rows["out_date"].isna() | (rows["out_date"] > session.item())]
+        assert week.industry(code) == (rows["name"].item() if len(rows) else "unknown")
+
+
+def test_styles_are_winsorised_z_scores_over_the_weeks_stocks(home, weeks):
+    week = weeks[2]
+    values = home.lake.read("valuation", week.session, week.session).to_pandas().set_index("symbol")
+    raw = {
+        "log_float_mv": np.log(values["float_mv"]).reindex(week.problem.symbols).to_numpy(),
+        "bp_lf": (1 / values["pb_lf"]).reindex(week.problem.symbols).to_numpy(),
+    }
+    for name, numbers in raw.items():
+        known = ~np.isnan(numbers)
+        median = np.median(numbers[known])
+        reach = 5 * np.median(abs(numbers[known] - median))
+        clipped = np.clip(numbers[known], median - reach, median + reach)
+        expected = np.zeros(len(numbers))  # a missing exposure counts as the average stock
+        expected[known] = (clipped - clipped.mean()) / clipped.std()
+        np.testing.assert_allclose(week.problem.styles[name], expected, atol=1e-12)
+
+
+def test_style_of_a_worthless_float_or_book_is_missing():
+    today = {"float_mv": np.array([1e9, 0.0, 2e9, np.nan]), "pb_lf": np.array([2.0, np.nan, 0.0, 4.0])}
+    for name, missing in (("log_float_mv", [1, 3]), ("bp_lf", [1, 2])):
+        z = style_exposure(name, today, PreprocessingConfig())
+        assert np.flatnonzero(np.isnan(z)).tolist() == missing
+
+
+@pytest.mark.parametrize("pieces", [[3, 9], [1, 1, 10]])
+def test_walking_in_pieces_is_walking_in_one_go(home, sessions, weeks, copy_of, pieces):
+    again = copy_of(home, [STRATEGY.portfolio_table, STRATEGY.account_table])
+    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+        for session in sessions:
+            again.lake.path(table, session).unlink()
+    start, previous = 0, None
+    for count in pieces:
+        chosen = sessions[start : start + count]
+        assert len(list(walk(again.lake, again.calendar, STRATEGY, chosen, previous))) == len(chosen)
+        start, previous = start + count, chosen[-1]
+    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+        for session in sessions[:start]:
+            assert stored(again.lake, table, session) == stored(home.lake, table, session)
+
+
+def test_a_gap_in_the_chain_names_the_missing_week(home, sessions, weeks, copy_of):
+    gap = copy_of(home, [STRATEGY.portfolio_table, STRATEGY.account_table])
+    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+        gap.lake.path(table, sessions[4]).unlink()
+    with pytest.raises(PortfolioError, match=f"walker has no portfolio of {sessions[4]}"):
+        list(walk(gap.lake, gap.calendar, STRATEGY, sessions[5:6], sessions[4]))
+    with pytest.raises(PortfolioError, match=str(sessions[4])):
+        load_portfolio(gap.lake, STRATEGY, sessions[4])
+
+
+def test_an_index_without_weights_is_named(home, sessions, weeks, copy_of):
+    other = replace(STRATEGY, benchmark="csi2000")
+    with pytest.raises(MissingDataError, match=f"no weights of csi2000 on {sessions[1]}"):
+        list(walk(home.lake, home.calendar, other, sessions[1:2], sessions[0]))
+
+
+def test_nothing_after_the_week_is_read(home, sessions, weeks, copy_of):
+    """With every later raw file gone, and the industries announced later too, the week comes out the same."""
+    at = sessions[4]
+    tables = ("daily_bar", "valuation", "index_weight", "forecast", STRATEGY.portfolio_table, STRATEGY.account_table)
+    cut = copy_of(home, tables)
+    for table in tables:
+        for session in cut.lake.sessions(table):
+            if session > at:
+                cut.lake.path(table, session).unlink()
+    list(walk(cut.lake, cut.calendar, STRATEGY, sessions[4:5], sessions[3]))
+    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+        assert stored(cut.lake, table, at) == stored(home.lake, table, at)
+
+
+def test_stored_weeks_can_be_read_back(home, weeks):
+    for week in weeks:
+        assert load_account(home.lake, STRATEGY, week.session).to_record() == week.account.to_record()
+        positive = week.solution.weights > 0
+        expected = dict(zip(week.problem.symbols[positive], week.solution.weights[positive], strict=True))
+        assert load_target(home.lake, STRATEGY, week.session).to_dict() == expected
+        record = home.lake.read(STRATEGY.account_table, week.session, week.session).to_pylist()[0]
+        assert record["status"] == week.solution.status
+        assert json.loads(record["relaxed"]) == week.relaxed()
+        assert (record["turnover"] is None) == (week.solution.turnover is None)
+        assert record["equity"] == week.account.equity
+
+
+def test_portfolio_is_shown_largest_first(home, weeks):
+    frame = load_portfolio(home.lake, STRATEGY, weeks[2].session)
+    assert frame["weight"].is_monotonic_decreasing
+    assert frame["weight"].sum() == pytest.approx(1, abs=1e-6)
+    assert (frame["weight"] > 0).all()
+
+
+def test_trades_lead_from_what_is_held_to_the_target(home, weeks):
+    for week in weeks[:3]:
+        frame = trades(home.lake, STRATEGY, week.session).set_index("symbol")
+        target = load_target(home.lake, STRATEGY, week.session)
+        held = week.account.weights()
+        after = held.add(frame["weight_change"], fill_value=0.0)
+        assert after[after.abs() > 1e-12].to_dict() == pytest.approx(target.to_dict())
+        assert (frame["amount"] == frame["weight_change"].abs() * week.account.equity).all()
+        assert frame["amount"].is_monotonic_decreasing
+        assert (frame["side"] == np.where(frame["weight_change"] > 0, "buy", "sell")).all()
+
+
+def test_weeks_after_an_overwritten_one_are_stale(home, sessions, weeks, copy_of):
+    changed = copy_of(home, ["forecast", STRATEGY.portfolio_table, STRATEGY.account_table])
+    assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[0])) == 0
+    list(walk(changed.lake, changed.calendar, STRATEGY, sessions[3:4], sessions[2]))
+    assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[0])) == 0, "the same week again is the same week"
+
+    forecasts = changed.lake.read("forecast", sessions[3], sessions[3]).to_pandas()
+    flipped = {"date": np.full(len(forecasts), sessions[3]), "symbol": forecasts["symbol"].to_numpy(dtype=str)}
+    changed.lake.write("forecast", from_columns({**flipped, "10d": -forecasts["10d"].to_numpy()}), sessions[3])
+    list(walk(changed.lake, changed.calendar, STRATEGY, sessions[3:4], sessions[2]))
+    for since in (sessions[0], sessions[3]):
+        assert stale_weeks(changed.lake, STRATEGY.name, since).tolist() == sessions[4:].tolist()
+    assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[-1])) == 0
+
+    list(walk(changed.lake, changed.calendar, STRATEGY, sessions[4:6], sessions[3]))
+    assert stale_weeks(changed.lake, STRATEGY.name, sessions[0]).tolist() == sessions[6:].tolist()
+    list(walk(changed.lake, changed.calendar, STRATEGY, sessions[6:], sessions[5]))
+    assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[0])) == 0
+
+
+def test_names_of_tables():
+    assert (STRATEGY.portfolio_table, STRATEGY.account_table) == ("portfolio_walker", "account_walker")
+    assert strategy_of("portfolio_portfolio_x") == "portfolio_x"
+
+
+def test_an_unknown_industry_has_no_name(weeks):
+    assert weeks[0].industry(UNKNOWN_INDUSTRY) == "unknown"
+
+
+def test_target_weights_leave_out_what_is_not_wanted():
+    frame = pd.DataFrame({"symbol": ["000001.SZ", "000002.SZ", "000003.SZ"], "weight": [0.4, 0.0, 0.6]})
+    assert target_weights(frame).to_dict() == {"000001.SZ": 0.4, "000003.SZ": 0.6}

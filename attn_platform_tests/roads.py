@@ -1,0 +1,72 @@
+"""The road, run once: on the tiny market, and on the same market with noise after `KNOWN_UNTIL`.
+
+Packages whose tests need it import the fixtures into their conftest, beside those of `homes`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, open_instance
+from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.settings import HOME_VARIABLE, Home
+from attn_platform_tests.end_to_end.noise import replace_after
+from attn_platform_tests.homes import IMPORTED, KNOWN_UNTIL, made_once, tiny_home
+
+NOISE_SEED = 7
+
+
+@dataclass(frozen=True)
+class Road:
+    """A home after the whole road, its definitions, and the instance that recorded the runs."""
+
+    home: Home
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+
+
+def run_road(home: Home, instance: dg.DagsterInstance) -> dg.Definitions:
+    """Every stage of the road over all test windows, in this process; returns the definitions that ran."""
+    defs, partitions = build_defs(home), partitions_of(home)
+    for stage in plan(home, partitions, partitions.windows.get_partition_keys()):
+        run_stage(defs, instance, stage)
+    return defs
+
+
+@contextmanager
+def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The home's own instance, with the environment left as it was for other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (HOME_VARIABLE, DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE):
+            patch.delenv(name, raising=False)
+            patch.setenv(name, "")
+        instance = open_instance(home)
+    with instance:
+        yield instance
+
+
+@pytest.fixture(scope="session")
+def road(shared_folder: Path) -> Iterator[Road]:
+    """The simulated market, in an instance on disk as `attn run` makes it."""
+    home = tiny_home(shared_folder / "road")
+    with instance_of(home) as instance:
+        made_once(home, lambda: run_road(home, instance))
+        yield Road(home, build_defs(home), instance)
+
+
+@pytest.fixture(scope="session")
+def noisy_home(road: Road, shared_folder: Path) -> Home:
+    """After the road on the same raw tables up to `KNOWN_UNTIL` and noise after it, imported."""
+    home = tiny_home(shared_folder / "noisy", IMPORTED)
+
+    def make() -> None:
+        replace_after(road.home.lake, home.lake, home.calendar, KNOWN_UNTIL, NOISE_SEED)
+        with dg.DagsterInstance.ephemeral() as instance:
+            run_road(home, instance)
+
+    return made_once(home, make)

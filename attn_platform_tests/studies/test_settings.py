@@ -1,0 +1,194 @@
+"""A home's settings: profiles, round trips, files that a user edits, and what an import makes of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from attn_platform.errors import CalendarError, ConfigurationError
+from attn_platform.market.calendar import exchange_calendar
+from attn_platform.market.vendors import ImportReport
+from attn_platform.studies.settings import (
+    PROFILE_VARIABLE,
+    SETTINGS_FILE,
+    Home,
+    Settings,
+    SourceConfig,
+    available_profiles,
+    imported_settings,
+    profile_settings,
+)
+from attn_platform.training.windows import window_keys
+from attn_platform_tests.market.test_dense import lake_of
+from attn_platform_tests.market.vendor_files import contract_tables, tree
+
+IMPORTED = SourceConfig(kind="imported", description="files", vendor="contract", absent_tables={"consensus": "none"})
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATTN_HOME", raising=False)
+    monkeypatch.delenv(PROFILE_VARIABLE, raising=False)
+
+
+def edited(root: Path, **entries: Any) -> Path:
+    """A home whose settings a user has written."""
+    content = {"profile": "mine", "source": {"kind": "imported"}, "first_session": "2020-01-02", **entries}
+    (root / SETTINGS_FILE).write_text(yaml.safe_dump(content), encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("profile", available_profiles())
+def test_every_profile_holds_together(profile: str, tmp_path: Path) -> None:
+    home = Home(tmp_path, profile_settings(profile))
+    assert home.settings.profile == profile
+    assert home.settings.source.kind == "simulated"
+    simulation = home.settings.source.simulation
+    assert np.datetime64(simulation.start) <= home.first_session
+    assert home.first_session < home.last_session
+    # The data reach back far enough for the training range of the first test window.
+    windows = home.study.windows
+    before = home.calendar.between(home.first_session, windows.first_test)
+    assert len(before) > windows.train + windows.valid
+    assert window_keys(home.calendar, windows, home.last_session)
+
+
+def test_the_profiles_are_demo_and_study() -> None:
+    assert available_profiles() == ("demo", "study")
+    with pytest.raises(ConfigurationError, match="there is no profile 'big'; there are demo, study"):
+        profile_settings("big")
+
+
+def test_the_demo_shortens_training_of_every_model_of_any_study(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    model = {"network": {"name": "multi_task_baseline"}, "labels": {"horizons": [10]}}
+    models = [{"name": "one", **model}, {"name": "two", **model}]
+    strategies = [{"name": "weekly", "model": "two", "horizon": "10d"}]
+    content = {"name": "mine", "title": "Mine", "models": models, "strategies": strategies}
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    home = Home(tmp_path, profile_settings("demo", str(file)))
+    assert [model.name for model in home.study.models] == ["one", "two"]
+    assert {model.training.max_epochs for model in home.study.models} == {30}
+    assert home.study.windows.train == 504
+
+
+def test_settings_survive_a_round_trip(tmp_path: Path) -> None:
+    for settings in (
+        profile_settings("demo", changes={"benchmark": "csi1000", "backtest": {"cost_per_side": None}}),
+        Settings(source=IMPORTED, first_session="2020-01-02", calendar_file="日历.txt"),
+    ):
+        home = Home(tmp_path / settings.profile, settings)
+        home.save()
+        assert Home.open(home.root).settings == settings
+        assert home.has_settings
+        before = tree(home.root)
+        Home.open(home.root).save()
+        assert tree(home.root) == before
+
+
+def test_changes_of_a_profile_are_laid_over_its_own() -> None:
+    changes = profile_settings("demo", changes={"windows": {"test": 63}}).changes
+    assert changes["windows"] == {"train": 504, "valid": 126, "first_test": "2022-06-02", "test": 63}
+
+
+def test_a_home_without_settings_is_that_of_the_profile_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Home.open(tmp_path / "new").settings == profile_settings("demo")
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setenv(PROFILE_VARIABLE, "study")
+    assert Home.open(tmp_path / "new").settings.profile == "study"
+    monkeypatch.setenv("ATTN_HOME", str(tmp_path / "other"))
+    assert Home.open().root == tmp_path / "other"
+    monkeypatch.setenv(PROFILE_VARIABLE, "nonsense")
+    with pytest.raises(ConfigurationError, match="there is no profile 'nonsense'"):
+        Home.open()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no mapping of settings"),
+        (b"a: b: c", "no valid YAML"),
+        (b"\xff", "cannot be read"),
+        (b"first_session: 2020-01-02", "source: Field required"),
+        (b"source: {kind: imported}\nfirst_session: yesterday", "first_session: 'yesterday' is no date"),
+        (b"source: {kind: imported}\nfirst_session: 2020-01-02\nlast_session: 2019-01-02", "lies before first_session"),
+        (b"source: {kind: imported}\nfirst_session: 2020-01-02\nlaast_session: 2021-01-04", "laast_session: Extra"),
+        (b"source: {kind: simulated}\nfirst_session: 2020-01-02", "source: a simulated source needs `simulation`"),
+        (b"source: {kind: simulated, simulation: {preset: dmo}}\nfirst_session: 2020-01-02", "there is no preset dmo"),
+        (b"source: {kind: simulated, simulation: {preset: demo, sed: 1}}\nfirst_session: 2020-01-02", "sed: Extra"),
+    ],
+)
+def test_bad_settings_are_named_with_their_file_and_entry(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / SETTINGS_FILE).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        Home.open(tmp_path)
+    assert str(raised.value).startswith(f"{tmp_path / SETTINGS_FILE}: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_preset_may_be_changed_in_one_entry(tmp_path: Path) -> None:
+    edited(tmp_path, source={"kind": "simulated", "simulation": {"preset": "demo", "seed": 99}})
+    simulation = Home.open(tmp_path).settings.source.simulation
+    assert (simulation.seed, simulation.initial_stocks) == (99, 290)
+
+
+def test_files_named_in_settings_lie_relative_to_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sessions.txt").write_text("2020-01-02\n2020-01-03\n", encoding="utf-8")
+    package = Path(__file__).parents[2] / "attn_platform" / "studies" / "ai69.yaml"
+    (tmp_path / "mine.yml").write_text(package.read_text(encoding="utf-8").replace("name: ai69", "name: mine"))
+    home = Home.open(edited(tmp_path, calendar_file="sessions.txt", study="mine.yml"))
+    monkeypatch.chdir("/")
+    assert home.calendar.sessions.astype(str).tolist() == ["2020-01-02", "2020-01-03"]
+    assert home.study.name == "mine"
+    assert Home.open(edited(tmp_path, calendar_file=str(tmp_path / "sessions.txt"))).calendar.last_known == (
+        np.datetime64("2020-01-03")
+    )
+    with pytest.raises(CalendarError, match=r"none\.txt cannot be read"):
+        _ = Home.open(edited(tmp_path, calendar_file="none.txt")).calendar
+
+
+def test_first_and_last_sessions_need_not_be_sessions(tmp_path: Path) -> None:
+    home = Home.open(edited(tmp_path, first_session="2020-01-01", last_session="2021-01-03"))
+    assert (str(home.first_session), str(home.last_session)) == ("2020-01-02", "2020-12-31")
+    assert Home.open(edited(tmp_path)).last_session == exchange_calendar().last_known
+    with pytest.raises(ConfigurationError, match="first_session 2090-01-01 lies after the last session"):
+        _ = Home.open(edited(tmp_path, first_session="2090-01-01")).first_session
+
+
+def test_a_file_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="is a file, not a folder; choose another --home"):
+        Home.open(tmp_path / "file")
+
+
+def report(**changes: Any) -> ImportReport:
+    values: dict[str, Any] = {
+        "vendor": "contract", "description": "files", "rows": {}, "first_session": "2020-12-31",
+        "last_session": "2021-01-06", "industry_scheme": "sw_l1", "absent_tables": {"consensus": "none"},
+        "absent_columns": {"daily_bar.vwap": "none"}, **changes,
+    }  # fmt: skip
+    return ImportReport(**values)
+
+
+def test_an_import_makes_settings_over_all_that_the_lake_holds(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    settings = imported_settings(report(), None, "ai69", lake)
+    assert (settings.first_session, settings.last_session) == ("2020-12-29", "2021-01-06")
+    assert settings.source.kind == "imported"
+    assert settings.source.description == "files, 2020-12-29 to 2021-01-06"
+    assert settings.source.absent_tables == {"consensus": "none"}
+    assert settings.source.absent_columns == {"daily_bar.vwap": "none"}
+    assert Home(tmp_path, settings).study.adjacency.scheme == "sw_l1"
+
+
+def test_another_import_keeps_what_the_user_has_set(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    held = Settings(source=IMPORTED, first_session="2021-01-04", changes={"adjacency": {"scheme": "citic_l1"}})
+    settings = imported_settings(report(absent_tables={}), held, "ai69", lake)
+    assert settings.changes == {"adjacency": {"scheme": "citic_l1"}}
+    assert settings.source.absent_tables == {}
+    assert settings.first_session == "2020-12-29"

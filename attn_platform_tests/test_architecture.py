@@ -1,0 +1,63 @@
+"""The order of the packages (`.importlinter`), and that the command line starts without Dagster."""
+
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+from importlinter.cli import EXIT_STATUS_ERROR, EXIT_STATUS_SUCCESS, lint_imports
+
+import attn_platform
+
+ROOT = Path(attn_platform.__file__).parents[1]
+CONFIGURATION = ROOT / ".importlinter"
+LAYERS = "importlinter:contract:road"
+
+
+def contracts() -> ConfigParser:
+    parser = ConfigParser()
+    parser.read(CONFIGURATION, encoding="utf-8")
+    return parser
+
+
+def exit_status(parser: ConfigParser, folder: Path) -> int:
+    """What `lint-imports` says to the contracts of `parser`."""
+    file = folder / "contracts.ini"
+    with file.open("w", encoding="utf-8") as stream:
+        parser.write(stream)
+    return lint_imports(str(file), cache_dir=str(folder / "cache"))
+
+
+def test_imports_go_down_the_road_only(tmp_path):
+    assert exit_status(contracts(), tmp_path) == EXIT_STATUS_SUCCESS
+
+
+def test_contracts_can_fail(tmp_path):
+    upside_down = contracts()
+    layers = upside_down[LAYERS]["layers"].split("\n")
+    upside_down[LAYERS]["layers"] = "\n".join(reversed(layers))
+    assert exit_status(upside_down, tmp_path) == EXIT_STATUS_ERROR
+
+
+def test_every_package_has_its_layer(tmp_path):
+    one_missing = contracts()
+    one_missing[LAYERS]["layers"] = one_missing[LAYERS]["layers"].replace(" | published", "")
+    assert exit_status(one_missing, tmp_path) == EXIT_STATUS_ERROR
+
+
+def test_library_contract_names_every_package_but_those_that_may_know_dagster():
+    packages = {path.name for path in Path(attn_platform.__file__).parent.iterdir() if (path / "__init__.py").exists()}
+    modules = {path.stem for path in Path(attn_platform.__file__).parent.glob("*.py")} - {"__init__"}
+    free = {"orchestration", "definitions", "cli", "doctor"}
+    named = {
+        line.removeprefix("attn_platform.")
+        for line in contracts()["importlinter:contract:library"]["source_modules"].split()
+    }
+    assert named == (packages | modules) - free
+
+
+def test_command_line_starts_without_dagster_and_torch():
+    """`attn --help` and `attn evaluate` must not pay for importing either."""
+    code = "import sys, attn_platform.cli; print(sorted({'dagster', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,465 @@
+"""The command line: what a user does wrong is one line on stderr, exit code 2, and nothing on disk has changed."""
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from scipy import stats
+from typer.testing import CliRunner
+
+from attn_platform.cli import app, main
+from attn_platform.market.lake import STAGING, Lake
+from attn_platform.market.vendors import IMPORTERS
+from attn_platform.published import reader
+from attn_platform.studies.settings import SETTINGS_FILE, Home
+from attn_platform_tests.market.vendor_files import (
+    SESSIONS,
+    ashare_tables,
+    contract_tables,
+    tree,
+    with_cell,
+    write_files,
+)
+
+FILES = {"ashare": ashare_tables, "contract": contract_tables}
+BARS = {"ashare": "daily/2021.parquet", "contract": "daily_bar"}
+# The same columns under the names of either set.
+COLUMN = {
+    "ashare": {"close": "close_fen", "high": "high_fen", "low": "low_fen"},
+    "contract": {"close": "close", "high": "high", "low": "low"},
+}
+EXIT_BAD_INPUT = 2
+
+
+@pytest.fixture(autouse=True)
+def _away_from_any_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("ATTN_HOME", "ATTN_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+class Attn:
+    """Runs a command in this process and keeps what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: object) -> int:
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        self.out, self.err = self.capsys.readouterr()
+        return int(exit_.value.code or 0)
+
+    def mistake(self, *arguments: object, code: int = EXIT_BAD_INPUT) -> str:
+        """The one line that a user's mistake is answered with."""
+        assert self(*arguments) == code, self.err
+        assert self.err.startswith("attn: ")
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1
+        return self.err.removeprefix("attn: ").strip()
+
+
+@pytest.fixture
+def attn(capsys: pytest.CaptureFixture[str]) -> Attn:
+    return Attn(capsys)
+
+
+@pytest.fixture
+def home(attn: Attn, tmp_path: Path) -> Path:
+    """A home of the small contract files."""
+    files = write_files(tmp_path / "valid", contract_tables())
+    assert attn("import", "contract", files, "--home", tmp_path / "home") == 0
+    return tmp_path / "home"
+
+
+# --- import ---
+
+
+@pytest.mark.parametrize("vendor", IMPORTERS)
+def test_import_fills_the_lake_and_writes_settings(attn: Attn, tmp_path: Path, vendor: str) -> None:
+    files = write_files(tmp_path / "files", FILES[vendor]())
+    assert attn("import", vendor, files, "--home", "home") == 0
+    assert "daily_bar" in attn.out
+    assert "missing fundamental" in attn.out
+    assert attn.err == ""
+    settings = yaml.safe_load((tmp_path / "home" / SETTINGS_FILE).read_text(encoding="utf-8"))
+    assert (settings["first_session"], settings["last_session"]) == (SESSIONS[0], SESSIONS[-1])
+    assert settings["source"]["kind"] == "imported"
+    assert settings["study"] == "ai69"
+    assert Lake(tmp_path / "home" / "lake").sessions("daily_bar").astype(str).tolist() == list(SESSIONS)
+    if vendor == "ashare":
+        assert "missing valuation.pcf_ocf_ttm: the ashare files hold no operating cash flow" in attn.out
+
+    before = tree(tmp_path / "home")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "lake").rglob("*.parquet")}
+    assert attn("import", vendor, files, "--home", "home") == 0
+    assert tree(tmp_path / "home") == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_import_of_another_range_adds_to_the_lake(attn: Attn, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    assert attn("import", "contract", files, "--start", "2021-01-05", "--home", "home") == 0
+    assert Home.open("home").settings.first_session == "2021-01-05"
+    assert attn("import", "contract", files, "--end", "2020-12-31", "--home", "home") == 0
+    assert (Home.open("home").settings.first_session, Home.open("home").settings.last_session) == (
+        "2020-12-29",
+        "2021-01-06",
+    )
+    assert attn("doctor", "--home", "home") == 1
+    assert "1 sessions missing, the first 2021-01-04" in attn.out
+
+
+Spoil = Callable[[str, dict[str, pa.Table], Path], None]
+
+
+def rewrite(change: Callable[[pa.Table, dict[str, str]], pa.Table]) -> Spoil:
+    """A fault in the table of daily bars."""
+
+    def spoil(vendor: str, tables: dict[str, pa.Table], files: Path) -> None:
+        write_files(files, {BARS[vendor]: change(tables[BARS[vendor]], COLUMN[vendor])})
+
+    return spoil
+
+
+def bytes_of(change: Callable[[bytes], bytes]) -> Spoil:
+    """A fault in the bytes of the file of daily bars."""
+
+    def spoil(vendor: str, tables: dict[str, pa.Table], files: Path) -> None:
+        path = files / (BARS[vendor] if vendor == "ashare" else f"{BARS[vendor]}.parquet")
+        path.write_bytes(change(path.read_bytes()))
+
+    return spoil
+
+
+FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "unknown column": (
+        rewrite(lambda t, c: t.append_column("note", pa.nulls(t.num_rows))),
+        ("column 'note'", "remove"),
+    ),
+    "missing column": (rewrite(lambda t, c: t.drop_columns(c["close"])), ("column '{close}'", "is missing; add it")),
+    "wrong type": (
+        rewrite(
+            lambda t, c: t.set_column(t.column_names.index(c["close"]), c["close"], t[c["close"]].cast(pa.string()))
+        ),
+        ("row 1, column '{close}'", "convert the column"),
+    ),
+    "duplicate key": (
+        rewrite(lambda t, c: pa.concat_tables([t, t.slice(2, 1)])),
+        ("rows 3 and", "same key", "keep one"),
+    ),
+    "negative price": (rewrite(lambda t, c: with_cell(t, 4, c["low"], -1)), ("row 5", "column '{low}'", "correct it")),
+    "high < low": (
+        rewrite(lambda t, c: with_cell(t, 4, c["high"], 1)),
+        ("row 5", "columns '{high}' and '{low}'", "{high} >= {low}; correct the bar"),
+    ),
+    "no session": (
+        rewrite(lambda t, c: with_cell(t, 4, "date", datetime.date(2021, 1, 3))),
+        ("row 5", "column 'date': 2021-01-03", "a session of the exchange; drop the row or correct its date"),
+    ),
+    "no rows": (rewrite(lambda t, c: t.slice(0, 0)), ("has no rows; fetch it again",)),
+    "empty file": (bytes_of(lambda content: b""), ("the file is empty; fetch it again",)),
+    "truncated file": (bytes_of(lambda content: content[:-30]), ("no readable Parquet file", "fetch it again")),
+    "text file": (bytes_of(lambda content: b"date,symbol\n"), ("no readable Parquet file", "fetch it again")),
+}
+
+
+@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_file_is_one_line_and_the_home_is_left_as_it_was(
+    attn: Attn, tmp_path: Path, vendor: str, fault: str
+) -> None:
+    tables = FILES[vendor]()
+    files = write_files(tmp_path / "files", tables)
+    assert attn("import", vendor, files, "--home", "home") == 0
+    before = tree(tmp_path / "home")
+    spoil, expected = FAULTS[fault]
+    spoil(vendor, tables, files)
+    line = attn.mistake("import", vendor, files, "--home", "home")
+    assert line.startswith(str(files / BARS[vendor]))
+    for part in expected:
+        assert part.format(**COLUMN[vendor]) in line
+    assert tree(tmp_path / "home") == before
+    attn.mistake("import", vendor, files, "--home", "new")
+    assert not (tmp_path / "new" / "lake").exists()
+    assert not (tmp_path / "new" / SETTINGS_FILE).exists()
+
+
+@pytest.mark.parametrize("vendor", IMPORTERS)
+def test_a_missing_folder_is_one_line(attn: Attn, tmp_path: Path, vendor: str) -> None:
+    assert attn.mistake("import", vendor, "nowhere", "--home", "home") == (
+        "nowhere: no such folder; check the path given to import"
+    )
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    assert "file: is a file, not a folder" in attn.mistake("import", vendor, "file", "--home", "home")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("import", "wind", "valid"), "there is no vendor 'wind'; there are: ashare, contract"),
+        (("import", "contract", "valid", "--study", "ai70"), "there is no study 'ai70'"),
+        (("import", "contract", "valid", "--study", "none.yaml"), "none.yaml: no such file; check the path"),
+        (("import", "contract", "valid", "--start", "2021"), "'2021' is no date; write YYYY-MM-DD"),
+        (("import", "contract", "valid", "--start", "2030-01-01"), "holds no session from 2030-01-01 to"),
+        (("import", "contract", "valid", "--end", "2019-01-01"), "choose other dates"),
+        (("run", "--profile", "huge"), "there is no profile 'huge'; there are demo, study"),
+        (("run", "--study", "ai70"), "there is no study 'ai70'"),
+    ],
+)
+def test_a_bad_choice_leaves_no_home_behind(
+    attn: Attn, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    write_files(tmp_path / "valid", contract_tables())
+    assert message in attn.mistake(*arguments, "--home", "new")
+    assert not (tmp_path / "new" / SETTINGS_FILE).exists()
+    assert not (tmp_path / "new" / "lake").exists()
+
+
+def test_a_home_is_never_turned_into_another(attn: Attn, home: Path, tmp_path: Path) -> None:
+    before = tree(home)
+    assert "is a home of profile imported, not demo" in attn.mistake("run", "--profile", "demo", "--home", home)
+    assert "is a home of study ai69, not ai55" in attn.mistake("run", "--study", "ai55", "--home", home)
+    message = attn.mistake("import", "contract", tmp_path / "valid", "--study", "ai55", "--home", home)
+    assert "is a home of study ai69, not ai55; choose another --home" in message
+    assert tree(home) == before
+    (tmp_path / "simulated").mkdir()
+    content = {"source": {"kind": "simulated", "simulation": {"preset": "demo"}}, "first_session": "2020-01-02"}
+    (tmp_path / "simulated" / SETTINGS_FILE).write_text(yaml.safe_dump(content), encoding="utf-8")
+    message = attn.mistake("import", "contract", tmp_path / "valid", "--home", "simulated")
+    assert "holds a simulated market; choose another --home for imported data" in message
+
+
+def test_a_study_file_is_kept_by_its_full_path(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path / "valid", contract_tables())
+    packaged = Path(__file__).parents[1] / "attn_platform" / "studies" / "ai69.yaml"
+    (tmp_path / "mine.yaml").write_text(packaged.read_text(encoding="utf-8").replace("name: ai69", "name: mine"))
+    for _ in range(2):
+        assert attn("import", "contract", "valid", "--study", "mine.yaml", "--home", "home") == 0
+    monkeypatch.chdir("/")
+    assert Home.open(tmp_path / "home").study.name == "mine"
+
+
+def test_bad_settings_stop_every_command_with_their_file(attn: Attn, home: Path, tmp_path: Path) -> None:
+    (home / SETTINGS_FILE).write_text("study: [ai69\n", encoding="utf-8")
+    for arguments in (
+        ("run",),
+        ("import", "contract", tmp_path / "valid"),
+        ("materialize", "universe"),
+        ("factors", "--date", "2021-01-05"),
+        ("universe", "--date", "2021-01-05"),
+        ("portfolio", "weekly", "--date", "2021-01-05"),
+        ("report", "ai69"),
+        ("ui",),
+    ):
+        assert f"{home / SETTINGS_FILE}: no valid YAML" in attn.mistake(*arguments, "--home", home)
+    assert attn("doctor", "--home", home) == 1
+    assert "no valid YAML" in attn.out
+
+
+# --- the other commands ---
+
+
+@pytest.mark.parametrize("command", ["factors", "universe"])
+def test_a_date_that_is_no_session_is_answered_with_its_neighbours(attn: Attn, home: Path, command: str) -> None:
+    message = attn.mistake(command, "--date", "2021-01-02", "--home", home)
+    assert message == "2021-01-02 is no session (the one before: 2020-12-31, the one after: 2021-01-04)"
+    assert attn.mistake(command, "--date", "soon", "--home", home) == "'soon' is no date; write YYYY-MM-DD"
+
+
+def test_unknown_strategies_are_answered_with_those_there_are(attn: Attn, home: Path) -> None:
+    for arguments in (("portfolio", "weekly", "--date", "2021-01-05"), ("report", "weekly")):
+        message = attn.mistake(*arguments, "--home", home)
+        assert message.startswith("study ai69 has no strategy 'weekly'; it has: multi_task_baseline_10d, ")
+
+
+def test_what_was_not_made_yet_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
+    message = attn.mistake("universe", "--date", "2021-01-05", "--home", home, code=1)
+    assert "has no table 'universe'" in message
+    assert "materialise or import it first" in message
+    message = attn.mistake("factors", "--date", "2015-01-05", "--home", home, code=1)
+    assert "has no table 'daily_bar' from " in message
+    message = attn.mistake("factors", "--date", "2021-01-05", "--home", "nothing", code=1)
+    assert "has no table 'daily_bar' from " in message
+    assert not Path("nothing").exists()
+
+
+def test_factors_of_a_session_go_to_a_file(attn: Attn, home: Path, tmp_path: Path) -> None:
+    for name in ("factors.parquet", "sub/factors.csv"):
+        assert attn("factors", "--date", "2021-01-05", "--out", name, "--home", home) == 0
+        frame = (pd.read_parquet if name.endswith("parquet") else pd.read_csv)(tmp_path / name)
+        assert frame.shape == (3, 43)
+        assert frame["symbol"].tolist() == ["000001.SZ", "300001.SZ", "600000.SH"]
+        np.testing.assert_allclose(frame["bp_lf"], 1 / 1.5)
+        np.testing.assert_allclose(frame["dyr12"], 1e6 / 1e9)
+    assert [path.name for path in tmp_path.iterdir() if "factors" in path.name] == ["factors.parquet"]
+    assert attn.mistake("factors", "--date", "2021-01-05", "--out", "f.xlsx", "--home", home) == (
+        "f.xlsx: neither .parquet nor .csv; choose one of them"
+    )
+    assert attn("factors", "--date", "2021-01-05", "--home", home) == 0
+    assert "bp_lf" in attn.out
+
+
+def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
+    path = home / "lake" / "daily_bar" / "year=2021" / "date=2021-01-04.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    message = attn.mistake("factors", "--date", "2021-01-05", "--home", home, code=1)
+    assert message.startswith(f"{path}: damaged, no readable Parquet file (")
+    assert message.endswith("delete it, and import or materialise it again")
+    assert attn("doctor", "--home", home) == 1
+    assert "damaged" in attn.out
+
+
+def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
+    assert attn("doctor", "--home", home) == 0
+    for part in ("python", "torch", "calendar", "disk", "18 rows, 6 sessions from 2020-12-29 to 2021-01-06", "3 rows"):
+        assert part in attn.out
+    (home / "lake" / f"{STAGING}0").mkdir()
+    assert attn("doctor", "--home", home) == 0
+    assert "left over from an import that was killed" in attn.out
+    (home / SETTINGS_FILE).write_text(
+        (home / SETTINGS_FILE).read_text(encoding="utf-8").replace("ai69", "ai70"), encoding="utf-8"
+    )
+    assert attn("doctor", "--home", home) == 1
+    assert "there is no study 'ai70'" in attn.out
+
+
+def test_doctor_of_a_home_that_is_not_there_yet(attn: Attn, tmp_path: Path) -> None:
+    assert attn("doctor", "--home", "new") == 0
+    assert "is new" in attn.out
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("universe",), ("universe", "--date"), ("universe", "--date", "2021-01-04", "--nope"), ("import",)],
+)
+def test_a_wrong_call_exits_with_2(attn: Attn, arguments: tuple[str, ...]) -> None:
+    assert attn(*arguments) == EXIT_BAD_INPUT
+    assert "Error" in attn.err
+    assert "Traceback" not in attn.err
+
+
+COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert set(COMMANDS) >= {
+        "run", "import", "materialize", "factors", "universe", "portfolio", "report", "evaluate", "doctor", "ui",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: attn {command} " in " ".join(result.output.split())
+    assert ("--home" in result.output) == (command != "evaluate")  # evaluate reads any two files, and no home
+
+
+# --- evaluate ---
+
+
+def predictions_and_returns() -> tuple[pd.DataFrame, pd.DataFrame]:
+    generator = np.random.default_rng(5)
+    keys = [(day, f"{number:06d}.SZ") for day in SESSIONS for number in range(60)]
+    predictions = pd.DataFrame(keys, columns=["date", "symbol"]).assign(prediction=generator.normal(size=len(keys)))
+    noise = generator.normal(size=len(keys))
+    returns = predictions.assign(**{"return": 0.02 * (predictions["prediction"] + noise)}).drop(columns="prediction")
+    return predictions, returns.sample(frac=1, random_state=1)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_evaluate_prints_the_figures_under_the_published_names(attn: Attn, tmp_path: Path, suffix: str) -> None:
+    predictions, returns = predictions_and_returns()
+    for name, frame in (("p", predictions), ("r", returns)):
+        if suffix == ".csv":
+            frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        else:
+            frame.astype({"date": "datetime64[s]"}).to_parquet(tmp_path / f"{name}.parquet")
+    assert attn("evaluate", f"p{suffix}", f"r{suffix}", "--json") == 0
+    figures = json.loads(attn.out)
+    published = pd.read_csv(Path(reader.__file__).parent / "ai69_exhibit10_factor_metrics.csv")
+    assert list(figures) == list(published.columns.drop(["model", "horizon"]))
+    both = predictions.merge(returns, on=["date", "symbol"])
+    by_day = [day for _, day in both.groupby("date")]
+    pearson = np.array([stats.pearsonr(day["prediction"], day["return"]).statistic for day in by_day])
+    spearman = np.array([stats.spearmanr(day["prediction"], day["return"]).statistic for day in by_day])
+    assert figures["ic_mean"] == pytest.approx(pearson.mean())
+    assert figures["rank_ic_mean"] == pytest.approx(spearman.mean())
+    assert figures["rank_icir"] == pytest.approx(spearman.mean() / spearman.std(ddof=1), rel=0.2)
+    assert attn("evaluate", f"p{suffix}", f"r{suffix}") == 0
+    assert "rank_ic_mean" in attn.out
+    assert f"{figures['rank_ic_mean']:.4f}" in attn.out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda frame: frame.drop(columns="return"), "the returns have no column return"),
+        (lambda frame: frame.assign(**{"return": "much"}), "no finite number"),
+        (lambda frame: frame.assign(date="soon"), "a date that is none: 'soon'; write YYYY-MM-DD"),
+        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "twice on"),
+        (lambda frame: frame.iloc[:0], "no session in common"),
+    ],
+)
+def test_evaluate_refuses_what_cannot_be_evaluated(
+    attn: Attn, tmp_path: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    predictions, returns = predictions_and_returns()
+    predictions.to_csv(tmp_path / "p.csv", index=False)
+    spoil(returns).to_csv(tmp_path / "r.csv", index=False)
+    code = 1 if message == "no session in common" else EXIT_BAD_INPUT
+    assert message in attn.mistake("evaluate", "p.csv", "r.csv", code=code)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "none.csv: no such file; check the path"),
+        ("r.xlsx", b"PK", "r.xlsx: neither .parquet nor .csv; convert it"),
+        ("r.csv", b"", "r.csv: cannot be read"),
+        ("r.csv", b"\xff\xfe\x00\x01", "r.csv: cannot be read"),
+        ("r.parquet", b"", "r.parquet: cannot be read"),
+        ("r.parquet", b"PAR1PAR1", "r.parquet: cannot be read"),
+    ],
+)
+def test_evaluate_names_a_file_that_cannot_be_read(
+    attn: Attn, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    predictions_and_returns()[0].to_csv(tmp_path / "p.csv", index=False)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert attn.mistake("evaluate", "p.csv", name).startswith(message)
+
+
+# --- as a process of its own ---
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    pq.write_table(with_cell(contract_tables()["daily_bar"], 7, "close", -1.0), files / "daily_bar.parquet")
+    command = [sys.executable, "-c", "from attn_platform.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "import", "contract", "files", "--home", "home"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == EXIT_BAD_INPUT
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "attn: files/daily_bar.parquet: row 8 (date 2020-12-31, symbol 300001.SZ), column 'close': -1.0, where the "
+        "contract wants more than 0; correct it at its source"
+    ]
+    assert not (tmp_path / "home" / "lake").exists()

@@ -1,0 +1,315 @@
+"""What a user meets before any code of ours runs: commands, pages, pins, containers."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from packaging.requirements import Requirement
+
+from attn_platform import cli
+from attn_platform.factors import catalogue
+from attn_platform.factors.engine import compute_factor
+from attn_platform.factors.inputs import FactorConfig, FactorInputs
+from attn_platform.models import registry
+from attn_platform.published import published_tables
+from attn_platform.studies.study import StudyConfig, load_study
+from attn_platform_tests.factors.hostile import hostile_panel
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "data/README.md")
+SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
+TARGETS = {"setup", "run", "test", "test-slow", "ui", "lint", "bench", "docs", "clean", "help"}
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads(read("pyproject.toml"))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def constraints() -> dict[str, str]:
+    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+    pins = [line.split("==") for line in lines]
+    assert all(len(pin) == 2 and re.fullmatch(r"[0-9][0-9A-Za-z.]*", pin[1]) for pin in pins), (
+        "one name==version a line"
+    )
+    assert len({normal(name) for name, _ in pins}) == len(pins), "no package twice"
+    return {normal(name): version for name, version in pins}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def attn_commands() -> dict[str, Any]:
+    commands: dict[str, Any] = vars(typer.main.get_command(cli.app))["commands"]
+    return commands
+
+
+def make_dry_run(target: str) -> list[str]:
+    command = ["make", "--dry-run", "--always-make", "--no-print-directory", target]
+    # The suite may itself run under make, whose flags are not those of this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line]
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_make_knows_the_target(target: str) -> None:
+    assert make_dry_run(target)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", ["test", "test-slow"])
+def test_the_suite_is_the_last_thing_that_make_runs(target: str) -> None:
+    assert re.search(r"-m pytest .*-m \"?(not )?slow", make_dry_run(target)[-1])
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_torch_is_installed_pinned_and_before_the_rest() -> None:
+    installs = [line for line in make_dry_run("test") if "pip install" in line]
+    assert "grep '^torch==' constraints.txt" in installs[0]
+    assert len(installs) == 2
+    assert "-c constraints.txt -e '.[dev]'" in installs[1]
+    assert not any("[dev]" in line for line in make_dry_run("run"))
+
+
+def test_continuous_integration_ends_with_the_suite() -> None:
+    assert read(".ci/run").rstrip().splitlines()[-1].startswith("make test")
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_of_the_page_exist(page: str) -> None:
+    named = set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", read(page), flags=re.MULTILINE))
+    assert named <= TARGETS
+    assert named
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_attn_commands_of_the_page_exist_with_their_options(page: str) -> None:
+    commands = attn_commands()
+    used = re.findall(r"(?:^ {4}(?:\.venv/bin/)?|`)attn ([a-z]+)([^`\n]*)", read(page), flags=re.MULTILINE)
+    assert used
+    for command, rest in used:
+        assert command in commands, command
+        known = {option for parameter in commands[command].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z]+", rest.split("#")[0])) <= known, f"attn {command}{rest}"
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    commands = attn_commands()
+    table = read("README.md").split("| `.venv/bin/attn …`")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z]+)", table, flags=re.MULTILINE)) == set(commands)
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_exist(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", read(page))
+    assert links
+    for link in links:
+        assert ((ROOT / page).parent / link).is_file(), link
+
+
+def test_paths_named_in_the_readme_exist() -> None:
+    for path in re.findall(r"`((?:attn_platform|docker|benchmarks|docs)[\w./]*/[\w./]*)`", read("README.md")):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.fixture
+def readme_code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Names that the README's Python defines, registered for the length of a test only."""
+    catalogue.catalogue()
+    monkeypatch.setattr(catalogue, "_registry", dict(catalogue._registry))
+    registry.parse_network_config({"name": "multi_task_baseline"})
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    names: dict[str, Any] = {"__name__": "readme"}
+    for code in blocks("README.md", "python"):
+        exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+def test_factor_of_the_readme_is_its_formula(readme_code: dict[str, Any]) -> None:
+    definition = catalogue.definition("ret_2d")
+    assert definition in catalogue.family("reversal")
+    panel = hostile_panel()
+    values = compute_factor(definition, FactorInputs(panel, FactorConfig()))
+    close = panel.fields["close"] * panel.fields["adj_factor"]
+    checked = 0
+    for session in range(2, len(close), 7):
+        for stock in range(close.shape[1]):
+            before, now = close[session - 2, stock], close[session, stock]
+            if before == before and now == now:
+                assert values[session, stock] == pytest.approx(now / before - 1)
+                checked += 1
+    assert checked > 100
+
+
+def test_network_and_study_of_the_readme_fit_together(readme_code: dict[str, Any], tmp_path: Path) -> None:
+    models = next(block for block in blocks("README.md", "yaml") if block.startswith("models:"))
+    file = tmp_path / "my_study.yaml"
+    file.write_text(f"name: mine\ntitle: Mine\nfeatures: [ret_2d, ret_5d]\n{models}", encoding="utf-8")
+    study = load_study(str(file))
+    network = registry.build_network(study.models[0].network, len(study.features), 1, seeds=[0, 1])
+    assert isinstance(network, readme_code["Linear"])
+    assert network.heads.weight.shape[0] == 2
+
+
+def test_settings_of_the_readme_are_changes_to_a_study() -> None:
+    changes = next(block for block in blocks("README.md", "yaml") if block.startswith("changes:"))
+    study = load_study("ai69", yaml.safe_load(changes)["changes"])
+    assert isinstance(study, StudyConfig)
+    assert (study.windows.train, study.windows.first_test) != (load_study("ai69").windows.train, None)
+    assert study.windows.train == 504
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_page_of_the_data_contract_is_current() -> None:
+    assert read("docs/data-contract.md") == script("make_contract_page").page(), "run: make docs"
+
+
+def test_picture_of_the_road_is_current() -> None:
+    assert read("docs/images/road.svg") == script("make_road_picture").picture(), "run: make docs"
+
+
+# --- packages -------------------------------------------------------------------------------------------------------
+
+
+def test_every_dependency_is_pinned_within_its_range() -> None:
+    pins = constraints()
+    settings = project()["project"]
+    wanted = [*settings["dependencies"], *(r for group in settings["optional-dependencies"].values() for r in group)]
+    for requirement in map(Requirement, wanted):
+        assert normal(requirement.name) in pins, f"constraints.txt lacks {requirement.name}"
+        assert requirement.specifier.contains(pins[normal(requirement.name)]), str(requirement)
+
+
+def test_everything_that_is_no_code_is_packaged() -> None:
+    data = project()["tool"]["setuptools"]["package-data"]
+    for path in sorted((ROOT / "attn_platform").rglob("*")):
+        if path.is_dir() or path.suffix in (".py", ".pyc", ".nbc", ".nbi"):
+            continue
+        parents = [parent for parent in path.relative_to(ROOT).parents if (ROOT / parent / "__init__.py").exists()]
+        package = ".".join(parents[0].parts)
+        inside = path.relative_to(ROOT / parents[0]).as_posix()
+        assert any(fnmatch(inside, pattern) for pattern in data.get(package, [])), f"package-data lacks {path.name}"
+
+
+@pytest.mark.skipif(not SHARED_PUBLISHED.is_dir(), reason="the originals of the published figures are not here")
+def test_published_figures_are_the_originals() -> None:
+    originals = {path.stem: path for path in SHARED_PUBLISHED.glob("*.csv")}
+    assert set(published_tables()) == set(originals)
+    for name, path in originals.items():
+        assert (ROOT / "attn_platform" / "published" / f"{name}.csv").read_bytes() == path.read_bytes(), name
+
+
+def test_no_committed_file_names_the_machine_it_was_written_on() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    listed = subprocess.run(
+        [git, "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    absolute = re.compile(r"""(?:^|[\s"'`(=:])/(?:work|root|tmp|Users|mnt|home/[a-z])/?\b|file:///""")
+    for name in listed.splitlines():
+        path = ROOT / name
+        if path.suffix == ".png" or not path.is_file() or path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            assert not absolute.search(line), f"{name}:{number}: {line.strip()}"
+
+
+# --- containers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    services = yaml.safe_load(read("docker/compose.yaml"))["services"]
+    assert isinstance(services, dict)
+    return services
+
+
+def test_compose_has_the_services(services: dict[str, Any]) -> None:
+    assert set(services) == {"postgres", "code-server", "webserver", "daemon"}
+    for name, service in services.items():
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert service["restart"] == "unless-stopped", name
+        for other, condition in service.get("depends_on", {}).items():
+            assert other in services
+            assert condition == {"condition": "service_healthy"}
+
+
+def test_platform_services_share_home_and_instance(services: dict[str, Any]) -> None:
+    volumes = yaml.safe_load(read("docker/compose.yaml"))["volumes"]
+    for name in ("code-server", "webserver", "daemon"):
+        sources = [mount.split(":")[0] for mount in services[name]["volumes"]]
+        assert sources == ["home", "./dagster.yaml"], name
+        assert all(source in volumes or (ROOT / "docker" / source).is_file() for source in sources)
+
+
+def test_environment_of_the_instance_is_set(services: dict[str, Any]) -> None:
+    wanted = set(re.findall(r"\{env: (\w+)\}", read("docker/dagster.yaml")))
+    assert wanted == {"POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"}
+    given = services["daemon"]["environment"]
+    assert wanted <= set(given)
+    assert given["POSTGRES_HOST"] in services
+    for name in ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"):
+        assert services["postgres"]["environment"][name] == given[name]
+
+
+def test_the_workspace_finds_the_code_server(services: dict[str, Any]) -> None:
+    (location,) = yaml.safe_load(read("docker/workspace.yaml"))["load_from"]
+    server = location["grpc_server"]
+    command = services[server["host"]]["command"]
+    assert command[command.index("--port") + 1] == str(server["port"])
+    assert command[command.index("--location-name") + 1] == server["location_name"]
+
+
+def test_instance_of_the_services_is_the_packaged_one_but_for_its_storage() -> None:
+    packaged = yaml.safe_load(read("attn_platform/orchestration/dagster.yaml"))
+    deployed = yaml.safe_load(read("docker/dagster.yaml"))
+    assert deployed["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
+    del packaged["event_log_storage"], deployed["storage"]
+    assert deployed == packaged
+
+
+def test_the_image_copies_what_its_context_lets_through() -> None:
+    dockerfile = read("docker/Dockerfile")
+    allowed = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    copied = [
+        line.split()[1:-1] for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line
+    ]
+    assert {source for sources in copied for source in sources} == allowed
+    assert all((ROOT / source).exists() for source in allowed)
+    assert dockerfile.index("\nUSER attn") < dockerfile.index("\nCMD")

@@ -1,0 +1,243 @@
+"""A rolling window from the lake: samples, checkpoint and predictions, against plain loops over the raw tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from attn_platform.errors import CheckpointError, MissingDataError
+from attn_platform.factors.panel import PANEL
+from attn_platform.market.lake import Lake, from_columns
+from attn_platform.models.registry import build_network
+from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.training.labels import LabelConfig
+from attn_platform.training.window_training import (
+    samples_fingerprint,
+    train_window,
+    window_samples,
+    write_predictions,
+)
+from attn_platform.training.windows import window_of
+from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, linked
+
+FEATURES = ("value", "noise", "trend")
+LABELS = LabelConfig(horizons=(3, 5))
+FIRST_PANEL, LAST_PANEL = "2020-09-03", "2021-01-29"
+
+
+@pytest.fixture(scope="module")
+def home(raw_home, tmp_path_factory):
+    """Raw tables and a panel of three random factors, every session another cross-section."""
+    made = linked(raw_home, tmp_path_factory.mktemp("windows"))
+    rng = np.random.default_rng(2)
+    for session in made.calendar.between(FIRST_PANEL, LAST_PANEL):
+        symbols = made.lake.read("daily_bar", session, session)["symbol"].to_numpy()
+        members = np.sort(rng.choice(symbols, 50, replace=False)).astype(str)
+        values = {name: rng.standard_normal(len(members)).astype(np.float32) for name in FEATURES}
+        dates = np.full(len(members), session)
+        made.lake.write(PANEL, from_columns({"date": dates, "symbol": members, **values}), session)
+    return made
+
+
+@pytest.fixture(scope="module")
+def window(home):
+    return window_of(home.calendar, home.study.windows, FIRST_WINDOW)
+
+
+@pytest.fixture(scope="module")
+def samples(home, window):
+    return window_samples(home.lake, home.calendar, PANEL, window, FEATURES, LABELS)
+
+
+@pytest.fixture(scope="module")
+def prices(home):
+    """Adjusted close of every traded session: (session, symbol) → price."""
+    bars = home.lake.read("daily_bar", FIRST_PANEL, LAST_PANEL).to_pylist()
+    return {(bar["date"], bar["symbol"]): bar["close"] * bar["adj_factor"] for bar in bars if not bar["is_suspended"]}
+
+
+def plain_labels(home, window, prices, session) -> dict[str, tuple[float, float]]:
+    """Spec/02 by loops: returns from T+1 to T+h+1, both horizons or none, ranks, z-scores."""
+    calendar, returns = home.calendar, {}
+    for symbol in home.lake.read(PANEL, session, session)["symbol"].to_pylist():
+        ends = [(calendar.shift(session, 1), calendar.shift(session, horizon + 1)) for horizon in LABELS.horizons]
+        pairs = [[prices.get((day.item(), symbol)) for day in end] for end in ends]
+        if all(None not in pair for pair in pairs):
+            returns[symbol] = [after / before - 1 for before, after in pairs]
+    scores = [stats.zscore(stats.rankdata(column)) for column in zip(*returns.values(), strict=True)]
+    return dict(zip(returns, zip(*scores, strict=True), strict=True))
+
+
+def test_labels_are_those_of_a_plain_loop(home, window, samples, prices):
+    missing = 0
+    for part in samples:
+        for number, session in enumerate(part.sessions):
+            rows = slice(part.offsets[number], part.offsets[number + 1])
+            expected = plain_labels(home, window, prices, session)
+            assert part.symbols[rows].tolist() == list(expected)
+            np.testing.assert_allclose(part.labels[rows], list(expected.values()), atol=1e-6)
+            missing += 50 - len(expected)
+        assert part.label_names == ("3d", "5d")
+    assert missing > 0, "no label is missing; that suspended stocks leave is not shown"
+
+
+def test_features_are_the_rows_of_the_panel(home, samples):
+    part = samples[1]
+    session = part.sessions[3]
+    rows = slice(part.offsets[3], part.offsets[4])
+    panel = home.lake.read(PANEL, session, session).to_pandas().set_index("symbol")
+    assert (part.features[rows] == panel.loc[part.symbols[rows], list(FEATURES)].to_numpy()).all()
+
+
+def test_sets_end_before_their_labels_reach_the_next_one(home, window, samples):
+    for part, first, last in zip(
+        samples, (window.train_first, window.valid_first), (window.train_last, window.valid_last), strict=True
+    ):
+        assert part.sessions.tolist() == home.calendar.between(first, home.calendar.shift(last, -6)).tolist()
+
+
+@pytest.mark.parametrize("table", ["daily_bar", PANEL])
+def test_nothing_after_the_last_validation_session_is_read(home, window, samples, copy_of, table):
+    cut = copy_of(home, [table])
+    for session in cut.lake.sessions(table):
+        if session > window.valid_last:
+            cut.lake.path(table, session).unlink()
+    assert cut.lake.sessions(table)[-1] == window.valid_last
+    again = window_samples(cut.lake, cut.calendar, PANEL, window, FEATURES, LABELS)
+    assert samples_fingerprint(*again) == samples_fingerprint(*samples)
+
+
+def test_a_session_without_cross_section_gives_no_samples_and_moves_no_others(home, window, samples, copy_of):
+    hole = copy_of(home, [PANEL])
+    empty = samples[0].sessions[10]
+    hole.lake.write(PANEL, home.lake.read(PANEL, empty, empty).slice(0, 0), empty)
+    training, _ = window_samples(hole.lake, hole.calendar, PANEL, window, FEATURES, LABELS)
+    assert training.sessions.tolist() == [day for day in samples[0].sessions.tolist() if day != empty.item()]
+    for part in (training, samples[0]):
+        at = int(np.searchsorted(part.sessions, samples[0].sessions[20]))
+        rows = part.labels[part.offsets[at] : part.offsets[at + 1]]
+        assert rows.tobytes() == samples[0].labels[samples[0].offsets[20] : samples[0].offsets[21]].tobytes()
+
+
+def test_a_gap_in_the_panel_is_named(home, window, copy_of):
+    gap = copy_of(home, [PANEL])
+    for session in ("2020-10-14", "2020-10-15"):
+        gap.lake.path(PANEL, session).unlink()
+    with pytest.raises(MissingDataError, match=r"window 2020-12-10 .*lacks 2020-10-14 and 1 more"):
+        window_samples(gap.lake, gap.calendar, PANEL, window, FEATURES, LABELS)
+
+
+def test_fingerprint_changes_with_any_number(samples):
+    training, validation = samples
+    before = samples_fingerprint(training, validation)
+    assert samples_fingerprint(training, validation) == before
+    labels = training.labels.copy()
+    labels[7, 1] = np.nextafter(labels[7, 1], np.float32(9))
+    features = validation.features.copy()
+    features[-1, 0] = np.nextafter(features[-1, 0], np.float32(9))
+    symbols = training.symbols.copy()
+    symbols[0] = "999999.SH"
+    for changed in (
+        (replace(training, labels=labels), validation),
+        (training, replace(validation, features=features)),
+        (replace(training, symbols=symbols), validation),
+        (replace(training, sessions=training.sessions - 1), validation),
+        (validation, training),
+    ):
+        assert samples_fingerprint(*changed) != before
+
+
+def train(home, key: str, directory):
+    model = home.study.model(MODEL)
+    window = window_of(home.calendar, home.study.windows, key)
+    return train_window(
+        home.lake, home.calendar, PANEL, window, MODEL, model.network, LABELS, model.training, model.seeds, FEATURES,
+        "fingerprint of the pre-processing", directory / key,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkpoints(home, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return folder, {key: train(home, key, folder) for key in (FIRST_WINDOW, SECOND_WINDOW)}
+
+
+def test_checkpoint_tells_what_it_was_made_from(home, window, samples, checkpoints):
+    folder, trained = checkpoints
+    stored = load_checkpoint(folder / FIRST_WINDOW)
+    manifest = stored.manifest
+    assert manifest == trained[FIRST_WINDOW].manifest
+    for name, tensor in trained[FIRST_WINDOW].weights.items():
+        assert stored.weights[name].equal(tensor)
+    assert manifest.data_fingerprint == samples_fingerprint(*samples)
+    assert manifest.preprocessing_fingerprint == "fingerprint of the pre-processing"
+    assert (manifest.features, manifest.labels, manifest.seeds) == (FEATURES, ("3d", "5d"), (0, 1))
+    assert (str(manifest.window.train.first), str(manifest.window.train.last)) == ("2020-09-03", "2020-11-17")
+    assert (str(manifest.window.valid.first), str(manifest.window.valid.last)) == ("2020-11-18", "2020-12-09")
+    assert str(manifest.window.test.first) == FIRST_WINDOW
+    assert manifest.window.purge == 6
+
+
+def plain_forecast(checkpoint, features: np.ndarray) -> np.ndarray:
+    """The network on one session, seed by seed, without any of the platform's batching: mean over seeds [n, K]."""
+    import torch
+
+    from attn_platform.models.batch import SessionBatch
+
+    manifest = checkpoint.manifest
+    network = build_network(manifest.network, len(FEATURES), 2, manifest.seeds)
+    network.load_state_dict(dict(checkpoint.weights))
+    network.eval()
+    seeds = len(manifest.seeds)
+    batch = SessionBatch(torch.tensor(features).expand(seeds, -1, -1), ((len(features),),) * seeds)
+    with torch.inference_mode():
+        return np.mean([network(batch)[seed].numpy() for seed in range(seeds)], axis=0)
+
+
+def test_predictions_come_from_the_window_that_tests_their_session(home, checkpoints, tmp_path):
+    folder, trained = checkpoints
+    lake = Lake(tmp_path)
+    (tmp_path / PANEL).symlink_to(home.lake.root / PANEL, target_is_directory=True)
+    sessions = home.calendar.between("2020-12-29", "2021-01-06")
+    used = write_predictions(lake, home.calendar, PANEL, sessions, home.study.windows, folder, FEATURES, "prediction")
+    assert used == {str(day): FIRST_WINDOW if str(day) < SECOND_WINDOW else SECOND_WINDOW for day in sessions}
+    assert set(used.values()) == {FIRST_WINDOW, SECOND_WINDOW}
+    for session in sessions:
+        found = lake.read("prediction", session, session).to_pandas()
+        panel = home.lake.read(PANEL, session, session).to_pandas()
+        assert found.columns.tolist() == ["date", "symbol", "3d", "5d", "3d+5d"]
+        assert found["symbol"].tolist() == panel["symbol"].tolist()
+        expected = plain_forecast(trained[used[str(session)]], panel[list(FEATURES)].to_numpy())
+        np.testing.assert_allclose(found[["3d", "5d"]], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found["3d+5d"], (found["3d"] + found["5d"]) / 2, rtol=1e-6)
+
+
+def test_a_session_alone_is_the_session_among_others(home, checkpoints, tmp_path):
+    lakes = [Lake(tmp_path / name) for name in ("together", "alone")]
+    sessions = home.calendar.between("2020-12-29", "2021-01-06")
+    for lake, runs in zip(lakes, ([sessions], [sessions[at : at + 1] for at in range(len(sessions))]), strict=True):
+        lake.root.mkdir()
+        (lake.root / PANEL).symlink_to(home.lake.root / PANEL, target_is_directory=True)
+        for run in runs:
+            write_predictions(lake, home.calendar, PANEL, run, home.study.windows, checkpoints[0], FEATURES, "forecast")
+    for session in sessions:
+        assert len({lake.path("forecast", session).read_bytes() for lake in lakes}) == 1
+
+
+def test_nothing_is_predicted_without_the_checkpoint_or_the_panel(home, checkpoints, copy_of, tmp_path):
+    only_first = tmp_path / "only_first"
+    only_first.mkdir()
+    (only_first / FIRST_WINDOW).symlink_to(checkpoints[0] / FIRST_WINDOW, target_is_directory=True)
+    sessions = home.calendar.between("2020-12-29", "2021-01-06")
+    gap = copy_of(home, [PANEL])
+
+    def predict(folder):
+        write_predictions(gap.lake, gap.calendar, PANEL, sessions, gap.study.windows, folder, FEATURES, "prediction")
+
+    with pytest.raises(CheckpointError, match=f"window {SECOND_WINDOW} has no checkpoint"):
+        predict(only_first)
+    gap.lake.path(PANEL, "2020-12-30").unlink()
+    with pytest.raises(MissingDataError, match="lacks 2020-12-30"):
+        predict(checkpoints[0])
+    assert not gap.lake.has("prediction")
