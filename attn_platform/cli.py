@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 import warnings
@@ -68,16 +67,17 @@ def run(
     defs, partitions = build_defs(target), partitions_of(target)
     chosen = _range_of(windows, partitions.windows.get_partition_keys(), "test window")
     stages = plan(target, partitions, chosen)
-    console.print(f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}")
+    header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
+    console.print(header, soft_wrap=True)
     for number, stage in enumerate(stages, start=1):
-        span = f" {stage.first} … {stage.last}" if stage.first else ""
-        console.print(f"[cyan]({number}/{len(stages)})[/cyan] {stage.title}{span}")
+        console.print(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
         seconds = run_stage(defs, instance, stage)
         console.print(f"      done in {seconds:.1f} s")
     console.print(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
     for strategy in target.study.strategies:
         console.print(f"  {report_page(target, strategy.name)}", soft_wrap=True)
-    console.print(f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}")
+    hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
+    console.print(hint, soft_wrap=True)
 
 
 @app.command("import")
@@ -139,7 +139,7 @@ def materialize(
 
     defs = build_defs(target)
     for stage in stages_of_selection(defs, selection, partitions):
-        console.print(f"{stage.title} {stage.first or ''} … {stage.last or ''}")
+        console.print(stage.label, soft_wrap=True)
         console.print(f"      done in {run_stage(defs, instance, stage):.1f} s")
 
 
@@ -288,8 +288,9 @@ def ui(
     target = _open(home)
     environment = {**os.environ, **prepare(target)}
     console.print(f"Dagster of {target.root} at http://localhost:{port} (stop with Ctrl-C)", soft_wrap=True)
-    command = ["dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
-    raise typer.Exit(subprocess.call([sys.executable, "-m", *command], env=environment))
+    command = ["-m", "dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
+    # In this process's place, so that whatever stops `attn ui` stops Dagster.
+    os.execve(sys.executable, [sys.executable, *command], environment)
 
 
 def _home_to_run(root: Path | None, profile: str | None, study: str | None) -> Home:

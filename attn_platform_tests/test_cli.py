@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -38,13 +39,14 @@ COLUMN = {
     "contract": {"close": "close", "high": "high", "low": "low"},
 }
 EXIT_BAD_INPUT = 2
+WIDE = 200  # no line of a table is broken
 
 
 @pytest.fixture(autouse=True)
 def _away_from_any_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("ATTN_HOME", "ATTN_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("attn_platform.cli.console", Console(width=WIDE))
     monkeypatch.chdir(tmp_path)
 
 

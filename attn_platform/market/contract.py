@@ -7,6 +7,7 @@ and what to do; nothing of it is written.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -408,15 +409,22 @@ def reject(
         return
     more = f" ({count - 1} more such rows)" if (count := pc.sum(failed).as_py()) > 1 else ""
     where = ", ".join(
-        f"{key} {data[key][at].as_py()}"
+        f"{key} {_shown(data[key][at])}"
         for key in ("date", "index", "symbol")
         if key in data.column_names and key not in columns
     )
-    found = ", ".join("nothing" if (cell := data[name][at].as_py()) is None else str(cell) for name in columns)
+    found = ", ".join(_shown(data[name][at]) for name in columns)
     raise ContractError(
         f"{source}: row {at + 1}{f' ({where})' if where else ''}, {_named(columns)}: {found}, where the contract wants "
         f"{wanted}; {remedy}{more}"
     )
+
+
+def _shown(cell: pa.Scalar) -> str:
+    try:
+        return str(cell.as_py()) if cell.is_valid else "nothing"
+    except (OverflowError, ValueError):  # Arrow's dates reach further than Python's
+        return "a day out of range"
 
 
 def _named(columns: tuple[str, ...]) -> str:
@@ -457,6 +465,9 @@ def _conform_column(data: pa.Table, column: Column, source: str) -> pa.ChunkedAr
         # Infinity is never data; NaN is how many tools write a missing number.
         values = pc.if_else(pc.is_nan(values), None, values)
         check(pc.is_finite(values), "a finite number", "replace it by null")
+    if column.type == DATE:
+        holds = pc.and_(pc.greater_equal(values, datetime.date.min), pc.less_equal(values, datetime.date.max))
+        check(holds, TYPE_NAMES[DATE], "correct it at its source")
     correct = "correct it at its source" + (" or replace it by null" if column.nullable else "")
     if not column.nullable:
         check(pc.is_valid(values), f"a value ({column.unit})", "fill it or drop the row")
@@ -493,7 +504,7 @@ def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArr
     except pa.ArrowInvalid:
         at = _first_that_fails(values, wanted)
         raise ContractError(
-            f"{source}: row {at + 1}, column '{column.name}': '{values[at].as_py()}', where the contract wants "
+            f"{source}: row {at + 1}, column '{column.name}': '{_shown(values[at])}', where the contract wants "
             f"{TYPE_NAMES[wanted]} ({column.unit}); correct it at its source"
         ) from None
 
@@ -506,7 +517,7 @@ def _wrong_text(values: pa.ChunkedArray, column: Column, source: str) -> str:
     """Numbers, dates or flags that a typed file holds as text: the first cell that is none of them, else the first."""
     at = _first_that_fails(values, column.type)
     return (
-        f"{source}: row {at + 1}, column '{column.name}': the text '{values[at].as_py()}', where the contract wants "
+        f"{source}: row {at + 1}, column '{column.name}': the text '{_shown(values[at])}', where the contract wants "
         f"{TYPE_NAMES[column.type]} ({column.unit}); convert the column"
     )
 

@@ -63,10 +63,15 @@ class Partitions:
         return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
 
     def back(self, count: int) -> dg.TimeWindowPartitionMapping:
-        """asset[T] ← T and the `count` partitions before it."""
+        """asset[T] ← all from `count` of its own partitions before T up to T."""
         return dg.TimeWindowPartitionMapping(
             start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True
         )
+
+    @property
+    def sessions_of_week(self) -> dg.TimeWindowPartitionMapping:
+        """portfolio[T] ← the sessions from the rebalance before T on, over which what is held has drifted."""
+        return self.back(1)
 
     @property
     def previous(self) -> dg.TimeWindowPartitionMapping:

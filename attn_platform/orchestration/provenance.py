@@ -61,12 +61,15 @@ def column_schema(lake: Lake, table: str) -> dg.TableSchema:
 
 
 def table_metadata(frame: pd.DataFrame, digits: int = 4) -> dg.MarkdownMetadataValue:
-    """A small frame as a table on the asset's page."""
-    shown = frame.copy()
-    for name in shown.select_dtypes("number").columns:
-        shown[name] = shown[name].map(lambda value: f"{value:.{digits}g}")
-    header = "| " + " | ".join(map(str, shown.columns)) + " |\n|" + "---|" * len(shown.columns)
-    rows = "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in shown.itertuples(index=False))
+    """A small frame as a table on the asset's page: `digits` significant digits, a dash for a missing value."""
+
+    def cell(value: object) -> str:
+        if isinstance(value, float | np.floating):
+            return "–" if np.isnan(value) else f"{value:.{digits}g}"
+        return "–" if value is None else str(value)
+
+    header = "| " + " | ".join(map(str, frame.columns)) + " |\n|" + "---|" * len(frame.columns)
+    rows = "\n".join("| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False))
     return dg.MetadataValue.md(f"{header}\n{rows}")
 
 

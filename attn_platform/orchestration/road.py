@@ -40,6 +40,13 @@ class Stage:
     first: str | None = None
     last: str | None = None
 
+    @property
+    def label(self) -> str:
+        """Title and range, as the terminal shows them."""
+        if self.first is None or self.first in self.title:
+            return self.title
+        return f"{self.title} {self.first}" + (f" … {self.last}" if self.last != self.first else "")
+
 
 def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Stage]:
     """Stages of the road for consecutive test windows, each a partition key.

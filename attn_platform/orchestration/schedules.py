@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
@@ -39,7 +40,7 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         job: str, definition: dg.TimeWindowPartitionsDefinition, key_of: Callable[[str, str], str]
     ) -> Decide:
         def decide(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
-            key = key_of(today(context), day)
+            key = key_of(local_day(context), day)
             if definition.has_partition_key(key):
                 yield dg.RunRequest(run_key=key, partition_key=key)
             else:
@@ -93,17 +94,17 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
     ]
 
 
-def today(context: dg.ScheduleEvaluationContext) -> str:
-    """The day of the tick, in the exchange's time."""
-    return context.scheduled_execution_time.strftime(FORMAT)
+def local_day(context: dg.ScheduleEvaluationContext, days_ago: int = 0) -> str:
+    """The day of the tick, or one before it, in the exchange's time."""
+    tick = context.scheduled_execution_time.astimezone(ZoneInfo(TIMEZONE))
+    return (tick - timedelta(days=days_ago)).strftime(FORMAT)
 
 
 def _schedule(
     name: str, cron: str, decide: Decide, job: UnresolvedAssetJobDefinition, description: str | None
 ) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Requests:
-        yesterday = context.scheduled_execution_time - timedelta(days=1)
-        yield from decide(context, yesterday.strftime(FORMAT))
+        yield from decide(context, local_day(context, days_ago=1))
 
     return dg.ScheduleDefinition(
         name=name,

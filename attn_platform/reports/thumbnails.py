@@ -41,11 +41,11 @@ def line(series: Mapping[str, pd.Series], title: str) -> str:
     if not any(np.isfinite(values.to_numpy(dtype=np.float64)).any() for values in series.values()):
         return _without_data(figure, axes, title)
     if all(isinstance(values.index, pd.DatetimeIndex) for values in series.values()):
-        locator = AutoDateLocator(maxticks=6)
+        locator = AutoDateLocator(minticks=1, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if len(series) > 1:
-        axes.legend(loc="upper left", fontsize=7, frameon=False, ncols=3)
+        figure.legend(loc="outside lower left", fontsize=7, frameon=False, ncols=3)
     return _markdown(figure, title)
 
 

@@ -256,6 +256,17 @@ def test_weights_must_sum_to_one_by_date_and_index() -> None:
     )
 
 
+@pytest.mark.parametrize("column", ["list_date", "delist_date"])
+def test_a_date_beyond_the_year_9999_is_named(column: str) -> None:
+    data = VALID["security"]
+    beyond = pa.array([None, 10**7, None], pa.int32()).cast(pa.date32())
+    spoilt = data.set_column(data.column_names.index(column), column, beyond)
+    with pytest.raises(
+        ContractError, match=rf"row 2 .*'{column}': a day out of range, where the contract wants a date"
+    ):
+        conformed("security", spoilt)
+
+
 def test_an_interval_must_end_after_it_began() -> None:
     with pytest.raises(ContractError, match=r"row 2 \(symbol 300001\.SZ\), columns 'out_date' and 'in_date'"):
         conformed("industry", with_cell(VALID["industry"], 1, "out_date", datetime.date(2010, 1, 4)))

@@ -96,7 +96,7 @@ def test_prediction_is_made_from_the_one_window_that_tests_its_session(partition
             assert found == [window]
 
 
-def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions):
+def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions, tested):
     weeks = partitions.rebalances.get_partition_keys()
     same_day = dg.TimeWindowPartitionMapping()
     assert upstream(partitions.previous, partitions.rebalances, weeks, partitions.rebalances) == weeks[:-1]
@@ -105,6 +105,8 @@ def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions):
         assert upstream(same_day, partitions.rebalances, weeks[at], partitions.sessions) == [weeks[at]]
         found = upstream(partitions.previous, partitions.rebalances, weeks[at], partitions.rebalances)
         assert found == [weeks[at - 1]]
+        drifted = [str(day) for day in tested[5 * at - 5 : 5 * at + 1]]
+        assert upstream(partitions.sessions_of_week, partitions.rebalances, weeks[at], partitions.sessions) == drifted
 
 
 def test_families_are_made_from_their_look_back(partitions):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from attn_platform.factors import catalogue
 from attn_platform.factors.engine import lookback
+from attn_platform.factors.inputs import MARKET_RETURN
 from attn_platform.factors.panel import PANEL, families_of, write_panel
 from attn_platform.factors.preprocessing import Exposures
 from attn_platform.factors.store import FamilySummary, family_table, write_families
@@ -35,24 +36,25 @@ INPUT_TABLES = ("daily_bar", "valuation", "consensus", "index_bar")
 def tables_of(family: str) -> tuple[str, ...]:
     """Raw tables that a family reads; daily_bar says who is listed, whatever the factors."""
     fields = {name for definition in catalogue.family(family) for name in definition.fields}
-    return tuple(
-        table
-        for table in INPUT_TABLES
-        if table == "daily_bar" or any(c.name in fields for c in TABLES[table].columns if c.name not in _KEYS)
-    )
-
-
-_KEYS = {column.name for column in TABLES["daily_bar"].columns}
+    return tuple(table for table in INPUT_TABLES if table == "daily_bar" or fields & _inputs_from(table))
 
 
 def switched_off(home: Home, family: str) -> str | None:
     """Why a family cannot be computed at all: every one of its factors needs a table that the source lacks."""
-    own = [table for table in tables_of(family) if table != "daily_bar"]
-    absent = [table for table in own if table in home.absent_tables]
-    fields = {column.name for table in absent for column in TABLES[table].columns} - _KEYS
-    if absent and all(set(definition.fields) & fields for definition in catalogue.family(family)):
+    absent = [table for table in tables_of(family) if table in home.absent_tables]
+    present = [table for table in INPUT_TABLES if table not in home.absent_tables]
+    available = frozenset[str]().union(*(_inputs_from(table) for table in present))
+    if absent and all(catalogue.unavailable(definition, available) for definition in catalogue.family(family)):
         return f"table {absent[0]} is absent ({home.absent_tables[absent[0]]})"
     return None
+
+
+def _inputs_from(table: str) -> frozenset[str]:
+    """Inputs of factors that come from a raw table; the indices give none but the market's return."""
+    if table == "index_bar":
+        return frozenset({MARKET_RETURN})
+    own = frozenset(column.name for column in TABLES[table].columns)
+    return own if table == "daily_bar" else own - _inputs_from("daily_bar")
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -113,9 +115,10 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             *(family_table(family) for family in present),
-            dg.AssetDep(UNIVERSE),
+            UNIVERSE,
             "daily_bar",
             "security",
+            *(("industry", "valuation") if study.preprocessing.neutralise != "none" else ()),
         ],
         check_specs=expectations.specs("panel", PANEL),
         description=(

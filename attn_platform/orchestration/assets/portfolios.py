@@ -61,7 +61,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             prediction_table(config.model),
-            "daily_bar",
+            dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_of_week),
             "valuation",
             "index_weight",
             "industry",

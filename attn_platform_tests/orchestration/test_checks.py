@@ -1,0 +1,176 @@
+"""Every expectation passes on the road's own lake, and fails, naming the session, on one that breaks it."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from attn_platform.market.lake import Lake
+from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.checks.expectations import EXPECTATIONS, FAILURES, SHOWN, Expectation
+from attn_platform_tests.homes import MODEL, STRATEGY
+
+SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
+PORTFOLIO, ACCOUNT = f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
+ASSETS = {
+    "bars": "daily_bar",
+    "index_weight": "index_weight",
+    "list": "universe",
+    "family": "factor_reversal",
+    "panel": "factor_panel",
+    "prediction": f"prediction_{MODEL}",
+    "portfolio": PORTFOLIO,
+}
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def with_cell(column: str, value: object) -> Change:
+    """The first row's value of a column is another one."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[0, column] = value
+        return frame
+
+    return change
+
+
+def scaled(column: str, factor: float, shift: float = 0.0) -> Change:
+    return lambda frame: frame.assign(**{column: frame[column] * factor + shift})
+
+
+def no_row(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.iloc[:0]
+
+
+def one_row_less(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.iloc[1:]
+
+
+def first_row_twice(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([frame.iloc[:1], frame], ignore_index=True)
+
+
+def sold_short(frame: pd.DataFrame) -> pd.DataFrame:
+    """Still fully invested, but one weight is negative."""
+    largest = frame["weight"].idxmax()
+    least = frame["weight"].idxmin()
+    frame.loc[largest, "weight"] += 0.01 + frame.loc[least, "weight"]
+    frame.loc[least, "weight"] = -0.01
+    return frame
+
+
+# kind, expectation, table changed, change, what the text says of it
+FAULTS = [
+    ("bars", "no_empty_session", "daily_bar", no_row, "no rows"),
+    ("index_weight", "weights_sum_to_one", "index_weight", with_cell("weight", 0.9), "sums to"),
+    ("list", "no_empty_period", "universe", no_row, "no rows"),
+    ("family", "one_row_a_bar", "factor_reversal", one_row_less, "rows for"),
+    ("family", "unique_keys", "factor_reversal", first_row_twice, "twice"),
+    ("panel", "no_empty_session", "factor_panel", no_row, "no rows"),
+    ("panel", "finite", "factor_panel", with_cell("ret_5d", np.nan), "ret_5d has missing values"),
+    ("panel", "finite", "factor_panel", with_cell("bp_lf", np.inf), "bp_lf has missing values"),
+    ("panel", "standardised", "factor_panel", scaled("ret_5d", 1.0, 0.01), "ret_5d"),
+    ("panel", "standardised", "factor_panel", scaled("std_1m", 1.01), "std_1m"),
+    ("prediction", "no_empty_session", f"prediction_{MODEL}", no_row, "no rows"),
+    ("prediction", "finite", f"prediction_{MODEL}", with_cell("5d", np.nan), "5d has missing values"),
+    ("portfolio", "fully_invested", PORTFOLIO, scaled("weight", 1.00001), "weights sum to 1.00001"),
+    ("portfolio", "fully_invested", PORTFOLIO, sold_short, "least -1.00e-02"),
+    ("portfolio", "solved", ACCOUNT, with_cell("status", "infeasible"), "infeasible"),
+    ("portfolio", "solved", ACCOUNT, with_cell("status", "relaxed"), "relaxed, but relaxed limits: []"),
+    ("portfolio", "chain", PORTFOLIO, scaled("weight", 0.999), "2021-01-15 and 3 more weeks start from an older week"),
+]
+
+
+def expectation(kind: str, name: str) -> Expectation:
+    return next(each for each in EXPECTATIONS[kind] if each.name == name)
+
+
+def checked_sessions(lake: Lake, kind: str) -> np.ndarray:
+    held = lake.sessions(ASSETS[kind])
+    return held if kind == "list" else held[held >= np.datetime64("2020-12-28")]
+
+
+def rewrite(lake: Lake, table: str, session: str, change: Change) -> None:
+    held = lake.read(table, session, session)
+    frame = change(held.to_pandas())
+    lake.write(table, pa.Table.from_pandas(frame, schema=held.schema, preserve_index=False), session)
+
+
+@pytest.mark.parametrize("kind", EXPECTATIONS)
+def test_the_roads_own_lake_fulfils_everything(road, kind):
+    lake = road.home.lake
+    results = expectations.results(kind, lake, ASSETS[kind], checked_sessions(lake, kind))
+    assert [result.check_name for result in results] == [each.name for each in EXPECTATIONS[kind]]
+    for result in results:
+        assert result.passed, (kind, result.check_name, result.metadata)
+        assert result.metadata["failures"].value == 0
+
+
+@pytest.mark.parametrize(("kind", "name", "table", "change", "text"), FAULTS)
+def test_a_fault_is_found_and_its_session_named(road, copy_of, kind, name, table, change, text):
+    lake = copy_of(road.home, [table]).lake
+    session = QUARTER if kind == "list" else SESSION
+    rewrite(lake, table, session, change)
+    sessions = checked_sessions(lake, kind)
+    result = expectation(kind, name).result(lake, ASSETS[kind], sessions)
+    assert not result.passed
+    assert result.metadata["failures"].value == 1
+    assert result.metadata["sessions"].value == len(sessions)
+    found = result.metadata[FAILURES].value
+    assert text in found
+    assert name == "chain" or found.startswith(session)
+    assert result.asset_key == dg.AssetKey(ASSETS[kind])
+
+
+def test_every_expectation_has_a_fault_that_it_finds():
+    assert {(kind, name) for kind, name, *_ in FAULTS} == {
+        (kind, each.name) for kind, table in EXPECTATIONS.items() for each in table
+    }
+
+
+@pytest.mark.parametrize("kind", ["bars", "panel", "prediction"])
+def test_a_session_without_a_file_is_named(road, copy_of, kind):
+    lake = copy_of(road.home, [ASSETS[kind]]).lake
+    sessions = checked_sessions(lake, kind)
+    lake.path(ASSETS[kind], SESSION).unlink()
+    result = expectation(kind, "no_empty_session").result(lake, ASSETS[kind], sessions)
+    assert result.metadata[FAILURES].value == f"{SESSION}: no rows"
+
+
+def test_many_failures_are_counted_and_the_first_ones_shown(road, copy_of):
+    lake = copy_of(road.home, ["daily_bar"]).lake
+    sessions = lake.sessions("daily_bar")[:30]
+    for session in sessions:
+        lake.path("daily_bar", session).unlink()
+    result = expectation("bars", "no_empty_session").result(lake, "daily_bar", sessions)
+    assert result.metadata["failures"].value == 30
+    assert result.metadata[FAILURES].value.split("; ") == [f"{session}: no rows" for session in sessions[:SHOWN]]
+
+
+def test_a_check_of_many_sessions_reads_them_in_pieces(road, monkeypatch):
+    """Decades of a panel do not fit into memory at once; the pieces have no influence on what is found."""
+    spans = []
+
+    def finder(lake, table, sessions):
+        spans.append(len(sessions))
+        yield from (f"{session}: bad" for session in sessions)
+
+    monkeypatch.setattr(expectations, "CHUNK", 4)
+    sessions = road.home.lake.sessions("factor_panel")[:10]
+    result = Expectation("bad", "is bad", finder).result(road.home.lake, "factor_panel", sessions)
+    assert spans == [4, 4, 2]
+    assert result.metadata["failures"].value == 10
+
+
+def test_only_a_warning_does_not_block(road):
+    for kind, table in EXPECTATIONS.items():
+        for each in table:
+            spec = each.spec(ASSETS[kind])
+            assert spec.blocking != each.warning
+            assert spec.description
+    sessions = checked_sessions(road.home.lake, "portfolio")
+    chain = expectation("portfolio", "chain").result(road.home.lake, PORTFOLIO, sessions)
+    assert chain.severity == dg.AssetCheckSeverity.WARN

@@ -1,0 +1,214 @@
+"""The graph as a user meets it: what every asset says of itself, jobs, tags, and what an absent table switches off."""
+
+import dagster as dg
+import pytest
+from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
+
+from attn_platform.definitions import build_defs
+from attn_platform.factors.catalogue import AI69_FACTORS, families, family
+from attn_platform.orchestration import jobs
+from attn_platform.orchestration.assets.factors import switched_off, tables_of
+from attn_platform.orchestration.jobs import road_assets
+from attn_platform.studies.settings import HOME_VARIABLE
+from attn_platform_tests.homes import IMPORTED, MODEL, STRATEGY, tiny_home
+
+RAW = {"security", "industry", "daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
+FAMILIES = {f"factor_{name}" for name in families()}
+COMPUTED = {
+    "universe", "sector_adjacency", "factor_panel", f"checkpoint_{MODEL}", f"prediction_{MODEL}", f"evaluation_{MODEL}",
+    f"portfolio_{STRATEGY}", f"backtest_{STRATEGY}", f"report_{STRATEGY}",
+}  # fmt: skip
+REASON = "the vendor has no analysts"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tiny_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def defs(home):
+    return build_defs(home)
+
+
+@pytest.fixture(scope="module")
+def graph(defs):
+    return defs.resolve_asset_graph()
+
+
+@pytest.fixture(scope="module")
+def home_without_consensus(tmp_path_factory):
+    return tiny_home(tmp_path_factory.mktemp("without"), {**IMPORTED, "absent_tables": {"consensus": REASON}})
+
+
+@pytest.fixture(scope="module")
+def defs_without_consensus(home_without_consensus):
+    return build_defs(home_without_consensus)
+
+
+def names(keys) -> set[str]:
+    return {key.to_user_string() for key in keys}
+
+
+def test_definitions_load(defs):
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_is_the_road(graph):
+    assert names(graph.get_all_asset_keys()) == RAW | FAMILIES | COMPUTED
+
+
+def test_every_asset_says_what_it_is(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.group_name != "default", key
+        assert node.kinds, key
+        assert len(node.description or "") > 20, key
+        assert node.code_version, key
+        assert node.is_executable, key
+
+
+def test_groups_follow_the_road(graph):
+    groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert groups == {
+        "market", "universe", "factors", "training", "predictions", "portfolios", "backtests", "reports",
+    }  # fmt: skip
+
+
+def test_a_holding_can_be_followed_back_to_the_raw_tables(graph):
+    portfolio = dg.AssetKey(f"portfolio_{STRATEGY}")
+    behind = names(dg.AssetSelection.assets(portfolio).upstream().resolve(graph))
+    assert behind >= RAW - {"security"} | FAMILIES | {"universe", "factor_panel", f"checkpoint_{MODEL}"}
+    report = dg.AssetKey(f"report_{STRATEGY}")
+    everything = names(dg.AssetSelection.assets(report).upstream().resolve(graph))
+    assert everything == RAW | FAMILIES | COMPUTED - {"sector_adjacency"}
+
+
+def test_every_family_names_its_tables_and_formulas(graph):
+    for name in families():
+        node = graph.get(dg.AssetKey(f"factor_{name}"))
+        assert names(node.parent_keys) == set(tables_of(name))
+        for definition in family(name):
+            assert definition.name in node.description
+            assert definition.formula in node.description
+    assert set(tables_of("expectation")) == {"daily_bar", "consensus"}
+    assert set(tables_of("volatility")) == {"daily_bar", "valuation", "index_bar"}
+    assert set(tables_of("intra_day")) == {"daily_bar"}
+
+
+def test_checkpoints_ask_for_a_gpu(defs):
+    [checkpoint] = [a for a in defs.assets if dg.AssetKey(f"checkpoint_{MODEL}") in getattr(a, "keys", ())]
+    op = checkpoint.op
+    assert op.pool == "gpu"
+    assert op.tags["accelerator"] == "gpu"
+    assert op.tags["dagster-celery/queue"] == "gpu"
+    k8s = op.tags["dagster-k8s/config"]
+    assert "nvidia.com/gpu" in str(k8s)
+    assert op.retry_policy.max_retries == 2
+    assert checkpoint.backfill_policy is None, "one run a window"
+
+
+def test_everything_else_is_made_in_single_runs(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        if node.is_partitioned and key != dg.AssetKey(f"checkpoint_{MODEL}"):
+            assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
+
+
+def test_checks_block_unless_they_only_warn(graph):
+    checks = {key: graph.get(key) for key in graph.asset_check_keys}
+    warning = {key.name for key, node in checks.items() if not node.blocking}
+    assert warning == {"chain"}
+    checked = names(key.asset_key for key in checks)
+    assert checked == FAMILIES | {
+        "daily_bar", "valuation", "index_weight", "universe", "sector_adjacency", "factor_panel",
+        f"prediction_{MODEL}", f"portfolio_{STRATEGY}",
+    }  # fmt: skip
+
+
+def test_jobs_select_what_their_partitions_allow(defs, home):
+    road = road_assets(home)
+    expected = {
+        "static": set(road.static),
+        jobs.SESSION_JOB: {*road.raw, *road.factors, *road.predictions},
+        jobs.QUARTER_JOB: {"universe"},
+        jobs.YEAR_JOB: {"sector_adjacency"},
+        jobs.WINDOW_JOB: set(road.checkpoints),
+        jobs.WEEK_JOB: set(road.portfolios),
+        jobs.REPORT_JOB: set(road.reports),
+    }
+    for name, assets in expected.items():
+        job = defs.resolve_job_def(name)
+        assert names(job.asset_layer.executable_asset_keys) == assets
+        assert job.description
+    assert defs.resolve_job_def(jobs.WINDOW_JOB).run_tags["accelerator"] == "gpu"
+    assert set().union(*expected.values()) == RAW | FAMILIES | COMPUTED
+
+
+def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_consensus, home_without_consensus):
+    dg.Definitions.validate_loadable(defs_without_consensus)
+    graph = defs_without_consensus.resolve_asset_graph()
+    for name in ("consensus", "factor_expectation"):
+        node = graph.get(dg.AssetKey(name))
+        assert not node.is_executable
+        assert node.description.startswith("Switched off: ")
+        assert REASON in node.description
+        assert REASON in node.metadata["switched off"]
+    panel = graph.get(dg.AssetKey("factor_panel"))
+    assert dg.AssetKey("factor_expectation") not in panel.parent_keys
+    everything = names(graph.get_all_asset_keys())
+    assert everything == RAW | FAMILIES | COMPUTED, "what is switched off can still be seen"
+    road = road_assets(home_without_consensus)
+    assert "consensus" not in road.raw
+    assert "factor_expectation" not in road.factors
+    job = defs_without_consensus.resolve_job_def(jobs.SESSION_JOB)
+    assert not {"consensus", "factor_expectation"} & names(job.asset_layer.executable_asset_keys)
+
+
+def test_a_family_that_only_partly_needs_an_absent_table_stays_on(tmp_path):
+    """Without valuation the volatility family lacks one of its three factors, the valuation family all of them.
+
+    The market's return alone would not help: size and value portfolios need the market values.
+    """
+    home = tiny_home(tmp_path, {**IMPORTED, "absent_tables": {"valuation": "none"}})
+    assert switched_off(home, "volatility") is None
+    assert switched_off(home, "valuation") == "table valuation is absent (none)"
+    assert switched_off(home, "reversal") is None
+    graph = build_defs(home).resolve_asset_graph()
+    assert names(graph.get(dg.AssetKey("factor_volatility")).parent_keys) == {"daily_bar", "index_bar"}
+
+
+def test_a_study_of_few_factors_has_few_families(tmp_path):
+    features = [name for name in AI69_FACTORS if name in ("ret_5d", "bp_lf")]
+    graph = build_defs(tiny_home(tmp_path, features=features)).resolve_asset_graph()
+    found = {name for name in names(graph.get_all_asset_keys()) if name.startswith("factor_")}
+    assert found == {"factor_reversal", "factor_valuation", "factor_panel"}
+
+
+def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
+    panel = dg.AssetKey("factor_panel")
+    more = {"industry", "valuation"}
+    assert not names(graph.get(panel).parent_keys) & more
+    neutralised = build_defs(tiny_home(tmp_path, preprocessing={"neutralise": "industry_and_size"}))
+    assert names(neutralised.resolve_asset_graph().get(panel).parent_keys) >= more
+
+
+def test_two_models_and_strategies_are_two_branches(tmp_path):
+    network = {"name": "multi_task_baseline"}
+    models = [{"name": name, "network": network, "labels": {"horizons": [3]}} for name in ("one", "two")]
+    strategies = [{"name": f"on_{model['name']}", "model": model["name"], "horizon": "3d"} for model in models]
+    defs = build_defs(tiny_home(tmp_path, models=models, strategies=strategies))
+    graph = defs.resolve_asset_graph()
+    assert dg.AssetKey("prediction_one") in graph.get(dg.AssetKey("portfolio_on_one")).parent_keys
+    assert dg.AssetKey("prediction_two") not in graph.get(dg.AssetKey("portfolio_on_one")).parent_keys
+    week = defs.resolve_job_def(jobs.WEEK_JOB)
+    assert names(week.asset_layer.executable_asset_keys) == {"portfolio_on_one", "portfolio_on_two"}
+
+
+def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
+    """As `dagster dev --module-name attn_platform.definitions` does; nothing is made before it asks."""
+    home.save()
+    monkeypatch.setenv(HOME_VARIABLE, str(home.root))
+    [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
+    assert target.attribute == "defs"
+    assert names(target.target_definition().resolve_asset_graph().get_all_asset_keys()) == RAW | FAMILIES | COMPUTED

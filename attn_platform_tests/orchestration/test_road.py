@@ -1,0 +1,241 @@
+"""The road as a plan of runs, and what a user asks for by name: no run is made here but of tiny graphs."""
+
+import dagster as dg
+import pytest
+
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.errors import ConfigurationError, MissingDataError, PlatformError
+from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
+from attn_platform_tests.homes import (
+    FIRST_SESSION,
+    FIRST_WINDOW,
+    IMPORTED,
+    LAST_SESSION,
+    MODEL,
+    SECOND_WINDOW,
+    STRATEGY,
+    STUDY,
+    THIRD_WINDOW,
+    tiny_home,
+)
+
+WINDOWS = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+FAMILIES = tuple(
+    f"factor_{name}"
+    for name in ("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day")
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tiny_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def defs(home):
+    return build_defs(home)
+
+
+@pytest.fixture(scope="module")
+def partitions(home):
+    return partitions_of(home)
+
+
+def spans(stages: list[Stage]) -> dict[str, tuple[str | None, str | None]]:
+    return {stage.title: (stage.first, stage.last) for stage in stages}
+
+
+def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
+    stages = plan(home, partitions, WINDOWS)
+    assert spans(stages) == {
+        "securities and industries": (None, None),
+        "raw tables": (FIRST_SESSION, LAST_SESSION),
+        "universe": ("2020-07-01", "2021-01-01"),
+        "sector adjacency": ("2020-01-01", "2021-01-01"),
+        "factors and panel": ("2020-09-03", LAST_SESSION),
+        **{f"training of window {key}": (key, key) for key in WINDOWS},
+        "predictions": (FIRST_WINDOW, LAST_SESSION),
+        "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
+        "evaluation, backtests and reports": (None, None),
+    }
+    assert stages[4].assets == (*FAMILIES, "factor_panel")
+    everything = [asset for stage in stages if "training" not in stage.title for asset in stage.assets]
+    assert len(everything) == len(set(everything))
+
+
+def test_windows_in_any_order_are_the_same_plan(home, partitions):
+    assert plan(home, partitions, WINDOWS[::-1]) == plan(home, partitions, WINDOWS)
+
+
+def test_one_window_ends_with_its_test_range_and_the_raw_data_a_label_later(home, partitions):
+    found = spans(plan(home, partitions, [FIRST_WINDOW]))
+    assert found["factors and panel"] == ("2020-09-03", "2020-12-31")
+    assert found["predictions"] == (FIRST_WINDOW, "2020-12-31")
+    assert found["weekly portfolios"] == (FIRST_WINDOW, "2020-12-31")
+    reach = STUDY["evaluation_horizon"] + 1
+    assert found["raw tables"] == (FIRST_SESSION, str(home.calendar.shift("2020-12-31", reach)))
+    assert found["universe"] == ("2020-07-01", "2020-10-01")
+
+
+def test_a_later_window_continues_the_weeks_before_it(home, partitions, road):
+    """Without the weeks of the first window there is nothing to continue: said before anything runs."""
+    with pytest.raises(ConfigurationError, match=r"weeks from 2021-01-08 on continue portfolio_.* of 2020-12-31"):
+        plan(home, partitions, [SECOND_WINDOW])
+    stages = plan(road.home, partitions_of(road.home), [SECOND_WINDOW])
+    assert spans(stages)["weekly portfolios"] == ("2021-01-08", "2021-01-22")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"train": 160},
+            r"universe of 2020-04-01 needs a year of data before it; let the data \(first_session\) start",
+        ),
+        ({"train": 48, "first_test": "2021-02-08"}, "2021-02-08"),
+    ],
+)
+def test_windows_that_the_data_cannot_feed_are_refused(tmp_path, change, text):
+    home = tiny_home(tmp_path, windows={**STUDY["windows"], **change})
+    with pytest.raises(PlatformError, match=text):
+        plan(home, partitions_of(home), [home.study.windows.first_test])
+
+
+def names(stages: list[Stage]) -> list[tuple[tuple[str, ...], str | None, str | None]]:
+    return [(stage.assets, stage.first, stage.last) for stage in stages]
+
+
+def test_a_selection_becomes_runs_in_the_order_of_the_road(defs):
+    panel_first = f"factor_panel,factor_reversal,prediction_{MODEL}"
+    [stage] = stages_of_selection(defs, panel_first, "2021-01-04...2021-01-10")
+    assert set(stage.assets) == {"factor_reversal", "factor_panel", f"prediction_{MODEL}"}
+    assert stage.assets.index("factor_reversal") < stage.assets.index("factor_panel")
+    assert (stage.first, stage.last) == ("2021-01-04", "2021-01-08")
+
+
+def test_checkpoints_are_one_run_a_window(defs):
+    stages = stages_of_selection(defs, f"checkpoint_{MODEL}", "2020-01-01...2022-01-01")
+    assert names(stages) == [((f"checkpoint_{MODEL}",), key, key) for key in WINDOWS]
+
+
+def test_a_key_alone_is_one_partition(defs):
+    [stage] = stages_of_selection(defs, f"portfolio_{STRATEGY}", "2020-12-17")
+    assert (stage.first, stage.last) == ("2020-12-17", "2020-12-17")
+
+
+def test_assets_without_partitions_need_none(defs):
+    stages = stages_of_selection(defs, f"backtest_{STRATEGY}, report_{STRATEGY}", None)
+    assert names(stages) == [((f"backtest_{STRATEGY}", f"report_{STRATEGY}"), None, None)]
+
+
+def test_dagsters_own_syntax_selects_too(defs):
+    [stage] = stages_of_selection(defs, 'group:"factors"', "2021-01-04...2021-01-08")
+    assert set(stage.assets) == {*FAMILIES, "factor_panel"}
+    stages = stages_of_selection(defs, "+universe", "2020-07-01...2020-10-09")
+    assert [set(stage.assets) for stage in stages][-1] == {"universe"}
+    assert {asset for stage in stages for asset in stage.assets} == {"universe", "security", "daily_bar", "valuation"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "partitions", "text"),
+    [
+        ("factor_pannel", "2021-01-04", "'factor_pannel' .*assets: .*factor_panel"),
+        ('group:"nothing"', "2021-01-04", "selects no asset"),
+        ("factor_panel,nothing", "2021-01-04", "nothing"),
+        ("factor_panel", None, "factor_panel has partitions; name them"),
+        ("factor_panel", "2021-01-09", "factor_panel has no partition in '2021-01-09'"),
+        (f"portfolio_{STRATEGY}", "2020-12-18", "has no partition"),
+        ("((", "2021-01-04", "is no asset and no selection"),
+    ],
+)
+def test_what_cannot_be_selected_is_answered_with_what_can(defs, selection, partitions, text):
+    with pytest.raises(ConfigurationError, match=text):
+        stages_of_selection(defs, selection, partitions)
+
+
+def test_what_is_switched_off_says_why(tmp_path):
+    home = tiny_home(tmp_path, {**IMPORTED, "absent_tables": {"consensus": "no analysts"}})
+    with pytest.raises(ConfigurationError, match=r"factor_expectation is switched off: table consensus.*no analysts"):
+        stages_of_selection(build_defs(home), "factor_reversal,factor_expectation", "2021-01-04")
+
+
+DAYS = dg.DailyPartitionsDefinition("2021-01-01", end_date="2021-02-01")
+
+
+def tiny_graph(fail: Exception | None = None, passed: bool = True, warns: bool = False):
+    """Two assets in one run, the first of them with a check; `seen` lists the partitions that each has met."""
+    seen: dict[str, list[str]] = {"first": [], "second": []}
+    severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+
+    @dg.asset(
+        partitions_def=DAYS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[dg.AssetCheckSpec("sound", asset="first", blocking=not warns)],
+    )
+    def first(context):
+        seen["first"] += context.partition_keys
+        if fail:
+            raise fail
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(passed=passed, severity=severity, metadata={"first failures": "2021-01-05: no rows"})
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=["first"])
+    def second(context):
+        seen["second"] += context.partition_keys
+        return dg.MaterializeResult()
+
+    return dg.Definitions(assets=[first, second]), seen
+
+
+STAGE = Stage("both", ("first", "second"), "2021-01-04", "2021-01-06")
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_a_range_is_one_run(instance):
+    defs, seen = tiny_graph()
+    assert run_stage(defs, instance, STAGE) > 0
+    assert seen == {
+        "first": ["2021-01-04", "2021-01-05", "2021-01-06"],
+        "second": ["2021-01-04", "2021-01-05", "2021-01-06"],
+    }
+    [run] = instance.get_runs()
+    assert run.tags[RANGE_START] == "2021-01-04"
+    assert run.tags[RANGE_END] == "2021-01-06"
+    assert instance.get_materialized_partitions(dg.AssetKey("second")) == set(seen["second"])
+
+
+@pytest.mark.parametrize("error", [MissingDataError("import daily_bar"), RuntimeError("out of memory")])
+def test_a_mistake_comes_out_as_it_was_raised(instance, error):
+    defs, seen = tiny_graph(fail=error)
+    with pytest.raises(type(error), match=str(error)):
+        run_stage(defs, instance, STAGE)
+    assert seen["second"] == []
+    assert instance.get_runs()[0].is_failure
+
+
+def test_a_blocking_check_that_fails_is_one_clear_line(instance):
+    defs, seen = tiny_graph(passed=False)
+    with pytest.raises(PlatformError, match=r"^check sound of first failed: 2021-01-05: no rows$"):
+        run_stage(defs, instance, STAGE)
+    assert seen["second"] == [], "what comes after a failed check must not run"
+
+
+def test_a_warning_is_said_and_stops_nothing(instance, caplog):
+    defs, seen = tiny_graph(passed=False, warns=True)
+    run_stage(defs, instance, STAGE)
+    assert len(seen["second"]) == 3
+    assert "check sound of first failed: 2021-01-05: no rows" in caplog.text
+
+
+def test_a_stage_without_partitions_needs_no_range(instance):
+    @dg.asset
+    def alone():
+        return dg.MaterializeResult()
+
+    run_stage(dg.Definitions(assets=[alone]), instance, Stage("alone", ("alone",)))
+    assert RANGE_START not in instance.get_runs()[0].tags

@@ -1,0 +1,186 @@
+"""Ticks of the schedules: what they ask for on which morning, and what they say when they wait."""
+
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._utils.schedules import cron_string_iterator
+
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.orchestration import jobs
+from attn_platform.orchestration.partitions import TIMEZONE
+from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, STRATEGY, tiny_home
+
+PREDICTION, PORTFOLIO, CHECKPOINT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"checkpoint_{MODEL}"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tiny_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def defs(home):
+    return build_defs(home)
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def repository(defs):
+    return defs.get_repository_def()
+
+
+@pytest.fixture
+def tick(defs, repository, instance):
+    """Evaluates a schedule at a local time of the exchange."""
+
+    def evaluate(name: str, moment: str, zone: str = TIMEZONE):
+        at = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(TIMEZONE)).astimezone(ZoneInfo(zone))
+        context = dg.build_schedule_context(instance, scheduled_execution_time=at, repository_def=repository)
+        return defs.resolve_schedule_def(name).evaluate_tick(context)
+
+    return evaluate
+
+
+def materialise(instance: dg.DagsterInstance, *partitions: tuple[str, str]) -> None:
+    for asset, key in partitions:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+
+
+def requested(data) -> list[tuple[str, str | None]]:
+    """Run key and partition of what a tick asks for."""
+    return [(request.run_key, request.partition_key) for request in data.run_requests]
+
+
+def waits(data) -> str:
+    assert not data.run_requests
+    return data.skip_message
+
+
+def test_schedules_belong_to_their_jobs(defs):
+    schedules = {schedule.name: schedule for schedule in defs.schedules}
+    assert {name: schedule.job_name for name, schedule in schedules.items()} == {
+        "every_quarter": jobs.QUARTER_JOB,
+        "every_year": jobs.YEAR_JOB,
+        "every_window": jobs.WINDOW_JOB,
+        "every_session": jobs.SESSION_JOB,
+        "every_rebalance": jobs.WEEK_JOB,
+        "every_report": jobs.REPORT_JOB,
+    }
+    for schedule in schedules.values():
+        assert schedule.execution_timezone == TIMEZONE
+        assert schedule.description
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+def test_portfolios_are_ready_before_the_call_auction(defs):
+    """The exchange's call auction begins at 9:15; a page may be made while it trades."""
+    midnight = datetime(2021, 1, 4, tzinfo=ZoneInfo(TIMEZONE)).timestamp()
+    for schedule in defs.schedules:
+        ticks = cron_string_iterator(midnight, schedule.cron_schedule, schedule.execution_timezone)
+        times = [next(ticks).astimezone(ZoneInfo(TIMEZONE)).time() for _ in range(40)]
+        assert min(times) >= time(5, 30)
+        assert max(times) < (time(10, 0) if schedule.name == "every_report" else time(9, 0))
+
+
+def test_a_session_runs_on_the_morning_after_it(tick, instance):
+    materialise(instance, ("universe", "2020-10-01"), ("sector_adjacency", "2020-01-01"), (CHECKPOINT, FIRST_WINDOW))
+    for zone in (TIMEZONE, "UTC", "America/New_York"):
+        data = tick("every_session", "2020-12-16T06:00:00", zone)
+        assert requested(data) == [("2020-12-15", "2020-12-15")]
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2020-12-13T06:00:00", "2020-12-12"),  # a Saturday
+        ("2021-01-02T06:00:00", "2021-01-01"),  # a holiday
+        ("2020-12-14T06:15:00", "2020-12-13"),  # Monday morning: Friday's run was on Saturday
+    ],
+)
+def test_no_session_no_run(tick, moment, day):
+    assert waits(tick("every_session", moment)) == f"{day} was no session"
+
+
+def test_a_session_waits_for_its_lists_and_its_checkpoint(tick, instance):
+    moment = "2021-01-06T06:00:00"
+    assert waits(tick("every_session", moment)) == "waiting for universe of 2021-01-01"
+    materialise(instance, ("universe", "2021-01-01"))
+    assert waits(tick("every_session", moment)) == "waiting for sector_adjacency of 2021-01-01"
+    materialise(instance, ("sector_adjacency", "2021-01-01"), (CHECKPOINT, FIRST_WINDOW))
+    assert waits(tick("every_session", moment)) == f"waiting for {CHECKPOINT} of {SECOND_WINDOW}"
+    materialise(instance, (CHECKPOINT, SECOND_WINDOW))
+    assert requested(tick("every_session", moment)) == [("2021-01-05", "2021-01-05")]
+
+
+def test_a_session_before_the_first_test_range_needs_no_checkpoint(tick, instance):
+    materialise(instance, ("universe", "2020-10-01"), ("sector_adjacency", "2020-01-01"))
+    assert requested(tick("every_session", "2020-11-18T06:00:00")) == [("2020-11-17", "2020-11-17")]
+
+
+def test_portfolios_follow_a_rebalance_with_predictions_and_the_week_before(home, tick, instance):
+    first, second = partitions_of(home).rebalances.get_partition_keys()[:2]
+    assert (first, second) == ("2020-12-10", "2020-12-17")
+    assert waits(tick("every_rebalance", "2020-12-12T06:00:00")) == "2020-12-11 was no rebalance"
+    assert waits(tick("every_rebalance", "2020-12-11T06:00:00")) == f"waiting for {PREDICTION} of {first}"
+    materialise(instance, (PREDICTION, first), (PREDICTION, second))
+    assert requested(tick("every_rebalance", "2020-12-11T06:15:00")) == [(first, first)]
+    assert waits(tick("every_rebalance", "2020-12-18T06:00:00")) == f"waiting for {PORTFOLIO} of {first}"
+    materialise(instance, (PORTFOLIO, first))
+    assert requested(tick("every_rebalance", "2020-12-18T06:15:00")) == [(second, second)]
+
+
+def test_reports_follow_the_portfolios(tick, instance):
+    assert waits(tick("every_report", "2020-12-12T07:00:00")) == "2020-12-11 was no rebalance"
+    assert waits(tick("every_report", "2020-12-11T07:00:00")) == f"waiting for {PORTFOLIO} of {FIRST_WINDOW}"
+    materialise(instance, (PORTFOLIO, FIRST_WINDOW))
+    assert requested(tick("every_report", "2020-12-11T07:15:00")) == [(FIRST_WINDOW, None)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "moment", "key"),
+    [
+        ("every_quarter", "2021-01-01T05:30:00", "2021-01-01"),
+        ("every_quarter", "2021-02-03T05:30:00", "2021-01-01"),
+        ("every_quarter", "2020-12-31T05:30:00", "2020-10-01"),
+        ("every_year", "2021-01-01T05:30:00", "2021-01-01"),
+        ("every_year", "2020-12-31T05:30:00", "2020-01-01"),
+        ("every_window", "2021-01-05T05:30:00", SECOND_WINDOW),
+    ],
+)
+def test_a_new_period_runs_under_one_run_key(tick, schedule, moment, key):
+    """Later ticks of the period ask for the same run key, which Dagster launches only once."""
+    assert requested(tick(schedule, moment)) == [(key, key)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "moment", "text"),
+    [
+        ("every_window", "2021-01-06T05:30:00", "2021-01-05 is no partition of job window"),
+        ("every_quarter", "2020-05-04T05:30:00", "2020-04-01 is no partition of job quarter"),
+        ("every_year", "2019-12-31T05:30:00", "2019-01-01 is no partition of job year"),
+    ],
+)
+def test_no_new_period_no_run(tick, schedule, moment, text):
+    assert waits(tick(schedule, moment)) == text
+
+
+def test_requested_partitions_exist_when_they_are_asked_for(home, tick, instance):
+    """A run is launched at the moment of its tick: its key must be a key then, not only later."""
+    partitions = partitions_of(home)
+    for definition, key, moment in (
+        (partitions.quarters, "2021-01-01", datetime(2020, 12, 31, 21, 30, tzinfo=UTC)),
+        (partitions.years, "2021-01-01", datetime(2020, 12, 31, 21, 30, tzinfo=UTC)),
+        (partitions.sessions, "2021-01-05", datetime(2021, 1, 5, 22, 0, tzinfo=UTC)),
+        (partitions.windows, SECOND_WINDOW, datetime(2021, 1, 4, 21, 30, tzinfo=UTC)),
+        (partitions.rebalances, "2020-12-17", datetime(2020, 12, 17, 22, 0, tzinfo=UTC)),
+    ):
+        with partition_loading_context(effective_dt=moment):
+            assert definition.has_partition_key(key)
