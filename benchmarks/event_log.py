@@ -1,4 +1,4 @@
-"""Milliseconds per asset and partition of a Dagster run over many partitions: the platform's event log against Dagster's.
+"""Milliseconds per asset and partition of a run over many partitions: the platform's event log against Dagster's.
 
 Run: python benchmarks/event_log.py [PARTITIONS] (default 250; both storages in the same process, on fresh folders).
 """
@@ -29,9 +29,7 @@ def measure(module: str, name: str, partitions: int) -> float:
     definition = dg.StaticPartitionsDefinition([f"{key:05d}" for key in range(partitions)])
 
     def make(number: int) -> dg.AssetsDefinition:
-        @dg.asset(
-            name=f"asset_{number}", partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run()
-        )
+        @dg.asset(name=f"asset_{number}", partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run())
         def asset() -> dg.MaterializeResult:
             return dg.MaterializeResult(metadata={"rows": partitions})
 
