@@ -23,7 +23,8 @@ def performance_figures(daily: pd.DataFrame, config: EvaluationConfig | None = N
     sessions = _sessions(daily)
     returns, excess = sessions["return"], sessions["excess_return"]
     years = len(sessions) / config.sessions_per_year
-    annual_return, excess_annual_return = ((1 + _total(r)) ** (1 / years) - 1 for r in (returns, excess))
+    # A compounded difference can fall below nothing, which has no annual rate but a total loss.
+    annual_return, excess_annual_return = (max(1 + _total(r), 0.0) ** (1 / years) - 1 for r in (returns, excess))
     volatility, tracking_error = (_annual_deviation(r, config) for r in (returns, excess))
     max_drawdown, excess_max_drawdown = (float(drawdowns(r).max()) for r in (returns, excess))
     return {

@@ -13,6 +13,7 @@ from datetime import datetime
 import dagster as dg
 import numpy as np
 
+from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar
 from attn_platform.training.windows import WindowConfig
 
@@ -82,9 +83,19 @@ class Partitions:
 def build_partitions(
     calendar: Calendar, first: np.datetime64, last: np.datetime64, windows: WindowConfig, rebalance_every: int
 ) -> Partitions:
-    """Partitions of the sessions from `first` to `last` (both included), which bound every definition."""
+    """Partitions of the sessions from `first` to `last` (both included), which bound every definition.
+
+    `ConfigurationError` where there is no session between them, or none that a window tests.
+    """
     sessions = calendar.between(first, last)
     first_test = np.datetime64(windows.first_test, "D")
+    if not len(sessions):
+        raise ConfigurationError(f"there is no session from {first} to {last}; correct first_session and last_session")
+    if first_test > sessions[-1]:
+        raise ConfigurationError(
+            f"the first test range begins on {first_test}, but the data ends on {sessions[-1]}; let windows.first_test "
+            "of the study lie within the data"
+        )
     window_grid = calendar.grid(first_test, windows.test)
     history = window_grid[window_grid < first_test][-windows.windows_back :]
     tested = window_grid[(window_grid >= first_test) & (window_grid <= last)]

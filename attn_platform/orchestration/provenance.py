@@ -52,12 +52,19 @@ def data_version(lake: Lake, table: str, sessions: np.ndarray | None = None) -> 
     return dg.DataVersion(digest.hexdigest())
 
 
-def column_schema(lake: Lake, table: str) -> dg.TableSchema:
-    """Columns of a table of the lake, from its newest file."""
-    sessions = lake.sessions(table)
-    newest = sessions[-1] if len(sessions) else None
-    schema = lake.read(table, newest, newest).schema if newest is not None else lake.read(table).schema
-    return dg.TableSchema(columns=[dg.TableColumn(field.name, str(field.type)) for field in schema])
+def column_schema(columns: Mapping[str, tuple[str, str]]) -> dict[str, dg.TableSchema]:
+    """Columns of an asset's table, by name with type and meaning, as metadata of its definition.
+
+    Of the definition and not of each materialisation: a run writes one event a partition, each with all its metadata.
+    """
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(name, kind, description) for name, (kind, description) in columns.items()]
+        )
+    }
+
+
+KEY_COLUMNS = {"date": ("date", "session"), "symbol": ("string", "stock")}
 
 
 def table_metadata(frame: pd.DataFrame, digits: int = 4) -> dg.MarkdownMetadataValue:

@@ -15,6 +15,8 @@ from itertools import groupby
 import dagster as dg
 import numpy as np
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.orchestration.assets.portfolios import previous_rebalance
@@ -85,16 +87,21 @@ def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) 
     started = time.perf_counter()
     tags = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
     job = defs.resolve_implicit_global_asset_job_def()
+    run_id = make_new_run_id()
     try:
-        result = job.execute_in_process(
+        job.execute_in_process(
             asset_selection=[dg.AssetKey(name) for name in stage.assets],
             tags=tags,
             instance=instance,
             run_config=QUIET,
+            run_id=run_id,
         )
     except dg.Failure as failure:
         raise failure.__cause__ if isinstance(failure.__cause__, PlatformError) else failure from None
-    for evaluation in result.get_asset_check_evaluations():
+    except DagsterAssetCheckFailedError:
+        pass  # its evaluation, read below, says which sessions and why
+    for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        evaluation = event.get_dagster_event().asset_check_evaluation_data
         if evaluation.passed:
             continue
         text = f"check {evaluation.check_name} of {evaluation.asset_key.to_user_string()} failed: {_found(evaluation)}"

@@ -241,8 +241,8 @@ def week_fingerprint(account: Account, target: pd.Series | None) -> str:
 def stale_weeks(lake: Lake, strategy: str, since: np.datetime64) -> np.ndarray:
     """Weeks after `since` that do not start from the week before them as it is now, and all that follow them.
 
-    Dagster compares versions along an asset's dependency on itself below a hundred partitions only; this comparison of
-    what was really started from holds for any number of weeks.
+    Dagster does not tell: along an asset's dependency on itself it compares versions only below a hundred partitions,
+    and never for those that were made in one run with the first. Here it is compared what was really started from.
     """
     accounts = lake.read(account_table(strategy), since, None, ["date", "account", "origin"]).to_pandas()
     portfolios = lake.read(portfolio_table(strategy), since, None, ["date", "symbol", "weight"]).to_pandas()

@@ -273,3 +273,9 @@ def test_a_backtest_is_measured_as_it_comes() -> None:
     assert (1 + figures["excess_annual_return"]) ** years == pytest.approx(
         result.daily["excess_net_value"].iloc[-1], rel=1e-11
     )
+
+
+def test_an_excess_net_value_below_nothing_is_a_total_loss() -> None:
+    """A day on which the index doubles and the strategy halves: 1 + r_p − r_b is −0.5."""
+    daily = frame(["2020-01-02", "2020-01-03", "2020-01-06"], [0.01, -0.5, 0.02], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0])
+    assert performance_figures(daily)["excess_annual_return"] == -1.0

@@ -90,14 +90,14 @@ def test_a_later_window_continues_the_weeks_before_it(home, partitions, road):
     [
         (
             {"train": 160},
-            r"universe of 2020-04-01 needs a year of data before it; let the data \(first_session\) start",
+            r"universe of 2020-01-01 needs a year of data before it; let the data \(first_session\) start",
         ),
-        ({"train": 48, "first_test": "2021-02-08"}, "2021-02-08"),
+        ({"first_test": "2021-02-08"}, "first test range begins on 2021-02-08, but the data ends on 2021-02-05"),
     ],
 )
 def test_windows_that_the_data_cannot_feed_are_refused(tmp_path, change, text):
     home = tiny_home(tmp_path, windows={**STUDY["windows"], **change})
-    with pytest.raises(PlatformError, match=text):
+    with pytest.raises(ConfigurationError, match=text):
         plan(home, partitions_of(home), [home.study.windows.first_test])
 
 

@@ -1,6 +1,6 @@
 """Factor families by session, and the panel that the networks read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.factors import catalogue
+from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.engine import lookback
 from attn_platform.factors.inputs import MARKET_RETURN
 from attn_platform.factors.panel import PANEL, families_of, write_panel
@@ -17,6 +18,7 @@ from attn_platform.market.contract import TABLES
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
+    KEY_COLUMNS,
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
@@ -86,6 +88,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
                 partitions_def=partitions.sessions,
                 deps=deps(family),
                 description=description(family),
+                metadata=column_schema({**KEY_COLUMNS, **_formulas("double", catalogue.family(family))}),
             )
             for family in present
         ],
@@ -121,6 +124,9 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             *(("industry", "valuation") if study.preprocessing.neutralise != "none" else ()),
         ],
         check_specs=expectations.specs("panel", PANEL),
+        metadata=column_schema(
+            {**KEY_COLUMNS, **_formulas("float", [catalogue.definition(name) for name in study.features])}
+        ),
         description=(
             f"The {len(study.features)} factors of each session's cross-section: winsorised at median ± "
             f"{study.preprocessing.mad_multiple:g} MAD, z-scored, missing values filled with 0."
@@ -191,13 +197,16 @@ def _family_metadata(home: Home, family: str, summary: FamilySummary, sessions: 
         ),
         "missing factors": ", ".join(f"{name} ({why})" for name, why in summary.missing.items()) or "none",
         **({"last session": _statistics(home, family, sessions[-1])} if few else {}),
-        "dagster/column_schema": column_schema(home.lake, family_table(family)),
     }
 
 
 def _statistics(home: Home, family: str, session: np.datetime64) -> dg.MarkdownMetadataValue:
     frame = home.lake.read(family_table(family), session, session).to_pandas().drop(columns=["date", "symbol"])
     return table_metadata(frame.astype(float).describe().T.rename_axis("factor").reset_index())
+
+
+def _formulas(kind: str, definitions: Sequence[FactorDefinition]) -> dict[str, tuple[str, str]]:
+    return {definition.name: (kind, definition.formula) for definition in definitions}
 
 
 def _lineage(features: tuple[str, ...], present: list[str]) -> dg.TableColumnLineage:

@@ -10,7 +10,7 @@ from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, column_schema, data_version, named_values, session_keys
+from attn_platform.orchestration.provenance import code_version, column_schema, data_version, session_keys
 from attn_platform.studies.settings import Home
 
 GROUP = "market"
@@ -31,7 +31,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             kinds=kinds,
             code_version=version,
             description=f"{TABLES[name].title}. Source: {home.settings.source.description}.",
-            metadata={"columns": _contract_schema(name)},
+            metadata=_contract_schema(name),
             partitions_def=partitions.sessions if partitioned else None,
         )
 
@@ -72,7 +72,6 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
                     "sessions in run": len(rows),
                     "first session": str(sessions[0]),
                     "last session": str(sessions[-1]),
-                    "dagster/column_schema": column_schema(home.lake, name),
                 },
             )
             if name in CHECK_KINDS:
@@ -84,7 +83,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             group_name=GROUP,
             kinds=kinds,
             description=f"Switched off: {reason}.\n\n{TABLES[name].title}",
-            metadata={"switched off": reason, "columns": _contract_schema(name)},
+            metadata={"switched off": reason, **_contract_schema(name)},
         )
         for name, reason in home.absent_tables.items()
         if name in SESSION_TABLES
@@ -108,5 +107,5 @@ def _simulated(config: str, home: Home) -> SimulatedMarket:
     return SimulatedMarket(simulation, home.calendar.between(home.first_session, home.last_session))
 
 
-def _contract_schema(name: str) -> dg.MarkdownMetadataValue:
-    return named_values({column.name: column.unit for column in TABLES[name].columns}, ("column", "meaning"))
+def _contract_schema(name: str) -> dict[str, dg.TableSchema]:
+    return column_schema({column.name: (str(column.type), column.unit) for column in TABLES[name].columns})

@@ -11,13 +11,27 @@ from tqdm import tqdm
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, column_schema, session_keys, table_metadata
+from attn_platform.orchestration.provenance import (
+    KEY_COLUMNS,
+    code_version,
+    column_schema,
+    session_keys,
+    table_metadata,
+)
 from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 
 GROUP = "portfolios"
 SHOWN = 15
+COLUMNS = {
+    "weight": ("double", "target weight"),
+    "held_weight": ("double", "weight held at the close, drifted"),
+    "benchmark_weight": ("double", "weight in the benchmark"),
+    "score": ("double", "forecast; null without one"),
+    "industry": ("string", "level-1 industry on the session"),
+    "tradable": ("bool", "not suspended on the session"),
+}
 
 
 def resolve(home: Home, config: StrategyConfig) -> Strategy:
@@ -68,6 +82,9 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
             dg.AssetDep(strategy.portfolio_table, partition_mapping=partitions.previous),
         ],
         check_specs=expectations.specs("portfolio", strategy.portfolio_table),
+        metadata=column_schema(
+            {**KEY_COLUMNS, **COLUMNS, **{f"style_{s}": ("double", "z-score") for s in config.styles}}
+        ),
         description=(
             f"Highest forecast ({config.model}, {config.horizon}) against {home.study.benchmark} within: stock ± "
             f"{limits.stock_deviation:.1%}, industry ± {limits.industry_deviation:.1%}, style "
@@ -81,9 +98,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         for week in done:
             for relaxation in week.solution.relaxations:
                 context.log.warning("%s: relaxed %s", week.session, relaxation)
-        yield dg.MaterializeResult(
-            metadata={**_metadata(done), "dagster/column_schema": column_schema(home.lake, strategy.portfolio_table)}
-        )
+        yield dg.MaterializeResult(metadata=_metadata(done))
         yield from expectations.results("portfolio", home.lake, strategy.portfolio_table, sessions)
 
     return portfolio

@@ -17,6 +17,7 @@ from attn_platform.orchestration.assets.training import checkpoint_asset, checkp
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
+    KEY_COLUMNS,
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
@@ -63,6 +64,9 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[PANEL, dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session)],
         check_specs=expectations.specs("prediction", table),
+        metadata=column_schema(
+            {**KEY_COLUMNS, **{horizon: ("float", f"forecast, {horizon}") for horizon in model.horizons}}
+        ),
         description=(
             f"Mean forecast of the seeds for {', '.join(model.horizons)}, by the checkpoint of the window whose test "
             "range holds the session."
@@ -95,7 +99,6 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
             metadata={
                 "stocks in last session": len(newest),
                 "windows": ", ".join(sorted(set(used.values()))),
-                "dagster/column_schema": column_schema(home.lake, table),
                 **pictures,
             }
         )

@@ -1,0 +1,179 @@
+"""What the report of a strategy shows is what lies in the lake: recomputed from the files, table by table."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.errors import MissingDataError
+from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.orchestration.assets.portfolios import resolve
+from attn_platform.orchestration.assets.predictions import measured_predictions
+from attn_platform.orchestration.assets.training import checkpoint_folder
+from attn_platform.reports.contents import DataKind, DataSource
+from attn_platform.reports.strategy import Subject, gather
+from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, STRATEGY, THIRD_WINDOW
+
+HORIZON = "3d+5d"
+PORTFOLIO, ACCOUNT = f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
+
+
+@pytest.fixture(scope="module")
+def home(road):
+    return road.home
+
+
+@pytest.fixture(scope="module")
+def subject(home):
+    return Subject(
+        strategy=resolve(home, home.study.strategy(STRATEGY)),
+        study="tiny",
+        study_title="Tiny study",
+        model=MODEL,
+        universe="all of them",
+        data_source=DataSource(DataKind.SIMULATED, "simulated market, tiny"),
+        evaluation_horizon=3,
+        checkpoints=checkpoint_folder(home, MODEL),
+        notes=["Missing: nothing"],
+    )
+
+
+def gathered(home, subject):
+    return gather(home.lake, subject, measured_predictions(home, home.study.model(MODEL)), home.study.evaluation)
+
+
+@pytest.fixture(scope="module")
+def data(home, subject):
+    return gathered(home, subject)
+
+
+def stored(home, table: str) -> pd.DataFrame:
+    frame = home.lake.read(table).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def test_heading_says_what_it_is_about(data):
+    assert (data.strategy, data.model, data.horizon, data.benchmark) == (STRATEGY, MODEL, HORIZON, "csi500")
+    assert data.study == "Tiny study"
+    assert data.notes == ("Missing: nothing",)
+    assert data.published_performance is None
+    assert data.published_factor_figures is None
+
+
+def test_daily_values_are_the_backtests_with_the_index_beside_them(home, data):
+    daily = stored(home, backtest_table(STRATEGY)).set_index("date")
+    assert data.daily.index.tolist() == daily.index[1:].tolist()
+    assert (data.daily["net_value"] == daily["net_value"].iloc[1:]).all()
+    index, value = [], 1.0
+    for move in daily["benchmark_return"].iloc[1:]:
+        value *= 1 + move
+        index.append(value)
+    np.testing.assert_allclose(data.daily["benchmark_net_value"], index, rtol=1e-12)
+
+
+def test_performance_is_that_of_the_daily_returns(data):
+    excess = data.daily["excess_return"].to_numpy()
+    net = np.prod(1 + excess)
+    assert data.performance["excess_annual_return"] == pytest.approx(net ** (252 / len(excess)) - 1, rel=1e-9)
+    months = (1 + data.daily["excess_return"]).groupby([data.daily.index.year, data.daily.index.month]).prod() - 1
+    january = data.month_table.set_index("year").loc[2021, "01"]
+    assert january == pytest.approx(months[(2021, 1)], rel=1e-9)
+
+
+def test_factor_figures_are_those_of_the_strategys_horizon(home, data):
+    figures = home.lake.read(figures_table(MODEL)).to_pandas().set_index("horizon").loc[HORIZON]
+    assert data.factor_figures == figures.to_dict()
+    sessions = stored(home, sessions_table(MODEL))
+    expected = sessions[sessions["horizon"] == HORIZON].set_index("date")["rank_ic"]
+    pd.testing.assert_series_equal(data.rank_ic, expected)
+    assert data.factor_figures["rank_ic_mean"] == pytest.approx(expected.mean(), abs=1e-12)
+
+
+def test_exposures_are_summed_over_the_stocks_of_a_week(home, data):
+    portfolios = stored(home, PORTFOLIO)
+    for date, week in portfolios.groupby("date"):
+        active = week["weight"] - week["benchmark_weight"]
+        for industry, total in active.groupby(week["industry"]).sum().items():
+            assert data.industry_exposures.loc[date, industry] == pytest.approx(total, abs=1e-12)
+        for style in ("log_float_mv", "bp_lf"):
+            total = sum(a * z for a, z in zip(active, week[f"style_{style}"], strict=True))
+            assert data.style_exposures.loc[date, style] == pytest.approx(total, abs=1e-12)
+    assert data.limits.styles == {"log_float_mv": 0.01, "bp_lf": 0.01}
+    assert (data.limits.industry, data.limits.one_way_turnover) == (0.01, 0.15)
+
+
+def test_rebalances_stand_with_the_trades_that_executed_them(home, data):
+    accounts = stored(home, ACCOUNT).set_index("date")
+    portfolios = stored(home, PORTFOLIO)
+    daily = stored(home, backtest_table(STRATEGY))
+    trades = stored(home, backtest_table(STRATEGY, "trades"))
+    assert data.rebalances.index.tolist() == accounts.index.tolist()
+    for date, row in data.rebalances.iterrows():
+        week = portfolios[portfolios["date"] == date]
+        assert row["holdings"] == (week["weight"] > 0).sum()
+        later = daily[daily["date"] > date]
+        if len(later):
+            session = later.iloc[0]
+            assert row["cost"] == session["cost"]
+            blocked = trades[(trades["date"] == session["date"]) & trades["is_blocked"]]
+            missed = (blocked["target_weight"] - blocked["weight"]).abs().sum()
+            assert row["unfilled"] == pytest.approx(missed, abs=1e-12)
+        else:
+            assert np.isnan(row["cost"])
+        turnover = accounts.loc[date, "turnover"]
+        assert row["one_way_turnover"] == pytest.approx(turnover, nan_ok=True)
+        limits = {entry["limit"] for entry in json.loads(accounts.loc[date, "relaxed"])}
+        assert {name.split(" ")[0] for name in row["relaxed"].split(", ") if name} == limits
+
+
+def test_holdings_are_those_of_the_newest_week(home, data):
+    portfolios = stored(home, PORTFOLIO)
+    newest = portfolios[portfolios["date"] == portfolios["date"].max()]
+    held = newest[newest["weight"] > 0].reset_index(drop=True)
+    assert data.holdings_date == newest["date"].iloc[0]
+    assert data.holdings["symbol"].tolist() == held["symbol"].tolist()
+    np.testing.assert_allclose(data.holdings["active_weight"], held["weight"] - held["benchmark_weight"])
+    names = home.lake.read("security").to_pandas().set_index("symbol")["name"]
+    assert data.holdings["name"].tolist() == [names[symbol] for symbol in held["symbol"]]
+
+
+def test_layers_start_at_one_and_end_with_the_predictions(home, data):
+    sessions = home.lake.sessions(f"prediction_{MODEL}")
+    assert data.layers.index.to_numpy().astype("datetime64[D]").tolist() == sessions.tolist()
+    assert (data.layers.iloc[0] == 1).all()
+    assert data.layers.shape[1] == len(data.layer_annual_returns) == 10
+    figures = home.lake.read(figures_table(MODEL)).to_pandas().set_index("horizon").loc[HORIZON]
+    assert data.layer_annual_returns["layer_1"] == pytest.approx(figures["top_annual_return"], rel=1e-9)
+    assert data.layer_annual_returns["layer_10"] == pytest.approx(figures["bottom_annual_return"], rel=1e-9)
+
+
+def test_checkpoints_are_listed_by_window(home, data):
+    assert data.checkpoint_windows["window"].tolist() == [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+    manifest = load_checkpoint(checkpoint_folder(home, MODEL) / THIRD_WINDOW).manifest
+    assert data.checkpoint_windows["valid"].iloc[-1] == f"{manifest.window.valid.first} to {manifest.window.valid.last}"
+    assert data.fingerprints["training data"] == manifest.data_fingerprint
+    assert data.fingerprints["newest checkpoint"] == manifest.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        (backtest_table(STRATEGY), backtest_table(STRATEGY)),
+        (PORTFOLIO, PORTFOLIO),
+        (figures_table(MODEL), figures_table(MODEL)),
+    ],
+)
+def test_what_was_not_made_is_named(road, subject, copy_of, table, named):
+    home = copy_of(road.home)
+    (home.lake.root / table).unlink()
+    with pytest.raises(MissingDataError, match=named):
+        gathered(home, subject)
+
+
+def test_a_model_that_was_never_trained_is_named(home, subject, tmp_path):
+    with pytest.raises(MissingDataError, match="has no checkpoint; train the model first"):
+        gathered(home, replace(subject, checkpoints=tmp_path / "nowhere"))
