@@ -12,7 +12,7 @@ h_i is the value held before trading, w_i the target weight, and cash has the we
     λ·w_c + Σ x_i(λ) + Σ cost(x_i(λ) − h_i) = equity before trading.
 
 So the weight that cannot be bought, and the money that cannot be raised, are spread over the stocks that can trade in
-proportion to their target weights (spec/05). Nothing goes short and costs are paid in full. Without restrictions λ is
+proportion to their target weights. Nothing goes short and costs are paid in full. Without restrictions λ is
 the equity after costs, and the weights after costs are exactly the targets. The left side is continuous, piecewise
 linear with a kink at h_i / w_i, and never falls: the segment that holds the root is found among the sorted kinks, and
 λ on it is exact.

@@ -1,4 +1,4 @@
-"""Configuration of a backtest; the defaults are those of AI-69 and AI-55 (spec/05)."""
+"""Configuration of a backtest; the defaults are those of AI-69 and AI-55."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class BacktestConfig(BaseModel):
 
     # AI-69 and AI-55: 0.2 % of the traded value a side. Haitong: 0.3 % for both sides together, that is 0.0015.
     cost_per_side: float = Field(default=0.002, ge=0, lt=0.1)
-    # The statutory stamp duty of the day (spec/08) on top of `cost_per_side`; the studies' flat rate includes it.
+    # The statutory stamp duty of the day on top of `cost_per_side`; the studies' flat rate includes it.
     stamp_duty: bool = False
     # Signal after the close of T, trades in session T+1 at this price.
     execution_price: ExecutionPrice = "vwap"

@@ -1,4 +1,4 @@
-"""Trading costs: a flat rate a side (AI-69, AI-55), and the statutory stamp duty as an option (spec/08)."""
+"""Trading costs: a flat rate a side (AI-69, AI-55), and the statutory stamp duty as an option."""
 
 from dataclasses import dataclass
 

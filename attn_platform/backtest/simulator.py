@@ -1,4 +1,4 @@
-"""The backtest: signal after the close of T, trades in T+1, value by close prices (spec/05, "Backtest").
+"""The backtest: signal after the close of T, trades in T+1, value by close prices (AI-69, AI-55).
 
 `advance` moves an account over some sessions. The weekly portfolio asset uses it to know what is really held at the
 next rebalance; `run_backtest` is the same function applied from signal to signal. Its arithmetic touches held and

@@ -1,4 +1,4 @@
-"""Which stocks can be bought and sold in a session (spec/05).
+"""Which stocks can be bought and sold in a session (AI-69, AI-55).
 
 Suspended: neither. One-price limit-up board (open = high = low = close = the up limit): not bought. One-price
 limit-down board: not sold. A stock that touches its limit but traded at other prices too trades at the session's vwap.
@@ -10,11 +10,9 @@ from enum import IntEnum
 import numpy as np
 
 from attn_platform.backtest.config import ExecutionPrice
+from attn_platform.market.trading_rules import is_one_price_limit
 
 TRADABILITY_FIELDS = ("open", "high", "low", "close", "up_limit", "down_limit", "is_suspended")
-
-# Prices move in ticks of 0.01; two prices less than half a tick apart are the same price.
-HALF_TICK = 0.005
 
 
 class Restriction(IntEnum):
@@ -34,15 +32,13 @@ def restrictions(fields: Mapping[str, np.ndarray], execution_price: ExecutionPri
     execution price counts as suspended. A missing limit price means that the session has no limit.
     """
     open_, high, low, close = (fields[name] for name in ("open", "high", "low", "close"))
-    price = fields[execution_price]
     with np.errstate(invalid="ignore"):
-        one_price = (high - low < HALF_TICK) & (abs(open_ - close) < HALF_TICK) & (abs(high - close) < HALF_TICK)
         return np.select(
             [
                 np.isnan(fields["is_suspended"]),
-                (fields["is_suspended"] > 0) | ~(price > 0),
-                one_price & (abs(close - fields["up_limit"]) < HALF_TICK),
-                one_price & (abs(close - fields["down_limit"]) < HALF_TICK),
+                (fields["is_suspended"] > 0) | ~(fields[execution_price] > 0),
+                is_one_price_limit(open_, high, low, close, fields["up_limit"]),
+                is_one_price_limit(open_, high, low, close, fields["down_limit"]),
             ],
             [Restriction.NO_ROW, Restriction.SUSPENDED, Restriction.LIMIT_UP, Restriction.LIMIT_DOWN],
             default=Restriction.NONE,

@@ -1,4 +1,4 @@
-"""A model's predictions as a factor: the figures of AI-69 exhibits 10, 22, 34 and AI-55 exhibit 20 (spec/06)."""
+"""A model's predictions as a factor: the figures of AI-69 exhibits 10, 22, 34 and AI-55 exhibit 20."""
 
 import numpy as np
 

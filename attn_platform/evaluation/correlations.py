@@ -1,4 +1,4 @@
-"""IC, RankIC and their weighted kin: how well a session's predictions order its stocks (spec/06).
+"""IC, RankIC and their weighted kin: how well a session's predictions order its stocks (AI-69, AI-55).
 
 The weighted ones use the weights of the wmse loss (AI-55): with the session's N stocks sorted by realised return, best
 first, stock k = 0 … N−1 weighs 0.5^(k / (N/2)), normalised to Σw = 1. Stocks with equal returns share their mean place.
@@ -27,12 +27,6 @@ def correlation_series(
     starts = range(0, len(predictions), _BLOCK)
     blocks = [_block(predictions[at : at + _BLOCK], returns[at : at + _BLOCK], config) for at in starts]
     return {name: np.concatenate([block[name] for block in blocks]) for name in CORRELATIONS}
-
-
-def pearson(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Pearson correlation [T] across the stocks of each session that have both values."""
-    x, y, counted = _paired(x, y)
-    return weighted_correlation(x, y, _normalised(counted.astype(np.float64)))
 
 
 def information_ratio(series: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""Active exposures of holdings: what a portfolio holds over its benchmark, by industry and by style (spec/06).
+"""Active exposures of holdings: what a portfolio holds over its benchmark, by industry and by style (AI-69, AI-55).
 
 All frames are tidy: `holdings` and `benchmark` have date, symbol, weight (a benchmark row for every date of the
 holdings), the others are named below. What was known on a date is given for that date, so nothing is looked up later.

@@ -1,4 +1,4 @@
-"""Layers: the stocks of a session split by prediction, and what each layer earned (spec/06).
+"""Layers: the stocks of a session split by prediction, and what each layer earned (AI-69, AI-55).
 
 Layer 0 is the top: the highest predictions. The split is by prediction alone, also of stocks whose return will turn out
 to be missing, since that is not known when the layers are formed. Arrays are [session, stock].

@@ -1,6 +1,6 @@
 """Performance of an enhanced portfolio: AI-69 exhibits 11, 23, 24, 35 and AI-55 exhibits 2, 4, 6, 21, 35.
 
-The definitions are those recovered from the published tables (spec/05, "Figures"): no risk-free rate, 252 sessions a
+The definitions are those recovered from the published tables (AI-69, AI-55): no risk-free rate, 252 sessions a
 year, and an excess net value that compounds the daily difference, Π(1 + r_p − r_b).
 
 `daily` is a frame with date, return, benchmark_return and turnover (two-sided), as `BacktestResult.daily`: rows in the

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pydantic import BeforeValidator
 
@@ -79,11 +78,6 @@ class Calendar:
     def grid(self, anchor: Day, step: int) -> np.ndarray:
         """Every `step`-th session, before and after `anchor`, which is on the grid."""
         return self.sessions[self.position(anchor) % step :: step]
-
-    def last_sessions(self, unit: str) -> np.ndarray:
-        """Last session of each calendar period that the calendar covers to its end; `unit` is 'Q' or 'Y'."""
-        period = pd.DatetimeIndex(self.sessions).to_period(unit)
-        return self.sessions[:-1][period[1:] != period[:-1]]
 
 
 def as_day(day: Day) -> np.datetime64:

@@ -1,4 +1,4 @@
-"""Loss of the day's cross-section: weighted or plain mean squared error (spec/04, "Loss"; AI-55, AI-69).
+"""Loss of the day's cross-section: weighted or plain mean squared error (AI-69, AI-55).
 
     wmse = (1/N) Σ w_k (prediction_k − label_k)²,  w_k = 0.5^(k / (N/2)),
 

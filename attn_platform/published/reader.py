@@ -20,7 +20,7 @@ _STUDIES = {
     "ai55": "Huatai AI-55",
     "haitong20240830": "Haitong weekly 2024-08-30",
 }
-# Test ranges of the studies (spec 02); the weekly report states weeks, months and the year to date instead.
+# Test ranges of the studies (AI-69, AI-55); the weekly report states weeks, months and the year to date instead.
 _TEST_RANGES = {
     "ai69": "2011-01-04 to 2023-07-31",
     "ai55": "2011-01-04 to 2022-03-31",

@@ -1,7 +1,7 @@
 """What a strategy's report is made from: plain frames and numbers, so that whoever has them can have the page.
 
 The report computes nothing beyond what a plot needs (drawdowns, cumulative sums, extremes of an exposure); performance
-and factor figures come from `attn_platform.evaluation` under the column names of the published tables (spec 06).
+and factor figures come from `attn_platform.evaluation` under the column names of the published tables (AI-69, AI-55).
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class ExposureLimits:
-    """Limits of the weekly problem that the figures draw; None or an absent style is no limit (spec 05).
+    """Limits of the weekly problem that the figures draw; None or an absent style is no limit (AI-69, AI-55).
 
     `industry`: |Σ(w − b)| per industry; `styles`: |Σ(w − b)·z| per style in standard deviations; `one_way_turnover`:
     Σ|w − w_prev|/2 a rebalance.

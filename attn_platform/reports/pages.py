@@ -1,6 +1,6 @@
 """Report pages: one HTML file that opens without a network, and reads the same by mail, on paper and on a phone.
 
-The page's content is that of spec 06; plotly.js is inlined once, figures are JSON that it draws, and every table is
+The content follows AI-69 and AI-55; plotly.js is inlined once, figures are JSON that it draws, and every table is
 plain HTML. The same input gives the same bytes.
 """
 

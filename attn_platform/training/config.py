@@ -1,4 +1,4 @@
-"""How a network is trained (spec/04, "Training"; AI-55, AI-69)."""
+"""How a network is trained (AI-69, AI-55)."""
 
 from typing import Literal
 
@@ -23,7 +23,7 @@ class TrainingConfig(BaseModel):
     # heads forecast noise with a third of the labels' variance, and at this learning rate needed over 15 epochs to
     # unlearn it: on the first window of the real data their validation loss was still above that of the constant.
     start: Literal["constant", "random"] = "constant"
-    sessions_per_batch: PositiveInt = 1  # spec/04: one session a batch; inter_stock_attention 32
+    sessions_per_batch: PositiveInt = 1  # AI-69, AI-55: one session a batch; inter_stock_attention 32
     loss: LossConfig = LossConfig()
     # Matrix products in bfloat16 (everything else stays float32) where the device has instructions for it, else
     # float32. float64 is for comparisons.

@@ -1,4 +1,4 @@
-"""What the models learn to predict, and the purge that keeps it out of the next set (spec/02, "Labels", "Purge").
+"""What the models learn to predict, and the purge that keeps it out of the next set (AI-69, AI-55).
 
 The label of session T with horizon h is price[T+h+1] / price[T+1] − 1 on adjusted prices: a signal of the close of T is
 traded at T+1. It is standardised in the cross-section: ranks among the session's stocks, then the ranks' z-score.

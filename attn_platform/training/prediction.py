@@ -52,7 +52,7 @@ def predict_by_seed(
 def predict(
     checkpoint: Checkpoint, cross_sections: CrossSections, device: str = "auto", progress: bool = False
 ) -> NDArray[np.floating]:
-    """Mean over the seeds of `predict_by_seed`: [R, K] (spec/04, "Training")."""
+    """Mean over the seeds of `predict_by_seed`: [R, K] (AI-69, AI-55)."""
     return predict_by_seed(checkpoint, cross_sections, device, progress).mean(axis=0)
 
 

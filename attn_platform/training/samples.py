@@ -1,7 +1,7 @@
 """Samples of the cross-section networks: ragged cross-sections, and their tensors on the training device.
 
 A sample is one session: the features and standardised labels of the stocks that are in the universe on that day
-(spec/02). Cross-sections differ in length, so their rows lie one after another, with offsets.
+(AI-69, AI-55). Cross-sections differ in length, so their rows lie one after another, with offsets.
 """
 
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ class CrossSections:
     def trainable(self) -> Self:
         """Without rows that miss any of their K labels, then without sessions of fewer than two stocks.
 
-        A stock leaves the cross-section of all tasks, so that the tasks share one batch and one ranking (spec/02).
+        A stock leaves the cross-section of all tasks, so that the tasks share one batch and one ranking (AI-69, AI-55).
         Raises TrainingError if nothing is left.
         """
         session = np.repeat(np.arange(len(self.sessions)), np.diff(self.offsets))

@@ -1,4 +1,4 @@
-"""Training of a network for all seeds at once (spec/04, "Training").
+"""Training of a network for all seeds at once (AI-69, AI-55).
 
 The seeds are stacked along the leading axis of every tensor. Each has its own initial weights, session order, early
 stop and best epoch, so the outcome is that of training them one by one; a seed that has stopped leaves the stack.

@@ -1,4 +1,4 @@
-"""Sector neighbours of the graph networks (AI-55; spec/02, "Sector adjacency").
+"""Sector neighbours of the graph networks (AI-55).
 
 At a year's last session every stock gets a group: its sector (five, made of the CITIC level-1 industries) or the
 industry itself. Two stocks are neighbours when they share the group. The adjacency is symmetric, every stock is its
@@ -45,7 +45,7 @@ _INDUSTRIES_OF_SECTOR = {
     "growth": ("electronics", "communications", "computers", "media"),
     "stable": ("transportation", "electric power & utilities", "construction"),
 }
-# AI-55: sector of each of the 30 CITIC level-1 industries, under the names of spec/02.
+# AI-55: sector of each of the 30 CITIC level-1 industries, under the names of the study.
 CITIC_L1_SECTORS: Mapping[str, str] = MappingProxyType(
     {industry: sector for sector, industries in _INDUSTRIES_OF_SECTOR.items() for industry in industries}
 )

@@ -1,4 +1,4 @@
-"""What a study calls its universe and its sector neighbours (spec/02, "Universe" and "Sector adjacency").
+"""What a study calls its universe and its sector neighbours (AI-69, AI-55).
 
 The defaults are the networks' rule of AI-69 and AI-55; `XGBOOST_UNIVERSE` is the wider one of AI-55's XGBoost.
 """
@@ -16,13 +16,13 @@ class UniverseConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_listed_sessions: int = Field(default=63, ge=0)  # spec/02: listed < 63 sessions is dropped; day one counts as 1
-    excluded_statuses: frozenset[str] = frozenset({"st", "star_st", "delisting"})  # spec/02
-    liquidity_window: int = Field(default=252, ge=1)  # spec/02: the past year
+    min_listed_sessions: int = Field(default=63, ge=0)  # AI-69, AI-55; day one counts as 1
+    excluded_statuses: frozenset[str] = frozenset({"st", "star_st", "delisting"})  # AI-69, AI-55
+    liquidity_window: int = Field(default=252, ge=1)  # AI-69, AI-55: the past year
     top_share: float = Field(
         default=0.60, gt=0, le=1
     )  # AI-69, AI-55 networks: top 60 % in both amount and market value
-    # Silent in the studies. A suspended session gives no observation in the factors (spec/03); the same holds here.
+    # Silent in the studies. A suspended session gives no observation in the factors; the same holds here.
     # On real data, counting it as zero amount replaces at most 6 % of the members (2016) and leaves their number as is.
     suspended_amount: Literal["no_observation", "zero"] = "no_observation"
     # Suspension bars a stock at the quarter's selection only; later the portfolio, not the universe, deals with it.

@@ -1,4 +1,4 @@
-"""The universe of a study: the quarter's list of members and each session's cross-section (spec/02, "Universe").
+"""The universe of a study: the quarter's list of members and each session's cross-section (AI-69, AI-55).
 
 Two steps, both point in time. At a quarter's last session the stocks that pass the daily drops and are not suspended
 are ranked by mean daily amount and by mean total market value over the past year; those in the top share of both are

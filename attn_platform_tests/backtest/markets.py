@@ -70,7 +70,7 @@ def random_targets(rng: np.random.Generator, market: DenseMarket, every: int = 5
 
 
 class PlainSimulator:
-    """The rules of spec/05 stock by stock with dicts; the scale of the target is found by bisection."""
+    """The rules of AI-69, AI-55 stock by stock with dicts; the scale of the target is found by bisection."""
 
     def __init__(self, market: DenseMarket, cost: float, recovery: float = 1.0) -> None:
         self.cost, self.recovery = cost, recovery

@@ -119,15 +119,6 @@ def test_the_grid_reaches_both_ways_from_its_anchor(anchor: np.datetime64, step:
     assert CALENDAR.grid(anchor, step).tolist() == [day.item() for day in expected]
 
 
-@pytest.mark.parametrize(("unit", "months"), [("Q", 3), ("Y", 12)])
-def test_last_sessions_of_the_periods_that_are_over(unit: str, months: int) -> None:
-    last: dict[tuple[int, int], datetime.date] = {}
-    for day in CALENDAR.sessions.tolist():
-        last[day.year, (day.month - 1) // months] = day
-    assert CALENDAR.last_sessions(unit).tolist() == list(last.values())[:-1]
-    assert SMALL.last_sessions(unit).tolist() == []
-
-
 @pytest.mark.parametrize("text", ["2020", "2020-01", "today", "2020-02-30", "", "NaT", "yesterday"])
 def test_what_is_no_whole_date_is_refused(text: str) -> None:
     with pytest.raises(CalendarError, match="is no date; write YYYY-MM-DD"):

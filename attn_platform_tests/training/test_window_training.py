@@ -58,7 +58,7 @@ def prices(home):
 
 
 def plain_labels(home, window, prices, session) -> dict[str, tuple[float, float]]:
-    """Spec/02 by loops: returns from T+1 to T+h+1, both horizons or none, ranks, z-scores."""
+    """AI-69, AI-55 by loops: returns from T+1 to T+h+1, both horizons or none, ranks, z-scores."""
     calendar, returns = home.calendar, {}
     for symbol in home.lake.read(PANEL, session, session)["symbol"].to_pylist():
         ends = [(calendar.shift(session, 1), calendar.shift(session, horizon + 1)) for horizon in LABELS.horizons]

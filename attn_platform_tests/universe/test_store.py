@@ -42,7 +42,7 @@ def sessions_listed(calendar, since: pd.Timestamp, session: str) -> int:
 
 
 def plain_members(home, bars, listed_since, at: str) -> dict[str, float]:
-    """The rule of spec/02 stock by stock: members and their market value at the selection."""
+    """The rule of AI-69, AI-55 stock by stock: members and their market value at the selection."""
     past = home.calendar.sessions[: home.calendar.position(at) + 1][-252:]
     values = home.lake.read("valuation", past[0], past[-1]).to_pandas()
     value = {symbol: list(part["total_mv"]) for symbol, part in values.groupby("symbol")}
