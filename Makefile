@@ -18,10 +18,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow lint bench docs clean
+.PHONY: help setup run ui test test-slow lint bench bench-factors docs clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.run ## make .venv with what `make run` needs; nothing else
 
@@ -46,12 +46,16 @@ lint: $(VENV)/.dev ## style, types, and the order of the packages
 bench: $(VENV)/.dev ## run every benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
+bench-factors: $(VENV)/.dev ## factors beside pandas, numbagg and Qlib, and on HOME_DIR where it is a home (OUT=file)
+	$(BIN)/python benchmarks/factors.py $(if $(wildcard $(HOME_DIR)/settings.yaml),--home $(HOME_DIR)) $(if $(OUT),--out $(OUT))
+
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py
+	$(BIN)/python docs/make_factor_page.py
 	$(BIN)/python -W ignore docs/make_road_picture.py
 
-clean: ## remove .venv and caches; data/ stays
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove virtual environments and caches; data/ stays
+	rm -rf $(VENV) .venv-qlib build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # bin/pip and not bin/python: where the system lacks ensurepip, venv leaves a bin/python that is of no use.

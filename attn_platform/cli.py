@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from attn_platform.errors import BadInputError, ConfigurationError, PlatformError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from attn_platform.factors.catalogue import FactorDefinition
     from attn_platform.studies.settings import Home
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 console = Console()
 UI_PORT = 3000
+FACTOR, ALL = "factor", "all"  # attn report factor all
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
@@ -145,25 +147,115 @@ def materialize(
 
 @app.command()
 def factors(
-    date: DateOption,
-    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Factors to take. Default: the whole catalogue.")] = None,
+    date: Annotated[str | None, typer.Option(help="Raw values of this session, YYYY-MM-DD.")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="What each factor is, and what the source lacks.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Does each factor keep its promises? Exit code 1 if not.")
+    ] = False,
+    family: Annotated[str | None, typer.Option(help="Only the factors of this family.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --date: Parquet or CSV file to write.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list: print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Raw factor values of a session, before pre-processing: symbol and one column a factor.
+    """The catalogue of factors: list it, check it on a generated market, or compute its raw values of a session.
 
     Example: attn factors --date 2022-06-02 --out factors.parquet
     """
+    if (date is not None) + list_them + check != 1:
+        raise ConfigurationError("say what to do with the factors: one of --list, --check and --date YYYY-MM-DD")
+    if (out is not None and date is None) or (as_json and not list_them):
+        raise ConfigurationError("--out goes with --date, --json with --list")
+    target = _open(home)
+    catalogue = target.study.catalogue
+    chosen = catalogue.family(family) if family is not None else tuple(catalogue)
+    if names:
+        wanted = {catalogue.definition(name).name for name in names}
+        chosen = tuple(definition for definition in chosen if definition.name in wanted)
+        if len(chosen) < len(wanted):
+            raise ConfigurationError(
+                f"not all of {', '.join(names)} are of family {family}; name the factors, or the family"
+            )
+    if list_them:
+        _list_factors(target, chosen, as_json)
+    elif check:
+        _check_factors(target, chosen)
+    else:
+        assert date is not None
+        _compute_factors(target, chosen, date, out)
+
+
+def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool) -> None:
+    from rich.markup import escape
+
+    from attn_platform.factors.catalogue import FactorDefinition
+    from attn_platform.studies.availability import lacking
+
+    config = home.study.factors
+    if as_json:
+        entries = [
+            {
+                "name": definition.name,
+                "family": definition.family,
+                "formula": definition.formula,
+                "inputs": definition.alternatives,
+                "lookback": definition.lookback,
+                "min_observations": definition.min_observations(config),
+                "source": definition.source,
+                "direction": definition.direction,
+                "file": None if definition.file is None else str(definition.file),
+                "lacking": lacking(home, definition),
+            }
+            for definition in chosen
+        ]
+        typer.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        return
+    table = Table(
+        Column("factor", no_wrap=True),
+        Column("back", justify="right"),
+        Column("least", justify="right"),
+        Column("definition", overflow="fold"),
+        caption="back: sessions before T that a value reads · least: observations that its longest window must hold · "
+        f"direction of every factor: {FactorDefinition.direction}",
+    )
+    for family in dict.fromkeys(definition.family for definition in chosen):
+        table.add_section()
+        table.add_row(f"[bold]{family}[/bold]")
+        for definition in (each for each in chosen if each.family == family):
+            source = definition.source if definition.file is None else f"{definition.source}, {definition.file}"
+            lines = [escape(definition.formula), f"[dim]of {definition.reads} · {escape(source)}[/dim]"]
+            if (reason := lacking(home, definition)) is not None:
+                lines.append(f"[yellow]missing: {escape(reason)}[/yellow]")
+            least = definition.min_observations(config)
+            table.add_row(definition.name, str(definition.lookback), str(least or ""), "\n".join(lines))
+    console.print(table)
+
+
+def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
+    from rich.markup import escape
+    from tqdm import tqdm
+
+    from attn_platform.factors.checking import check_factor
+
+    table = Table("factor", "promise broken", "finding")
+    for definition in tqdm(chosen, desc="checking", unit="factor", disable=None, leave=False):
+        for finding in check_factor(definition, home.study.factors):
+            table.add_row(definition.name, finding.promise, escape(finding.text))
+    if table.row_count:
+        console.print(table)
+        raise typer.Exit(1)
+    console.print(f"{len(chosen)} {'factor keeps its' if len(chosen) == 1 else 'factors keep their'} promises")
+
+
+def _compute_factors(home: Home, chosen: Sequence[FactorDefinition], date: str, out: Path | None) -> None:
     import pandas as pd
 
-    from attn_platform.factors.panel import families_of
     from attn_platform.factors.store import compute_session
 
-    target = _open(home)
-    session = _session(target, date)
-    values = compute_session(
-        target.lake, target.calendar, families_of(target.study.features), session, target.study.factors
-    )
-    frame = pd.DataFrame(values)
+    study, session = home.study, _session(home, date)
+    families = tuple(dict.fromkeys(definition.family for definition in chosen))
+    values = compute_session(home.lake, home.calendar, families, session, study.factors, study.catalogue)
+    frame = pd.DataFrame({name: values[name] for name in ("symbol", *(definition.name for definition in chosen))})
     if out is None:
         typer.echo(frame.describe().T.to_string())
         return
@@ -215,20 +307,38 @@ def portfolio(
 
 @app.command()
 def report(
-    name: Annotated[str, typer.Argument(help="A strategy, or the study: then all its strategies.")],
+    name: Annotated[str, typer.Argument(help="A strategy; the study: then all its strategies; or the word 'factor'.")],
+    factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Make the HTML report of a strategy (or of all strategies of the study) from what the lake holds.
+    """Make the HTML report of a strategy (or of all strategies of the study), or of a factor, from the lake.
 
-    Example: attn report multi_task_baseline_10d
+    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m
     """
     from attn_platform.orchestration.assets.reports import report_page, write_report
 
     target = _open(home)
+    if name == FACTOR:
+        _report_factor(target, factor)
+        return
+    if factor is not None:
+        raise ConfigurationError(
+            f"'{factor}' is one name too many: attn report takes a strategy, the study, or 'factor' and a factor"
+        )
     study = target.study
     for config in study.strategies if name == study.name else (study.strategy(name),):
         write_report(target, config)
         console.print(str(report_page(target, config.name)), soft_wrap=True)
+
+
+def _report_factor(home: Home, factor: str | None) -> None:
+    """The page of a factor, or those of all with their index, which alone is printed then."""
+    from attn_platform.orchestration.assets.factor_evaluation import write_factor_pages
+
+    if factor is None:
+        raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
+    first, *others = write_factor_pages(home, None if factor == ALL else [factor])
+    console.print(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""), soft_wrap=True)
 
 
 @app.command()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from attn_platform.orchestration.assets import backtests, factors, market, portfolios, predictions, reports, training
+from attn_platform.orchestration.assets import (
+    backtests,
+    factor_evaluation,
+    factors,
+    market,
+    portfolios,
+    predictions,
+    reports,
+    training,
+)
 from attn_platform.orchestration.assets import universe as universe_assets
 from attn_platform.orchestration.event_log import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
@@ -28,6 +37,7 @@ def build_defs(home: Home) -> dg.Definitions:
         *market.build(home, partitions),
         *universe_assets.build(home, partitions),
         *factors.build(home, partitions),
+        *factor_evaluation.build(home),
         *training.build(home, partitions),
         *predictions.build(home, partitions),
         *portfolios.build(home, partitions),

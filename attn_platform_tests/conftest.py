@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import settings
 
 # How long one example takes says more about what else the machine does than about the code.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# Bottleneck is installed to be compared with. Pandas would sum with it, and users' pandas would not.
+pd.set_option("compute.use_bottleneck", False)
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "ashare"
 

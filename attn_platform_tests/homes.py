@@ -56,6 +56,7 @@ SIMULATED: dict[str, Any] = {
         "events": {"listings_per_year": 30},
     },
 }
+STATIC_TABLES = ("security", "industry", "fundamental")
 SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
 IMPORTED: dict[str, Any] = {"kind": "imported", "description": "files of a tiny market", "vendor": "contract"}
 
@@ -84,7 +85,7 @@ def write_raw_tables(home: Home) -> None:
     assert config is not None
     sessions = home.calendar.between(home.first_session, home.last_session)
     source = SimulatedSource(SimulatedMarket(config, sessions), home.lake, home.calendar)
-    for table in ("security", "industry"):
+    for table in STATIC_TABLES:
         source.provide(table)
     for table in SESSION_TABLES:
         source.provide_sessions(table, sessions)

@@ -18,6 +18,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from attn_platform.cli import app, main
+from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
 from attn_platform.market.lake import STAGING, Lake
 from attn_platform.market.vendors import IMPORTERS
 from attn_platform.published import reader
@@ -287,6 +288,26 @@ def test_unknown_strategies_are_answered_with_those_there_are(attn: Attn, home: 
         assert message.startswith("study ai69 has no strategy 'weekly'; it has: multi_task_baseline_10d, ")
 
 
+def test_a_factor_report_wants_a_factor_that_is_there(attn: Attn, home: Path) -> None:
+    message = attn.mistake("report", "factor", "--home", home)
+    assert message == "name a factor of the catalogue, or 'all': attn report factor all"
+    message = attn.mistake("report", "factor", "ret_1n", "--home", home)
+    assert message.startswith("no factor 'ret_1n' in the catalogue; ")
+    assert message.endswith("similar: ret_1m, ret_12m")
+    message = attn.mistake("report", "factor", "con_eps_g", "--home", home)
+    assert message.startswith("factor con_eps_g is switched off: table consensus is absent")
+    message = attn.mistake("report", "factor", "kmid", "--home", home, code=1)
+    assert message.endswith(
+        "holds no session of factor_intra_day; materialise it first: attn materialize factor_intra_day --partitions "
+        "FIRST...LAST"
+    )
+    message = attn.mistake("report", "factor", "all", "--home", home, code=1)
+    assert "holds no factor; materialise a family first: attn materialize factor_valuation" in message
+    message = attn.mistake("report", "ai69", "kmid", "--home", home)
+    assert message.startswith("'kmid' is one name too many: attn report takes a strategy")
+    assert not (home / "reports").exists()
+
+
 def test_what_was_not_made_yet_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
     message = attn.mistake("universe", "--date", "2021-01-05", "--home", home, code=1)
     assert "has no table 'universe'" in message
@@ -302,7 +323,8 @@ def test_factors_of_a_session_go_to_a_file(attn: Attn, home: Path, tmp_path: Pat
     for name in ("factors.parquet", "sub/factors.csv"):
         assert attn("factors", "--date", "2021-01-05", "--out", name, "--home", home) == 0
         frame = (pd.read_parquet if name.endswith("parquet") else pd.read_csv)(tmp_path / name)
-        assert frame.shape == (3, 43)
+        assert frame.columns.tolist() == ["symbol", *STUDY_FACTORS]
+        assert len(frame) == 3
         assert frame["symbol"].tolist() == ["000001.SZ", "300001.SZ", "600000.SH"]
         np.testing.assert_allclose(frame["bp_lf"], 1 / 1.5)
         np.testing.assert_allclose(frame["dyr12"], 1e6 / 1e9)
@@ -312,6 +334,121 @@ def test_factors_of_a_session_go_to_a_file(attn: Attn, home: Path, tmp_path: Pat
     )
     assert attn("factors", "--date", "2021-01-05", "--home", home) == 0
     assert "bp_lf" in attn.out
+    assert attn("factors", "kmid", "bp_lf", "--date", "2021-01-05", "--out", "two.csv", "--home", home) == 0
+    assert pd.read_csv("two.csv").columns.tolist() == ["symbol", "bp_lf", "kmid"]
+
+
+def test_the_catalogue_is_listed_with_what_the_source_lacks(attn: Attn, home: Path) -> None:
+    assert attn("factors", "--list", "--home", home) == 0
+    for definition in catalogue():
+        assert f" {definition.name} " in attn.out
+        assert definition.formula in attn.out
+    assert "(x[T] − x[T−63]) / |x[T−63]|, x = eps_fy1" in attn.out, "brackets are no markup"
+    assert "missing: table fundamental is absent (" in attn.out
+    assert attn("factors", "--list", "--family", "turnover", "--home", home) == 0
+    assert "bias_turn_1m" in attn.out
+    assert "252" in attn.out
+    assert "std_1m" not in attn.out
+    assert "missing" not in attn.out
+    assert "unknown (the models learn the sign)" in " ".join(attn.out.split())
+
+
+def test_the_catalogue_as_json(attn: Attn, home: Path) -> None:
+    assert attn("factors", "--list", "--json", "--home", home) == 0
+    entries = {entry["name"]: entry for entry in json.loads(attn.out)}
+    assert list(entries) == list(STUDY_FACTORS)
+    assert entries["ivr_ff3factor_1m"] == {
+        "name": "ivr_ff3factor_1m",
+        "family": "volatility",
+        "formula": catalogue().definition("ivr_ff3factor_1m").formula,
+        "inputs": [["close"], ["adj_factor"], ["total_mv"], ["pb_lf"], ["market_return", "float_mv"]],
+        "lookback": 21,
+        "min_observations": 11,
+        "source": "AI-69, factor table",
+        "direction": "unknown (the models learn the sign)",
+        "file": None,
+        "lacking": None,
+    }
+    assert entries["sales_g_q"]["lacking"].startswith("table fundamental is absent (")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "one of --list, --check and --date YYYY-MM-DD"),
+        (("--list", "--check"), "one of --list, --check and --date YYYY-MM-DD"),
+        (("--date", "2021-01-05", "--json"), "--out goes with --date, --json with --list"),
+        (("--list", "--out", "list.csv"), "--out goes with --date, --json with --list"),
+        (("--list", "--family", "momentums"), "no factor family 'momentums'; there are valuation, "),
+        (("--check", "ret_6d"), "no factor 'ret_6d' in the catalogue; `attn factors --list` shows it; similar: ret_5d"),
+        (("--check", "ret_5d", "--family", "turnover"), "not all of ret_5d are of family turnover"),
+    ],
+)
+def test_a_wrong_call_of_factors_is_one_line(attn: Attn, home: Path, arguments: tuple[str, ...], message: str) -> None:
+    assert message in attn.mistake("factors", *arguments, "--home", home)
+
+
+OWN_FACTOR = """\
+from attn_platform.factors.catalogue import factor
+from attn_platform.factors.inputs import lag, ratio
+
+
+@factor(name="ret_2d", family="mine", inputs=("close", "adj_factor"), lookback={lookback},
+        formula="close[T] / close[T−2] − 1", source="our own")
+def ret_2d(x):
+    return ratio(x.last_close, lag(x.last_close, 2)) - 1
+"""
+
+
+def with_own_factor(home: Path, text: str) -> None:
+    """A factor file in the home, named in its settings."""
+    (home / "my_factors.py").write_text(text, encoding="utf-8")
+    settings = yaml.safe_load((home / SETTINGS_FILE).read_text(encoding="utf-8"))
+    settings["changes"]["factor_files"] = ["my_factors.py"]
+    (home / SETTINGS_FILE).write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+
+def test_a_users_factor_is_listed_checked_and_computed(attn: Attn, home: Path) -> None:
+    with_own_factor(home, OWN_FACTOR.format(lookback=2))
+    assert attn("factors", "--list", "--family", "mine", "--json", "--home", home) == 0
+    [entry] = json.loads(attn.out)
+    assert (entry["name"], entry["file"], entry["lacking"]) == ("ret_2d", str(home / "my_factors.py"), None)
+    assert attn("factors", "--list", "--home", home) == 0
+    assert "our own, " in attn.out
+    assert attn("factors", "ret_2d", "--check", "--home", home) == 0
+    assert "1 factor keeps its promises" in attn.out
+    assert attn("factors", "--date", "2021-01-05", "--out", "f.csv", "--home", home) == 0
+    frame = pd.read_csv("f.csv")
+    assert frame.columns.tolist() == ["symbol", *STUDY_FACTORS, "ret_2d"]
+    assert frame["ret_2d"].notna().any()
+
+
+def test_a_factor_that_breaks_a_promise_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
+    with_own_factor(home, OWN_FACTOR.format(lookback=1))
+    assert attn("factors", "--check", "--family", "mine", "--home", home) == 1
+    text = " ".join(attn.out.split())
+    assert "ret_2d" in text
+    assert "its look-back suffices" in text
+    assert "declare the sessions that it really looks back" in " ".join(text.replace("│", " ").split())
+    assert attn.err == ""
+
+
+def test_a_factor_file_with_a_mistake_stops_every_command_with_its_line(attn: Attn, home: Path) -> None:
+    with_own_factor(home, OWN_FACTOR.format(lookback="'two'"))
+    for arguments in (("factors", "--list"), ("run",), ("materialize", "universe"), ("report", "ai69")):
+        message = attn.mistake(*arguments, "--home", home)
+        assert f"{home / 'my_factors.py'}, line 5: TypeError: " in message
+    assert attn("doctor", "--home", home) == 1
+    assert "my_factors.py, line 5" in attn.out
+
+
+def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: Path) -> None:
+    with_own_factor(home, OWN_FACTOR.format(lookback=2).replace("x.last_close, lag", "x.last_clos, lag"))
+    message = attn.mistake("factors", "ret_2d", "--date", "2021-01-05", "--home", home)
+    assert message.startswith(f"factor ret_2d: {home / 'my_factors.py'} (ret_2d) fails (AttributeError: ")
+    assert message.endswith("try it with: attn factors ret_2d --check")
+    assert attn("factors", "ret_2d", "--check", "--home", home) == 1
+    assert "line 8" in " ".join(attn.out.replace("│", " ").split())
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:

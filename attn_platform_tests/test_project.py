@@ -17,18 +17,21 @@ import yaml
 from packaging.requirements import Requirement
 
 from attn_platform import cli
-from attn_platform.factors import catalogue
-from attn_platform.factors.engine import compute_factor
+from attn_platform.factors.catalogue import STUDY_FACTORS
+from attn_platform.factors.checking import check_factor
+from attn_platform.factors.engine import factor_values
+from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.models import registry
 from attn_platform.published import published_tables
-from attn_platform.studies.study import StudyConfig, load_study
+from attn_platform.studies.settings import Home, profile_settings
+from attn_platform.studies.study import load_study
 from attn_platform_tests.factors.hostile import hostile_panel
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "data/README.md")
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
-TARGETS = {"setup", "run", "test", "test-slow", "ui", "lint", "bench", "docs", "clean", "help"}
+TARGETS = {"setup", "run", "test", "test-slow", "ui", "lint", "bench", "bench-factors", "docs", "clean", "help"}
 
 
 def read(path: str) -> str:
@@ -139,24 +142,32 @@ def test_paths_named_in_the_readme_exist() -> None:
         assert (ROOT / path).exists(), path
 
 
+def readme_factor(folder: Path) -> Path:
+    """The README's factor as a user's file."""
+    [code] = [code for code in blocks("README.md", "python") if "@factor(" in code]
+    assert len(code[code.index("@factor(") :].splitlines()) == 10, "ten lines, says the README"
+    file = folder / "my_factors.py"
+    file.write_text(code, encoding="utf-8")
+    return file
+
+
 @pytest.fixture
-def readme_code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Names that the README's Python defines, registered for the length of a test only."""
-    catalogue.catalogue()
-    monkeypatch.setattr(catalogue, "_registry", dict(catalogue._registry))
+def readme_network(monkeypatch: pytest.MonkeyPatch) -> type:
+    """The README's network, registered for the length of a test only."""
     registry.parse_network_config({"name": "multi_task_baseline"})
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     names: dict[str, Any] = {"__name__": "readme"}
-    for code in blocks("README.md", "python"):
-        exec(compile(code, "README.md", "exec"), names)
-    return names
+    [code] = [code for code in blocks("README.md", "python") if "@register_network(" in code]
+    exec(compile(code, "README.md", "exec"), names)
+    network = names["Linear"]
+    assert isinstance(network, type)
+    return network
 
 
-def test_factor_of_the_readme_is_its_formula(readme_code: dict[str, Any]) -> None:
-    definition = catalogue.definition("ret_2d")
-    assert definition in catalogue.family("reversal")
+def test_factor_of_the_readme_is_its_formula(tmp_path: Path) -> None:
+    definition = catalogue_with([readme_factor(tmp_path)]).definition("ret_2d")
     panel = hostile_panel()
-    values = compute_factor(definition, FactorInputs(panel, FactorConfig()))
+    values = factor_values(definition, FactorInputs(panel, FactorConfig()))
     close = panel.fields["close"] * panel.fields["adj_factor"]
     checked = 0
     for session in range(2, len(close), 7):
@@ -166,24 +177,30 @@ def test_factor_of_the_readme_is_its_formula(readme_code: dict[str, Any]) -> Non
                 assert values[session, stock] == pytest.approx(now / before - 1)
                 checked += 1
     assert checked > 100
+    assert check_factor(definition) == []
 
 
-def test_network_and_study_of_the_readme_fit_together(readme_code: dict[str, Any], tmp_path: Path) -> None:
+def test_factor_network_and_study_of_the_readme_fit_together(readme_network: type, tmp_path: Path) -> None:
+    readme_factor(tmp_path)
     models = next(block for block in blocks("README.md", "yaml") if block.startswith("models:"))
+    features = "factor_files: [my_factors.py]\nfeatures: [ret_2d, ret_5d]"
     file = tmp_path / "my_study.yaml"
-    file.write_text(f"name: mine\ntitle: Mine\nfeatures: [ret_2d, ret_5d]\n{models}", encoding="utf-8")
+    file.write_text(f"name: mine\ntitle: Mine\n{features}\n{models}", encoding="utf-8")
     study = load_study(str(file))
     network = registry.build_network(study.models[0].network, len(study.features), 1, seeds=[0, 1])
-    assert isinstance(network, readme_code["Linear"])
+    assert isinstance(network, readme_network)
     assert network.heads.weight.shape[0] == 2
 
 
-def test_settings_of_the_readme_are_changes_to_a_study() -> None:
-    changes = next(block for block in blocks("README.md", "yaml") if block.startswith("changes:"))
-    study = load_study("ai69", yaml.safe_load(changes)["changes"])
-    assert isinstance(study, StudyConfig)
-    assert (study.windows.train, study.windows.first_test) != (load_study("ai69").windows.train, None)
+def test_settings_of_the_readme_are_changes_to_a_study(tmp_path: Path) -> None:
+    readme_factor(tmp_path)
+    changes: dict[str, Any] = {}
+    for block in blocks("README.md", "yaml"):
+        changes |= yaml.safe_load(block).get("changes", {})
+    assert set(changes) == {"windows", "factor_files"}
+    study = Home(tmp_path, profile_settings("demo", changes=changes)).study
     assert study.windows.train == 504
+    assert study.catalogue.definition("ret_2d").family == "mine"
 
 
 def script(name: str) -> ModuleType:
@@ -197,6 +214,13 @@ def script(name: str) -> ModuleType:
 
 def test_page_of_the_data_contract_is_current() -> None:
     assert read("docs/data-contract.md") == script("make_contract_page").page(), "run: make docs"
+
+
+def test_page_of_the_factors_is_current() -> None:
+    page = read("docs/factors.md")
+    assert page == script("make_factor_page").page(), "run: make docs"
+    rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert rows == list(STUDY_FACTORS)
 
 
 def test_picture_of_the_road_is_current() -> None:

@@ -8,10 +8,10 @@ in which either is constant (or fewer than two stocks count) has no correlation:
 """
 
 import numpy as np
-import pandas as pd
 
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
+from attn_platform.evaluation.ranks import average_ranks, rank_codes, rank_correlation
 
 CORRELATIONS = ("ic", "rank_ic", "weighted_ic", "weighted_rank_ic")
 
@@ -37,13 +37,8 @@ def information_ratio(series: FloatArray) -> float:
     return float(known.mean() / known.std(ddof=1))
 
 
-def average_ranks(values: FloatArray) -> FloatArray:
-    """Ranks 1 … n within each session, ascending, ties at their mean rank; NaN stays NaN."""
-    return pd.DataFrame(values).rank(axis=1).to_numpy()
-
-
 def wmse_weights(ranks: FloatArray, half_life_share: float) -> FloatArray:
-    """Normalised wmse weights [T, N] from the ranks of the realised returns (`average_ranks`); 0 where they are NaN."""
+    """Normalised wmse weights [T, N] from the realised returns' ranks (`ranks.average_ranks`); 0 where they are NaN."""
     count = np.isfinite(ranks).sum(axis=1, keepdims=True)
     places = count - ranks
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -67,11 +62,12 @@ def weighted_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> F
 
 def _block(predictions: FloatArray, returns: FloatArray, config: EvaluationConfig) -> dict[str, FloatArray]:
     x, y, counted = _paired(predictions, returns)
-    x_ranks, y_ranks = average_ranks(x), average_ranks(y)
+    x_codes, y_codes = rank_codes(x), rank_codes(y)
+    x_ranks, y_ranks = average_ranks(x_codes), average_ranks(y_codes)
     equal, weights = _normalised(counted.astype(np.float64)), wmse_weights(y_ranks, config.half_life_share)
     return {
         "ic": weighted_correlation(x, y, equal),
-        "rank_ic": weighted_correlation(x_ranks, y_ranks, equal),
+        "rank_ic": rank_correlation(x_codes, y_codes),
         "weighted_ic": weighted_correlation(x, y, weights),
         "weighted_rank_ic": weighted_correlation(x_ranks, y_ranks, weights),
     }

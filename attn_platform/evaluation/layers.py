@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
+from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes
 
 NO_LAYER = -1
 
@@ -22,22 +24,29 @@ def layers_of(predictions: FloatArray, layers: int) -> NDArray[np.int16]:
     Sizes differ by one at most, the upper layers being the larger ones; equal predictions are split in the order of the
     columns. A session with fewer stocks than layers has none.
     """
-    known = np.isfinite(predictions)
-    count = known.sum(axis=1, keepdims=True)
-    order = np.argsort(np.where(known, -predictions, np.inf), axis=1, kind="stable")
-    places = np.empty_like(order)
-    np.put_along_axis(places, order, np.arange(predictions.shape[1])[None, :], axis=1)
+    return layers_of_ranks(rank_codes(predictions), layers)
 
-    size, larger = np.divmod(count, layers)
-    in_larger = larger * (size + 1)
-    rest = larger + (places - in_larger) // np.maximum(size, 1)
-    layer = np.where(places < in_larger, places // (size + 1), rest)
-    return np.where(known & (count >= layers), layer, NO_LAYER).astype(np.int16)
+
+def layers_of_ranks(codes: RankCodes, layers: int) -> NDArray[np.int16]:
+    """The same from ranks that are known already (`ranks.rank_codes`)."""
+    out = np.empty(codes.shape, dtype=np.int16)
+    _layers(codes, layers, out)
+    return out
 
 
 def layer_means(layer: NDArray[np.int16], returns: FloatArray, layers: int) -> FloatArray:
     """Mean return [T, layers] of the members whose return is known; NaN where there is none."""
-    return np.column_stack([_mean(returns, layer == place) for place in range(layers)])
+    means = np.empty((len(layer), layers))
+    _layer_means(layer, returns, means)
+    return means
+
+
+def layer_turnover(layer: NDArray[np.int16], earlier: NDArray[np.int16], place: int) -> FloatArray:
+    """Share [T] of the stocks of layer `place` that were not in it `earlier`; NaN where it is empty at either time."""
+    now, before = layer == place, earlier == place
+    count = now.sum(axis=1)
+    stayed = (now & before).sum(axis=1)
+    return np.divide(count - stayed, count, out=np.full(len(layer), np.nan), where=(count > 0) & before.any(axis=1))
 
 
 def universe_means(layer: NDArray[np.int16], returns: FloatArray) -> FloatArray:
@@ -105,3 +114,44 @@ def _mean(values: FloatArray, member: NDArray[np.bool_]) -> FloatArray:
     count = counted.sum(axis=1)
     total = np.where(counted, values, 0.0).sum(axis=1)
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+
+
+@njit(nogil=True, cache=True)
+def _layers(codes, layers, out):  # type: ignore[no-untyped-def]
+    sessions, stocks = codes.shape
+    place = np.zeros(stocks, np.int64)
+    for t in range(sessions):
+        count = 0
+        for i in range(stocks):
+            if codes[t, i] != NO_RANK:
+                place[codes[t, i]] += 1
+                count += 1
+        above = 0
+        for code in range(stocks - 1, -1, -1):
+            members = place[code]
+            place[code] = above
+            above += members
+        size, larger = count // layers, count % layers
+        in_larger = larger * (size + 1)
+        for i in range(stocks):
+            out[t, i] = NO_LAYER
+            if codes[t, i] != NO_RANK and count >= layers:
+                at = place[codes[t, i]]
+                place[codes[t, i]] += 1
+                out[t, i] = at // (size + 1) if at < in_larger else larger + (at - in_larger) // size
+        place[:] = 0
+
+
+@njit(nogil=True, cache=True)
+def _layer_means(layer, returns, out):  # type: ignore[no-untyped-def]
+    sessions, stocks = layer.shape
+    count = np.empty(out.shape[1], np.int64)
+    for t in range(sessions):
+        count[:] = 0
+        out[t] = 0.0
+        for i in range(stocks):
+            if layer[t, i] != NO_LAYER and np.isfinite(returns[t, i]):
+                out[t, layer[t, i]] += returns[t, i]
+                count[layer[t, i]] += 1
+        for place in range(out.shape[1]):
+            out[t, place] = out[t, place] / count[place] if count[place] > 0 else np.nan

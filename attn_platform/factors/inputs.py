@@ -4,11 +4,14 @@ The notation is that of the studies' factor table (AI-69; AI-55 uses the same): 
 and corr over the last n sessions. A factor function therefore reads like its line in the table.
 """
 
+from __future__ import annotations
+
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from attn_platform.errors import ConfigurationError, ContractError, MissingDataError
 from attn_platform.factors import kernels
-from attn_platform.factors.common_returns import market_return_by_float_value, third_spread
 from attn_platform.factors.kernels import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from attn_platform.factors.statements import Statements
 
 ROW_FIELD = "is_suspended"  # 0 or 1 where a stock has a row, missing where it is not listed
 MARKET_RETURN = "market_return"  # the one input that is a series [T]: the day's return of the whole-market index
@@ -33,8 +38,8 @@ class FactorConfig(BaseModel):
         1e-12, ge=0, lt=1
     )  # spread / level below which a correlation's window is constant
     collinear_tolerance: float = Field(
-        1e-10, ge=0, lt=1
-    )  # of a regressor's norm; below it the ivr regression is singular
+        1e-6, ge=0, lt=1
+    )  # of a regressor's deviation; below it the ivr regression is singular
 
     def min_observations(self, window: int) -> int:
         """Observations that a window of so many sessions needs: 11 of 21 at one half."""
@@ -59,34 +64,40 @@ class MarketPanel(Protocol):
 
 @dataclass(frozen=True)
 class FactorInputs:
-    """The market panel with the derived series, each computed on first use; all panels are [T, N], NaN = missing.
+    """Some stocks over some sessions, with the derived series; all panels are [T, N], NaN = missing.
 
-    Suspended sessions give no observation: prices, volume, turnover and r are missing on them. The row of a suspended
-    session carries close and adjustment factor of the last traded one (contract), so the last traded close on or before
-    the session n back is read from that session's row, and nothing depends on how far back the panel reaches.
+    Derived series are computed on first use and kept. Suspended sessions give no observation: prices, volume, turnover
+    and r are missing on them. The row of a suspended session carries close and adjustment factor of the last traded one
+    (contract), so the last traded close on or before the session n back is read from that session's row, and nothing
+    depends on how far back the panel reaches.
+
+    The engine hands out blocks of stocks: what is common to all stocks comes with the block, as `common_returns`
+    [T, 3] and `statements`.
     """
 
     market: MarketPanel
     config: FactorConfig
-    index_return: FloatArray | None = None
+    common: FloatArray | None = None
+    known_statements: Statements | None = None
+    _observed: dict[str, FloatArray] = dataclasses.field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.market.sessions), len(self.market.symbols))
         for name, values in self.market.fields.items():
             if values.shape != shape:
                 raise ContractError(f"field {name}: shape {values.shape}, the panel has {shape} sessions and stocks")
-        if self.index_return is not None and self.index_return.shape != shape[:1]:
-            raise ContractError(f"{MARKET_RETURN}: shape {self.index_return.shape}, the panel has {shape[0]} sessions")
 
     def field(self, name: str) -> FloatArray:
         """A contract column as it is [T, N]; `MissingDataError` if the panel lacks it."""
         if name not in self.market.fields:
-            raise MissingDataError(f"field {name} is not in the market panel; import the table that carries it")
+            raise MissingDataError(f"{name} is not there; a factor lists all that it reads among its inputs")
         return np.asarray(self.market.fields[name], dtype=np.float64)
 
     def observed(self, name: str) -> FloatArray:
         """A contract column, unadjusted, on traded sessions only."""
-        return np.where(self.traded, self.field(name), np.nan)
+        if name not in self._observed:
+            self._observed[name] = np.where(self.traded, self.field(name), np.nan)
+        return self._observed[name]
 
     @cached_property
     def listed(self) -> BoolArray:
@@ -148,22 +159,28 @@ class FactorInputs:
         """Turnover rate, volume / float shares."""
         return self.observed("turnover_rate")
 
-    @cached_property
+    @property
     def common_returns(self) -> FloatArray:
-        """Daily returns of the whole market, the size factor and the BP factor [T, 3]; see `common_returns`.
+        """Daily returns of the whole market, the size factor and the BP factor [T, 3]; see `common_returns`."""
+        if self.common is None:
+            raise ConfigurationError(
+                f"the common returns were not prepared; a factor that reads them lists {MARKET_RETURN} among its inputs"
+            )
+        return self.common
 
-        The market's return is the index's; where that is not given, the float-value-weighted return of all stocks.
-        Portfolios are weighted and sorted by the values of the day before.
+    @property
+    def statements(self) -> Statements:
+        """What was known of the stocks' quarterly statements, one row an announcement; see `statements`."""
+        if self.known_statements is None:
+            raise MissingDataError("there are no quarterly statements; import the table `fundamental`")
+        return self.known_statements
+
+    def carried(self, values: FloatArray) -> FloatArray:
+        """One value an announcement [E], carried from the day on which it was known to the next one [T, N].
+
+        Missing where the stock has no row, so that nothing depends on where the panel begins.
         """
-        total_mv = lag(self.field("total_mv"), 1)
-        bp = ratio(1.0, lag(self.field("pb_lf"), 1))
-        if "float_mv" in self.market.fields:
-            market = market_return_by_float_value(self.r, lag(self.field("float_mv"), 1))
-        else:
-            market = np.full(len(self.r), np.nan)
-        if self.index_return is not None:
-            market = np.where(np.isnan(self.index_return), market, self.index_return)
-        return np.column_stack([market, -third_spread(self.r, total_mv), third_spread(self.r, bp)])
+        return np.where(self.listed, self.statements.carried(values, self.market.sessions), np.nan)
 
     def mean(self, x: FloatArray, n: int) -> FloatArray:
         """mean(x, n)."""
@@ -205,4 +222,4 @@ def lag(x: FloatArray, n: int) -> FloatArray:
 
 def ratio(numerator: FloatArray | float, denominator: FloatArray) -> FloatArray:
     """Numerator / denominator; a zero denominator gives a missing value."""
-    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)
+    return numerator / np.where(denominator == 0, np.nan, denominator)

@@ -1,7 +1,8 @@
-"""The factor panel: the pre-processed factors of each session's cross-section, as the networks read them.
+"""Factor panels: the pre-processed factors of each session's cross-section, as the networks read them.
 
-Table `factor_panel`, one file a session: date, symbol and one float32 column a factor, in the study's order. A factor
-that is missing for everybody is 0 throughout, and its coverage of 0 is reported.
+Table `factor_panel`, and one more for each other choice of factors and pre-processing that a model makes; one file a
+session: date, symbol and one float32 column a factor, in the order of the features. A factor that is missing for
+everybody is 0 throughout, and its coverage of 0 is reported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
-from attn_platform.factors import catalogue
+from attn_platform.factors.catalogue import Catalogue
+from attn_platform.factors.catalogue import catalogue as process_catalogue
 from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_sessions
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.lake import Lake, days, from_columns
@@ -22,51 +24,52 @@ from attn_platform.market.lake import Lake, days, from_columns
 PANEL = "factor_panel"
 
 
-def families_of(features: Sequence[str]) -> tuple[str, ...]:
+def families_of(features: Sequence[str], catalogue: Catalogue | None = None) -> tuple[str, ...]:
     """Families that hold these factors, in catalogue order."""
-    wanted = {catalogue.definition(name).family for name in features}
-    return tuple(family for family in catalogue.families() if family in wanted)
+    known = catalogue or process_catalogue()
+    wanted = {known.definition(name).family for name in features}
+    return tuple(family for family in known.families if family in wanted)
 
 
 def write_panel(
     lake: Lake,
+    table: str,
     sessions: np.ndarray,
     members: Mapping[np.datetime64, np.ndarray],
     features: Sequence[str],
     config: PreprocessingConfig,
     exposures: Mapping[np.datetime64, Exposures] | None = None,
     absent: Collection[str] = (),
+    catalogue: Catalogue | None = None,
 ) -> dict[str, float]:
-    """Pre-process and write `sessions`; returns the share of stock-days with a value, by factor.
+    """Pre-process and write `sessions` of the panel `table`; returns the share of stock-days with a value, by factor.
 
     `members` are the sorted symbols of each session's cross-section, `exposures` what is regressed out of them (only
     where the configuration neutralises). Families in `absent` are missing for everybody; `MissingDataError` names a
     session that any other one lacks.
     """
-    families = [family for family in families_of(features) if family not in absent]
+    known = catalogue or process_catalogue()
+    families = [family for family in families_of(features, known) if family not in absent]
     for family in families:
         _require(lake, family, sessions)
     observed = np.zeros(len(features))
     total = 0
     with tqdm(total=len(sessions), desc="panel", unit="session") as bar:
         for chunk in chunks(sessions, CHUNK):
-            raw, offsets = raw_factors(lake, chunk, members, features, families)
-            observed += np.isfinite(raw).sum(axis=0)
-            total += len(raw)
-            if len(raw):
-                joined = _joined_exposures(chunk, exposures) if exposures is not None else None
-                values = preprocess_sessions(raw, offsets, config, joined).values.astype(np.float32)
-            else:
-                values = raw.astype(np.float32)
+            raw, offsets = raw_factors(lake, chunk, members, features, families, known)
+            joined = _joined_exposures(chunk, exposures) if exposures is not None else None
+            prepared = preprocess_sessions(raw, offsets, config, joined)
             lengths = np.diff(offsets)
-            table = from_columns(
+            observed += lengths @ prepared.coverage
+            total += len(raw)
+            rows = from_columns(
                 {
                     "date": np.repeat(chunk, lengths),
                     "symbol": np.concatenate([members[day] for day in chunk]).astype(str),
-                    **{name: values[:, at] for at, name in enumerate(features)},
+                    **{name: prepared.values[:, at] for at, name in enumerate(features)},
                 }
             )
-            lake.write_sessions(PANEL, table, chunk)
+            lake.write_sessions(table, rows, chunk)
             bar.update(len(chunk))
     return {name: float(count) / total if total else 0.0 for name, count in zip(features, observed, strict=True)}
 
@@ -77,34 +80,36 @@ def raw_factors(
     members: Mapping[np.datetime64, np.ndarray],
     features: Sequence[str],
     families: Sequence[str],
+    catalogue: Catalogue | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors before pre-processing, read from `families`.
 
-    Returns [rows, F] with NaN for missing, and the offsets [T+1] of the sessions' rows.
+    Returns float32 [rows, F] with NaN for missing, each factor's values one after the other in memory, and the offsets
+    [T+1] of the sessions' rows.
     """
+    known = catalogue or process_catalogue()
     offsets = np.concatenate([[0], np.cumsum([len(members[day]) for day in sessions])]).astype(np.int64)
-    raw = np.full((int(offsets[-1]), len(features)), np.nan)
+    raw = np.full((len(features), int(offsets[-1])), np.nan, dtype=np.float32)
     position = {name: at for at, name in enumerate(features)}
     symbols = np.unique(np.concatenate([members[day] for day in sessions]))
     if not len(symbols):
-        return raw, offsets
+        return raw.T, offsets
     # Where in `raw` the row of a session and stock lies; -1 for stocks outside of the session's cross-section.
     place = np.full((len(sessions), len(symbols)), -1, dtype=np.int64)
     for at, day in enumerate(sessions):
         place[at, np.searchsorted(symbols, members[day])] = np.arange(offsets[at], offsets[at + 1])
     for family in families:
-        table = family_table(family)
-        names = [d.name for d in catalogue.family(family) if d.name in position]
-        data = lake.read(table, sessions[0], sessions[-1], ["date", "symbol", *names])
-        code = pc.fill_null(pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string())), -1)
-        stock = code.combine_chunks().to_numpy(zero_copy_only=False)
+        names = [d.name for d in known.family(family) if d.name in position]
+        data = lake.read(family_table(family), sessions[0], sessions[-1], ["date", "symbol", *names])
+        code = pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string()))
+        stock = pc.fill_null(code, -1).combine_chunks().to_numpy(zero_copy_only=False)
         row = np.searchsorted(sessions, days(data["date"]))
         target = np.where(stock < 0, -1, place[row, stock])
         inside = target >= 0
         for name in names:
-            values = data[name].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
-            raw[target[inside], position[name]] = values[inside]
-    return raw, offsets
+            values = data[name].cast(pa.float32()).combine_chunks().to_numpy(zero_copy_only=False)
+            raw[position[name], target[inside]] = values[inside]
+    return raw.T, offsets
 
 
 def _require(lake: Lake, family: str, sessions: np.ndarray) -> None:

@@ -2,6 +2,9 @@
 
 AI-69 and AI-55's graph networks: winsorise at the median ± 5 MAD, z-score, fill missing values with 0. AI-55's XGBoost
 regresses out industry and log market value after winsorising; its variant nn_neutralize_industry industry only.
+
+Factors come [stock, factor], float32 as they are stored or float64, and leave in the same type; sums are taken in
+float64. Columns that lie one after the other in memory (the transpose of a [factor, stock] array) are not copied.
 """
 
 from dataclasses import dataclass
@@ -13,11 +16,14 @@ from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.factors.kernels import BoolArray, FloatArray, over_threads
+from attn_platform.factors.kernels import BoolArray, FloatArray
+from attn_platform.factors.medians import median
+from attn_platform.factors.parallel import over_threads
 
 IntArray = npt.NDArray[np.integer]
 
-ROUNDING = 1e-12  # a spread below this share of the level is what rounding leaves of a constant
+# A spread below this share of the level is what rounding leaves of a constant; by bytes of the number.
+ROUNDING = {4: 1e-6, 8: 1e-12}
 
 
 class PreprocessingConfig(BaseModel):
@@ -63,10 +69,8 @@ def preprocess_session(
     prepared = winsorise(values, config)
     if config.neutralise != "none":
         prepared = _neutralise_as_configured(prepared, config, exposures)
-    observed = np.isfinite(prepared)
-    scores = zscore(prepared)
-    constant = np.logical_and(observed.any(axis=0), np.isnan(scores).all(axis=0))
-    return Preprocessed(np.nan_to_num(scores, nan=0.0), observed.sum(axis=0) / max(len(values), 1), constant)
+    scores, observed, constant = _zscores(_columns(prepared), fill=0.0)
+    return Preprocessed(scores.T, observed / max(len(values), 1), constant)
 
 
 def preprocess_sessions(
@@ -83,7 +87,9 @@ def preprocess_sessions(
         raise ConfigurationError(f"session offsets must ascend from 0 to the number of rows, {len(values)}: {offsets}")
     sessions, factors = len(offsets) - 1, values.shape[1]
     stacked = Preprocessed(
-        np.empty(values.shape), np.empty((sessions, factors)), np.empty((sessions, factors), dtype=np.bool_)
+        np.empty(values.shape[::-1], dtype=values.dtype).T,
+        np.empty((sessions, factors)),
+        np.empty((sessions, factors), dtype=np.bool_),
     )
 
     def run(session: int) -> None:
@@ -103,7 +109,10 @@ def winsorise(values: FloatArray, config: PreprocessingConfig) -> FloatArray:
     MAD is the median of the absolute distances from the median. Where more than half of the stocks share one value it
     is 0, and the rule, taken at its word, leaves that value to everybody; `Preprocessed.constant` tells.
     """
-    return _winsorise(_columns(values), config.mad_multiple * config.mad_scale).T
+    columns = _columns(values)
+    out = np.empty_like(columns)
+    _winsorise(columns, config.mad_multiple * config.mad_scale, out)
+    return out.T
 
 
 def zscore(values: FloatArray) -> FloatArray:
@@ -111,7 +120,7 @@ def zscore(values: FloatArray) -> FloatArray:
 
     A factor without spread has no z-score: it becomes missing.
     """
-    return _zscore(_columns(values)).T
+    return _zscores(_columns(values), fill=np.nan)[0].T
 
 
 def neutralise(values: FloatArray, industry: IntArray, continuous: FloatArray | None = None) -> FloatArray:
@@ -126,20 +135,22 @@ def neutralise(values: FloatArray, industry: IntArray, continuous: FloatArray | 
     codes, group = np.unique(industry, return_inverse=True)
 
     def net_of_industry(x: FloatArray) -> FloatArray:
-        return _less_group_means(np.where(observed, x, 0.0), observed, group, len(codes))
+        return _less_group_means(x, observed, group, len(codes))
 
-    residual = net_of_industry(values)
+    whole = np.where(observed, values, 0.0).astype(np.float64)
+    residual = net_of_industry(whole)
     directions: list[FloatArray] = []
     for exposure in exposures.T:
-        direction = net_of_industry(np.broadcast_to(exposure[:, None], values.shape))
+        repeated = np.where(observed, exposure[:, None], 0.0)
+        direction = net_of_industry(repeated)
         for earlier in directions:
             direction = direction - _projection(direction, earlier)
         # What the earlier exposures explain leaves rounding only, which must not be regressed on.
-        direction = np.where(_is_rounding(direction, np.where(observed, exposure[:, None], 0.0)), 0.0, direction)
+        direction = np.where(_is_rounding(direction, repeated, exposures.itemsize), 0.0, direction)
         directions.append(direction)
         residual = residual - _projection(residual, direction)
-    residual = np.where(_is_rounding(residual, np.where(observed, values, 0.0)), 0.0, residual)
-    return np.where(observed, residual, np.nan)
+    residual = np.where(_is_rounding(residual, whole, values.itemsize), 0.0, residual)
+    return np.where(observed, residual, np.nan).astype(values.dtype)
 
 
 def _neutralise_as_configured(
@@ -165,13 +176,21 @@ def _projection(x: FloatArray, direction: FloatArray) -> FloatArray:
     return direction * (np.sum(x * direction, axis=0) / np.where(squares > 0, squares, 1.0))
 
 
-def _is_rounding(x: FloatArray, original: FloatArray) -> BoolArray:
+def _is_rounding(x: FloatArray, original: FloatArray, bytes_a_number: int) -> BoolArray:
     """Columns of x [n, F] that are negligible against the columns they were left over from."""
-    return np.abs(x).max(axis=0, initial=0.0) <= ROUNDING * np.abs(original).max(axis=0, initial=0.0)
+    return np.abs(x).max(axis=0, initial=0.0) <= ROUNDING[bytes_a_number] * np.abs(original).max(axis=0, initial=0.0)
 
 
 def _columns(values: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(values.T, dtype=np.float64)
+    return np.ascontiguousarray(values.T)
+
+
+def _zscores(columns: FloatArray, fill: float) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """z-scores of columns [F, n], missing ones as `fill`; observations [F]; whether a factor has no spread [F]."""
+    scores = np.empty_like(columns)
+    observed, constant = np.empty(len(columns)), np.empty(len(columns), dtype=np.bool_)
+    _standardise(columns, ROUNDING[columns.itemsize], fill, scores, observed, constant)
+    return scores, observed, constant
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -191,34 +210,48 @@ def _less_group_means(x, observed, group, groups):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _winsorise(columns, multiple):  # type: ignore[no-untyped-def]
-    out = np.full(columns.shape, np.nan)
+def _winsorise(columns, multiple, out):  # type: ignore[no-untyped-def]
+    distance = np.empty(columns.shape[1], dtype=columns.dtype)
+    number = columns.dtype.type
+    for f in range(len(columns)):
+        column = out[f]
+        for i in range(columns.shape[1]):
+            column[i] = columns[f, i] if abs(columns[f, i]) < np.inf else np.nan
+        middle = median(column)
+        centre = number(middle)
+        for i in range(columns.shape[1]):
+            distance[i] = abs(column[i] - centre)
+        reach = multiple * median(distance)
+        low, high = number(middle - reach), number(middle + reach)
+        for i in range(columns.shape[1]):
+            value = column[i]
+            value = low if value < low else value
+            column[i] = high if value > high else value
+
+
+# "reassoc" lets the compiler sum in vector lanes: the order then follows from n alone, so results stay reproducible.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _standardise(columns, rounding, fill, out, observed, constant):  # type: ignore[no-untyped-def]
     for f in range(len(columns)):
         column = columns[f]
-        observed = column[np.isfinite(column)]
-        if len(observed) == 0:
-            continue
-        median = np.median(observed)
-        reach = multiple * np.median(np.abs(observed - median))
+        first = 0.0  # distances from an observation are exactly 0 for a constant factor
         for i in range(len(column)):
-            if np.isfinite(column[i]):
-                out[f, i] = min(max(column[i], median - reach), median + reach)
-    return out
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _zscore(columns):  # type: ignore[no-untyped-def]
-    out = np.full(columns.shape, np.nan)
-    for f in range(len(columns)):
-        column = columns[f]
-        observed = column[np.isfinite(column)]
-        if len(observed) == 0:
-            continue
-        first = observed[0]  # distances from it are exactly 0 for a constant factor
-        mean = np.mean(observed - first)
-        std = np.sqrt(np.mean((observed - first - mean) ** 2))
-        if std > ROUNDING * abs(first + mean):
-            for i in range(len(column)):
-                if np.isfinite(column[i]):
-                    out[f, i] = (column[i] - first - mean) / std
-    return out
+            if column[i] == column[i]:
+                first = np.float64(column[i])
+                break
+        count, total, squares = 0.0, 0.0, 0.0
+        for i in range(len(column)):
+            distance = np.float64(column[i]) - first
+            distance = distance if distance == distance else np.float64(0.0)
+            count += 1.0 if column[i] == column[i] else 0.0
+            total += distance
+            squares += distance * distance
+        mean = total / count
+        std = np.sqrt(max(squares / count - mean * mean, 0.0))
+        spread = std > rounding * abs(first + mean)
+        observed[f] = count
+        constant[f] = (count > 0) & (not spread)
+        scale = 1.0 / std if spread else np.nan
+        for i in range(len(column)):
+            score = ((np.float64(column[i]) - first) - mean) * scale
+            out[f, i] = score if score == score else fill

@@ -5,27 +5,42 @@ A factor whose input the source lacks is a column of nulls; the reason goes into
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
-from attn_platform.factors import catalogue
-from attn_platform.factors.engine import available_fields, compute_family, lookback, missing_factors
+from attn_platform.factors.catalogue import Catalogue, FactorDefinition
+from attn_platform.factors.engine import (
+    available_fields,
+    compute_factors,
+    definitions_of,
+    look_back,
+    missing_factors,
+)
 from attn_platform.factors.inputs import ROW_FIELD, FactorConfig
+from attn_platform.factors.statements import ITEMS, load_statements
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake, from_columns
 
 WHOLE_MARKET_INDEX = "csi_all"
+TABLE_PREFIX = "factor_"
 # Sessions computed at a time, beside the look-back: bounds the memory, and has no influence on any value.
 CHUNK = 504
 
 
 def family_table(family: str) -> str:
     """Name of the family's table, which is also its asset's."""
-    return f"factor_{family}"
+    return f"{TABLE_PREFIX}{family}"
+
+
+def family_of(table: str) -> str:
+    """Family of a family's table."""
+    return table.removeprefix(TABLE_PREFIX)
 
 
 @dataclass
@@ -48,43 +63,89 @@ class FamilySummary:
 
 
 def write_families(
-    lake: Lake, calendar: Calendar, families: Sequence[str], sessions: np.ndarray, config: FactorConfig
+    lake: Lake,
+    calendar: Calendar,
+    families: Sequence[str],
+    sessions: np.ndarray,
+    config: FactorConfig,
+    catalogue: Catalogue | None = None,
 ) -> dict[str, FamilySummary]:
     """Compute families for `sessions` and write them; returns a summary by family.
 
     Reads the look-back before each chunk of sessions, and nothing after it.
     """
+    members = {family: definitions_of([family], catalogue) for family in families}
+    definitions = [definition for family in families for definition in members[family]]
     summaries = {family: FamilySummary() for family in families}
-    names = sorted({name for family in families for d in catalogue.family(family) for name in d.fields} | {ROW_FIELD})
-    reach = max(lookback(family) for family in families)
     with tqdm(total=len(sessions), desc="factors", unit="session") as bar:
         for chunk in chunks(sessions, CHUNK):
-            first = calendar.sessions[max(calendar.position(chunk[0]) - reach, 0)]
-            market = load_dense(lake, calendar, first, chunk[-1], names)
-            index_return = market_return(lake, market)
+            computed = _compute(lake, calendar, definitions, chunk, config)
             for family in families:
-                _write_family(lake, family, market, chunk, config, index_return, summaries[family])
+                _write_family(lake, family, [d.name for d in members[family]], computed, summaries[family])
             bar.update(len(chunk))
     return summaries
 
 
 def compute_session(
-    lake: Lake, calendar: Calendar, families: Sequence[str], session: np.datetime64, config: FactorConfig
+    lake: Lake,
+    calendar: Calendar,
+    families: Sequence[str],
+    session: np.datetime64,
+    config: FactorConfig,
+    catalogue: Catalogue | None = None,
 ) -> dict[str, np.ndarray]:
     """Raw factors of one session, straight from the raw tables: symbol [n] and one array [n] a factor."""
-    names = sorted({name for family in families for d in catalogue.family(family) for name in d.fields} | {ROW_FIELD})
-    reach = max(lookback(family) for family in families)
-    first = calendar.sessions[max(calendar.position(session) - reach, 0)]
-    market = load_dense(lake, calendar, first, session, names)
+    definitions = definitions_of(families, catalogue)
+    computed = _compute(lake, calendar, definitions, np.array([session]), config)
+    return {"symbol": computed.symbols[computed.column], **computed.cells([d.name for d in definitions])}
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """Factors of a chunk of sessions."""
+
+    sessions: np.ndarray
+    symbols: np.ndarray
+    row: np.ndarray
+    """Session of each stock with a bar [n], by session and symbol."""
+    column: np.ndarray
+    """Symbol of each stock with a bar [n]."""
+    values: Mapping[str, np.ndarray]
+    """[T, N] by factor."""
+    lacking: Mapping[str, str]
+
+    @cached_property
+    def keys(self) -> dict[str, pa.Array]:
+        """Date and symbol of each stock with a bar [n]."""
+        symbols = pa.array(self.symbols.tolist(), type=pa.string())
+        return {
+            "date": pa.array(self.sessions[self.row], type=pa.date32()),
+            "symbol": symbols.take(pa.array(self.column)),
+        }
+
+    def cells(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Values [n] of each factor; all NaN for one that could not be computed."""
+        nothing = np.full(len(self.row), np.nan, dtype=np.float32)
+        return {name: self.values[name][self.row, self.column] if name in self.values else nothing for name in names}
+
+
+def _compute(
+    lake: Lake, calendar: Calendar, definitions: Sequence[FactorDefinition], sessions: np.ndarray, config: FactorConfig
+) -> _Computed:
+    market = load_dense(lake, calendar, sessions[0], sessions[-1], look_back(definitions))
     index_return = market_return(lake, market)
-    listed = ~np.isnan(market[ROW_FIELD][-1])
-    columns = {"symbol": market.symbols[listed]}
-    for family in families:
-        values = compute_family(family, market, config, index_return=index_return)
-        for definition in catalogue.family(family):
-            found = values.get(definition.name)
-            columns[definition.name] = np.full(listed.sum(), np.nan) if found is None else found[-1][listed]
-    return columns
+    statements = None
+    if any(name in ITEMS for definition in definitions for name in definition.fields):
+        statements = load_statements(lake, market.symbols, market.sessions[0], market.sessions[-1])
+    first = market.position(sessions[0])
+    values = compute_factors(definitions, market, config, index_return=index_return, statements=statements, first=first)
+    # A run may leave sessions out, so that a chunk's are not all of those between its first and its last.
+    wanted = np.searchsorted(market.sessions, sessions) - first
+    row, column = np.nonzero(~np.isnan(market[ROW_FIELD][first:][wanted]))
+    if len(wanted) < len(market.sessions) - first:
+        values = {name: panel[wanted] for name, panel in values.items()}
+    lacking = missing_factors(definitions, available_fields(market, index_return, statements))
+    return _Computed(sessions, market.symbols, row, column, values, lacking)
 
 
 def market_return(lake: Lake, market: DenseMarket) -> np.ndarray | None:
@@ -109,30 +170,10 @@ def chunks(sessions: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield sessions[start : start + size]
 
 
-def _write_family(
-    lake: Lake,
-    family: str,
-    market: DenseMarket,
-    sessions: np.ndarray,
-    config: FactorConfig,
-    index_return: np.ndarray | None,
-    summary: FamilySummary,
-) -> None:
-    definitions = catalogue.family(family)
-    values = compute_family(family, market, config, index_return=index_return)
-    summary.lacking.update(missing_factors(definitions, available_fields(market, index_return)))
-    rows = np.searchsorted(market.sessions, sessions)
-    row, column = np.nonzero(~np.isnan(market[ROW_FIELD][rows]))
-    table = family_columns(values, [d.name for d in definitions], rows, row, column)
-    summary.rows += len(row)
-    for name, cells in table.items():
-        summary.values[name] = summary.values.get(name, 0) + int(np.isfinite(cells).sum())
-    key = {"date": sessions[row], "symbol": market.symbols[column]}
-    lake.write_sessions(family_table(family), from_columns({**key, **table}), sessions)
-
-
-def family_columns(
-    values: Mapping[str, np.ndarray], names: Sequence[str], rows: np.ndarray, row: np.ndarray, column: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Cells [row, column] of each factor over the chosen `rows` of the panel; all NaN for a factor without values."""
-    return {name: values[name][rows[row], column] if name in values else np.full(len(row), np.nan) for name in names}
+def _write_family(lake: Lake, family: str, names: Sequence[str], computed: _Computed, summary: FamilySummary) -> None:
+    summary.lacking.update({name: reason for name, reason in computed.lacking.items() if name in names})
+    cells = computed.cells(names)
+    summary.rows += len(computed.row)
+    for name, values in cells.items():
+        summary.values[name] = summary.values.get(name, 0) + int(np.isfinite(values).sum())
+    lake.write_sessions(family_table(family), from_columns({**computed.keys, **cells}), computed.sessions)

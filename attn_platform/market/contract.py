@@ -267,6 +267,14 @@ def _level(name: str) -> Column:
     return Column(name, FLOAT, "CNY, at the period's end", nullable=True, optional=True)
 
 
+def _ends_a_quarter(day: pa.ChunkedArray) -> pa.Array:
+    next_quarter = pc.ceil_temporal(day, unit="quarter", ceil_is_strictly_greater=True)
+    return pc.equal(pc.days_between(day, next_quarter), 1)
+
+
+FLOW_ITEMS = ("revenue", "net_profit_parent", "operating_cash_flow", "gross_profit", "ebit_after_tax")
+LEVEL_ITEMS = ("total_assets", "equity_parent", "invested_capital", "current_liabilities", "total_liabilities")
+
 FUNDAMENTAL = Table(
     name="fundamental",
     title="Quarterly statements as first announced, each restatement a row of its own",
@@ -274,10 +282,8 @@ FUNDAMENTAL = Table(
         symbol_column(),
         Column("report_period", DATE, "last day of the period"),
         Column("announced", DATE, "day on which it became known"),
-        *(_money(name) for name in ("revenue", "net_profit_parent", "operating_cash_flow", "gross_profit")),
-        _money("ebit_after_tax"),
-        *(_level(name) for name in ("total_assets", "equity_parent", "invested_capital")),
-        *(_level(name) for name in ("current_liabilities", "total_liabilities")),
+        *(_money(name) for name in FLOW_ITEMS),
+        *(_level(name) for name in LEVEL_ITEMS),
     ),
     key=("symbol", "report_period", "announced"),
     by_session=False,
@@ -287,6 +293,12 @@ FUNDAMENTAL = Table(
             states="announced >= report_period",
             remedy="a report cannot be known before its period is over; correct the date",
             holds=lambda t: pc.greater_equal(t["announced"], t["report_period"]),
+        ),
+        RowRule(
+            columns=("report_period",),
+            states="report_period ends a quarter",
+            remedy="quarters are calendar quarters; correct the date, or drop the row",
+            holds=lambda t: _ends_a_quarter(t["report_period"]),
         ),
     ),
 )

@@ -27,6 +27,8 @@ from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Day, as_day
 
 WHOLE_TABLE = "all.parquet"
+YEAR, DATE, SUFFIX = "year=", "date=", ".parquet"
+LATEST_DAY = "9999-12-31"
 STAGING = ".staging-"
 COMPRESSION = "zstd"
 # Pages carry checksums: a damaged file is an error with its name, never wrong numbers.
@@ -50,7 +52,7 @@ class Lake:
         if session is None:
             return self.root / table / WHOLE_TABLE
         day = str(as_day(session))
-        return self.root / table / f"year={day[:4]}" / f"date={day}.parquet"
+        return self.root / table / f"{YEAR}{day[:4]}" / f"{DATE}{day}{SUFFIX}"
 
     def tables(self) -> list[str]:
         """Names of the tables that hold at least one file."""
@@ -62,10 +64,16 @@ class Lake:
             if folder.is_dir() and not folder.name.startswith(".") and next(folder.rglob("*.parquet"), None)
         )
 
-    def sessions(self, table: str) -> np.ndarray:
-        """Ascending sessions that the table holds, as datetime64[D]."""
-        names = [path.stem.removeprefix("date=") for path in (self.root / table).glob("year=*/date=*.parquet")]
-        return np.array(sorted(names), dtype="datetime64[D]")
+    def sessions(self, table: str, first: Day | None = None, last: Day | None = None) -> np.ndarray:
+        """Ascending sessions that the table holds, as datetime64[D]; those from `first` to `last` where given."""
+        low, high = ("" if first is None else str(as_day(first))), (LATEST_DAY if last is None else str(as_day(last)))
+        folder = self.root / table
+        found: list[str] = []
+        # Plain scans: a table has thousands of files, and a session's run lists several tables.
+        for year in _names(folder, YEAR, ""):
+            if low[:4] <= year <= high[:4]:
+                found += _names(folder / f"{YEAR}{year}", DATE, SUFFIX)
+        return np.array(sorted(day for day in found if low <= day <= high), dtype="datetime64[D]")
 
     def has(self, table: str) -> bool:
         """Whether the table holds anything."""
@@ -126,29 +134,20 @@ class Lake:
         if not files:
             span = "" if first is None and last is None else f" from {first} to {last}"
             raise MissingDataError(f"the lake {self.root} has no table '{table}'{span}; materialise or import it first")
-        schema = _common_schema(files, columns)
-        try:
-            # New fragments, which open each file once: those that told the schema remember the places of its parts, and
-            # would look for them in the new file where a writer replaces it meanwhile.
-            dataset = ds.FileSystemDataset([_fragment(path) for path in files], schema, FORMAT)
-            return dataset.to_table(columns=list(columns) if columns else None)
-        except UNREADABLE as error:
-            for path in files:
-                if not _is_readable(path):
-                    raise _damaged(path, error) from None
-            raise
+        return _rows(files, columns)
+
+    def read_sessions(
+        self, table: str, sessions: Sequence[np.datetime64] | np.ndarray, columns: Sequence[str] | None = None
+    ) -> pa.Table | None:
+        """Rows of those of `sessions` that the table holds, in their order; None where it holds none of them."""
+        files = [path for path in (self.path(table, day) for day in sessions) if path.exists()]
+        return _rows(files, columns) if files else None
 
     def _files(self, table: str, first: Day | None, last: Day | None) -> list[Path]:
         whole = self.path(table)
         if whole.exists():
             return [whole]
-        held = self.sessions(table)
-        keep = np.ones(len(held), dtype=bool)
-        if first is not None:
-            keep &= held >= as_day(first)
-        if last is not None:
-            keep &= held <= as_day(last)
-        return [self.path(table, day) for day in held[keep]]
+        return [self.path(table, day) for day in self.sessions(table, first, last)]
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view for each table of the lake."""
@@ -190,14 +189,15 @@ class Lake:
                 os.replace(path, target)
 
 
-def from_columns(columns: Mapping[str, np.ndarray]) -> pa.Table:
+def from_columns(columns: Mapping[str, np.ndarray | pa.Array]) -> pa.Table:
     """Table of equally long arrays; dates as days."""
-    return pa.table(
-        {
-            name: pa.array(values, type=pa.date32()) if values.dtype.kind == "M" else pa.array(values)
-            for name, values in columns.items()
-        }
-    )
+
+    def column(values: np.ndarray | pa.Array) -> pa.Array:
+        if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+            return pa.array(values, type=pa.date32())
+        return pa.array(values)
+
+    return pa.table({name: column(values) for name, values in columns.items()})
 
 
 def days(column: pa.ChunkedArray) -> np.ndarray:
@@ -207,7 +207,11 @@ def days(column: pa.ChunkedArray) -> np.ndarray:
 
 def _write_file(path: Path, data: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(_without_nan(data), sink, compression=COMPRESSION, write_page_checksum=True)
+    # Numbers hardly repeat within a session: a dictionary of them costs three times the time, and some of the space.
+    repeating = [field.name for field in data.schema if not pa.types.is_floating(field.type)]
+    pq.write_table(
+        _without_nan(data), sink, compression=COMPRESSION, use_dictionary=repeating, write_page_checksum=True
+    )
     content = sink.getvalue().to_pybytes()
     if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
@@ -226,6 +230,31 @@ def _without_nan(data: pa.Table) -> pa.Table:
             column = data[field.name]
             data = data.set_column(at, field, pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column))
     return data
+
+
+def _names(folder: Path, prefix: str, suffix: str) -> list[str]:
+    """What stands between prefix and suffix in the names of a folder's entries; nothing where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [n[len(prefix) : len(n) - len(suffix)] for n in names if n.startswith(prefix) and n.endswith(suffix)]
+
+
+def _rows(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
+    """Rows of the files, in their order."""
+    schema = _common_schema(files, columns)
+    try:
+        # New fragments, which open each file once: those that told the schema remember the places of its parts, and
+        # would look for them in the new file where a writer replaces it meanwhile.
+        dataset = ds.FileSystemDataset([_fragment(path) for path in files], schema, FORMAT)
+        return dataset.to_table(columns=list(columns) if columns else None)
+    except UNREADABLE as error:
+        for path in files:
+            if not _is_readable(path):
+                raise _damaged(path, error) from None
+        raise
 
 
 def _fragment(path: Path) -> ds.ParquetFileFragment:

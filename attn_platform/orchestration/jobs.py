@@ -9,15 +9,15 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
-from attn_platform.factors.panel import PANEL, families_of
 from attn_platform.factors.store import family_table
-from attn_platform.orchestration.assets.factors import switched_off
-from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES
+from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
+from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, present_tables
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY, UNIVERSE
 
@@ -42,15 +42,16 @@ class RoadAssets:
 def road_assets(home: Home) -> RoadAssets:
     """The assets that a home can materialise."""
     study = home.study
-    families = [family for family in families_of(study.features) if switched_off(home, family) is None]
+    families = [family for family in study.catalogue.families if switched_off(home, family) is None]
     return RoadAssets(
-        static=STATIC_TABLES,
-        raw=tuple(name for name in SESSION_TABLES if name not in home.absent_tables),
-        factors=(*(family_table(family) for family in families), PANEL),
+        static=present_tables(home, STATIC_TABLES),
+        raw=present_tables(home, SESSION_TABLES),
+        factors=(*(family_table(family) for family in families), *(panel.table for panel in study.panels)),
         checkpoints=tuple(checkpoint_asset(model.name) for model in study.models),
         predictions=tuple(prediction_table(model.name) for model in study.models),
         portfolios=tuple(portfolio_table(strategy.name) for strategy in study.strategies),
         reports=(
+            *(evaluation_asset(family) for family in families),
             *(figures_table(model.name) for model in study.models),
             *(backtest_table(strategy.name) for strategy in study.strategies),
             *(report_asset(strategy.name) for strategy in study.strategies),
@@ -63,7 +64,7 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     assets = road_assets(home)
     new_session = [*assets.raw, *assets.factors, *assets.predictions]
     jobs = [
-        dg.define_asset_job("static", list(assets.static), description="Security list and industries."),
+        dg.define_asset_job("static", list(assets.static), description="Securities, industries, statements."),
         dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables to predictions of one session."),
         dg.define_asset_job(QUARTER_JOB, [UNIVERSE], description="Members of a new quarter."),
         dg.define_asset_job(YEAR_JOB, [ADJACENCY], description="Neighbour groups of a new year."),
@@ -72,7 +73,9 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(WEEK_JOB, list(assets.portfolios), description="Target portfolios of one rebalance."),
         dg.define_asset_job(
-            REPORT_JOB, list(assets.reports), description="Evaluation, backtests and pages of all strategies."
+            REPORT_JOB,
+            [*assets.reports, FACTOR_REPORT],
+            description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]
     return {job.name: job for job in jobs}

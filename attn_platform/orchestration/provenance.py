@@ -31,6 +31,17 @@ def code_version(*packages: str) -> str:
     return digest.hexdigest()
 
 
+def with_files(version: str, files: Sequence[Path]) -> str:
+    """A code version that changes with the content of files outside of the package, too."""
+    if not files:
+        return version
+    digest = hashlib.blake2b(version.encode(), digest_size=8)
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
     """Hash over typed configurations (or lists of names)."""
     digest = hashlib.blake2b(digest_size=16)

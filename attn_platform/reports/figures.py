@@ -1,113 +1,84 @@
-"""Interactive figures of the reports: functions from frames to plotly figures.
+"""Interactive figures of the strategy reports: functions from frames to plotly figures.
 
-A figure holds data and geometry only. The page gives it the colours of text, grid and background for light, dark and
-print; the colours of the series below are legible on both grounds. Vendor text (industries, styles) is escaped, since
-plotly reads a little markup in labels.
+Vendor text (industries, styles) is escaped, since plotly reads a little markup in labels.
 """
 
-import html
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import plotly.io as pio
-from plotly.subplots import make_subplots
 
 from attn_platform.evaluation.performance import drawdowns
 from attn_platform.reports.contents import ExposureLimits, is_relaxed
+from attn_platform.reports.drawing import (
+    FEW_DATES,
+    LINE_WIDTH,
+    MAIN_COLOUR,
+    MARKER_SIZE,
+    QUIET_COLOUR,
+    SERIES_COLOURS,
+    THIN_LINE_WIDTH,
+    Palette,
+    area,
+    dates,
+    escape,
+    line,
+    numbers,
+    panels,
+    rgba,
+    sign_colours,
+    with_date_axis,
+)
 from attn_platform.reports.formatting import label
 
-_STRATEGY = "#3f83c8"
-_BENCHMARK = "#8b94a3"
-_SECOND = "#9a63b8"
 _LIMIT = "#a08060"
 _MIDDLE_GREY = (150, 155, 162)
-_LINE_WIDTH = 1.7
-_THIN_LINE_WIDTH = 1.1
-_FILL_OPACITY = 0.28
-_MARKER_SIZE = 4
 _RANGE_AIR = 1.15
-# With fewer points a line is a few joints: mark them, and put a tick under each date.
-_SPARSE_POINTS = 20
-_FEW_DATES = 8
-_PANEL_GAP = 26  # pixels
-_TITLED_PANEL_GAP = 42
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of gains and losses, as (red, green, blue)."""
-
-    gain: tuple[int, int, int]
-    loss: tuple[int, int, int]
-
-    @property
-    def gain_colour(self) -> str:
-        """Opaque colour of gains."""
-        return _rgba(self.gain, 1.0)
-
-    @property
-    def loss_colour(self) -> str:
-        """Opaque colour of losses."""
-        return _rgba(self.loss, 1.0)
-
-
-PALETTES = {
-    "neutral": Palette(gain=(63, 131, 200), loss=(221, 127, 48)),
-    "a_share": Palette(gain=(211, 77, 77), loss=(46, 155, 107)),
-}
-
-
-def figure_json(figure: go.Figure) -> str:
-    """Serialise a figure for an HTML page: deterministic, and free of characters that could end a script element."""
-    text = json.dumps(json.loads(pio.to_json(figure, validate=False, engine="json")), separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def net_value_figure(daily: pd.DataFrame, benchmark: str, palette: Palette) -> go.Figure:
     """Net value of strategy and benchmark over the strategy's drawdown; `daily` as in `StrategyReportData`."""
-    figure = _panels([0.7, 0.3], height=430)
-    figure.add_trace(_line(daily["benchmark_net_value"], escape(benchmark), _BENCHMARK), row=1, col=1)
-    figure.add_trace(_line(daily["net_value"], "Strategy", _STRATEGY), row=1, col=1)
-    figure.add_trace(_area(-drawdowns(daily["return"]), "Drawdown", palette.loss), row=2, col=1)
+    figure = panels([0.7, 0.3], height=430)
+    figure.add_trace(line(daily["benchmark_net_value"], escape(benchmark), QUIET_COLOUR), row=1, col=1)
+    figure.add_trace(line(daily["net_value"], "Strategy", MAIN_COLOUR), row=1, col=1)
+    figure.add_trace(area(-drawdowns(daily["return"]), "Drawdown", palette.loss), row=2, col=1)
     _with_value_axes(figure, "Net value")
-    return _with_date_axis(figure, daily.index)
+    return with_date_axis(figure, daily.index)
 
 
 def excess_net_value_figure(daily: pd.DataFrame, palette: Palette) -> go.Figure:
     """Excess net value, Π(1 + r_p − r_b), over its drawdown; `daily` as in `StrategyReportData`."""
-    figure = _panels([0.7, 0.3], height=430)
-    figure.add_trace(_line(daily["excess_net_value"], "Excess net value", _STRATEGY), row=1, col=1)
-    figure.add_trace(_area(-drawdowns(daily["excess_return"]), "Drawdown", palette.loss), row=2, col=1)
+    figure = panels([0.7, 0.3], height=430)
+    figure.add_trace(line(daily["excess_net_value"], "Excess net value", MAIN_COLOUR), row=1, col=1)
+    figure.add_trace(area(-drawdowns(daily["excess_return"]), "Drawdown", palette.loss), row=2, col=1)
     _with_value_axes(figure, "Excess net value")
-    return _with_date_axis(figure, daily.index)
+    return with_date_axis(figure, daily.index)
 
 
 def layers_figure(layers: pd.DataFrame, palette: Palette) -> go.Figure:
     """Net value of each layer relative to the universe: `layers` [session] × layer, the top layer first."""
-    figure = _panels([1.0], height=430)
+    figure = panels([1.0], height=430)
     last = len(layers.columns) - 1
     for position, layer in enumerate(layers.columns):
         name = label(str(layer)) + {0: " (top)", last: " (bottom)"}.get(position, "")
         colour = _rank_colour(position / max(last, 1), palette)
-        figure.add_trace(_line(layers[layer], name, colour), row=1, col=1)
+        figure.add_trace(line(layers[layer], name, colour), row=1, col=1)
     figure.update_layout(hovermode="closest", legend={"y": -0.1, "yanchor": "top"})
     figure.update_yaxes(title_text="Relative net value", tickformat=".4~f", zeroline=False)
-    return _with_date_axis(figure, layers.index)
+    return with_date_axis(figure, layers.index)
 
 
 def layer_returns_figure(annual_returns: pd.Series, universe_return: float, palette: Palette) -> go.Figure:
     """Annual return of each layer as bars, with the equally weighted universe as a dashed line."""
     names = [label(str(layer)).removeprefix("Layer ") for layer in annual_returns.index]
-    figure = _panels([1.0], height=430)
+    figure = panels([1.0], height=430)
     bars = go.Bar(
         x=names,
-        y=_numbers(annual_returns),
+        y=numbers(annual_returns),
         name="Layer",
-        marker={"color": _sign_colours(annual_returns, palette)},
+        marker={"color": sign_colours(annual_returns, palette)},
         hovertemplate="Layer %{x}: %{y:.1%}<extra></extra>",
         showlegend=False,
     )
@@ -118,7 +89,7 @@ def layer_returns_figure(annual_returns: pd.Series, universe_return: float, pale
             y=[universe_return] * len(names),
             name="Equally weighted universe",
             mode="lines",
-            line={"color": _BENCHMARK, "dash": "dash", "width": _LINE_WIDTH},
+            line={"color": QUIET_COLOUR, "dash": "dash", "width": LINE_WIDTH},
             hovertemplate="Universe: %{y:.1%}<extra></extra>",
         )
         figure.add_trace(universe, row=1, col=1)
@@ -130,23 +101,23 @@ def layer_returns_figure(annual_returns: pd.Series, universe_return: float, pale
 
 def cumulative_figure(series: Mapping[str, pd.Series], axis_title: str) -> go.Figure:
     """Cumulative sums of daily series (RankIC, weighted RankIC), by legend name; a missing session adds nothing."""
-    figure = _panels([1.0], height=470)
-    for colour, (name, values) in zip((_STRATEGY, _SECOND, _BENCHMARK), series.items(), strict=False):
-        figure.add_trace(_line(values.cumsum(), name, colour), row=1, col=1)
+    figure = panels([1.0], height=470)
+    for colour, (name, values) in zip(cycle(SERIES_COLOURS), series.items(), strict=False):
+        figure.add_trace(line(values.cumsum(), name, colour), row=1, col=1)
     figure.update_yaxes(title_text=axis_title, tickformat="~g")
-    return _with_date_axis(figure, next(iter(series.values())).index)
+    return with_date_axis(figure, next(iter(series.values())).index)
 
 
 def industry_extremes_figure(exposures: pd.DataFrame, limit: float | None, palette: Palette) -> go.Figure:
     """Largest active over- and underweight of any industry on each date, with the limit; hover names the industry."""
     exposures = exposures.dropna(how="all")
-    figure = _panels([1.0], height=330)
+    figure = panels([1.0], height=330)
     sides = (
         ("Largest overweight", exposures.max(axis=1), exposures.idxmax(axis=1), palette.gain_colour),
         ("Largest underweight", exposures.min(axis=1), exposures.idxmin(axis=1), palette.loss_colour),
     )
     for name, values, industries, colour in sides:
-        trace = _line(values, name, colour)
+        trace = line(values, name, colour)
         trace.text = [escape(str(industry)) for industry in industries]
         trace.hovertemplate = "%{y:.2%} %{text}"
         figure.add_trace(trace, row=1, col=1)
@@ -154,7 +125,7 @@ def industry_extremes_figure(exposures: pd.DataFrame, limit: float | None, palet
     figure.update_yaxes(
         title_text="Active weight", tickformat=".3~p", range=_symmetric_range(exposures.to_numpy(np.float64), limit)
     )
-    return _with_date_axis(figure, exposures.index)
+    return with_date_axis(figure, exposures.index)
 
 
 def industry_heatmap_figure(exposures: pd.DataFrame, palette: Palette) -> go.Figure:
@@ -162,17 +133,17 @@ def industry_heatmap_figure(exposures: pd.DataFrame, palette: Palette) -> go.Fig
     values = exposures.to_numpy(dtype=np.float64).T
     finite = np.abs(values[np.isfinite(values)])
     scale = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
-    figure = _panels([1.0], height=130 + 21 * len(exposures.columns))
+    figure = panels([1.0], height=130 + 21 * len(exposures.columns))
     heatmap = go.Heatmap(
-        x=_dates(exposures.index),
+        x=dates(exposures.index),
         y=[escape(str(industry)) for industry in exposures.columns],
         z=values.astype(np.float32),
         zmin=-scale,
         zmax=scale,
         colorscale=[
             [0.0, palette.loss_colour],
-            [0.5, _rgba(palette.loss, 0.0)],
-            [0.5, _rgba(palette.gain, 0.0)],
+            [0.5, rgba(palette.loss, 0.0)],
+            [0.5, rgba(palette.gain, 0.0)],
             [1.0, palette.gain_colour],
         ],
         colorbar={
@@ -192,15 +163,15 @@ def industry_heatmap_figure(exposures: pd.DataFrame, palette: Palette) -> go.Fig
     figure.add_trace(heatmap, row=1, col=1)
     figure.update_layout(hovermode="closest")
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", automargin=True, dtick=1)
-    return _with_date_axis(figure, exposures.index)
+    return with_date_axis(figure, exposures.index)
 
 
 def style_exposures_figure(exposures: pd.DataFrame, limits: ExposureLimits) -> go.Figure:
     """Active style exposures over time, one panel a style, each with its own limit."""
     styles = [str(style) for style in exposures.columns]
-    figure = _panels([1.0] * len(styles), height=90 + 150 * len(styles), titles=[escape(label(s)) for s in styles])
+    figure = panels([1.0] * len(styles), height=90 + 150 * len(styles), titles=[escape(label(s)) for s in styles])
     for row, style in enumerate(styles, start=1):
-        trace = _line(exposures[style], escape(label(style)), _STRATEGY)
+        trace = line(exposures[style], escape(label(style)), MAIN_COLOUR)
         trace.showlegend = False
         figure.add_trace(trace, row=row, col=1)
         limit = limits.styles.get(style)
@@ -208,7 +179,7 @@ def style_exposures_figure(exposures: pd.DataFrame, limits: ExposureLimits) -> g
         figure.update_yaxes(range=_symmetric_range(exposures[style].to_numpy(np.float64), limit), row=row, col=1)
     figure.update_layout(legend={"x": 1, "xanchor": "right"})
     figure.update_yaxes(tickformat="~g", nticks=5)
-    return _with_date_axis(figure, exposures.index)
+    return with_date_axis(figure, exposures.index)
 
 
 def trading_figure(rebalances: pd.DataFrame, daily_cost: pd.Series, limit: float | None, palette: Palette) -> go.Figure:
@@ -216,92 +187,37 @@ def trading_figure(rebalances: pd.DataFrame, daily_cost: pd.Series, limit: float
 
     Rebalances on which a limit gave way stand out; `rebalances` as in `StrategyReportData`.
     """
-    figure = _panels([0.6, 0.4], height=430)
+    figure = panels([0.6, 0.4], height=430)
     relaxed = is_relaxed(rebalances)
     kinds = (
-        ("One-way turnover", rebalances[~relaxed], _STRATEGY),
+        ("One-way turnover", rebalances[~relaxed], MAIN_COLOUR),
         ("Relaxed", rebalances[relaxed], palette.loss_colour),
     )
     for name, group, colour in kinds:
         if group.empty:
             continue
         markers = go.Scatter(
-            x=_dates(group.index),
-            y=_numbers(group["one_way_turnover"]),
+            x=dates(group.index),
+            y=numbers(group["one_way_turnover"]),
             name=name,
             mode="markers",
-            marker={"color": colour, "size": _MARKER_SIZE},
+            marker={"color": colour, "size": MARKER_SIZE},
             hovertemplate="%{y:.2%}",
         )
         figure.add_trace(markers, row=1, col=1)
     _add_limit(figure, limit, row=1, in_legend=True)
-    figure.add_trace(_area(daily_cost.cumsum(), "Cumulative cost", palette.loss), row=2, col=1)
+    figure.add_trace(area(daily_cost.cumsum(), "Cumulative cost", palette.loss), row=2, col=1)
     figure.update_yaxes(title_text="One-way turnover", tickformat=".0%", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="Cumulative cost", tickformat=".3~p", nticks=4, row=2, col=1)
-    if len(daily_cost) > _FEW_DATES:
+    if len(daily_cost) > FEW_DATES:
         # Markers make plotly pad the axis, and then it no longer lines up with those of the other figures.
-        figure.update_xaxes(range=[_dates(daily_cost.index[:1])[0], _dates(daily_cost.index[-1:])[0]])
-    return _with_date_axis(figure, daily_cost.index)
-
-
-def escape(text: str) -> str:
-    """Escape text for a plotly label."""
-    return html.escape(text, quote=False)
-
-
-def _panels(heights: Sequence[float], height: int, titles: Sequence[str] = ()) -> go.Figure:
-    """Panels under each other on one axis, in the geometry that all figures of a report share."""
-    gap = _TITLED_PANEL_GAP if titles else _PANEL_GAP
-    figure = make_subplots(
-        rows=len(heights),
-        cols=1,
-        shared_xaxes=True,
-        row_heights=list(heights),
-        vertical_spacing=gap / height,
-        subplot_titles=titles or None,
-    )
-    figure.update_layout(
-        template=None,
-        height=height,
-        margin={"l": 58, "r": 14, "t": 34, "b": 34},
-        hovermode="x unified",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
-    )
-    figure.update_annotations(x=0, xanchor="left", font_size=12)
-    return figure
-
-
-def _with_date_axis(figure: go.Figure, dates: pd.Index) -> go.Figure:
-    """Make the shared axis one of dates; a handful of dates get one tick each, lest plotly resort to hours."""
-    figure.update_xaxes(type="date", hoverformat="%Y-%m-%d")
-    if len(dates) <= _FEW_DATES:
-        figure.update_xaxes(tickmode="array", tickvals=_dates(dates), tickformat="%m-%d")
-    return figure
+        figure.update_xaxes(range=[dates(daily_cost.index[:1])[0], dates(daily_cost.index[-1:])[0]])
+    return with_date_axis(figure, daily_cost.index)
 
 
 def _with_value_axes(figure: go.Figure, title: str) -> None:
     figure.update_yaxes(title_text=title, tickformat=".4~f", zeroline=False, row=1, col=1)
     figure.update_yaxes(title_text="Drawdown", tickformat=".3~p", nticks=4, row=2, col=1)
-
-
-def _line(values: pd.Series, name: str, colour: str) -> go.Scatter:
-    return go.Scatter(
-        x=_dates(values.index),
-        y=_numbers(values),
-        name=name,
-        mode="lines+markers" if len(values) <= _SPARSE_POINTS else "lines",
-        line={"color": colour, "width": _LINE_WIDTH},
-    )
-
-
-def _area(values: pd.Series, name: str, colour: tuple[int, int, int]) -> go.Scatter:
-    trace = _line(values, name, _rgba(colour, 1.0))
-    trace.fill = "tozeroy"
-    trace.fillcolor = _rgba(colour, _FILL_OPACITY)
-    trace.line.width = _THIN_LINE_WIDTH
-    trace.hovertemplate = "%{y:.2%}"
-    return trace
 
 
 def _add_limit(figure: go.Figure, limit: float | None, row: int, in_legend: bool) -> None:
@@ -310,7 +226,7 @@ def _add_limit(figure: go.Figure, limit: float | None, row: int, in_legend: bool
         return
     figure.add_hline(
         y=limit,
-        line={"color": _LIMIT, "dash": "dash", "width": _THIN_LINE_WIDTH},
+        line={"color": _LIMIT, "dash": "dash", "width": THIN_LINE_WIDTH},
         name="Limit",
         showlegend=in_legend,
         row=row,
@@ -330,25 +246,8 @@ def _symmetric_range(values: np.ndarray, limit: float | None) -> list[float] | N
     return [-_RANGE_AIR * largest, _RANGE_AIR * largest] if largest > 0 else None
 
 
-def _dates(index: pd.Index) -> list[str]:
-    return list(pd.DatetimeIndex(index).strftime("%Y-%m-%d"))
-
-
-def _numbers(values: pd.Series) -> np.ndarray:
-    """Single precision: half the bytes of the page, and finer than any screen."""
-    return values.to_numpy(dtype=np.float32)
-
-
-def _rgba(colour: tuple[int, int, int], opacity: float) -> str:
-    return f"rgba({colour[0]},{colour[1]},{colour[2]},{opacity:g})"
-
-
-def _sign_colours(values: pd.Series, palette: Palette) -> list[str]:
-    return [palette.loss_colour if value < 0 else palette.gain_colour for value in values]
-
-
 def _rank_colour(place: float, palette: Palette) -> str:
     """Colour of a layer at `place` from 0 (top, gain colour) through grey to 1 (bottom, loss colour)."""
     end, share = (palette.gain, 1 - 2 * place) if place < 0.5 else (palette.loss, 2 * place - 1)
     mixed = tuple(round(g + (e - g) * share) for g, e in zip(_MIDDLE_GREY, end, strict=True))
-    return _rgba((mixed[0], mixed[1], mixed[2]), 1.0)
+    return rgba((mixed[0], mixed[1], mixed[2]), 1.0)

@@ -5,12 +5,13 @@ The formats follow the precision that the studies print (AI-69 exhibits 10 and 1
 
 import datetime as dt
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 MISSING = "–"
+# Powers of ten between which a number is written without an exponent.
+_SMALLEST_PLAIN, _LARGEST_PLAIN = -4, 6
 _MINUS = "−"
 
 LABELS = {
@@ -54,6 +55,21 @@ LABELS = {
     "unfilled": "Unfilled weight",
     "year_total": "Total",
     "bp": "BP",
+    # Single factors
+    "rank_ic_std": "RankIC, s.d.",
+    "positive_share": "RankIC > 0",
+    "t_value": "t, plain",
+    "newey_west_t": "t, Newey–West",
+    "top_return": "Top layer",
+    "bottom_return": "Bottom layer",
+    "universe_return": "Universe",
+    "spread": "Top − bottom",
+    "spread_t": "t of top − bottom",
+    "half_life": "Half-life",
+    "top_turnover": "Turnover, top layer",
+    "bottom_turnover": "Turnover, bottom layer",
+    "std": "S.d.",
+    "zero_share": "Zeros",
 }
 
 
@@ -82,6 +98,14 @@ def percentage_points(value: float, digits: int = 2) -> str:
     return text if text == MISSING else f"{text} pp"
 
 
+def in_unit_of(value: float, deviation: float) -> str:
+    """Write a number of unknown size: three significant digits of the standard deviation of what it belongs to."""
+    size = math.floor(math.log10(deviation)) if deviation > 0 and math.isfinite(deviation) else 0
+    if not math.isfinite(value) or _SMALLEST_PLAIN <= size <= _LARGEST_PLAIN:
+        return number(value, max(2 - size, 0))
+    return f"{value:.2e}".replace("-", _MINUS)
+
+
 def signed_number(value: float, digits: int = 2) -> str:
     """Write a difference of two numbers with its sign."""
     text = number(value, digits)
@@ -98,14 +122,6 @@ def date(value: dt.date | np.datetime64 | str | None) -> str:
     """Write a date as 2011-01-04; a missing one as a dash."""
     stamp = pd.Timestamp(value) if value is not None else pd.NaT
     return MISSING if stamp is pd.NaT else f"{stamp:%Y-%m-%d}"
-
-
-def _percent_with(digits: int) -> Callable[[float], str]:
-    return lambda value: percent(value, digits)
-
-
-def _number_with(digits: int) -> Callable[[float], str]:
-    return lambda value: number(value, digits)
 
 
 _PERCENT_2 = frozenset(
@@ -145,18 +161,23 @@ _PERCENT_1 = frozenset(
         "benchmark_annual_return",
     }
 )
-_COUNTS = frozenset({"holdings", "sessions", "months", "months_won"})
-_FORMATS: dict[str, Callable[[float], str]] = (
-    dict.fromkeys(_PERCENT_2, _percent_with(2))
-    | dict.fromkeys(_PERCENT_1, _percent_with(1))
-    | dict.fromkeys(_COUNTS, whole_number)
-    | {"cost": _percent_with(3), "score": _number_with(3), "relaxed_style": _number_with(3)}
+_COUNTS = frozenset({"holdings", "sessions", "months", "months_won", "stocks", "values"})
+# How many digits a figure is written with, as a percentage or as a number; all others are numbers with two.
+_PERCENT_DIGITS = (
+    dict.fromkeys(_PERCENT_2, 2)
+    | dict.fromkeys(_PERCENT_1, 1)
+    | {"cost": 3, "rank_ic_std": 1, "positive_share": 1, "coverage": 1, "zero_share": 1}
+    | dict.fromkeys(("top_return", "bottom_return", "universe_return", "spread"), 2)
+    | dict.fromkeys(("top_turnover", "bottom_turnover"), 1)
 )
+_NUMBER_DIGITS = dict.fromkeys(_COUNTS, 0) | {"score": 3, "relaxed_style": 3, "half_life": 1}
 
 
-def figure(name: str, value: float) -> str:
-    """Write the value of the figure or column `name` in its own format; columns without one get two digits."""
-    return _FORMATS.get(name, _number_with(2))(value)
+def figure(name: str, value: float, more_digits: int = 0) -> str:
+    """Write the value of the figure or column `name` in its own format, with `more_digits` where it is small."""
+    if name in _PERCENT_DIGITS:
+        return percent(value, _PERCENT_DIGITS[name] + more_digits)
+    return number(value, _NUMBER_DIGITS.get(name, 2) + more_digits)
 
 
 def difference(name: str, value: float) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from attn_platform.published import PublishedRow
-from attn_platform.reports import figures, formatting, tables
+from attn_platform.reports import drawing, figures, formatting, tables
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import (
     FACTOR_FIGURES,
@@ -60,7 +60,7 @@ class Plot:
     @property
     def json(self) -> Markup:
         """The figure for a script element."""
-        return Markup(figures.figure_json(self.figure))
+        return Markup(drawing.figure_json(self.figure))
 
     @property
     def height(self) -> int:
@@ -170,7 +170,7 @@ def _warnings(data: StrategyReportData, config: ReportConfig) -> list[str]:
 
 
 def _net_value_section(data: StrategyReportData, config: ReportConfig) -> Section:
-    palette = figures.PALETTES[config.colours]
+    palette = drawing.PALETTES[config.colours]
     plots = (
         Plot(
             "excess-net-value",
@@ -211,11 +211,11 @@ def _performance_section(data: StrategyReportData) -> Section:
 
 
 def _factor_section(data: StrategyReportData, config: ReportConfig) -> Section:
-    palette = figures.PALETTES[config.colours]
+    palette = drawing.PALETTES[config.colours]
     return Section("factor", "Composite factor", tuple(_factor_parts(data, palette)))
 
 
-def _factor_parts(data: StrategyReportData, palette: figures.Palette) -> Iterator[Part]:
+def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterator[Part]:
     universe_return = float("nan")
     if data.factor_figures:
         comparison = tables.comparison_table(
@@ -245,7 +245,7 @@ def _factor_parts(data: StrategyReportData, palette: figures.Palette) -> Iterato
 
 
 def _exposure_section(data: StrategyReportData, config: ReportConfig) -> Section:
-    palette = figures.PALETTES[config.colours]
+    palette = drawing.PALETTES[config.colours]
     parts = []
     text = "Limits bind at rebalances; between them exposures drift with prices."
     if _has_values(data.industry_exposures):
@@ -272,7 +272,7 @@ def _trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
     rebalances = data.rebalances
     if rebalances.empty:
         return Section("trading", "Trading", (Part(paragraphs=("No rebalance falls into the test range.",)),))
-    palette = figures.PALETTES[config.colours]
+    palette = drawing.PALETTES[config.colours]
     trading = figures.trading_figure(rebalances, data.daily["cost"], data.limits.one_way_turnover, palette)
     count = _count(len(rebalances), "rebalance")
     mean_turnover = formatting.percent(float(rebalances["one_way_turnover"].mean()))

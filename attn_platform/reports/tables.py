@@ -24,25 +24,34 @@ from attn_platform.reports.writing import write_atomically
 _FULL_HEAT_MONTH = 0.05
 _FULL_HEAT_YEAR = 0.25
 # Excel on Chinese systems takes a CSV without a byte-order mark for GBK.
-_CSV_ENCODING = "utf-8-sig"
+CSV_ENCODING = "utf-8-sig"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as shown; `heat` in [−1, 1] tints it with the colour of gains or losses, None leaves it plain."""
+    """One cell as shown; `heat` in [−1, 1] tints it with the colour of gains or losses, None leaves it plain.
+
+    `link` is a page beside this one; `order` is what a sortable table sorts by in place of the text (NaN comes last).
+    """
 
     text: str
     heat: float | None = None
+    link: str | None = None
+    order: float | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as shown. `rows[i][0]` is the row's header; columns in `text_columns` are aligned left."""
+    """A table as shown. `rows[i][0]` is the row's header; columns in `text_columns` are aligned left.
+
+    The reader can sort a `sortable` table by any column.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     text_columns: frozenset[int] = frozenset({0})
+    sortable: bool = False
 
 
 def comparison_table(
@@ -172,7 +181,7 @@ def write_report_tables(data: StrategyReportData, directory: Path) -> list[Path]
     paths = []
     for name, frame in sorted(report_tables(data).items()):
         path = directory / f"{name}.csv"
-        write_atomically(path, frame.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n"), _CSV_ENCODING)
+        write_atomically(path, frame.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n"), CSV_ENCODING)
         paths.append(path)
     return paths
 

@@ -23,7 +23,15 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
 from attn_platform.market.simulation.config import Profile
 from attn_platform.market.vendors import ImportReport
-from attn_platform.studies.study import YAML_SUFFIXES, StudyConfig, load_study, overlay, parse, read_yaml
+from attn_platform.studies.study import (
+    YAML_SUFFIXES,
+    StudyConfig,
+    load_study,
+    overlay,
+    parse,
+    read_yaml,
+    with_paths_from,
+)
 
 HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
@@ -128,7 +136,8 @@ class Home:
     def study(self) -> StudyConfig:
         """The study with this home's changes."""
         name = self.settings.study
-        return load_study(str(self.root / name) if Path(name).suffix in YAML_SUFFIXES else name, self.settings.changes)
+        changes = with_paths_from(self.root, self.settings.changes)
+        return load_study(str(self.root / name) if Path(name).suffix in YAML_SUFFIXES else name, changes)
 
     @cached_property
     def calendar(self) -> Calendar:

@@ -6,19 +6,23 @@ study names its models and strategies, and a user may copy and edit it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.errors import ConfigurationError
-from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.factors.catalogue import AI69_FACTORS, definition
+from attn_platform.evaluation.config import EvaluationConfig, FactorProfileConfig
+from attn_platform.factors.catalogue import AI69_FACTORS, FACTOR_SETS, Catalogue
+from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig
+from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.portfolio.problem import PortfolioLimits
@@ -34,8 +38,32 @@ YAML_SUFFIXES = (".yaml", ".yml")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+def _factor_set(value: Any) -> Any:
+    """The factors of a set that is given by its name."""
+    if isinstance(value, str):
+        if value not in FACTOR_SETS:
+            raise ValueError(f"there is no factor set {value}; there are {', '.join(FACTOR_SETS)}, or a list of names")
+        return FACTOR_SETS[value]
+    return value
+
+
+Features = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_factor_set)]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A table of pre-processed factors, and the models' common way to it."""
+
+    table: str
+    features: tuple[str, ...]
+    preprocessing: PreprocessingConfig
+
+
 class ModelConfig(BaseModel):
-    """A network, its labels (one task a horizon) and how it is trained."""
+    """A network, its labels (one task a horizon) and how it is trained.
+
+    Where it reads other factors than the study's, or pre-processes them otherwise, it says so.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,6 +72,8 @@ class ModelConfig(BaseModel):
     labels: LabelConfig = LabelConfig()
     training: TrainingConfig = TrainingConfig()
     seeds: tuple[int, ...] = Field(default=STUDY_SEEDS, min_length=1)
+    features: Features | None = None  # AI-55's XGBoost: ai55_xgboost
+    preprocessing: PreprocessingConfig | None = None  # AI-55's XGBoost: neutralise industry_and_size
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -77,7 +107,9 @@ class StudyConfig(BaseModel):
     title: str
     universe: UniverseConfig = UniverseConfig()
     adjacency: AdjacencyConfig = AdjacencyConfig()
-    features: tuple[str, ...] = Field(default=AI69_FACTORS, min_length=1)  # AI-69, AI-55: the 42 factors
+    factor_files: tuple[str, ...] = ()
+    """Python files with factors of the user's own; a relative path starts at the folder of the file that names it."""
+    features: Features = AI69_FACTORS  # AI-69, AI-55: the 42 factors
     factors: FactorConfig = FactorConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     windows: WindowConfig = WindowConfig()
@@ -88,11 +120,12 @@ class StudyConfig(BaseModel):
     strategies: tuple[StrategyConfig, ...] = Field(min_length=1)
     backtest: BacktestConfig = BacktestConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    factor_profile: FactorProfileConfig = FactorProfileConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for feature in self.features:
-            definition(feature)
+        for feature in (*self.features, *(name for model in self.models for name in model.features or ())):
+            self.catalogue.definition(feature)
         for what, names in (("model", [m.name for m in self.models]), ("strategy", [s.name for s in self.strategies])):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
@@ -106,6 +139,28 @@ class StudyConfig(BaseModel):
                     f"{', '.join(models[strategy.model].horizons)}, not {strategy.horizon}"
                 )
         return self
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """All factors of the platform and of the study's own files, be they features or not."""
+        return catalogue_with(self.factor_files)
+
+    @cached_property
+    def panels(self) -> tuple[Panel, ...]:
+        """The panels that the models read: the study's own, and one for each other choice, named by its first model."""
+        found: dict[tuple[tuple[str, ...], PreprocessingConfig], Panel] = {}
+        for model in self.models:
+            choice = self._panel_choice(model)
+            is_own = choice == (self.features, self.preprocessing)
+            found.setdefault(choice, Panel(PANEL if is_own else f"{PANEL}_{model.name}", *choice))
+        return tuple(found.values())
+
+    def panel_of(self, model: ModelConfig) -> Panel:
+        """The panel that a model reads."""
+        return next(p for p in self.panels if (p.features, p.preprocessing) == self._panel_choice(model))
+
+    def _panel_choice(self, model: ModelConfig) -> tuple[tuple[str, ...], PreprocessingConfig]:
+        return model.features or self.features, model.preprocessing or self.preprocessing
 
     def model(self, name: str) -> ModelConfig:
         """The model of that name."""
@@ -138,7 +193,7 @@ def available_studies() -> tuple[str, ...]:
 def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
     """A study of the package, or a YAML file of the user's, with `changes` laid over it (see `overlay`)."""
     if Path(name).suffix in YAML_SUFFIXES:
-        content, source = read_yaml(Path(name)), name
+        content, source = with_paths_from(Path(name).parent, read_yaml(Path(name))), name
     elif name in available_studies():
         content, source = read_yaml(resources.files(__package__).joinpath(f"{name}.yaml")), f"study {name}"
     else:
@@ -146,6 +201,14 @@ def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
             f"there is no study '{name}'; there are {', '.join(available_studies())}, or a YAML file of your own"
         )
     return parse(StudyConfig, overlay(content, changes or {}), source)
+
+
+def with_paths_from(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Parts of a study with the paths of its `factor_files` in full; relative ones start at `folder`."""
+    files = content.get("factor_files")
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        return content
+    return {**content, "factor_files": [str((folder / file).resolve()) for file in files]}
 
 
 def read_yaml(file: Path | Traversable) -> dict[str, Any]:

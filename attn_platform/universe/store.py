@@ -141,23 +141,24 @@ class CrossSections:
 
     def dense(self) -> np.ndarray:
         """[T, N] bool over `market`'s sessions and stocks: who is in the cross-section."""
-        market = self.market
-        inside = np.zeros(market.shape, dtype=bool)
-        listed = list_dates(self.lake, market.symbols)
-        lists: dict[np.datetime64, np.ndarray] = {}
-        for row, session in enumerate(market.sessions):
-            quarter = quarter_of(session)
-            if quarter not in lists:
-                lists[quarter] = np.isin(market.symbols, self._members(quarter))
-            inside[row] = cross_section(
-                lists[quarter],
-                market["is_suspended"][row],
-                market["trading_status"][row],
-                count_sessions_listed(self.calendar, listed, listed, session),
-                self.config,
-            )
-        return inside
+        return daily_cross_sections(self.lake, self.calendar, self.market, self.config)
 
-    def _members(self, quarter: np.datetime64) -> list[str]:
-        members: list[str] = self.lake.read(UNIVERSE, quarter, quarter, ["symbol"])["symbol"].to_pylist()
-        return members
+
+def daily_cross_sections(lake: Lake, calendar: Calendar, market: DenseMarket, config: UniverseConfig) -> np.ndarray:
+    """[T, N] bool over the sessions and stocks of a `market` that has `CROSS_SECTION_FIELDS`."""
+    inside = np.zeros(market.shape, dtype=bool)
+    listed = list_dates(lake, market.symbols)
+    lists: dict[np.datetime64, np.ndarray] = {}
+    for row, session in enumerate(market.sessions):
+        quarter = quarter_of(session)
+        if quarter not in lists:
+            members = lake.read(UNIVERSE, quarter, quarter, ["symbol"])["symbol"].to_pylist()
+            lists[quarter] = np.isin(market.symbols, members)
+        inside[row] = cross_section(
+            lists[quarter],
+            market["is_suspended"][row],
+            market["trading_status"][row],
+            count_sessions_listed(calendar, listed, listed, session),
+            config,
+        )
+    return inside

@@ -2,7 +2,8 @@
 
 Everything dated after T is drawn anew, as wildly as the data contract allows: prices, adjustment, volumes, suspensions,
 statuses, limits, valuations, consensus, index levels and weights; stocks disappear and new ones appear (in between the
-old symbols, so that every array after T has other columns); names, industries and sectors change.
+old symbols, so that every array after T has other columns); names, industries and sectors change; companies announce
+new statements and restate old ones.
 """
 
 import numpy as np
@@ -15,6 +16,8 @@ from attn_platform.market.lake import Lake
 
 NEW_SYMBOLS = ("000000.SZ", "300900.SZ", "600999.SH", "688999.SH", "839999.BJ")
 SHARE_DELISTED, SHARE_SUSPENDED, SHARE_MISSING, SHARE_MOVED = 0.15, 0.25, 0.2, 0.5
+STATEMENTS, PERIODS = 6, 24
+"""Rows that each stock announces after T, each for one of so many last quarters."""
 
 
 def replace_after(known: Lake, target: Lake, calendar: Calendar, until: np.datetime64, seed: int) -> None:
@@ -33,6 +36,7 @@ def replace_after(known: Lake, target: Lake, calendar: Calendar, until: np.datet
                 target.write(name, _contract(data, name, calendar), session)
     target.write("security", _contract(_security(rng, known, lives, until), "security", calendar))
     target.write("industry", _contract(_industry(rng, known, lives, until), "industry", calendar))
+    target.write("fundamental", _contract(_fundamental(rng, known, lives, until), "fundamental", calendar))
 
 
 def _copy(known: Lake, target: Lake, name: str, session: np.datetime64) -> None:
@@ -182,3 +186,27 @@ def _industry(rng: np.random.Generator, known: Lake, lives: pd.DataFrame, until:
     drawn = kinds.iloc[rng.integers(0, len(kinds), len(begun))].reset_index(drop=True)
     begun = begun.join(drawn).assign(sector=rng.choice(sectors, len(begun)), out_date=pd.NaT)
     return pd.concat([frame, begun], ignore_index=True).sort_values(["symbol", "in_date"], ignore_index=True)
+
+
+def _fundamental(rng: np.random.Generator, known: Lake, lives: pd.DataFrame, until: np.datetime64) -> pd.DataFrame:
+    """Rows announced until T; after it new periods and restatements, on sessions and other days, gains and losses."""
+    frame = known.read("fundamental").to_pandas()
+    for column in ("report_period", "announced"):
+        frame[column] = pd.to_datetime(frame[column])
+    frame = frame[frame["announced"] <= pd.Timestamp(until)]
+    last = known.sessions("daily_bar")[-1]
+    count = STATEMENTS * len(lives)
+    announced = pd.to_datetime(until + rng.integers(1, int((last - until).astype(int)) + 1, count))
+    quarters = pd.period_range(end=pd.Period(until, "Q") - 1, periods=PERIODS, freq="Q").end_time.normalize()
+    later = pd.DataFrame(
+        {
+            "symbol": np.repeat(lives["symbol"].to_numpy(dtype=object), STATEMENTS),
+            "report_period": rng.choice(quarters, count),
+            "announced": announced,
+        }
+    )
+    for column in TABLES["fundamental"].columns:
+        if column.name not in later:
+            values = np.exp(rng.normal(18.0, 3.0, count)) * rng.choice([-1, 1], count)
+            later[column.name] = np.where(rng.random(count) < SHARE_MISSING, np.nan, values)
+    return pd.concat([frame, later], ignore_index=True).drop_duplicates(["symbol", "report_period", "announced"])

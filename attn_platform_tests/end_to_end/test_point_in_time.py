@@ -18,9 +18,12 @@ import pytest
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.store import figures_table, sessions_table
-from attn_platform.factors import inputs, panel
+from attn_platform.factors import inputs, panel, statements
+from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
+from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.factors import cross_sections
 from attn_platform.orchestration.assets.portfolios import previous_rebalance, resolve
 from attn_platform.orchestration.assets.predictions import prediction_table
@@ -60,10 +63,16 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     # One file of all that was ever announced: it differs by design. That nobody reads it early is what the rest shows.
     "security": (),
     "industry": (),
+    "fundamental": (),
     # A page about the whole range.
     report_asset(STRATEGY): (),
     figures_table(MODEL): ((sessions_table(MODEL), REALISED),),
     backtest_table(STRATEGY): tuple((backtest_table(STRATEGY, part), 0) for part in (None, "trades", "holdings")),
+    **{
+        evaluation_asset(family): ((sessions_table(family_table(family)), FactorProfileConfig().horizons[-1] + 1),)
+        for family in catalogue().families
+    },
+    FACTOR_REPORT: (),
 }
 """Assets without partitions: their tables, and how many sessions before T the rows end that are known on T."""
 
@@ -144,8 +153,8 @@ def known_rows(home: Home, table: str, reach: int) -> pd.DataFrame:
 
 
 def test_noise_is_in_every_raw_table(road, noisy_home):
-    """Static tables too: listings, delistings and moves into other industries are announced after T."""
-    for table in ("security", "industry"):
+    """Static tables too: listings, delistings, moves into other industries and statements are announced after T."""
+    for table in ("security", "industry", "fundamental"):
         assert not road.home.lake.read(table).equals(noisy_home.lake.read(table))
     last = road.home.last_session
     own, other = (
@@ -214,6 +223,15 @@ def factor_reads_the_next_close(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def statements_are_known_a_session_early(patch: pytest.MonkeyPatch) -> None:
+    original = statements.Statements.carried
+    patch.setattr(
+        statements.Statements,
+        "carried",
+        lambda known, values, sessions: original(known, values, sessions + np.timedelta64(4, "D")),
+    )
+
+
 def panel_standardises_over_the_whole_run(patch: pytest.MonkeyPatch) -> None:
     original = panel.preprocess_sessions
     patch.setattr(panel, "preprocess_sessions", lambda raw, offsets, *rest: original(raw, offsets[[0, -1]], *rest))
@@ -270,9 +288,13 @@ def remake_reversal(home: Home) -> None:
     write_families(home.lake, home.calendar, ["reversal"], around_t(home), home.study.factors)
 
 
+def remake_profitability(home: Home) -> None:
+    write_families(home.lake, home.calendar, ["profitability"], around_t(home), home.study.factors)
+
+
 def remake_panel(home: Home) -> None:
-    members, _ = cross_sections(home, around_t(home))
-    panel.write_panel(home.lake, around_t(home), members, home.study.features, home.study.preprocessing)
+    members, _ = cross_sections(home, home.study.preprocessing, around_t(home))
+    panel.write_panel(home.lake, PANEL, around_t(home), members, home.study.features, home.study.preprocessing)
 
 
 def remake_predictions(home: Home) -> None:
@@ -295,6 +317,7 @@ def honest(patch: pytest.MonkeyPatch) -> None:
 NEW_YEAR = "2021-01-01"
 LEAKS = {
     "factor": Leak(family_table("reversal"), factor_reads_the_next_close, remake_reversal),
+    "statements": Leak(family_table("profitability"), statements_are_known_a_session_early, remake_profitability),
     "panel": Leak(PANEL, panel_standardises_over_the_whole_run, remake_panel),
     "universe": Leak(
         UNIVERSE,

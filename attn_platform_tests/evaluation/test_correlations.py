@@ -7,12 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.correlations import (
-    average_ranks,
-    correlation_series,
-    information_ratio,
-    wmse_weights,
-)
+from attn_platform.evaluation.correlations import correlation_series, information_ratio, wmse_weights
+from attn_platform.evaluation.ranks import average_ranks, rank_codes
 
 
 def weighted_formula(p: list[float], l: list[float]) -> float:  # noqa: E741  (the letters of the studies' formula)
@@ -67,12 +63,12 @@ def test_weighted_correlations_equal_the_formula(seed: int) -> None:
 def test_weights_halve_to_the_median_and_again_to_the_worst() -> None:
     # Four stocks, best to worst D, A, C, B: 0.5^0, 0.5^(1/2), 0.5^1, 0.5^(3/2).
     raw = np.array([0.5**0.5, 0.5**1.5, 0.5, 1.0])
-    weights = wmse_weights(average_ranks(np.array([[0.2, -0.1, 0.1, 0.5]])), half_life_share=0.5)
+    weights = wmse_weights(average_ranks(rank_codes(np.array([[0.2, -0.1, 0.1, 0.5]]))), half_life_share=0.5)
     assert weights[0] == pytest.approx(raw / raw.sum(), rel=1e-15)
 
 
 def test_equal_returns_weigh_the_same_in_any_order_of_the_columns() -> None:
-    ranks = average_ranks(np.array([[0.0, 0.3, 0.0, 0.0, -0.2, np.nan]]))
+    ranks = average_ranks(rank_codes(np.array([[0.0, 0.3, 0.0, 0.0, -0.2, np.nan]])))
     weights = wmse_weights(ranks, 0.5)[0]
     assert weights[0] == weights[2] == weights[3]
     assert weights[5] == 0.0
@@ -124,7 +120,7 @@ def test_half_life_is_configuration() -> None:
 
 def test_average_ranks_equal_scipy() -> None:
     values, _ = panel(3, ties=True)
-    ranks = average_ranks(values)
+    ranks = average_ranks(rank_codes(values))
     for row, expected in zip(ranks, values, strict=True):
         known = ~np.isnan(expected)
         assert row[known].tolist() == stats.rankdata(expected[known]).tolist()

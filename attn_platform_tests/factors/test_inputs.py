@@ -3,10 +3,10 @@ import pytest
 from pydantic import ValidationError
 
 from attn_platform.errors import ConfigurationError, ContractError, MissingDataError
-from attn_platform.factors.common_returns import third_spread
+from attn_platform.factors.common_returns import common_returns, third_spread
 from attn_platform.factors.inputs import FactorConfig, FactorInputs, lag, ratio
+from attn_platform_tests.factors import reference
 from attn_platform_tests.factors.hostile import Panel, hostile_panel
-from attn_platform_tests.factors.reference import common_returns
 
 NAN = np.nan
 
@@ -17,8 +17,8 @@ def panel_of(**columns: list[float]) -> Panel:
     return Panel(np.datetime64("2020-01-01") + np.arange(sessions), np.array(["600000.SH"]), fields)
 
 
-def inputs_of(panel: Panel, index_return: np.ndarray | None = None) -> FactorInputs:
-    return FactorInputs(panel, FactorConfig(), index_return)
+def inputs_of(panel: Panel) -> FactorInputs:
+    return FactorInputs(panel, FactorConfig())
 
 
 def test_returns_over_ex_rights_and_suspensions() -> None:
@@ -49,10 +49,10 @@ def test_prices_are_adjusted() -> None:
 
 def test_common_returns_against_sorted_lists() -> None:
     panel = hostile_panel(3).rows(0, 80)
-    actual = inputs_of(panel).common_returns
+    actual = common_returns(inputs_of(panel))
     assert np.isnan(actual[0]).all()
     for t in range(1, 80):
-        np.testing.assert_allclose(actual[t], common_returns(panel, t), rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(actual[t], reference.common_returns(panel, t), rtol=1e-9, atol=1e-15)
 
 
 def test_the_thirds_of_seven_stocks_by_hand() -> None:
@@ -67,7 +67,7 @@ def test_the_thirds_of_seven_stocks_by_hand() -> None:
         "pb_lf": np.array([[0.5, 1.0, 2.0, 3.0, 4.0, -1.0, -0.1], np.full(7, -1.0)]),
     }
     panel = Panel(np.datetime64("2020-01-01") + np.arange(2), np.array(list("abcdefg")), fields)
-    market, size, bp = inputs_of(panel).common_returns[1]
+    market, size, bp = common_returns(inputs_of(panel))[1]
     assert market == pytest.approx((1 * 0.01 + 3 * 0.07) / 4)
     assert size == pytest.approx((0.01 + 0.02) / 2 - (0.06 + 0.05) / 2)
     # BP 2, 1 are the highest; −10, −1 (negative book values) the lowest
@@ -85,11 +85,11 @@ def test_equal_keys_go_by_column() -> None:
 def test_the_index_return_goes_first_and_the_stocks_stand_in() -> None:
     panel = hostile_panel().rows(0, 30)
     index = np.where(np.arange(30) < 20, np.nan, 0.001)
-    without, with_index = inputs_of(panel).common_returns, inputs_of(panel, index).common_returns
+    without, with_index = common_returns(inputs_of(panel)), common_returns(inputs_of(panel), index)
     np.testing.assert_array_equal(with_index[:20, 0], without[:20, 0])
     np.testing.assert_array_equal(with_index[20:, 0], index[20:])
     np.testing.assert_array_equal(with_index[:, 1:], without[:, 1:])
-    only_index = inputs_of(panel.without("float_mv"), index).common_returns
+    only_index = common_returns(inputs_of(panel.without("float_mv")), index)
     np.testing.assert_array_equal(only_index[:, 0], index)
 
 
@@ -101,7 +101,7 @@ def test_common_returns_do_not_depend_on_the_columns_that_are_empty() -> None:
         np.array([f"{j}" for j in range(len(columns))]),
         {n: np.where(np.arange(len(columns)) % 2, v[:, columns], np.nan) for n, v in panel.fields.items()},
     )
-    np.testing.assert_array_equal(inputs_of(wide).common_returns, inputs_of(panel).common_returns)
+    np.testing.assert_array_equal(common_returns(inputs_of(wide)), common_returns(inputs_of(panel)))
 
 
 def test_lag() -> None:
@@ -128,12 +128,18 @@ def test_half_of_a_window() -> None:
 
 def test_a_field_that_is_not_there() -> None:
     with pytest.raises(MissingDataError, match="total_mv"):
-        _ = inputs_of(panel_of(is_suspended=[0.0], pb_lf=[1.0])).common_returns
+        _ = common_returns(inputs_of(panel_of(is_suspended=[0.0], pb_lf=[1.0], close=[1.0], adj_factor=[1.0])))
+
+
+def test_what_was_not_prepared_is_named() -> None:
+    x = inputs_of(panel_of(is_suspended=[0.0]))
+    with pytest.raises(ConfigurationError, match="lists market_return among its inputs"):
+        _ = x.common_returns
+    with pytest.raises(MissingDataError, match="import the table `fundamental`"):
+        _ = x.statements
 
 
 def test_shapes_must_match() -> None:
     panel = panel_of(is_suspended=[0.0, 0.0])
     with pytest.raises(ContractError, match=r"close.*\(3, 1\)"):
         inputs_of(panel.with_fields(close=np.zeros((3, 1))))
-    with pytest.raises(ContractError, match="market_return"):
-        inputs_of(panel, np.zeros(3))

@@ -1,6 +1,8 @@
-"""The rolling kernels against pandas' rolling windows and numpy's least squares."""
+"""The rolling kernels against pandas, bottleneck, numbagg and numpy's least squares."""
 
+import bottleneck
 import hypothesis.extra.numpy as hnp
+import numbagg
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from attn_platform.factors import kernels
 from attn_platform.factors.kernels import FloatArray
 
 TOLERANCE = 1e-12
+COLLINEAR = 1e-6
 
 
 def noise(seed: int, sessions: int = 120, stocks: int = 70, missing: float = 0.2) -> FloatArray:
@@ -20,23 +23,58 @@ def noise(seed: int, sessions: int = 120, stocks: int = 70, missing: float = 0.2
     return x
 
 
-@pytest.mark.parametrize(("window", "needed"), [(1, 1), (10, 5), (21, 11), (21, 21), (200, 30)])
+def after_nothing(x: FloatArray, window: int) -> FloatArray:
+    """The panel after as many empty sessions as a window looks back: where history begins, windows are cut off."""
+    return np.concatenate([np.full((window - 1, x.shape[1]), np.nan), x])
+
+
+WINDOWS = [(1, 1), (10, 5), (21, 11), (21, 21), (200, 30)]
+
+
+@pytest.mark.parametrize(("window", "needed"), WINDOWS)
 def test_mean_and_std_agree_with_pandas(window: int, needed: int) -> None:
     x = noise(1)
     rolling = pd.DataFrame(x).rolling(window, min_periods=needed)
-    np.testing.assert_allclose(kernels.rolling_mean(x, window, needed), rolling.mean().to_numpy(), rtol=1e-9)
-    np.testing.assert_allclose(kernels.rolling_std(x, window, needed), rolling.std().to_numpy(), rtol=1e-9)
+    mean = kernels.rolling_mean(after_nothing(x, window), window, needed)[window - 1 :]
+    std = kernels.rolling_std(after_nothing(x, window), window, needed)[window - 1 :]
+    np.testing.assert_allclose(mean, rolling.mean().to_numpy(), rtol=1e-9)
+    np.testing.assert_allclose(std, rolling.std().to_numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("window", "needed"), WINDOWS[1:4])
+def test_mean_and_std_agree_with_bottleneck_and_numbagg(window: int, needed: int) -> None:
+    x = noise(1)
+    mean, std = kernels.rolling_mean(x, window, needed), kernels.rolling_std(x, window, needed)
+    full = slice(window - 1, None)  # the others give values for windows that begin before the panel
+    for expected_mean, expected_std in (
+        (
+            bottleneck.move_mean(x, window, needed, axis=0),
+            bottleneck.move_std(x, window, needed, axis=0, ddof=1),
+        ),
+        (
+            numbagg.move_mean(x, window=window, min_count=needed, axis=0),
+            numbagg.move_std(x, window=window, min_count=needed, axis=0),
+        ),
+    ):
+        np.testing.assert_allclose(mean[full], expected_mean[full], rtol=1e-8)
+        np.testing.assert_allclose(std[full], expected_std[full], rtol=1e-6)
+    assert np.isnan(mean[: window - 1]).all()
+    assert np.isnan(std[: window - 1]).all()
 
 
 @pytest.mark.parametrize(("window", "needed"), [(10, 5), (21, 11), (21, 3)])
-def test_corr_agrees_with_pandas_on_pairs(window: int, needed: int) -> None:
+def test_corr_agrees_with_pandas_and_numbagg_on_pairs(window: int, needed: int) -> None:
     x, y = noise(2), noise(3)
     # pandas' rolling corr masks pairs, but wants each side's count: hand it the pairs.
     paired = np.isfinite(x) & np.isfinite(y)
-    a, b = pd.DataFrame(np.where(paired, x, np.nan)), pd.DataFrame(np.where(paired, y, np.nan))
-    expected = a.rolling(window, min_periods=needed).corr(b).to_numpy()
+    a, b = np.where(paired, x, np.nan), np.where(paired, y, np.nan)
     actual = kernels.rolling_corr(x, y, window, needed, TOLERANCE)
-    np.testing.assert_allclose(actual, expected, atol=1e-8)
+    full = slice(window - 1, None)
+    by_pandas = pd.DataFrame(a).rolling(window, min_periods=needed).corr(pd.DataFrame(b)).to_numpy()
+    np.testing.assert_allclose(actual[full], by_pandas[full], atol=1e-8)
+    by_numbagg = numbagg.move_corr(a, b, window=window, min_count=needed, axis=0)
+    np.testing.assert_allclose(actual[full], by_numbagg[full], atol=1e-6)
+    assert np.isnan(actual[: window - 1]).all()
 
 
 def test_fewer_observations_than_needed_give_missing() -> None:
@@ -51,8 +89,8 @@ def test_constant_windows(constant: float) -> None:
     x = np.full((30, 2), constant)
     x[5:8, 1] = np.nan
     other = np.random.default_rng(0).standard_normal((30, 2))
-    assert (kernels.rolling_mean(x, 21, 11)[10:, 0] == constant).all()
-    assert (kernels.rolling_std(x, 21, 11)[10:, 0] == 0).all()
+    np.testing.assert_allclose(kernels.rolling_mean(x, 21, 11)[20:], constant, rtol=1e-15)
+    assert (kernels.rolling_std(x, 21, 11)[20:] == 0).all()
     assert np.isnan(kernels.rolling_corr(x, other, 10, 5, TOLERANCE)).all()
     assert np.isnan(kernels.rolling_corr(other, x, 10, 5, TOLERANCE)).all()
 
@@ -116,7 +154,7 @@ def test_residual_std_agrees_with_least_squares() -> None:
     regressors[33, 1] = np.nan
     y = regressors @ rng.standard_normal((3, 9)) + 0.02 * rng.standard_normal((60, 9))
     y[rng.random(y.shape) < 0.2] = np.nan
-    actual = kernels.rolling_residual_std(y, regressors, 21, 11, 1e-10)
+    actual = kernels.rolling_residual_std(y, regressors, 21, 11, COLLINEAR)
     for t in range(25, 60):
         for j in range(9):
             window = slice(t - 20, t + 1)
@@ -130,24 +168,34 @@ def test_singular_regressions_give_missing(singular: str) -> None:
     rng = np.random.default_rng(8)
     regressors = 0.01 * rng.standard_normal((30, 3))
     y = rng.standard_normal((30, 2))
-    assert np.isfinite(kernels.rolling_residual_std(y, regressors, 21, 11, 1e-10)[20:]).all()
+    assert np.isfinite(kernels.rolling_residual_std(y, regressors, 21, 11, COLLINEAR)[20:]).all()
     regressors[:, 2] = {
         "constant": np.full(30, 0.003),
         "zero": np.zeros(30),
         "collinear": 0.3 * regressors[:, 0] - regressors[:, 1] + 0.01,
     }[singular]
-    assert np.isnan(kernels.rolling_residual_std(y, regressors, 21, 11, 1e-10)).all()
+    assert np.isnan(kernels.rolling_residual_std(y, regressors, 21, 11, COLLINEAR)).all()
 
 
-def test_a_regression_needs_a_degree_of_freedom() -> None:
+@pytest.mark.parametrize(("observed", "has_value"), [(3, False), (4, False), (5, True), (6, True)])
+def test_a_regression_needs_a_degree_of_freedom(observed: int, has_value: bool) -> None:
     rng = np.random.default_rng(9)
-    actual = kernels.rolling_residual_std(rng.standard_normal((6, 1)), rng.standard_normal((6, 3)), 6, 1, 1e-10)
-    np.testing.assert_array_equal(np.isfinite(actual[:, 0]), [False, False, False, False, True, True])
+    y = rng.standard_normal((6, 1))
+    y[observed:] = np.nan
+    actual = kernels.rolling_residual_std(y, rng.standard_normal((6, 3)), 6, 1, COLLINEAR)
+    assert np.isfinite(actual[-1, 0]) == has_value
+
+
+def test_a_perfect_fit_leaves_rounding_only() -> None:
+    rng = np.random.default_rng(10)
+    regressors = 0.01 * rng.standard_normal((30, 3))
+    y = 5.0 + regressors @ rng.standard_normal((3, 4))
+    assert (kernels.rolling_residual_std(y, regressors, 21, 11, COLLINEAR)[20:] < 1e-14).all()
 
 
 def test_regressors_of_the_wrong_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="expected shape"):
-        kernels.rolling_residual_std(np.zeros((6, 1)), np.zeros((6, 2)), 6, 1, 1e-10)
+        kernels.rolling_residual_std(np.zeros((6, 1)), np.zeros((6, 2)), 6, 1, COLLINEAR)
 
 
 hostile = hnp.arrays(
@@ -171,7 +219,7 @@ def test_every_value_depends_on_its_window_only(x: FloatArray, y: FloatArray, st
         lambda a, b, f: kernels.rolling_std(a, 10, 5),
         lambda a, b, f: kernels.rolling_corr(a, b, 10, 5, TOLERANCE),
         lambda a, b, f: kernels.rolling_weighted_mean(a, np.abs(b), decay, 5),
-        lambda a, b, f: kernels.rolling_residual_std(a, f, 10, 5, 1e-10),
+        lambda a, b, f: kernels.rolling_residual_std(a, f, 10, 5, COLLINEAR),
     ):
         full = compute(x, y, regressors)
         np.testing.assert_array_equal(full[start + 9 :], compute(x[start:], y[start:], regressors[start:])[9:])

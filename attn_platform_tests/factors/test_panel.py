@@ -26,7 +26,7 @@ def sessions(raw_home):
 def lake(raw_home, sessions, tmp_path_factory):
     """Raw tables and all families of the sessions."""
     made = linked(raw_home, tmp_path_factory.mktemp("panel")).lake
-    write_families(made, raw_home.calendar, catalogue.families(), sessions, raw_home.study.factors)
+    write_families(made, raw_home.calendar, catalogue.catalogue().families, sessions, raw_home.study.factors)
     return made
 
 
@@ -48,11 +48,11 @@ def stored_factors(lake: Lake, session: np.datetime64, symbols: np.ndarray) -> p
         lake.read(family_table(family), session, session).to_pandas().set_index("symbol").drop(columns="date")
         for family in families_of(AI69_FACTORS)
     ]
-    return pd.concat(parts, axis=1).reindex(symbols)[list(AI69_FACTORS)].astype(float)
+    return pd.concat(parts, axis=1).reindex(symbols)[list(AI69_FACTORS)].astype(np.float32)
 
 
 def test_rows_are_the_pre_processed_factors_of_the_cross_section(lake, sessions, members):
-    coverage = write_panel(lake, sessions, members, AI69_FACTORS, CONFIG)
+    coverage = write_panel(lake, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     observed = []
     for session in sessions:
         found = lake.read(PANEL, session, session).to_pandas()
@@ -69,7 +69,7 @@ def test_rows_are_the_pre_processed_factors_of_the_cross_section(lake, sessions,
 
 def test_one_factor_by_hand(lake, sessions, members):
     """Winsorised at the median ± 5 MAD, z-scored, missing values filled with 0, in plain numpy."""
-    write_panel(lake, sessions, members, AI69_FACTORS, CONFIG)
+    write_panel(lake, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     session = sessions[1]
     raw = stored_factors(lake, session, members[session])
     for name in ("bp_lf", "con_eps_g", "std_1m"):
@@ -86,12 +86,12 @@ def test_one_factor_by_hand(lake, sessions, members):
 
 
 def test_the_extent_of_a_run_has_no_influence(lake, sessions, members, monkeypatch):
-    write_panel(lake, sessions, members, AI69_FACTORS, CONFIG)
+    write_panel(lake, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     before = [lake.path(PANEL, session).read_bytes() for session in sessions]
     monkeypatch.setattr(panel, "CHUNK", 2)
     for session in sessions:
         lake.path(PANEL, session).unlink()
-    write_panel(lake, sessions, members, AI69_FACTORS, CONFIG)
+    write_panel(lake, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     assert [lake.path(PANEL, session).read_bytes() for session in sessions] == before
 
 
@@ -102,7 +102,7 @@ def test_neutralised_rows_take_the_exposures_of_their_own_session(lake, sessions
         session: Exposures(rng.integers(-1, 4, len(symbols)), rng.normal(size=len(symbols)))
         for session, symbols in members.items()
     }
-    write_panel(lake, sessions, members, AI69_FACTORS, config, exposures)
+    write_panel(lake, PANEL, sessions, members, AI69_FACTORS, config, exposures)
     for session in sessions:
         raw = stored_factors(lake, session, members[session]).to_numpy()
         expected = preprocess_session(raw, config, exposures[session])
@@ -119,8 +119,8 @@ def without_expectation(lake, tmp_path):
 
 
 def test_a_switched_off_family_is_zero_and_reported(without_expectation, sessions, members):
-    coverage = write_panel(without_expectation, sessions, members, AI69_FACTORS, CONFIG, absent=["expectation"])
-    expectation = [d.name for d in catalogue.family("expectation")]
+    coverage = write_panel(without_expectation, PANEL, sessions, members, AI69_FACTORS, CONFIG, absent=["expectation"])
+    expectation = [d.name for d in catalogue.catalogue().family("expectation")]
     assert all(coverage[name] == 0 for name in expectation)
     assert coverage["bp_lf"] > 0
     frame = without_expectation.read(PANEL).to_pandas()
@@ -130,12 +130,12 @@ def test_a_switched_off_family_is_zero_and_reported(without_expectation, session
 
 def test_a_family_that_was_forgotten_is_an_error_and_no_zeros(without_expectation, lake, sessions, members):
     with pytest.raises(MissingDataError, match=f"expectation factors of {sessions[0]}.*factor_expectation"):
-        write_panel(without_expectation, sessions, members, AI69_FACTORS, CONFIG)
+        write_panel(without_expectation, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     table = family_table("expectation")
     for session in sessions[:-1]:
         without_expectation.write(table, lake.read(table, session, session), session)
     with pytest.raises(MissingDataError, match=f"expectation factors of {sessions[-1]} and 0 more"):
-        write_panel(without_expectation, sessions, members, AI69_FACTORS, CONFIG)
+        write_panel(without_expectation, PANEL, sessions, members, AI69_FACTORS, CONFIG)
     assert not without_expectation.has(PANEL)
 
 
@@ -153,14 +153,14 @@ def test_a_member_without_a_factor_row_is_missing_everywhere(lake, sessions):
 def test_an_empty_cross_section_is_an_empty_file(lake, sessions):
     chosen = sessions[:2]
     members = {chosen[0]: np.array([], dtype=str), chosen[1]: np.array(["000001.SZ"])}
-    coverage = write_panel(lake, chosen, members, ("bp_lf", "ret_5d"), CONFIG)
+    coverage = write_panel(lake, PANEL, chosen, members, ("bp_lf", "ret_5d"), CONFIG)
     assert lake.rows(PANEL, chosen[0]) == 0
     assert lake.rows(PANEL, chosen[1]) == 1
     assert set(coverage) == {"bp_lf", "ret_5d"}
     nobody = {session: np.array([], dtype=str) for session in chosen}
-    assert write_panel(lake, chosen, nobody, ("bp_lf",), CONFIG) == {"bp_lf": 0.0}
+    assert write_panel(lake, PANEL, chosen, nobody, ("bp_lf",), CONFIG) == {"bp_lf": 0.0}
 
 
 def test_families_of_features_come_in_catalogue_order():
     assert families_of(["ret_5d", "bp_lf", "ret_1m"]) == ("valuation", "reversal")
-    assert families_of(AI69_FACTORS) == catalogue.families()
+    assert families_of(AI69_FACTORS) == catalogue.catalogue().families[:7]

@@ -67,6 +67,16 @@ def test_a_session_agrees_with_scipy(stocks: int) -> None:
     assert not result.constant.any()
 
 
+@pytest.mark.parametrize("config", [DEFAULT, XGBOOST], ids=["plain", "neutralised"])
+def test_float32_stays_float32_and_close(config: PreprocessingConfig) -> None:
+    values = cross_section(1).astype(np.float32)
+    result = preprocess_session(values, config, exposures(1))
+    assert result.values.dtype == np.float32
+    exact = preprocess_session(values.astype(np.float64), config, exposures(1))
+    np.testing.assert_allclose(result.values, exact.values, atol=2e-6)
+    np.testing.assert_array_equal(result.coverage, exact.coverage)
+
+
 def test_a_hand_worked_factor() -> None:
     """Median 3, distances 2 1 0 1 97: MAD 1, so 100 is clipped to 8; mean 18 / 5, the missing stock is 0."""
     values = np.array([[1.0], [2.0], [3.0], [4.0], [100.0], [np.nan]])

@@ -278,6 +278,18 @@ def test_a_report_cannot_be_known_before_its_period_ends() -> None:
         conformed("fundamental", table_of([row], TABLES["fundamental"].schema))
 
 
+def test_a_report_is_of_a_calendar_quarter() -> None:
+    ends = ("2020-03-31", "2020-06-30", "2020-09-30", "2019-12-31")
+    rows = [{"symbol": "600000.SH", "report_period": end, "announced": "2021-04-30"} for end in ends]
+    data = table_of(rows, TABLES["fundamental"].schema)
+    assert conformed("fundamental", data).equals(data)
+    for wrong in (datetime.date(2020, 5, 31), datetime.date(2020, 12, 30), datetime.date(2021, 1, 1)):
+        with pytest.raises(
+            ContractError, match=rf"row 3 .*'report_period': {wrong}, where the contract wants report_per"
+        ):
+            conformed("fundamental", with_cell(data, 2, "report_period", wrong))
+
+
 def test_an_unknown_side_of_a_trade_may_be_null_but_not_bogus() -> None:
     row = {"date": "2021-01-04", "symbol": "600000.SH", "time": "09:31:00.010", "price": 1.0, "volume": 100.0}
     rows = [{**row, "buy_order": number, "sell_order": 7, "side": None} for number in range(3)]

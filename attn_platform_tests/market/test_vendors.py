@@ -265,6 +265,26 @@ def test_contract_files_enter_as_they_are(tmp_path: Path, lake: Lake, suffix: st
         assert lake.read(name).equals(data), name
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_statements_enter_by_stock_period_and_announcement(tmp_path: Path, lake: Lake, suffix: str) -> None:
+    statement = {"symbol": "600000.SH", "report_period": "2020-09-30", "announced": "2020-10-24", "revenue": 2e8}
+    rows = [
+        {**statement, "announced": "2021-03-01", "revenue": 1.9e8},  # a restatement
+        statement,
+        {**statement, "symbol": "300001.SZ", "revenue": None},
+    ]
+    data = table_of(rows, TABLES["fundamental"].schema)
+    given = data.select(["announced", "symbol", "report_period", "revenue"])
+    files = write_files(tmp_path / "files", contract_tables() | {f"fundamental{suffix}": given})
+    report = import_contract_files(files, lake, CALENDAR)
+    assert report.rows["fundamental"] == 3
+    assert lake.read("fundamental").equals(data.take([2, 1, 0]))
+    assert "fundamental" not in report.absent_tables
+    assert report.absent_columns.keys() == {
+        f"fundamental.{column.name}" for column in TABLES["fundamental"].columns[4:]
+    }
+
+
 def test_contract_tables_may_be_folders_of_files(tmp_path: Path, lake: Lake) -> None:
     tables = contract_tables()
     bars = tables.pop("daily_bar")

@@ -8,9 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from attn_platform.factors.catalogue import catalogue
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.checks.expectations import EXPECTATIONS, FAILURES, SHOWN, Expectation
+from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import MODEL, STRATEGY
 
 SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
@@ -24,6 +26,7 @@ ASSETS = {
     "prediction": f"prediction_{MODEL}",
     "portfolio": PORTFOLIO,
 }
+FIRST_SESSION_ONLY = ("point_in_time",)
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -69,6 +72,7 @@ FAULTS = [
     ("list", "no_empty_period", "universe", no_row, "no rows"),
     ("family", "one_row_a_bar", "factor_reversal", one_row_less, "rows for"),
     ("family", "unique_keys", "factor_reversal", first_row_twice, "twice"),
+    ("family", "point_in_time", "factor_reversal", scaled("ret_5d", 1.001), "ret_5d is not what its look-back alone"),
     ("panel", "no_empty_session", "factor_panel", no_row, "no rows"),
     ("panel", "finite", "factor_panel", with_cell("ret_5d", np.nan), "ret_5d has missing values"),
     ("panel", "finite", "factor_panel", with_cell("bp_lf", np.inf), "bp_lf has missing values"),
@@ -88,8 +92,8 @@ def expectation(kind: str, name: str) -> Expectation:
     return next(each for each in EXPECTATIONS[kind] if each.name == name)
 
 
-def checked_sessions(lake: Lake, kind: str) -> np.ndarray:
-    held = lake.sessions(ASSETS[kind])
+def checked_sessions(home: Home, kind: str) -> np.ndarray:
+    held = home.lake.sessions(ASSETS[kind])
     return held if kind == "list" else held[held >= np.datetime64("2020-12-28")]
 
 
@@ -101,8 +105,7 @@ def rewrite(lake: Lake, table: str, session: str, change: Change) -> None:
 
 @pytest.mark.parametrize("kind", EXPECTATIONS)
 def test_the_roads_own_lake_fulfils_everything(road, kind):
-    lake = road.home.lake
-    results = expectations.results(kind, lake, ASSETS[kind], checked_sessions(lake, kind))
+    results = expectations.results(kind, road.home, ASSETS[kind], checked_sessions(road.home, kind))
     assert [result.check_name for result in results] == [each.name for each in EXPECTATIONS[kind]]
     for result in results:
         assert result.passed, (kind, result.check_name, result.metadata)
@@ -111,11 +114,11 @@ def test_the_roads_own_lake_fulfils_everything(road, kind):
 
 @pytest.mark.parametrize(("kind", "name", "table", "change", "text"), FAULTS)
 def test_a_fault_is_found_and_its_session_named(road, copy_of, kind, name, table, change, text):
-    lake = copy_of(road.home, [table]).lake
-    session = QUARTER if kind == "list" else SESSION
-    rewrite(lake, table, session, change)
-    sessions = checked_sessions(lake, kind)
-    result = expectation(kind, name).result(lake, ASSETS[kind], sessions)
+    home = copy_of(road.home, [table])
+    sessions = checked_sessions(home, kind)
+    session = QUARTER if kind == "list" else str(sessions[0]) if name in FIRST_SESSION_ONLY else SESSION
+    rewrite(home.lake, table, session, change)
+    result = expectation(kind, name).result(home, ASSETS[kind], sessions)
     assert not result.passed
     assert result.metadata["failures"].value == 1
     assert result.metadata["sessions"].value == len(sessions)
@@ -133,19 +136,19 @@ def test_every_expectation_has_a_fault_that_it_finds():
 
 @pytest.mark.parametrize("kind", ["bars", "panel", "prediction"])
 def test_a_session_without_a_file_is_named(road, copy_of, kind):
-    lake = copy_of(road.home, [ASSETS[kind]]).lake
-    sessions = checked_sessions(lake, kind)
-    lake.path(ASSETS[kind], SESSION).unlink()
-    result = expectation(kind, "no_empty_session").result(lake, ASSETS[kind], sessions)
+    home = copy_of(road.home, [ASSETS[kind]])
+    sessions = checked_sessions(home, kind)
+    home.lake.path(ASSETS[kind], SESSION).unlink()
+    result = expectation(kind, "no_empty_session").result(home, ASSETS[kind], sessions)
     assert result.metadata[FAILURES].value == f"{SESSION}: no rows"
 
 
 def test_many_failures_are_counted_and_the_first_ones_shown(road, copy_of):
-    lake = copy_of(road.home, ["daily_bar"]).lake
-    sessions = lake.sessions("daily_bar")[:30]
+    home = copy_of(road.home, ["daily_bar"])
+    sessions = home.lake.sessions("daily_bar")[:30]
     for session in sessions:
-        lake.path("daily_bar", session).unlink()
-    result = expectation("bars", "no_empty_session").result(lake, "daily_bar", sessions)
+        home.lake.path("daily_bar", session).unlink()
+    result = expectation("bars", "no_empty_session").result(home, "daily_bar", sessions)
     assert result.metadata["failures"].value == 30
     assert result.metadata[FAILURES].value.split("; ") == [f"{session}: no rows" for session in sessions[:SHOWN]]
 
@@ -154,15 +157,31 @@ def test_a_check_of_many_sessions_reads_them_in_pieces(road, monkeypatch):
     """Decades of a panel do not fit into memory at once; the pieces have no influence on what is found."""
     spans = []
 
-    def finder(lake, table, sessions):
+    def finder(home, table, sessions):
         spans.append(len(sessions))
         yield from (f"{session}: bad" for session in sessions)
 
     monkeypatch.setattr(expectations, "CHUNK", 4)
     sessions = road.home.lake.sessions("factor_panel")[:10]
-    result = Expectation("bad", "is bad", finder).result(road.home.lake, "factor_panel", sessions)
+    result = Expectation("bad", "is bad", finder).result(road.home, "factor_panel", sessions)
     assert spans == [4, 4, 2]
     assert result.metadata["failures"].value == 10
+    Expectation("bad", "is bad", finder, whole_run=True).result(road.home, "factor_panel", sessions)
+    assert spans[3:] == [10]
+
+
+def test_one_session_alone_is_not_computed_a_second_time(road, monkeypatch):
+    """The newest day: nothing later was there to be read."""
+    monkeypatch.setattr(expectations, "compute_session", None)
+    session = road.home.lake.sessions("factor_reversal")[-1:]
+    assert expectation("family", "point_in_time").result(road.home, "factor_reversal", session).passed
+
+
+@pytest.mark.parametrize("family", catalogue().families)
+def test_every_familys_stored_values_are_those_of_their_day(road, family):
+    table = f"factor_{family}"
+    sessions = road.home.lake.sessions(table)
+    assert expectation("family", "point_in_time").result(road.home, table, sessions).passed
 
 
 def test_only_a_warning_does_not_block(road):
@@ -171,6 +190,6 @@ def test_only_a_warning_does_not_block(road):
             spec = each.spec(ASSETS[kind])
             assert spec.blocking != each.warning
             assert spec.description
-    sessions = checked_sessions(road.home.lake, "portfolio")
-    chain = expectation("portfolio", "chain").result(road.home.lake, PORTFOLIO, sessions)
+    sessions = checked_sessions(road.home, "portfolio")
+    chain = expectation("portfolio", "chain").result(road.home, PORTFOLIO, sessions)
     assert chain.severity == dg.AssetCheckSeverity.WARN

@@ -4,20 +4,26 @@ import dagster as dg
 import pytest
 from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
 
-from attn_platform.definitions import build_defs
-from attn_platform.factors.catalogue import AI69_FACTORS, families, family
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS, AI69_FACTORS, catalogue
+from attn_platform.factors.inputs import FactorConfig
+from attn_platform.factors.panel import families_of
 from attn_platform.orchestration import jobs
-from attn_platform.orchestration.assets.factors import switched_off, tables_of
+from attn_platform.orchestration.assets.factors import tables_of
 from attn_platform.orchestration.jobs import road_assets
+from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import HOME_VARIABLE
 from attn_platform_tests.homes import IMPORTED, MODEL, STRATEGY, tiny_home
 
-RAW = {"security", "industry", "daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
-FAMILIES = {f"factor_{name}" for name in families()}
+STATIC = {"security", "industry", "fundamental"}
+RAW = STATIC | {"daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
+FAMILIES = {f"factor_{name}" for name in catalogue().families}
+OF_AI69 = {f"factor_{name}" for name in families_of(AI69_FACTORS)}
 COMPUTED = {
     "universe", "sector_adjacency", "factor_panel", f"checkpoint_{MODEL}", f"prediction_{MODEL}", f"evaluation_{MODEL}",
     f"portfolio_{STRATEGY}", f"backtest_{STRATEGY}", f"report_{STRATEGY}",
 }  # fmt: skip
+OF_FACTORS = {f"evaluation_{family}" for family in FAMILIES} | {"report_factors"}
 REASON = "the vendor has no analysts"
 
 
@@ -55,7 +61,7 @@ def test_definitions_load(defs):
 
 
 def test_the_graph_is_the_road(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | FAMILIES | COMPUTED
+    assert names(graph.get_all_asset_keys()) == RAW | FAMILIES | COMPUTED | OF_FACTORS
 
 
 def test_every_asset_says_what_it_is(graph):
@@ -71,29 +77,61 @@ def test_every_asset_says_what_it_is(graph):
 def test_groups_follow_the_road(graph):
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert groups == {
-        "market", "universe", "factors", "training", "predictions", "portfolios", "backtests", "reports",
+        "market", "universe", "factors", "factor_evaluation", "training", "predictions", "portfolios", "backtests",
+        "reports",
     }  # fmt: skip
 
 
 def test_a_holding_can_be_followed_back_to_the_raw_tables(graph):
     portfolio = dg.AssetKey(f"portfolio_{STRATEGY}")
     behind = names(dg.AssetSelection.assets(portfolio).upstream().resolve(graph))
-    assert behind >= RAW - {"security"} | FAMILIES | {"universe", "factor_panel", f"checkpoint_{MODEL}"}
+    assert behind >= RAW - {"security", "fundamental"} | OF_AI69 | {"universe", "factor_panel", f"checkpoint_{MODEL}"}
     report = dg.AssetKey(f"report_{STRATEGY}")
     everything = names(dg.AssetSelection.assets(report).upstream().resolve(graph))
-    assert everything == RAW | FAMILIES | COMPUTED - {"sector_adjacency"}
+    assert everything == RAW - {"fundamental"} | OF_AI69 | COMPUTED - {"sector_adjacency"}
 
 
 def test_every_family_names_its_tables_and_formulas(graph):
-    for name in families():
+    for name in catalogue().families:
         node = graph.get(dg.AssetKey(f"factor_{name}"))
-        assert names(node.parent_keys) == set(tables_of(name))
-        for definition in family(name):
-            assert definition.name in node.description
-            assert definition.formula in node.description
-    assert set(tables_of("expectation")) == {"daily_bar", "consensus"}
-    assert set(tables_of("volatility")) == {"daily_bar", "valuation", "index_bar"}
-    assert set(tables_of("intra_day")) == {"daily_bar"}
+        assert names(node.parent_keys) == set(tables_of(*catalogue().family(name)))
+        entries = node.description.splitlines()
+        columns = {column.name: column for column in node.metadata["dagster/column_schema"].columns}
+        for entry, definition in zip(entries, catalogue().family(name), strict=True):
+            assert entry.startswith(f"- **{definition.name}**: {definition.formula} (of {definition.reads}; ")
+            assert f"look-back {definition.lookback} sessions" in entry
+            least = definition.min_observations(FactorConfig())
+            assert (f"at least {least} observations" in entry) == bool(definition.window)
+            assert definition.source in entry
+            assert columns[definition.name].type == "float"
+            assert columns[definition.name].description == definition.formula
+
+
+def test_families_depend_on_the_tables_of_their_inputs(graph):
+    expected = {
+        "expectation": {"daily_bar", "consensus"},
+        "volatility": {"daily_bar", "valuation", "index_bar"},
+        "intra_day": {"daily_bar"},
+        "growth": {"daily_bar", "fundamental"},
+        "momentum": {"daily_bar"},
+    }
+    for family, tables in expected.items():
+        assert names(graph.get(dg.AssetKey(f"factor_{family}")).parent_keys) == tables
+
+
+def test_a_session_depends_on_the_look_back_into_each_table(defs, home):
+    """The longest look-back into a table, of all families that one op computes: Dagster knows one mapping an input."""
+    [families] = [a for a in defs.assets if dg.AssetKey("factor_turnover") in getattr(a, "keys", ())]
+    sessions = partitions_of(home).sessions
+    keys = sessions.get_partition_keys()
+    last = len(keys) - 1
+    wanted = sessions.subset_with_partition_keys([keys[last]])
+    for table, look_back in {"daily_bar": 503, "valuation": 21, "consensus": 63, "index_bar": 21}.items():
+        mapping = families.get_partition_mapping(dg.AssetKey(table))
+        found = mapping.get_upstream_mapped_partitions_result_for_partitions(wanted, sessions, sessions)
+        upstream = sorted(found.partitions_subset.get_partition_keys())
+        assert upstream == keys[max(last - look_back, 0) :], table
+    assert families.get_partition_mapping(dg.AssetKey("fundamental")) is None, "statements are one file"
 
 
 def test_checkpoints_ask_for_a_gpu(defs):
@@ -129,20 +167,20 @@ def test_checks_block_unless_they_only_warn(graph):
 def test_jobs_select_what_their_partitions_allow(defs, home):
     road = road_assets(home)
     expected = {
-        "static": set(road.static),
+        "static": STATIC,
         jobs.SESSION_JOB: {*road.raw, *road.factors, *road.predictions},
         jobs.QUARTER_JOB: {"universe"},
         jobs.YEAR_JOB: {"sector_adjacency"},
         jobs.WINDOW_JOB: set(road.checkpoints),
         jobs.WEEK_JOB: set(road.portfolios),
-        jobs.REPORT_JOB: set(road.reports),
+        jobs.REPORT_JOB: {*road.reports, "report_factors"},
     }
     for name, assets in expected.items():
         job = defs.resolve_job_def(name)
         assert names(job.asset_layer.executable_asset_keys) == assets
         assert job.description
     assert defs.resolve_job_def(jobs.WINDOW_JOB).run_tags["accelerator"] == "gpu"
-    assert set().union(*expected.values()) == RAW | FAMILIES | COMPUTED
+    assert set().union(*expected.values()) == RAW | FAMILIES | COMPUTED | OF_FACTORS
 
 
 def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_consensus, home_without_consensus):
@@ -157,7 +195,8 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     panel = graph.get(dg.AssetKey("factor_panel"))
     assert dg.AssetKey("factor_expectation") not in panel.parent_keys
     everything = names(graph.get_all_asset_keys())
-    assert everything == RAW | FAMILIES | COMPUTED, "what is switched off can still be seen"
+    everything_else = OF_FACTORS - {"evaluation_factor_expectation"}
+    assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
     road = road_assets(home_without_consensus)
     assert "consensus" not in road.raw
     assert "factor_expectation" not in road.factors
@@ -178,11 +217,27 @@ def test_a_family_that_only_partly_needs_an_absent_table_stays_on(tmp_path):
     assert names(graph.get(dg.AssetKey("factor_volatility")).parent_keys) == {"daily_bar", "index_bar"}
 
 
-def test_a_study_of_few_factors_has_few_families(tmp_path):
-    features = [name for name in AI69_FACTORS if name in ("ret_5d", "bp_lf")]
-    graph = build_defs(tiny_home(tmp_path, features=features)).resolve_asset_graph()
+@pytest.mark.parametrize(
+    ("features", "families"),
+    [
+        (["bp_lf", "ret_5d"], {"valuation", "reversal"}),
+        (
+            list(AI55_XGBOOST_FACTORS),
+            {
+                "valuation", "expectation", "reversal", "volatility", "turnover", "intra_day", "growth",
+                "profitability", "stability", "quality", "momentum",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_every_family_is_there_and_the_panel_reads_those_of_the_study(tmp_path, features, families):
+    home = tiny_home(tmp_path, features=features)
+    graph = build_defs(home).resolve_asset_graph()
     found = {name for name in names(graph.get_all_asset_keys()) if name.startswith("factor_")}
-    assert found == {"factor_reversal", "factor_valuation", "factor_panel"}
+    assert found == FAMILIES | {"factor_panel"}
+    parents = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
+    assert {name for name in parents if name.startswith("factor_")} == {f"factor_{name}" for name in families}
+    assert set(road_assets(home).factors) == FAMILIES | {"factor_panel"}
 
 
 def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
@@ -191,6 +246,28 @@ def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
     assert not names(graph.get(panel).parent_keys) & more
     neutralised = build_defs(tiny_home(tmp_path, preprocessing={"neutralise": "industry_and_size"}))
     assert names(neutralised.resolve_asset_graph().get(panel).parent_keys) >= more
+
+
+def test_a_model_may_read_a_panel_of_its_own(tmp_path):
+    """AI-55: networks on the 42 factors, XGBoost on its own set net of industry and size."""
+    own = {"features": "ai55_xgboost", "preprocessing": {"neutralise": "industry_and_size"}}
+    network = {"name": "multi_task_baseline"}
+    models = [
+        {"name": name, "network": network, "labels": {"horizons": [3]}, **more}
+        for name, more in (("one", {}), ("two", own), ("three", {}), ("four", own))
+    ]
+    strategies = [{"name": "weekly", "model": "two", "horizon": "3d"}]
+    home = tiny_home(tmp_path, models=models, strategies=strategies)
+    graph = build_defs(home).resolve_asset_graph()
+    panels = {"one": "factor_panel", "two": "factor_panel_two", "three": "factor_panel", "four": "factor_panel_two"}
+    for model, panel in panels.items():
+        for asset in (f"checkpoint_{model}", f"prediction_{model}"):
+            parents = names(graph.get(dg.AssetKey(asset)).parent_keys)
+            assert {name for name in parents if name.startswith("factor_")} == {panel}
+    columns = graph.get(dg.AssetKey("factor_panel_two")).metadata["dagster/column_schema"].columns
+    assert [column.name for column in columns] == ["date", "symbol", *AI55_XGBOOST_FACTORS]
+    assert names(graph.get(dg.AssetKey("factor_panel_two")).parent_keys) >= {"industry", "valuation", "factor_growth"}
+    assert {"factor_panel", "factor_panel_two"} <= set(road_assets(home).factors)
 
 
 def test_two_models_and_strategies_are_two_branches(tmp_path):
@@ -211,4 +288,5 @@ def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
     monkeypatch.setenv(HOME_VARIABLE, str(home.root))
     [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
     assert target.attribute == "defs"
-    assert names(target.target_definition().resolve_asset_graph().get_all_asset_keys()) == RAW | FAMILIES | COMPUTED
+    found = names(target.target_definition().resolve_asset_graph().get_all_asset_keys())
+    assert found == RAW | FAMILIES | COMPUTED | OF_FACTORS

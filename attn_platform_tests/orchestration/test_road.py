@@ -22,7 +22,10 @@ from attn_platform_tests.homes import (
 WINDOWS = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
 FAMILIES = tuple(
     f"factor_{name}"
-    for name in ("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day")
+    for name in (
+        *("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day"),
+        *("growth", "profitability", "stability", "quality", "momentum"),
+    )
 )
 
 

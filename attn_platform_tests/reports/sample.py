@@ -178,7 +178,7 @@ class _Reader(HTMLParser):
             self.page.text_before_table[data] = " ".join(self.since_heading)
             self.page.tables[data] = []
             self.page.cell_attributes[data] = []
-        if inside in ("th", "td"):
+        if "th" in self.open or "td" in self.open:  # in a link or a button of the cell, too
             self.page.tables[self.caption][-1][-1] += data
 
 

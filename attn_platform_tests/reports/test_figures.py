@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.reports import figures
+from attn_platform.reports import drawing, figures
 from attn_platform.reports.contents import ExposureLimits
 from attn_platform_tests.reports.sample import numbers, strategy_report_data
 
-PALETTE = figures.PALETTES["neutral"]
+PALETTE = drawing.PALETTES["neutral"]
 
 
 def test_drawdown_counts_the_start_as_a_maximum_and_skips_the_base() -> None:
@@ -85,7 +85,7 @@ def test_layers_run_from_gain_to_loss_and_name_their_ends() -> None:
 
 def test_layer_returns_take_the_colour_of_their_sign() -> None:
     returns = pd.Series([0.2, -0.1], index=["layer_1", "layer_10"])
-    bars, universe = figures.layer_returns_figure(returns, 0.06, figures.PALETTES["a_share"]).data
+    bars, universe = figures.layer_returns_figure(returns, 0.06, drawing.PALETTES["a_share"]).data
     assert list(bars.x) == ["1", "10"]
     assert list(bars.marker.color) == ["rgba(211,77,77,1)", "rgba(46,155,107,1)"]
     assert list(universe.y) == [0.06, 0.06]
@@ -114,7 +114,7 @@ def test_a_few_sessions_get_one_tick_each() -> None:
 
 def test_json_cannot_end_a_script_element() -> None:
     exposures = pd.DataFrame({"</script><b>&": [0.1]}, index=pd.bdate_range("2021-01-04", periods=1))
-    text = figures.figure_json(figures.industry_heatmap_figure(exposures, PALETTE))
+    text = drawing.figure_json(figures.industry_heatmap_figure(exposures, PALETTE))
     assert not set("<>&") & set(text)
     assert json.loads(text)["data"][0]["y"] == ["&lt;/script&gt;&lt;b&gt;&amp;"]
 
@@ -122,7 +122,7 @@ def test_json_cannot_end_a_script_element() -> None:
 def test_json_holds_missing_values_that_a_browser_can_read() -> None:
     daily = strategy_report_data(sessions=30).daily
     daily.loc[daily.index[3], "net_value"] = np.nan
-    text = figures.figure_json(figures.net_value_figure(daily, "CSI 500", PALETTE))
+    text = drawing.figure_json(figures.net_value_figure(daily, "CSI 500", PALETTE))
     assert "NaN" not in text
     strategy = next(trace for trace in json.loads(text)["data"] if trace["name"] == "Strategy")
     np.testing.assert_allclose(numbers(strategy["y"]), daily["net_value"], rtol=1e-6)

@@ -151,6 +151,23 @@ def test_files_named_in_settings_lie_relative_to_the_home(tmp_path: Path, monkey
         _ = Home.open(edited(tmp_path, calendar_file="none.txt")).calendar
 
 
+def test_factor_files_of_the_changes_lie_relative_to_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        text = (
+            "from attn_platform.factors.catalogue import factor\n"
+            f"@factor(name='own_{name}', family='mine', inputs=('close',), lookback=0, formula='?', source='?')\n"
+            "def own(x):\n    return x.field('close')\n"
+        )
+        (tmp_path / name / "my_factors.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir("/")
+    homes = [Home.open(edited(tmp_path / name, changes={"factor_files": ["my_factors.py"]})) for name in ("one", "two")]
+    for home, name in zip(homes, ("one", "two"), strict=True):
+        assert [definition.name for definition in home.study.catalogue.family("mine")] == [f"own_{name}"]
+    absolute = edited(tmp_path / "two", changes={"factor_files": [str(tmp_path / "one" / "my_factors.py")]})
+    assert Home.open(absolute).study.catalogue.definition("own_one").file == tmp_path / "one" / "my_factors.py"
+
+
 def test_first_and_last_sessions_need_not_be_sessions(tmp_path: Path) -> None:
     home = Home.open(edited(tmp_path, first_session="2020-01-01", last_session="2021-01-03"))
     assert (str(home.first_session), str(home.last_session)) == ("2020-01-02", "2020-12-31")

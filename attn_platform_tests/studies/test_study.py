@@ -50,6 +50,82 @@ def test_a_users_copy_loads_from_its_file(tmp_path: Path) -> None:
     assert load_study(str(file), {"rebalance_every": 20}).rebalance_every == 20
 
 
+def test_models_that_choose_alike_share_a_panel() -> None:
+    net = {"neutralise": "industry"}
+    choices: dict[str, dict[str, Any]] = {
+        "a": {}, "b": {"preprocessing": net}, "c": {"features": "ai69"}, "d": {"features": ["bp_lf"]},
+        "e": {"preprocessing": net},
+    }  # fmt: skip
+    models = [{**MODEL, "name": name, **choice} for name, choice in choices.items()]
+    config = parse(StudyConfig, study(models=models, strategies=[{**STRATEGY, "model": "a"}]), "here")
+    tables = {model.name: config.panel_of(model).table for model in config.models}
+    shared, own = "factor_panel", "factor_panel_b"
+    assert tables == {"a": shared, "b": own, "c": shared, "d": "factor_panel_d", "e": own}
+    assert [panel.table for panel in config.panels] == [shared, own, "factor_panel_d"]
+    assert config.panel_of(config.model("d")).features == ("bp_lf",)
+    assert config.panel_of(config.model("e")).preprocessing.neutralise == "industry"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": "ai70"}, "no factor set ai70; there are ai69, ai55_xgboost"),
+        ({"features": []}, "at least 1 item"),
+        ({"models": [{**MODEL, "features": ["bp_lq"]}]}, "no factor 'bp_lq'"),
+    ],
+)
+def test_features_that_are_not_there_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        parse(StudyConfig, study(**changes), "here")
+
+
+FACTOR = """\
+from attn_platform.factors.catalogue import factor
+
+
+@factor(name="own_one", family="mine", inputs=("close", "adj_factor"), lookback=0, formula="close", source="our own")
+def own_one(x):
+    return x.close
+"""
+
+
+def test_a_study_names_its_own_factors_relative_to_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "own.py").write_text(FACTOR, encoding="utf-8")
+    (tmp_path / "studies").mkdir()
+    file = tmp_path / "studies" / "mine.yaml"
+    content = study(factor_files=["../shared/own.py"], features=["bp_lf", "own_one"])
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name in ("studies/mine.yaml", str(file)):
+        config = load_study(name)
+        assert config.factor_files == (str(tmp_path / "shared" / "own.py"),)
+        assert config.catalogue.definition("own_one").family == "mine"
+        assert StudyConfig.model_validate(config.model_dump(mode="json")) == config
+    assert load_study(str(file), {"factor_files": [], "features": ["bp_lf"]}).factor_files == ()
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: no factor 'own_one' in the catalogue"):
+        load_study(str(file), {"factor_files": []})
+
+
+def test_a_mistake_in_a_factor_file_is_named_with_study_and_line(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(FACTOR.replace("close", "clsoe", 1), encoding="utf-8")
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(study(factor_files=["own.py"])), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_study(str(file))
+    assert str(raised.value).startswith(
+        f"{file}: {tmp_path / 'own.py'}, line 4: factor own_one: no raw table has a col"
+    )
+
+
+@pytest.mark.parametrize("files", ["own.py", [1], {"own": "py"}])
+def test_factor_files_are_a_list_of_paths(tmp_path: Path, files: Any) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(study(factor_files=files)), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: factor_files"):
+        load_study(str(file))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -39,6 +39,7 @@ def _register_std(name: str, series: Series) -> None:
         family=FAMILY,
         inputs=series.inputs,
         lookback=WINDOW - 1 + series.earlier,
+        window=WINDOW,
         formula=f"std({series.label}, {WINDOW})",
         source=SOURCE,
     )
@@ -52,6 +53,7 @@ def _register_corr(name: str, first: Series, second: Series) -> None:
         family=FAMILY,
         inputs=tuple(dict.fromkeys((*first.inputs, *second.inputs))),
         lookback=WINDOW - 1 + max(first.earlier, second.earlier),
+        window=WINDOW,
         formula=f"corr({first.label}, {second.label}, {WINDOW})",
         source=SOURCE,
     )

@@ -50,6 +50,7 @@ def ret_1m(x: FactorInputs) -> FloatArray:
     family=FAMILY,
     inputs=("close", "adj_factor", "turnover_rate"),
     lookback=SESSIONS_A_QUARTER,
+    window=SESSIONS_A_QUARTER,
     formula="Σ w r / Σ w over 63 sessions, w = turn × exp(−k / 12), k = sessions back from T",
     source=SOURCE,
 )

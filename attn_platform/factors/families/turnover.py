@@ -15,6 +15,7 @@ SESSIONS_TWO_YEARS = 504
     family=FAMILY,
     inputs=("turnover_rate",),
     lookback=SESSIONS_A_MONTH - 1,
+    window=SESSIONS_A_MONTH,
     formula="mean(turn, 21)",
     source=SOURCE,
 )
@@ -28,6 +29,7 @@ def turn_1m(x: FactorInputs) -> FloatArray:
     family=FAMILY,
     inputs=("turnover_rate",),
     lookback=SESSIONS_A_MONTH - 1,
+    window=SESSIONS_A_MONTH,
     formula="std(turn, 21)",
     source=SOURCE,
 )
@@ -41,6 +43,7 @@ def std_turn_1m(x: FactorInputs) -> FloatArray:
     family=FAMILY,
     inputs=("turnover_rate",),
     lookback=SESSIONS_TWO_YEARS - 1,
+    window=SESSIONS_TWO_YEARS,
     formula="mean(turn, 21) / mean(turn, 504)",
     source=SOURCE,
 )

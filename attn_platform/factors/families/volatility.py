@@ -14,6 +14,7 @@ SESSIONS_A_MONTH = 21
     family=FAMILY,
     inputs=("close", "adj_factor"),
     lookback=SESSIONS_A_MONTH,  # the first r of the window reads the close before it
+    window=SESSIONS_A_MONTH,
     formula="std(r, 21)",
     source=SOURCE,
 )
@@ -27,6 +28,7 @@ def std_1m(x: FactorInputs) -> FloatArray:
     family=FAMILY,
     inputs=("volume", "adj_factor"),
     lookback=SESSIONS_A_MONTH - 1,
+    window=SESSIONS_A_MONTH,
     formula="std(volume, 21)",
     source=SOURCE,
 )
@@ -40,6 +42,7 @@ def vstd_1m(x: FactorInputs) -> FloatArray:
     family=FAMILY,
     inputs=("close", "adj_factor", "total_mv", "pb_lf", (MARKET_RETURN, "float_mv")),
     lookback=SESSIONS_A_MONTH,
+    window=SESSIONS_A_MONTH,
     formula="std over 21 sessions of the residual of r on the day's market, size and BP factor returns",
     source=SOURCE,
 )

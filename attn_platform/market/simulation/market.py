@@ -16,6 +16,7 @@ from attn_platform.market.contract import BOARDS
 from attn_platform.market.simulation import bars, corporate, indices, industries, lifecycle, returns, signals, tables
 from attn_platform.market.simulation.config import SimulationConfig
 from attn_platform.market.simulation.listings import list_stocks
+from attn_platform.market.simulation.statements import statements
 from attn_platform.market.simulation.stocks import Stocks
 from attn_platform.market.simulation.streams import Purpose, generator
 from attn_platform.market.trading_rules import limit_prices_in_fen, limit_ratio
@@ -26,7 +27,7 @@ DIVIDEND_WINDOW = 252
 LONGEST_CLOSURE = np.timedelta64(14, "D")
 """No closure of the exchange is longer, so a first session later than this after the start is a mistake."""
 
-STATIC_TABLES = ("security", "industry")
+STATIC_TABLES = ("security", "industry", "fundamental")
 
 
 class SimulatedMarket:
@@ -59,13 +60,18 @@ class SimulatedMarket:
     ) -> pa.Table:
         """A raw table of the data contract, from session `start` to `end` (both included; default: all).
 
-        `security` and `industry` always come whole, as known after the last simulated session. Raises
+        `security`, `industry` and `fundamental` always come whole, as known after the last simulated session. Raises
         `MissingDataError` for a table that is not simulated.
         """
         if name == "security":
             return tables.security(self._history.stocks)
         if name == "industry":
             return tables.industry(self._history.industry_entries, self._history.stocks.symbol)
+        if name == "fundamental":
+            history = self._history
+            records = [record.stocks for record in history.records]
+            columns = statements(self.config.seed, self.sessions, records, history.stocks)
+            return tables.fundamental(columns, history.stocks.symbol)
         if name not in tables.SESSION_TABLES:
             known = ", ".join((*STATIC_TABLES, *tables.SESSION_TABLES))
             raise MissingDataError(f"table '{name}' is not simulated; there are {known}")

@@ -25,6 +25,9 @@ class Purpose(IntEnum):
     SPECIFIC_RETURN = auto()
     BAR = auto()
     TURNOVER = auto()
+    STATEMENT_TRAITS = auto()
+    STATEMENT_FIGURES = auto()
+    STATEMENT_DATES = auto()
 
 
 def generator(seed: int, purpose: Purpose, day: np.datetime64) -> np.random.Generator:

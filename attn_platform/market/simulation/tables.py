@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -256,6 +256,13 @@ def industry(entries: Sequence[IndustryEntry], symbols: np.ndarray) -> pa.Table:
             "out_date": pa.array(until),
         },
     )
+
+
+def fundamental(columns: Mapping[str, np.ndarray], symbols: np.ndarray) -> pa.Table:
+    """Contract table fundamental, as known after the last simulated session."""
+    order = np.lexsort((columns["announced"], columns["report_period"], symbols[columns["stock"]]))
+    ordered = {name: values[order] for name, values in columns.items()}
+    return _contract_table("fundamental", {"symbol": _words(ordered.pop("stock"), symbols.tolist()), **ordered})
 
 
 SESSION_TABLES: dict[str, Callable[[Sequence[SessionRecords], np.ndarray], pa.Table]] = {

@@ -1,18 +1,20 @@
 """Factor families by session, and the panel that the networks read."""
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from attn_platform.factors import catalogue
+import attn_platform
 from attn_platform.factors.catalogue import FactorDefinition
-from attn_platform.factors.engine import lookback
-from attn_platform.factors.inputs import MARKET_RETURN
-from attn_platform.factors.panel import PANEL, families_of, write_panel
-from attn_platform.factors.preprocessing import Exposures
+from attn_platform.factors.engine import definitions_of, look_back
+from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
+from attn_platform.factors.panel import families_of, write_panel
+from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig
 from attn_platform.factors.store import FamilySummary, family_table, write_families
 from attn_platform.market.contract import TABLES
 from attn_platform.orchestration.checks import expectations
@@ -25,95 +27,117 @@ from attn_platform.orchestration.provenance import (
     named_values,
     session_keys,
     table_metadata,
+    with_files,
 )
 from attn_platform.reports import thumbnails
+from attn_platform.studies.availability import lacking, switched_off
 from attn_platform.studies.settings import Home
+from attn_platform.studies.study import Panel
 from attn_platform.universe.adjacency import industry_at
 from attn_platform.universe.store import UNIVERSE, CrossSections
 
 GROUP = "factors"
-INPUT_TABLES = ("daily_bar", "valuation", "consensus", "index_bar")
+NEUTRALISED = {
+    "none": "",
+    "industry": "net of industry, ",
+    "industry_and_size": "net of industry and log market value, ",
+}
+PACKAGE_ROOT = Path(attn_platform.__file__).parent
 
 
-def tables_of(family: str) -> tuple[str, ...]:
-    """Raw tables that a family reads; daily_bar says who is listed, whatever the factors."""
-    fields = {name for definition in catalogue.family(family) for name in definition.fields}
-    return tuple(table for table in INPUT_TABLES if table == "daily_bar" or fields & _inputs_from(table))
-
-
-def switched_off(home: Home, family: str) -> str | None:
-    """Why a family cannot be computed at all: every one of its factors needs a table that the source lacks."""
-    absent = [table for table in tables_of(family) if table in home.absent_tables]
-    present = [table for table in INPUT_TABLES if table not in home.absent_tables]
-    available = frozenset[str]().union(*(_inputs_from(table) for table in present))
-    if absent and all(catalogue.unavailable(definition, available) for definition in catalogue.family(family)):
-        return f"table {absent[0]} is absent ({home.absent_tables[absent[0]]})"
-    return None
-
-
-def _inputs_from(table: str) -> frozenset[str]:
-    """Inputs of factors that come from a raw table; the indices give none but the market's return."""
-    if table == "index_bar":
-        return frozenset({MARKET_RETURN})
-    own = frozenset(column.name for column in TABLES[table].columns)
-    return own if table == "daily_bar" else own - _inputs_from("daily_bar")
+def tables_of(*definitions: FactorDefinition) -> tuple[str, ...]:
+    """Raw tables that factors read; daily_bar says who is listed, whatever the factors."""
+    tables = {TABLE_OF[name] for definition in definitions for name in definition.fields}
+    return tuple(table for table in INPUT_TABLES if table in tables)
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """One asset a family (switched off where its table is absent), and the panel."""
-    study = home.study
-    families = families_of(study.features)
-    off = {family: reason for family in families if (reason := switched_off(home, family)) is not None}
-    present = [family for family in families if family not in off]
+    """One asset a family of the catalogue (switched off where the source lacks its inputs), and the panels.
+
+    Families that are all a user's own are an op of their own: what breaks them leaves the others as they are.
+    """
+    catalogue = home.study.catalogue
+    off = {family: reason for family in catalogue.families if (reason := switched_off(home, family)) is not None}
+    own = {f for f in catalogue.families if all(definition.file for definition in catalogue.family(f))}
+    computed = [
+        _families(home, partitions, name, families)
+        for name, families in (
+            ("factor_families", [f for f in catalogue.families if f not in off and f not in own]),
+            ("own_factor_families", [f for f in catalogue.families if f not in off and f in own]),
+        )
+        if families
+    ]
+    unavailable = [
+        dg.AssetSpec(
+            family_table(family),
+            group_name=GROUP,
+            kinds={"parquet"},
+            description=f"Switched off: {reason}.\n\n{_description(home, family)}",
+            metadata={"switched off": reason},
+        )
+        for family, reason in off.items()
+    ]
+    return [*computed, *(_panel(home, partitions, panel, off) for panel in home.study.panels), *unavailable]
+
+
+def _families(home: Home, partitions: Partitions, name: str, families: Sequence[str]) -> dg.AssetsDefinition:
+    """One op for several families: they share what is read of the raw tables."""
+    study, catalogue = home.study, home.study.catalogue
     version = code_version("attn_platform.factors")
-    panel_version = code_version("attn_platform.factors", "attn_platform.universe")
+    reach = look_back(definitions_of(families, catalogue))
 
-    # One op computes all families, so Dagster wants one mapping an input: that of the longest look-back.
-    mapping = partitions.back(max(lookback(family) for family in present))
-
-    def deps(family: str) -> list[dg.AssetDep]:
-        return [dg.AssetDep(t, partition_mapping=mapping) for t in tables_of(family) if t not in home.absent_tables]
-
-    def description(family: str) -> str:
-        return "\n".join(f"- **{d.name}**: {d.formula}" for d in catalogue.family(family))
+    def dep(table: str) -> dg.AssetDep:
+        if not TABLES[table].by_session:
+            return dg.AssetDep(table)
+        # Dagster wants one mapping for each input of an op: that of the longest look-back into the table.
+        longest = max(sessions for name, sessions in reach.items() if TABLE_OF[name] == table)
+        return dg.AssetDep(table, partition_mapping=partitions.back(longest))
 
     @dg.multi_asset(
-        name="factor_families",
+        name=name,
         specs=[
             dg.AssetSpec(
                 family_table(family),
                 group_name=GROUP,
                 kinds={"parquet", "numba"},
-                code_version=version,
+                code_version=with_files(version, _files_outside(catalogue.family(family))),
                 partitions_def=partitions.sessions,
-                deps=deps(family),
-                description=description(family),
-                metadata=column_schema({**KEY_COLUMNS, **_formulas("double", catalogue.family(family))}),
+                deps=[dep(t) for t in tables_of(*catalogue.family(family)) if t not in home.absent_tables],
+                description=_description(home, family),
+                metadata=column_schema({**KEY_COLUMNS, **_formulas("float", catalogue.family(family))}),
             )
-            for family in present
+            for family in families
         ],
-        check_specs=[spec for family in present for spec in expectations.specs("family", family_table(family))],
+        check_specs=[spec for family in families for spec in expectations.specs("family", family_table(family))],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def factor_families(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        chosen = [family for family in present if dg.AssetKey(family_table(family)) in context.selected_asset_keys]
+        chosen = [family for family in families if dg.AssetKey(family_table(family)) in context.selected_asset_keys]
         sessions = session_keys(context)
-        summaries = write_families(home.lake, home.calendar, chosen, sessions, study.factors)
+        summaries = write_families(home.lake, home.calendar, chosen, sessions, study.factors, catalogue)
         for family in chosen:
             table = family_table(family)
             yield dg.MaterializeResult(
                 asset_key=table, metadata=_family_metadata(home, family, summaries[family], sessions)
             )
-            yield from expectations.results("family", home.lake, table, sessions)
+            yield from expectations.results("family", home, table, sessions)
+
+    return factor_families
+
+
+def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, str]) -> dg.AssetsDefinition:
+    """The pre-processed features of some models; families in `off` are missing for everybody."""
+    catalogue, config = home.study.catalogue, panel.preprocessing
+    present = [family for family in families_of(panel.features, catalogue) if family not in off]
 
     @dg.asset(
-        name=PANEL,
+        name=panel.table,
         group_name=GROUP,
         kinds={"parquet", "numba"},
-        code_version=panel_version,
+        code_version=code_version("attn_platform.factors", "attn_platform.universe"),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
@@ -121,21 +145,23 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             UNIVERSE,
             "daily_bar",
             "security",
-            *(("industry", "valuation") if study.preprocessing.neutralise != "none" else ()),
+            *(("industry", "valuation") if config.neutralise != "none" else ()),
         ],
-        check_specs=expectations.specs("panel", PANEL),
+        check_specs=expectations.specs("panel", panel.table),
         metadata=column_schema(
-            {**KEY_COLUMNS, **_formulas("float", [catalogue.definition(name) for name in study.features])}
+            {**KEY_COLUMNS, **_formulas("float", [catalogue.definition(name) for name in panel.features])}
         ),
         description=(
-            f"The {len(study.features)} factors of each session's cross-section: winsorised at median ± "
-            f"{study.preprocessing.mad_multiple:g} MAD, z-scored, missing values filled with 0."
+            f"The {len(panel.features)} factors of each session's cross-section: winsorised at median ± "
+            f"{config.mad_multiple:g} MAD, {NEUTRALISED[config.neutralise]}z-scored, missing values filled with 0."
         ),
     )
     def factor_panel(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        members, exposures = cross_sections(home, sessions)
-        coverage = write_panel(home.lake, sessions, members, study.features, study.preprocessing, exposures, off)
+        members, exposures = cross_sections(home, config, sessions)
+        coverage = write_panel(
+            home.lake, panel.table, sessions, members, panel.features, config, exposures, off, catalogue
+        )
         shares = pd.Series(coverage)
         missing = [name for name, share in coverage.items() if share == 0]
         pictures = (
@@ -148,33 +174,23 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
                 "stocks in last session": len(members[sessions[-1]]),
                 "mean coverage": float(shares.mean()),
                 "factors missing for everybody": ", ".join(missing) or "none",
-                "dagster/column_lineage": _lineage(study.features, present),
+                "dagster/column_lineage": _lineage([catalogue.definition(name) for name in panel.features], off),
                 **pictures,
             }
         )
-        yield from expectations.results("panel", home.lake, PANEL, sessions)
+        yield from expectations.results("panel", home, panel.table, sessions)
 
-    unavailable = [
-        dg.AssetSpec(
-            family_table(family),
-            group_name=GROUP,
-            kinds={"parquet"},
-            description=f"Switched off: {reason}.\n\n{description(family)}",
-            metadata={"switched off": reason},
-        )
-        for family, reason in off.items()
-    ]
-    return [factor_families, factor_panel, *unavailable]
+    return factor_panel
 
 
 def cross_sections(
-    home: Home, sessions: np.ndarray
+    home: Home, config: PreprocessingConfig, sessions: np.ndarray
 ) -> tuple[dict[np.datetime64, np.ndarray], dict[np.datetime64, Exposures] | None]:
-    """Symbols of each session's cross-section, and their exposures where the study neutralises."""
+    """Symbols of each session's cross-section, and their exposures where the panel is neutralised."""
     sections = CrossSections(home.lake, home.calendar, home.study.universe, sessions[0], sessions[-1])
     inside, market = sections.dense(), sections.market
     members = {session: market.symbols[inside[market.position(session)]] for session in sessions}
-    if home.study.preprocessing.neutralise == "none":
+    if config.neutralise == "none":
         return members, None
     industry = home.lake.read("industry").to_pandas()
     scheme = home.study.adjacency.scheme
@@ -209,12 +225,34 @@ def _formulas(kind: str, definitions: Sequence[FactorDefinition]) -> dict[str, t
     return {definition.name: (kind, definition.formula) for definition in definitions}
 
 
-def _lineage(features: tuple[str, ...], present: list[str]) -> dg.TableColumnLineage:
-    sources = {d.name: family for family in present for d in catalogue.family(family)}
+def _lineage(features: Sequence[FactorDefinition], off: Collection[str]) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
-            name: [dg.TableColumnDep(asset_key=dg.AssetKey(family_table(sources[name])), column_name=name)]
-            for name in features
-            if name in sources
+            each.name: [dg.TableColumnDep(asset_key=dg.AssetKey(family_table(each.family)), column_name=each.name)]
+            for each in features
+            if each.family not in off
         }
     )
+
+
+def _description(home: Home, family: str) -> str:
+    """What each factor of the family is, a line a factor."""
+    return "\n".join(_entry(home, definition) for definition in home.study.catalogue.family(family))
+
+
+def _entry(home: Home, definition: FactorDefinition) -> str:
+    parts = [
+        f"of {definition.reads}",
+        f"look-back {definition.lookback} sessions",
+        f"at least {definition.min_observations(home.study.factors)} observations" if definition.window else "",
+        definition.source,
+        str(definition.file or ""),
+        f"missing: {reason}" if (reason := lacking(home, definition)) else "",
+    ]
+    return f"- **{definition.name}**: {definition.formula} ({'; '.join(filter(None, parts))})"
+
+
+def _files_outside(definitions: Sequence[FactorDefinition]) -> list[Path]:
+    """Files that define factors outside of this package: a user's, and modules of packages that joined."""
+    files = {d.file or Path(inspect.getfile(d.function)).resolve() for d in definitions}
+    return sorted(file for file in files if not file.is_relative_to(PACKAGE_ROOT))

@@ -14,7 +14,7 @@ from attn_platform.orchestration.provenance import code_version, column_schema, 
 from attn_platform.studies.settings import Home
 
 GROUP = "market"
-STATIC_TABLES = ("security", "industry")
+STATIC_TABLES = ("security", "industry", "fundamental")
 SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
 CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars", "index_weight": "index_weight"}
 
@@ -35,12 +35,12 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             partitions_def=partitions.sessions if partitioned else None,
         )
 
-    present = [name for name in SESSION_TABLES if name not in home.absent_tables]
+    present_static, present = present_tables(home, STATIC_TABLES), present_tables(home, SESSION_TABLES)
 
-    @dg.multi_asset(name="static_tables", specs=[spec(name, False) for name in STATIC_TABLES], can_subset=True)
+    @dg.multi_asset(name="static_tables", specs=[spec(name, False) for name in present_static], can_subset=True)
     def static_tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         source = open_source(home)
-        for name in STATIC_TABLES:
+        for name in present_static:
             if dg.AssetKey(name) in context.selected_asset_keys:
                 rows = source.provide(name)
                 yield dg.MaterializeResult(
@@ -75,7 +75,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
                 },
             )
             if name in CHECK_KINDS:
-                yield from expectations.results(CHECK_KINDS[name], home.lake, name, sessions)
+                yield from expectations.results(CHECK_KINDS[name], home, name, sessions)
 
     switched_off = [
         dg.AssetSpec(
@@ -86,9 +86,14 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             metadata={"switched off": reason, **_contract_schema(name)},
         )
         for name, reason in home.absent_tables.items()
-        if name in SESSION_TABLES
+        if name in (*STATIC_TABLES, *SESSION_TABLES)
     ]
     return [static_tables, session_tables, *switched_off]
+
+
+def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the raw tables that the source does not lack."""
+    return tuple(name for name in names if name not in home.absent_tables)
 
 
 def open_source(home: Home) -> Source:

@@ -99,7 +99,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
             for relaxation in week.solution.relaxations:
                 context.log.warning("%s: relaxed %s", week.session, relaxation)
         yield dg.MaterializeResult(metadata=_metadata(done))
-        yield from expectations.results("portfolio", home.lake, strategy.portfolio_table, sessions)
+        yield from expectations.results("portfolio", home, strategy.portfolio_table, sessions)
 
     return portfolio
 

@@ -12,7 +12,6 @@ from attn_platform.evaluation.store import (
     sessions_table,
     write_evaluation,
 )
-from attn_platform.factors.panel import PANEL
 from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
@@ -54,6 +53,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.AssetsDefinition:
     table = prediction_table(model.name)
+    panel = home.study.panel_of(model)
 
     @dg.asset(
         name=table,
@@ -62,7 +62,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         code_version=code_version("attn_platform.models", "attn_platform.training.prediction"),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[PANEL, dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session)],
+        deps=[panel.table, dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session)],
         check_specs=expectations.specs("prediction", table),
         metadata=column_schema(
             {**KEY_COLUMNS, **{horizon: ("float", f"forecast, {horizon}") for horizon in model.horizons}}
@@ -77,11 +77,11 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         used = write_predictions(
             home.lake,
             home.calendar,
-            PANEL,
+            panel.table,
             sessions,
             home.study.windows,
             checkpoint_folder(home, model.name),
-            home.study.features,
+            panel.features,
             table,
         )
         newest = home.lake.read(table, sessions[-1], sessions[-1]).to_pandas()
@@ -102,7 +102,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
                 **pictures,
             }
         )
-        yield from expectations.results("prediction", home.lake, table, sessions)
+        yield from expectations.results("prediction", home, table, sessions)
 
     return prediction
 

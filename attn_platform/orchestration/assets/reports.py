@@ -7,7 +7,6 @@ import dagster as dg
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import families_of
-from attn_platform.orchestration.assets.factors import switched_off
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
 from attn_platform.orchestration.assets.training import checkpoint_folder
@@ -17,8 +16,10 @@ from attn_platform.reports.contents import DataKind, DataSource, StrategyReportD
 from attn_platform.reports.pages import write_strategy_report
 from attn_platform.reports.strategy import Subject, gather
 from attn_platform.reports.tables import write_report_tables
-from attn_platform.studies.settings import Home
+from attn_platform.studies.availability import switched_off
+from attn_platform.studies.settings import Home, SourceConfig
 from attn_platform.studies.study import StrategyConfig
+from attn_platform.universe.config import UniverseConfig
 
 GROUP = "reports"
 PAGE = "index.html"
@@ -39,6 +40,17 @@ def build(home: Home) -> list[dg.AssetsDefinition]:
     return [_report(home, config) for config in home.study.strategies]
 
 
+def universe_text(config: UniverseConfig) -> str:
+    """The universe as pages name it."""
+    share = f"top {config.top_share:.0%} by amount and by market value"
+    return f"A shares, {share}, less ST, newly listed and delisting stocks"
+
+
+def data_source(source: SourceConfig) -> DataSource:
+    """Where the data of a home came from, as pages say it."""
+    return DataSource(DataKind.SIMULATED if source.kind == "simulated" else DataKind.VENDOR, source.description)
+
+
 def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
     """Gather and write the page and the tables of one strategy."""
     study = home.study
@@ -46,7 +58,7 @@ def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
     source = home.settings.source
     absent = [
         f"{family} factors: {reason}"
-        for family in families_of(study.features)
+        for family in families_of([name for panel in study.panels for name in panel.features], study.catalogue)
         if (reason := switched_off(home, family))
     ]
     absent += [f"{column}: {reason}" for column, reason in source.absent_columns.items()]
@@ -55,13 +67,8 @@ def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
         study=study.name,
         study_title=study.title,
         model=config.model,
-        universe=(
-            f"A shares, top {study.universe.top_share:.0%} by amount and by market value, less ST, newly listed and "
-            "delisting stocks"
-        ),
-        data_source=DataSource(
-            DataKind.SIMULATED if source.kind == "simulated" else DataKind.VENDOR, source.description
-        ),
+        universe=universe_text(study.universe),
+        data_source=data_source(source),
         evaluation_horizon=study.evaluation_horizon,
         checkpoints=checkpoint_folder(home, config.model),
         notes=[f"Missing: {text}" for text in absent],

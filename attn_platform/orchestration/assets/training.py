@@ -7,7 +7,6 @@ import dagster as dg
 import pandas as pd
 
 from attn_platform.errors import PlatformError
-from attn_platform.factors.panel import PANEL
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, fingerprint, table_metadata
@@ -39,6 +38,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.AssetsDefinition:
     study = home.study
+    panel = study.panel_of(model)
 
     @dg.asset(
         name=checkpoint_asset(model.name),
@@ -47,7 +47,7 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         code_version=code_version("attn_platform.models", "attn_platform.training"),
         partitions_def=partitions.windows,
         deps=[
-            dg.AssetDep(PANEL, partition_mapping=partitions.samples_of_window),
+            dg.AssetDep(panel.table, partition_mapping=partitions.samples_of_window),
             dg.AssetDep("daily_bar", partition_mapping=partitions.samples_of_window),
         ],
         pool=GPU_POOL,
@@ -65,15 +65,15 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
             trained = train_window(
                 home.lake,
                 home.calendar,
-                PANEL,
+                panel.table,
                 window,
                 model.name,
                 model.network,
                 model.labels,
                 model.training,
                 model.seeds,
-                study.features,
-                fingerprint(study.universe, study.factors, study.preprocessing),
+                panel.features,
+                fingerprint(study.universe, study.factors, panel.preprocessing),
                 checkpoint_folder(home, model.name) / window.key,
             )
         except PlatformError as error:

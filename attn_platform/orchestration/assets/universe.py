@@ -53,7 +53,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
                 ),
             }
         )
-        yield from expectations.results("list", home.lake, UNIVERSE, session_keys(context))
+        yield from expectations.results("list", home, UNIVERSE, session_keys(context))
 
     @dg.asset(
         name=ADJACENCY,
@@ -79,6 +79,6 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
                 "stocks by sector": table_metadata(newest["sector"].value_counts().rename_axis("sector").reset_index()),
             }
         )
-        yield from expectations.results("list", home.lake, ADJACENCY, session_keys(context))
+        yield from expectations.results("list", home, ADJACENCY, session_keys(context))
 
     return [universe, sector_adjacency]

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 
-from attn_platform.factors.store import CHUNK, chunks
-from attn_platform.market.lake import Lake, days
+from attn_platform.factors.store import CHUNK, chunks, compute_session, family_of
+from attn_platform.market.lake import days
 from attn_platform.portfolio.problem import TOLERANCE
 from attn_platform.portfolio.weekly import account_table, stale_weeks, strategy_of
+from attn_platform.studies.settings import Home
 
-Finder = Callable[[Lake, str, np.ndarray], Iterator[str]]
+Finder = Callable[[Home, str, np.ndarray], Iterator[str]]
 SHOWN = 10
 FAILURES = "first failures"
 MEAN_TOLERANCE = 1e-3
@@ -27,12 +28,16 @@ MEAN_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Expectation:
-    """One line of the table. `failures` yields a text for every session that fails."""
+    """One line of the table. `failures` yields a text for every session that fails.
+
+    It is given the sessions of a run in pieces, or all at once where `whole_run` is set.
+    """
 
     name: str
     description: str
     failures: Finder
     warning: bool = False
+    whole_run: bool = False
 
     def spec(self, asset: str) -> dg.AssetCheckSpec:
         """The check of `asset`, blocking unless it only warns."""
@@ -40,9 +45,10 @@ class Expectation:
             self.name, asset=dg.AssetKey(asset), blocking=not self.warning, description=self.description
         )
 
-    def result(self, lake: Lake, asset: str, sessions: np.ndarray) -> dg.AssetCheckResult:
+    def result(self, home: Home, asset: str, sessions: np.ndarray) -> dg.AssetCheckResult:
         """Evaluate the check on the sessions of a run."""
-        found = [text for chunk in chunks(sessions, CHUNK) for text in self.failures(lake, asset, chunk)]
+        pieces = [sessions] if self.whole_run else chunks(sessions, CHUNK)
+        found = [text for piece in pieces for text in self.failures(home, asset, piece)]
         return dg.AssetCheckResult(
             check_name=self.name,
             asset_key=dg.AssetKey(asset),
@@ -56,28 +62,44 @@ class Expectation:
         )
 
 
-def _no_empty_session(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+def _no_empty_session(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     for session in sessions:
-        path = lake.path(table, session)
-        if not path.exists() or lake.rows(table, session) == 0:
+        path = home.lake.path(table, session)
+        if not path.exists() or home.lake.rows(table, session) == 0:
             yield f"{session}: no rows"
 
 
-def _keys_unique(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
-    keys = lake.read(table, sessions[0], sessions[-1], ["date", "symbol"]).to_pandas()
+def _keys_unique(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
+    keys = home.lake.read(table, sessions[0], sessions[-1], ["date", "symbol"]).to_pandas()
     for date, symbol in keys[keys.duplicated()].itertuples(index=False):
         yield f"{date}: {symbol} twice"
 
 
-def _rows_follow_bars(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+def _rows_follow_bars(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     for session in sessions:
-        bars, rows = lake.rows("daily_bar", session), lake.rows(table, session)
+        bars, rows = home.lake.rows("daily_bar", session), home.lake.rows(table, session)
         if bars != rows:
             yield f"{session}: {rows} rows for {bars} bars"
 
 
-def _finite(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
-    data = lake.read(table, sessions[0], sessions[-1])
+def _as_from_its_past(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
+    """The first session of a run was computed together with later ones; alone it must have the same values.
+
+    One session alone has nothing later to read.
+    """
+    if len(sessions) == 1:
+        return
+    study, family, first = home.study, family_of(table), sessions[0]
+    alone = compute_session(home.lake, home.calendar, [family], first, study.factors, study.catalogue)
+    held = home.lake.read(table, first, first).to_pandas().set_index("symbol").reindex(alone["symbol"])
+    for definition in study.catalogue.family(family):
+        values = held[definition.name].to_numpy(dtype=alone[definition.name].dtype, na_value=np.nan)
+        if not np.array_equal(values, alone[definition.name], equal_nan=True):
+            yield f"{first}: {definition.name} is not what its look-back alone gives"
+
+
+def _finite(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
+    data = home.lake.read(table, sessions[0], sessions[-1])
     date = days(data["date"])
     for name in data.column_names:
         if name not in ("date", "symbol"):
@@ -86,25 +108,25 @@ def _finite(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
                 yield f"{session}: {name} has missing values"
 
 
-def _standardised(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+def _standardised(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     """Means over a day are 0 up to what filling and float32 leave, and no value lies beyond what a z-score can be."""
-    frame = lake.read(table, sessions[0], sessions[-1]).to_pandas().drop(columns="symbol")
+    frame = home.lake.read(table, sessions[0], sessions[-1]).to_pandas().drop(columns="symbol")
     by_day = frame.groupby("date")
     off = (by_day.mean().abs() > MEAN_TOLERANCE) | (by_day.std(ddof=0) > 1 + MEAN_TOLERANCE)
     for date, row in off[off.any(axis=1)].iterrows():
         yield f"{date}: {', '.join(row.index[row])}"
 
 
-def _weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
-    frame = lake.read(table, sessions[0], sessions[-1], ["date", "weight"]).to_pandas()
+def _weights(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
+    frame = home.lake.read(table, sessions[0], sessions[-1], ["date", "weight"]).to_pandas()
     sums = frame.groupby("date")["weight"].agg(["sum", "min"])
     for date, row in sums[((sums["sum"] - 1).abs() > TOLERANCE) | (sums["min"] < 0)].iterrows():
         yield f"{date}: weights sum to {row['sum']:.8f}, least {row['min']:.2e}"
 
 
-def _solved(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+def _solved(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     """A relaxed week is a result; a week without an answer is not."""
-    held = lake.read(
+    held = home.lake.read(
         account_table(strategy_of(table)), sessions[0], sessions[-1], ["date", "status", "relaxed"]
     ).to_pandas()
     for row in held[~held["status"].isin(["optimal", "relaxed"])].itertuples():
@@ -114,20 +136,20 @@ def _solved(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
             yield f"{row.date}: {row.status}, but relaxed limits: {row.relaxed}"
 
 
-def _nothing_after_is_stale(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
+def _nothing_after_is_stale(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     """The weeks after those of the run still start from what the run has left."""
-    stale = stale_weeks(lake, strategy_of(table), sessions[0])
+    stale = stale_weeks(home.lake, strategy_of(table), sessions[0])
     if len(stale):
-        last = lake.sessions(table)[-1]
+        last = home.lake.sessions(table)[-1]
         yield f"{stale[0]} and {len(stale) - 1} more weeks start from an older week; materialise {stale[0]}...{last}"
 
 
-def _index_weights(lake: Lake, table: str, sessions: np.ndarray) -> Iterator[str]:
-    held = lake.sessions(table)
+def _index_weights(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
+    held = home.lake.sessions(table)
     inside = sessions[np.isin(sessions, held)]
     if not len(inside):
         return
-    frame = lake.read(table, inside[0], inside[-1], ["date", "index", "weight"]).to_pandas()
+    frame = home.lake.read(table, inside[0], inside[-1], ["date", "index", "weight"]).to_pandas()
     sums = frame.groupby(["date", "index"])["weight"].sum()
     for (date, index), total in sums[(sums - 1).abs() > TOLERANCE].items():
         yield f"{date}: {index} sums to {total:.8f}"
@@ -140,6 +162,12 @@ EXPECTATIONS: dict[str, Sequence[Expectation]] = {
     "family": (
         Expectation("one_row_a_bar", "every stock with a bar has a row, and no other", _rows_follow_bars),
         Expectation("unique_keys", "no stock stands twice in a session", _keys_unique),
+        Expectation(
+            "point_in_time",
+            "the first session of a run has the values that it would have had on its day",
+            _as_from_its_past,
+            whole_run=True,
+        ),
     ),
     "panel": (
         Expectation("no_empty_session", "every session has a cross-section", _no_empty_session),
@@ -164,6 +192,6 @@ def specs(kind: str, asset: str) -> list[dg.AssetCheckSpec]:
     return [expectation.spec(asset) for expectation in EXPECTATIONS[kind]]
 
 
-def results(kind: str, lake: Lake, asset: str, sessions: np.ndarray) -> list[dg.AssetCheckResult]:
+def results(kind: str, home: Home, asset: str, sessions: np.ndarray) -> list[dg.AssetCheckResult]:
     """Evaluate all checks of an asset of that kind."""
-    return [expectation.result(lake, asset, sessions) for expectation in EXPECTATIONS[kind]]
+    return [expectation.result(home, asset, sessions) for expectation in EXPECTATIONS[kind]]

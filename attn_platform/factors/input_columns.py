@@ -1,0 +1,30 @@
+"""What a factor may name as its inputs: columns of the data contract, and the raw table that each comes from."""
+
+from difflib import get_close_matches
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.factors.inputs import MARKET_RETURN
+from attn_platform.market.contract import DATE, TABLES
+
+KEYS = ("date", "symbol")
+INPUT_TABLES = ("daily_bar", "valuation", "consensus", "fundamental", "index_bar")
+
+
+def _inputs_of(table: str) -> tuple[str, ...]:
+    if table == "index_bar":
+        return (MARKET_RETURN,)  # all that a factor reads of the indices
+    return tuple(c.name for c in TABLES[table].columns if c.name not in KEYS and c.type != DATE)
+
+
+TABLE_OF = {name: table for table in reversed(INPUT_TABLES) for name in _inputs_of(table)}
+"""Raw table by input; a name that two tables have is the column of the one named first."""
+
+
+def require_input(factor: str, name: str) -> None:
+    """`ConfigurationError` where no table has the column; it names the nearest that there are."""
+    if name not in TABLE_OF:
+        near = get_close_matches(name, TABLE_OF, cutoff=0.0)
+        raise ConfigurationError(
+            f"factor {factor}: no raw table has a column '{name}' (docs/data-contract.md); the nearest are "
+            f"{', '.join(near)}"
+        )

@@ -1,0 +1,102 @@
+"""The median of a cross-section, by counting.
+
+Sorting or partitioning moves numbers about, one branch at a time; counting how many lie up to a limit is a single pass
+of vector instructions. About ten counts, at limits that interpolate between the last two, corner the median exactly,
+several times faster than numpy's partition does.
+"""
+
+import numpy as np
+from numba import njit
+
+# Interpolation may creep along a long tail or among ties; every so many steps an observation is tried as the limit,
+# which halves what is left on average, and finds a value that many share.
+PIVOT_EVERY = 4
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def median(x):  # type: ignore[no-untyped-def]
+    """Median of the numbers in x [n], NaN left out; the mean of the middle two where they are even; NaN without any.
+
+    Infinities must not be in x.
+    """
+    n = 0
+    for i in range(len(x)):
+        n += 1 if x[i] == x[i] else 0
+    if n == 0:
+        return np.nan
+    low = ranked(x, n, (n - 1) // 2)
+    if n % 2 == 1 or _up_to(x, low) > n // 2:
+        return np.float64(low)
+    return (np.float64(low) + np.float64(_least_above(x, low))) / 2.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def ranked(x, n, rank):  # type: ignore[no-untyped-def]
+    """The number of that rank (0 is the smallest) among the n in x that are not NaN."""
+    # It lies in (low, high]; `below` and `upto` numbers are up to the two.
+    number = x.dtype.type
+    low, high = number(-np.inf), number(np.inf)
+    below, upto = 0, n
+    step, place = 0, 0
+    while upto - below > 1:
+        step += 1
+        limit = low + (high - low) * number((rank + 0.5 - below) / (upto - below))
+        # Without both ends the interpolation is not finite, and between neighbouring numbers there is none.
+        is_pivot = step % PIVOT_EVERY == 0 or not (low < limit < high)
+        if is_pivot:
+            place = _between(x, low, high, place)
+            if place < 0:
+                return high
+            limit = x[place]
+        count = _up_to(x, limit)
+        if count <= rank:
+            low, below = limit, count
+        elif is_pivot and _less_than(x, limit) <= rank:
+            return limit
+        else:
+            high, upto = limit, count
+    return _only_one(x, low, high)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _up_to(x, limit):  # type: ignore[no-untyped-def]
+    count = np.int32(0)
+    for i in range(len(x)):
+        count += np.int32(x[i] <= limit)
+    return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _less_than(x, limit):  # type: ignore[no-untyped-def]
+    count = np.int32(0)
+    for i in range(len(x)):
+        count += np.int32(x[i] < limit)
+    return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _between(x, low, high, start):  # type: ignore[no-untyped-def]
+    """Place of an observation strictly between the two, looked for from `start` on and round; −1 if there is none."""
+    for i in range(len(x)):
+        place = start + i if start + i < len(x) else start + i - len(x)
+        if (x[place] > low) & (x[place] < high):
+            return place
+    return -1
+
+
+# The sum has one term that is not 0, so its order does not matter.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+def _only_one(x, low, high):  # type: ignore[no-untyped-def]
+    """The one observation in (low, high]."""
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] if (x[i] > low) & (x[i] <= high) else x.dtype.type(0)
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def _least_above(x, limit):  # type: ignore[no-untyped-def]
+    least = x.dtype.type(np.inf)
+    for i in range(len(x)):
+        least = min(least, x[i] if x[i] > limit else x.dtype.type(np.inf))
+    return least

@@ -1,0 +1,131 @@
+"""The evaluation of every family after the road, and the pages of single factors."""
+
+import re
+
+import dagster as dg
+import pytest
+
+from attn_platform.definitions import build_defs
+from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.evaluation.store import sessions_table
+from attn_platform.factors.store import family_table
+from attn_platform.orchestration.assets.factor_evaluation import (
+    FACTOR_REPORT,
+    evaluation_asset,
+    factor_pages,
+    write_factor_pages,
+)
+from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.reports.thumbnails import MAX_BYTES
+from attn_platform_tests.homes import IMPORTED, tiny_home
+
+REVERSAL = ["ret_5d", "ret_1m", "exp_wgt_return_3m"]
+
+
+def metadata_of(instance: dg.DagsterInstance, asset: str) -> dict[str, dg.MetadataValue]:
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return dict(event.asset_materialization.metadata)
+
+
+def rows(table: dg.MetadataValue) -> list[list[str]]:
+    """Cells of a Markdown table, the header first."""
+    lines = [line for line in str(table.value).splitlines() if not line.startswith("|---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_family_is_evaluated_on_the_road(road):
+    for family in road.home.study.catalogue.families:
+        table = road.home.lake.read(evaluation_asset(family)).to_pandas()
+        names = [definition.name for definition in road.home.study.catalogue.family(family)]
+        assert table["factor"].unique().tolist() == names
+        assert table.groupby("factor")["horizon"].apply(tuple).eq((1, 5, 10, 20)).all()
+        sessions = road.home.lake.read(sessions_table(family_table(family))).to_pandas()
+        held = road.home.lake.sessions(family_table(family))
+        assert sessions.loc[sessions["factor"] == names[0], "date"].astype(str).tolist() == held.astype(str).tolist()
+
+
+def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(road):
+    metadata = metadata_of(road.instance, "evaluation_factor_reversal")
+    figures = rows(metadata["figures"])
+    assert figures[0] == [
+        "factor", "coverage", "RankIC 10d", "t (Newey–West)", "RankICIR", "autocorrelation 5d", "half-life",
+    ]  # fmt: skip
+    assert [row[0] for row in figures[1:]] == REVERSAL
+    table = road.home.lake.read("evaluation_factor_reversal").to_pandas().set_index(["factor", "horizon"])
+    assert float(figures[2][2]) == pytest.approx(table["rank_ic_mean"][("ret_1m", 10)], rel=1e-3)
+    assert float(figures[2][1]) == pytest.approx(table["coverage"][("ret_1m", 10)], rel=1e-3)
+    by_year = rows(metadata["RankIC by year, 10 sessions"])
+    assert by_year[0] == ["factor", "2020", "2021"]
+    assert str(metadata["decay"].value).startswith("![")
+    assert len(str(metadata["decay"].value)) <= MAX_BYTES
+    correlated = rows(metadata["most correlated"])
+    assert [row[0] for row in correlated[1:]] == REVERSAL
+    assert re.match(r"exp_wgt_return_3m 0\.\d\d, ", correlated[2][1])
+    assert str(metadata["sessions"].value) == "2020-09-03 to 2021-02-05"
+
+
+def test_a_family_can_be_evaluated_by_itself(road, copy_of):
+    own = [evaluation_asset("reversal"), sessions_table(family_table("reversal")), evaluation_asset("turnover")]
+    home = copy_of(road.home, own)
+    written = {table: home.lake.path(table) for table in own}
+    before = written[own[0]].read_bytes()
+    for path in written.values():
+        path.unlink()
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_stage(build_defs(home), instance, Stage("evaluation", (evaluation_asset("reversal"),)))
+    assert [path.exists() for path in written.values()] == [True, True, False]
+    assert written[own[0]].read_bytes() == before
+
+
+def test_pages_of_all_factors_come_with_an_index(road, copy_of):
+    home = copy_of(road.home)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_stage(build_defs(home), instance, Stage("pages", (FACTOR_REPORT,)))
+        metadata = metadata_of(instance, FACTOR_REPORT)
+    names = {definition.name for definition in home.study.catalogue}
+    written = {path.name for path in factor_pages(home).iterdir()}
+    assert written == {f"{name}.html" for name in names} | {"index.html", "factors.csv"}
+    assert metadata["pages"].value == len(names)
+    assert metadata["index"].value == str(factor_pages(home) / "index.html")
+    index = (factor_pages(home) / "index.html").read_text(encoding="utf-8")
+    assert f"<h1>{len(names)} factors</h1>" in index
+    assert "Missing:" not in index
+    page = (factor_pages(home) / "ret_1m.html").read_text(encoding="utf-8")
+    assert "simulated market, tiny" in page
+    assert "A shares, top 90% by amount and by market value" in page
+    for text in (index, page):
+        assert str(home.root) not in text
+
+
+def test_one_page_comes_alone(road, copy_of):
+    home = copy_of(road.home)
+    assert write_factor_pages(home, ["kmid"]) == [factor_pages(home) / "kmid.html"]
+    assert [path.name for path in factor_pages(home).iterdir()] == ["kmid.html"]
+
+
+def test_what_the_source_lacks_has_neither_evaluation_nor_page(tmp_path):
+    home = tiny_home(tmp_path, {**IMPORTED, "absent_tables": {"consensus": "no analysts"}})
+    assets = {key.to_user_string() for key in build_defs(home).resolve_asset_graph().get_all_asset_keys()}
+    assert "factor_expectation" in assets
+    assert "evaluation_factor_expectation" not in assets
+    with pytest.raises(ConfigurationError, match="factor con_eps_g is switched off: table consensus is absent"):
+        write_factor_pages(home, ["con_eps_g"])
+
+
+def test_what_cannot_be_shown_is_named(road, copy_of):
+    home = copy_of(road.home)
+    with pytest.raises(ConfigurationError, match="no factor 'kmidd' .*similar: kmid"):
+        write_factor_pages(home, ["kmidd"])
+    (home.lake.root / "factor_reversal").unlink()
+    with pytest.raises(MissingDataError, match=r"no session of factor_reversal; .*attn materialize factor_reversal"):
+        write_factor_pages(home, ["ret_1m"])
+    write_factor_pages(home)
+    index = (factor_pages(home) / "index.html").read_text(encoding="utf-8")
+    reason = "factor_reversal has not been materialised"
+    assert f"Missing: {', '.join(REVERSAL)}. Reason: {reason}." in index
+    for family in home.study.catalogue.families:
+        (home.lake.root / family_table(family)).unlink(missing_ok=True)
+    with pytest.raises(MissingDataError, match="holds no factor; materialise a family first"):
+        write_factor_pages(home)

@@ -1,0 +1,80 @@
+"""What a source lacks for a factor: a table, a column, or nothing where one of two inputs will do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attn_platform.studies.availability import lacking, switched_off
+from attn_platform.studies.settings import Home
+from attn_platform_tests.homes import IMPORTED, tiny_home
+
+NO_CASH_FLOW = "no cash flows"
+
+
+def home(folder: Path, **source: Any) -> Home:
+    return tiny_home(folder, {**IMPORTED, **source})
+
+
+def lacks(made: Home, name: str) -> str | None:
+    return lacking(made, made.study.catalogue.definition(name))
+
+
+def test_nothing_is_lacking_where_all_tables_are(tmp_path: Path) -> None:
+    made = home(tmp_path)
+    assert {lacks(made, definition.name) for definition in made.study.catalogue} == {None}
+    assert {switched_off(made, family) for family in made.study.catalogue.families} == {None}
+
+
+def test_an_absent_table_is_named_with_its_reason(tmp_path: Path) -> None:
+    made = home(tmp_path, absent_tables={"fundamental": "no statements", "consensus": "no analysts"})
+    off = {family for family in made.study.catalogue.families if switched_off(made, family)}
+    assert off == {"expectation", "growth", "profitability", "stability", "quality"}
+    assert switched_off(made, "growth") == lacks(made, "sales_g_q") == "table fundamental is absent (no statements)"
+    assert switched_off(made, "expectation") == "table consensus is absent (no analysts)"
+
+
+def test_a_family_with_one_factor_left_stays_on(tmp_path: Path) -> None:
+    """Without valuation the volatility family lacks one of its three factors, the valuation family all of them.
+
+    The market's return alone would not help: size and value portfolios need the market values.
+    """
+    made = home(tmp_path, absent_tables={"valuation": "none"})
+    assert lacks(made, "ivr_ff3factor_1m") == switched_off(made, "valuation") == "table valuation is absent (none)"
+    assert switched_off(made, "volatility") is None
+    assert lacks(made, "std_1m") is None
+
+
+def test_an_absent_column_takes_its_factors_only(tmp_path: Path) -> None:
+    columns = {f"{name}": NO_CASH_FLOW for name in ("valuation.pcf_ocf_ttm", "fundamental.operating_cash_flow")}
+    made = home(tmp_path, absent_columns=columns)
+    missing = {d.name for d in made.study.catalogue if lacking(made, d)}
+    assert missing == {"ocfp_ttm", "ocf_g_q", "ocf_var", "ocfr_ttm"}
+    assert lacks(made, "ocfp_ttm") == f"column valuation.pcf_ocf_ttm is absent ({NO_CASH_FLOW})"
+    assert not any(switched_off(made, family) for family in made.study.catalogue.families)
+
+
+def test_a_family_that_lacks_a_column_in_every_factor_is_off(tmp_path: Path) -> None:
+    columns = {f"consensus.{name}": "empty" for name in ("eps_fy1", "roe_fy1", "net_profit_fy1")}
+    made = home(tmp_path, absent_columns=columns)
+    assert switched_off(made, "expectation") == "column consensus.eps_fy1 is absent (empty)"
+
+
+def test_what_an_importer_works_out_is_not_lacking(tmp_path: Path) -> None:
+    made = home(tmp_path, absent_columns={"daily_bar.vwap": "no such column; amount / volume stands in"})
+    assert lacks(made, "vwap2close") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"absent_tables": {"index_bar": "none"}}, None),
+        ({"absent_columns": {"valuation.float_mv": "none"}}, None),
+        (
+            {"absent_tables": {"index_bar": "none"}, "absent_columns": {"valuation.float_mv": "none"}},
+            "table index_bar is absent (none)",
+        ),
+    ],
+)
+def test_of_two_inputs_one_will_do(tmp_path: Path, source: dict[str, Any], expected: str | None) -> None:
+    assert lacks(home(tmp_path, **source), "ivr_ff3factor_1m") == expected

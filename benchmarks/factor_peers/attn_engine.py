@@ -1,0 +1,72 @@
+"""The platform: `compute_factors`, and `preprocess_sessions` over every session's listed stocks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from attn_platform.factors.catalogue import AI69_FACTORS, catalogue
+from attn_platform.factors.engine import compute_factors
+from attn_platform.factors.inputs import ROW_FIELD
+from attn_platform.factors.parallel import over_threads
+from attn_platform.factors.preprocessing import preprocess_sessions
+from attn_platform.factors.store import CHUNK
+from attn_platform.market.dense import DenseMarket
+from factor_peers.generated_panel import Panel
+
+
+class AttnPeer:
+    """Factors as float32 [session, stock], and the panel of them as float32 [row, factor], a chunk of sessions each."""
+
+    layout = "session_major"
+
+    def __init__(self, names: Sequence[str] = AI69_FACTORS) -> None:
+        self.definitions = [catalogue().definition(name) for name in names]
+
+    def prepare(self, panel: Panel) -> None:
+        """Nothing but the class that the engine reads."""
+        self.market = DenseMarket(panel.sessions, panel.symbols, panel.fields)
+        self.raw: dict[str, np.ndarray] = {}
+        self.chunks: list[np.ndarray] = []
+
+    def compute(self) -> None:
+        """Raw factors."""
+        self.raw = compute_factors(self.definitions, self.market)
+
+    def preprocess(self) -> None:
+        """The panel, in the chunks of sessions in which the platform writes it."""
+        listed = ~np.isnan(self.market.fields[ROW_FIELD])
+        bounds = [*range(0, len(listed), CHUNK), len(listed)]
+        self.chunks = [self._panel(slice(*bound), listed[slice(*bound)]) for bound in pairwise(bounds)]
+
+    def _panel(self, sessions: slice, listed: np.ndarray) -> np.ndarray:
+        offsets = np.append(0, np.cumsum(listed.sum(axis=1)))
+        stacked = np.empty((len(self.raw), offsets[-1]), dtype=np.float32)
+
+        def gather(at: int) -> None:
+            stacked[at] = self.raw[self.definitions[at].name][sessions][listed]
+
+        over_threads(gather, range(len(stacked)))
+        return preprocess_sessions(stacked.T, offsets).values
+
+    def factors(self) -> dict[str, np.ndarray]:
+        """Raw factors [session, stock]."""
+        return self.raw
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """Pre-processed factors [session, stock]."""
+        listed = ~np.isnan(self.market.fields[ROW_FIELD])
+        out = {}
+        for at, name in enumerate(self.raw):
+            out[name] = np.full(listed.shape, np.nan)
+            out[name][listed] = np.concatenate([chunk[:, at] for chunk in self.chunks])
+        return out
+
+    def output_bytes(self) -> int:
+        """Of the raw factors and the panel."""
+        return sum(values.nbytes for values in (*self.raw.values(), *self.chunks))
+
+
+def peer() -> AttnPeer:
+    """The peer that `measure` runs."""
+    return AttnPeer()
