@@ -35,8 +35,8 @@ class FactorProfileConfig(BaseModel):
     persistence_lags: tuple[PositiveInt, ...] = Field(default=(1, 5, 10, 20), min_length=1)
     headline_lag: PositiveInt = 5  # AI-69, AI-55: portfolios change every five sessions
     layers: int = Field(default=10, ge=2)  # AI-69 exhibit 10: ten layers
-    # The distribution is that of every fifth session, the correlation with other factors the mean of every twentieth.
-    distribution_every: int = Field(default=5, ge=1)
+    # The distribution is that of every tenth session, the correlation with other factors the mean of every twentieth.
+    distribution_every: int = Field(default=10, ge=1)
     correlation_every: int = Field(default=20, ge=1)
     quantiles: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
     histogram_bins: int = Field(default=60, ge=1)

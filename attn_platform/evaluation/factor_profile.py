@@ -5,7 +5,7 @@ layers, persistence, distribution. Where returns overlap, t-values are those of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,7 @@ class FactorProfile:
 
     name: str
     series: FactorSeries
+    """The figures by session, without the sample of values."""
     horizons: pd.DataFrame
     yearly: pd.DataFrame
     decay: pd.DataFrame
@@ -72,7 +73,8 @@ def profile(name: str, series: FactorSeries, correlations: pd.Series, config: Fa
     known = correlations.dropna()
     return FactorProfile(
         name=name,
-        series=series,
+        # The sample is by far the largest part, and the distribution says all of it.
+        series=replace(series, sample=series.sample[:0], sampled=np.zeros_like(series.sampled)),
         horizons=_horizon_figures(series, config),
         yearly=_yearly_figures(series, config),
         decay=decay,
@@ -102,7 +104,7 @@ def half_life(decay: pd.DataFrame, min_t: float) -> float:
     return float(lags[after - 1] + (share[after - 1] - 0.5) / fall * (lags[after] - lags[after - 1]))
 
 
-def distribution(sample: NDArray[np.floating], years: NDArray[np.integer], quantiles: Sequence[float]) -> pd.DataFrame:
+def distribution(sample: NDArray[np.floating], years: NDArray[np.int64], quantiles: Sequence[float]) -> pd.DataFrame:
     """Moments and quantiles of the values [n], of all of them and by year."""
     groups = {ALL_YEARS: sample, **{str(year): sample[years == year] for year in np.unique(years)}}
     return pd.DataFrame.from_dict(

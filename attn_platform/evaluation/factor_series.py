@@ -80,9 +80,9 @@ class FactorSeries:
     turnover: FloatArray
     """[T, lag, 2] share of the top and of the bottom layer that was not in it `lag` sessions before."""
     sample: NDArray[np.floating]
-    """[n] values of the cross-sections of the sampled sessions."""
-    sample_years: NDArray[np.int16]
-    """[n] the year of each of them."""
+    """[n] values of the cross-sections of the sampled sessions, session by session."""
+    sampled: NDArray[np.int64]
+    """[T] how many of them each session gave."""
 
     @property
     def coverage(self) -> FloatArray:
@@ -91,13 +91,18 @@ class FactorSeries:
 
     def at(self, present: BoolArray) -> Self:
         """The series of some of its sessions, [T] bool; the others must have given no value to the sample."""
-        by_session = [each.name for each in fields(self) if not each.name.startswith("sample")]
+        by_session = [each.name for each in fields(self) if each.name != "sample"]
         return replace(self, **{name: getattr(self, name)[present] for name in by_session})
 
     @property
     def years(self) -> NDArray[np.int64]:
         """[T] calendar year of each session."""
-        return years_of(self.sessions)
+        return self.sessions.astype("datetime64[Y]").astype(np.int64) + 1970  # numpy counts years from 1970
+
+    @property
+    def sample_years(self) -> NDArray[np.int64]:
+        """[n] calendar year of each value of the sample."""
+        return np.repeat(self.years, self.sampled)
 
 
 def later_returns(price: FloatArray, sessions: int, config: FactorProfileConfig) -> LaterReturns:
@@ -143,7 +148,7 @@ def measure(values: NDArray[np.floating], history: CrossSectionHistory, config: 
             axis=1,
         ),
         sample=values[now][taken],
-        sample_years=np.repeat(years_of(history.sessions).astype(np.int16), taken.sum(axis=1)),
+        sampled=taken.sum(axis=1),
     )
 
 
@@ -152,8 +157,3 @@ def joined(parts: Sequence[FactorSeries]) -> FactorSeries:
     return FactorSeries(
         **{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(FactorSeries)}
     )
-
-
-def years_of(sessions: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Calendar year of each session [T]."""
-    return sessions.astype("datetime64[Y]").astype(np.int64) + 1970  # numpy counts years from 1970

@@ -80,10 +80,11 @@ def profiles(
     with tqdm(total=len(wanted) * len(names), desc="factor profiles", unit="factor-session", unit_scale=True) as bar:
         for chunk in _chunks(history, wanted):
             for family, members in families.items():
-                values = _dense_factors(history.lake, family, members, chunk.rows, chunk.symbols)
                 present = np.isin(chunk.sessions, held[family])
-                for name, measured in _measured(values, chunk, history.config).items():
-                    series[name].append(measured.at(present))
+                if present.any():
+                    values = _dense_factors(history.lake, family, members, chunk.rows, chunk.symbols)
+                    for name, measured in _measured(values, chunk, history.config).items():
+                        series[name].append(measured.at(present))
                 bar.update(len(chunk.sessions) * len(members))
             correlations.append(_correlations(history, chunk, names, others))
     mean = _mean_over_sessions(np.concatenate(correlations))

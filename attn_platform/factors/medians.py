@@ -14,14 +14,20 @@ PIVOT_EVERY = 4
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def median(x):  # type: ignore[no-untyped-def]
-    """Median of the numbers in x [n], NaN left out; the mean of the middle two where they are even; NaN without any.
+def observations(x):  # type: ignore[no-untyped-def]
+    """How many of x are not NaN."""
+    count = np.int32(0)
+    for i in range(len(x)):
+        count += np.int32(x[i] == x[i])
+    return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def median(x, n):  # type: ignore[no-untyped-def]
+    """Median of the n numbers in x that are not NaN; the mean of the middle two where they are even; NaN without any.
 
     Infinities must not be in x.
     """
-    n = 0
-    for i in range(len(x)):
-        n += 1 if x[i] == x[i] else 0
     if n == 0:
         return np.nan
     low = ranked(x, n, (n - 1) // 2)

@@ -60,7 +60,7 @@ def write_panel(
             joined = _joined_exposures(chunk, exposures) if exposures is not None else None
             prepared = preprocess_sessions(raw, offsets, config, joined)
             lengths = np.diff(offsets)
-            observed += lengths @ prepared.coverage
+            observed += np.isfinite(raw).sum(axis=0)
             total += len(raw)
             rows = from_columns(
                 {

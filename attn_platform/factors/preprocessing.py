@@ -4,7 +4,7 @@ AI-69 and AI-55's graph networks: winsorise at the median ± 5 MAD, z-score, fil
 regresses out industry and log market value after winsorising; its variant nn_neutralize_industry industry only.
 
 Factors come [stock, factor], float32 as they are stored or float64, and leave in the same type; sums are taken in
-float64. Columns that lie one after the other in memory (the transpose of a [factor, stock] array) are not copied.
+float64. Inside, and in memory, a factor's values lie one after the other: results are transposes of [factor, stock].
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.kernels import BoolArray, FloatArray
-from attn_platform.factors.medians import median
+from attn_platform.factors.medians import median, observations
 from attn_platform.factors.parallel import over_threads
 
 IntArray = npt.NDArray[np.integer]
@@ -66,11 +66,12 @@ def preprocess_session(
     Values that are not finite are missing. `exposures` are needed only to neutralise.
     """
     config = config or PreprocessingConfig()
-    prepared = winsorise(values, config)
+    columns = _own_columns(values)  # every step works in place
+    _winsorise(columns, config.mad_multiple * config.mad_scale)
     if config.neutralise != "none":
-        prepared = _neutralise_as_configured(prepared, config, exposures)
-    scores, observed, constant = _zscores(_columns(prepared), fill=0.0)
-    return Preprocessed(scores.T, observed / max(len(values), 1), constant)
+        columns = np.ascontiguousarray(_neutralise_as_configured(columns.T, config, exposures).T)
+    observed, constant = _zscores(columns, fill=0.0)
+    return Preprocessed(columns.T, observed / max(len(values), 1), constant)
 
 
 def preprocess_sessions(
@@ -109,10 +110,9 @@ def winsorise(values: FloatArray, config: PreprocessingConfig) -> FloatArray:
     MAD is the median of the absolute distances from the median. Where more than half of the stocks share one value it
     is 0, and the rule, taken at its word, leaves that value to everybody; `Preprocessed.constant` tells.
     """
-    columns = _columns(values)
-    out = np.empty_like(columns)
-    _winsorise(columns, config.mad_multiple * config.mad_scale, out)
-    return out.T
+    columns = _own_columns(values)
+    _winsorise(columns, config.mad_multiple * config.mad_scale)
+    return columns.T
 
 
 def zscore(values: FloatArray) -> FloatArray:
@@ -120,7 +120,9 @@ def zscore(values: FloatArray) -> FloatArray:
 
     A factor without spread has no z-score: it becomes missing.
     """
-    return _zscores(_columns(values), fill=np.nan)[0].T
+    columns = _own_columns(values)
+    _zscores(columns, fill=np.nan)
+    return columns.T
 
 
 def neutralise(values: FloatArray, industry: IntArray, continuous: FloatArray | None = None) -> FloatArray:
@@ -181,16 +183,16 @@ def _is_rounding(x: FloatArray, original: FloatArray, bytes_a_number: int) -> Bo
     return np.abs(x).max(axis=0, initial=0.0) <= ROUNDING[bytes_a_number] * np.abs(original).max(axis=0, initial=0.0)
 
 
-def _columns(values: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(values.T)
+def _own_columns(values: FloatArray) -> FloatArray:
+    """A copy [F, n] with each factor's values one after the other."""
+    return np.array(values.T, order="C")
 
 
-def _zscores(columns: FloatArray, fill: float) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """z-scores of columns [F, n], missing ones as `fill`; observations [F]; whether a factor has no spread [F]."""
-    scores = np.empty_like(columns)
+def _zscores(columns: FloatArray, fill: float) -> tuple[FloatArray, BoolArray]:
+    """Turn columns [F, n] into z-scores, missing ones into `fill`; returns observations [F], and who has no spread."""
     observed, constant = np.empty(len(columns)), np.empty(len(columns), dtype=np.bool_)
-    _standardise(columns, ROUNDING[columns.itemsize], fill, scores, observed, constant)
-    return scores, observed, constant
+    _standardise(columns, ROUNDING[columns.itemsize], fill, observed, constant)
+    return observed, constant
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -210,18 +212,19 @@ def _less_group_means(x, observed, group, groups):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _winsorise(columns, multiple, out):  # type: ignore[no-untyped-def]
+def _winsorise(columns, multiple):  # type: ignore[no-untyped-def]
     distance = np.empty(columns.shape[1], dtype=columns.dtype)
     number = columns.dtype.type
     for f in range(len(columns)):
-        column = out[f]
+        column = columns[f]
         for i in range(columns.shape[1]):
-            column[i] = columns[f, i] if abs(columns[f, i]) < np.inf else np.nan
-        middle = median(column)
+            column[i] = column[i] if abs(column[i]) < np.inf else np.nan
+        n = observations(column)
+        middle = median(column, n)
         centre = number(middle)
         for i in range(columns.shape[1]):
             distance[i] = abs(column[i] - centre)
-        reach = multiple * median(distance)
+        reach = multiple * median(distance, n)
         low, high = number(middle - reach), number(middle + reach)
         for i in range(columns.shape[1]):
             value = column[i]
@@ -231,7 +234,7 @@ def _winsorise(columns, multiple, out):  # type: ignore[no-untyped-def]
 
 # "reassoc" lets the compiler sum in vector lanes: the order then follows from n alone, so results stay reproducible.
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _standardise(columns, rounding, fill, out, observed, constant):  # type: ignore[no-untyped-def]
+def _standardise(columns, rounding, fill, observed, constant):  # type: ignore[no-untyped-def]
     for f in range(len(columns)):
         column = columns[f]
         first = 0.0  # distances from an observation are exactly 0 for a constant factor
@@ -254,4 +257,4 @@ def _standardise(columns, rounding, fill, out, observed, constant):  # type: ign
         scale = 1.0 / std if spread else np.nan
         for i in range(len(column)):
             score = ((np.float64(column[i]) - first) - mean) * scale
-            out[f, i] = score if score == score else fill
+            column[i] = score if score == score else fill

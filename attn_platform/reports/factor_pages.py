@@ -22,6 +22,7 @@ INDEX = "index.html"
 CSV = "factors.csv"
 _RANK_IC_DIGITS = 1  # more than those of a composite factor: a single one says less
 _FULL_HEAT_RANK_IC = 0.08
+_LONGER = "> "  # a half-life beyond the longest lag
 _SUMMARY_COLUMNS = (
     "rank_ic_mean",
     "newey_west_t",
@@ -208,7 +209,7 @@ def _value_parts(profile: FactorProfile, subject: FactorSubject, palette: drawin
     coverage = factor_figures.coverage_figure(profile.series, palette)
     summary = f"Stocks of the cross-section with a value: {_figure('coverage', profile.coverage)} of all stock-days."
     yield Part(plot=Plot("coverage-by-session", "Coverage", summary, coverage), width="main")
-    if not len(profile.series.sample):
+    if not profile.distribution["values"][ALL_YEARS]:
         return
     config = subject.config
     shown = profile.histogram.shares.sum()
@@ -276,7 +277,8 @@ def _summary_table(reports: Sequence[FactorReportData], subject: FactorSubject) 
             value = float(values[name])
             heat = float(np.clip(value / _FULL_HEAT_RANK_IC, -1, 1)) if name == "rank_ic_mean" else None
             text = _half_life(profile, subject) if name == "half_life" else _figure(name, value)
-            cells.append(Cell(text, heat if np.isfinite(value) else None, order=value))
+            order = np.finfo(float).max if text.startswith(_LONGER) else value
+            cells.append(Cell(text, heat if np.isfinite(value) else None, order=float(order)))
         rows.append(tuple(cells))
     header = ("Factor", "Class", *(formatting.label(name) for name in _SUMMARY_COLUMNS))
     return Table("Factors", header, tuple(rows), frozenset({0, 1}), sortable=True)
@@ -333,7 +335,7 @@ def _half_life(profile: FactorProfile, subject: FactorSubject) -> str:
     if np.isfinite(profile.half_life):
         return formatting.figure("half_life", profile.half_life)
     significant = abs(profile.decay["newey_west_t"].iloc[0]) >= subject.config.half_life_min_t
-    return f"> {subject.config.decay_lags[-1]}" if significant else formatting.MISSING
+    return f"{_LONGER}{subject.config.decay_lags[-1]}" if significant else formatting.MISSING
 
 
 def _half_life_text(profile: FactorProfile, subject: FactorSubject) -> str:

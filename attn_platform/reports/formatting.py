@@ -99,10 +99,10 @@ def percentage_points(value: float, digits: int = 2) -> str:
 
 
 def in_unit_of(value: float, deviation: float) -> str:
-    """Write a number of unknown size: three significant digits of the standard deviation of what it belongs to."""
+    """Write a number of unknown size: two significant digits of the standard deviation of what it belongs to."""
     size = math.floor(math.log10(deviation)) if deviation > 0 and math.isfinite(deviation) else 0
     if not math.isfinite(value) or _SMALLEST_PLAIN <= size <= _LARGEST_PLAIN:
-        return number(value, max(2 - size, 0))
+        return number(value, max(1 - size, 0))
     return f"{value:.2e}".replace("-", _MINUS)
 
 

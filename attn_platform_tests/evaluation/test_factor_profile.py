@@ -35,7 +35,7 @@ def series(seed: int = 0, sessions: int = 400) -> FactorSeries:
         universe_returns=layers.mean(axis=2),
         turnover=rng.uniform(0, 1, (sessions, 2, 2)),
         sample=rng.lognormal(size=900).astype(np.float32),
-        sample_years=np.repeat(np.array([2020, 2021, 2022], dtype=np.int16), 300),
+        sampled=np.bincount(np.repeat([0, 200, 399], 300), minlength=sessions),  # one session in each year
     )
 
 

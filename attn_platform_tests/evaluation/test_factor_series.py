@@ -160,7 +160,7 @@ def test_what_lies_behind_the_reach_has_no_influence() -> None:
     spoilt[BACK + known :] = ~spoilt[BACK + known :]
     after = measure(poisoned, history(spoilt, poisoned_price), CONFIG)
     for each in fields(FactorSeries):
-        if each.name.startswith("sample"):
+        if each.name == "sample":
             continue
         assert getattr(after, each.name)[:known].tobytes() == getattr(before, each.name)[:known].tobytes(), each.name
     assert after.rank_ic[known].tobytes() != before.rank_ic[known].tobytes()

@@ -116,8 +116,9 @@ def test_distribution_is_that_of_every_third_session(home, found, tidy) -> None:
 def test_chunks_leave_no_trace(home, found, monkeypatch, size) -> None:
     monkeypatch.setattr(factor_store, "CHUNK", size)
     again = profiles(history_of(home), ["kmid"], others=["ret_1m"])["kmid"]
-    for name in ("rank_ic", "decay", "autocorrelation", "layer_returns", "turnover", "sample"):
+    for name in ("rank_ic", "decay", "autocorrelation", "layer_returns", "turnover", "sessions"):
         assert getattr(again.series, name).tobytes() == getattr(found["kmid"].series, name).tobytes(), name
+    pd.testing.assert_frame_equal(again.distribution, found["kmid"].distribution)
     assert again.correlations["ret_1m"] == pytest.approx(found["kmid"].correlations["ret_1m"], rel=1e-12)
 
 

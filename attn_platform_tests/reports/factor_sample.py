@@ -35,7 +35,7 @@ def factor_series(seed: int = 0, missing: bool = False) -> FactorSeries:
         universe_returns=nothing * layers.mean(axis=2),
         turnover=nothing * rng.uniform(0, 1, (SESSIONS, lags, 2)),
         sample=np.array([], dtype=np.float32) if missing else rng.normal(0.01, 0.2, 1000).astype(np.float32),
-        sample_years=np.repeat(np.array([2020, 2021], dtype=np.int16), 0 if missing else 500),
+        sampled=np.bincount(np.repeat([0, 200], 0 if missing else 500), minlength=SESSIONS),  # one session a year
     )
 
 

@@ -41,15 +41,15 @@ def test_small_figures_can_have_more_digits() -> None:
 @pytest.mark.parametrize(
     ("value", "deviation", "text"),
     [
-        (-0.311412, 0.1449, "−0.311"),
-        (0.1, 0.1449, "0.100"),
-        (12345.678, 98.7, "12,345.7"),
+        (-0.311412, 0.1449, "−0.31"),
+        (0.1, 0.1449, "0.10"),
+        (12345.678, 98.7, "12,346"),
         (12345678.9, 1e6, "12,345,679"),
         (-1.23456e10, 2e9, "−1.23e+10"),
         (1.5e-9, 3e-9, "1.50e−09"),
-        (0.7, 0.0, "0.70"),
+        (0.7, 0.0, "0.7"),
         (float("nan"), 1.0, "–"),
-        (3.0, float("nan"), "3.00"),
+        (3.0, float("nan"), "3.0"),
     ],
 )
 def test_numbers_of_unknown_size_have_the_digits_of_their_spread(value: float, deviation: float, text: str) -> None:

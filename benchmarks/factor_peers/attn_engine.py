@@ -1,7 +1,6 @@
-"""The platform: `compute_factors`, and `preprocess_sessions` over every session's listed stocks."""
+"""The platform: `compute_factors`, and `preprocess_session` on every session's listed stocks."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -9,14 +8,13 @@ from attn_platform.factors.catalogue import AI69_FACTORS, catalogue
 from attn_platform.factors.engine import compute_factors
 from attn_platform.factors.inputs import ROW_FIELD
 from attn_platform.factors.parallel import over_threads
-from attn_platform.factors.preprocessing import preprocess_sessions
-from attn_platform.factors.store import CHUNK
+from attn_platform.factors.preprocessing import preprocess_session
 from attn_platform.market.dense import DenseMarket
 from factor_peers.generated_panel import Panel
 
 
 class AttnPeer:
-    """Factors as float32 [session, stock], and the panel of them as float32 [row, factor], a chunk of sessions each."""
+    """Factors as float32 [session, stock], and the panel of them as float32 [factor, row]."""
 
     layout = "session_major"
 
@@ -27,27 +25,24 @@ class AttnPeer:
         """Nothing but the class that the engine reads."""
         self.market = DenseMarket(panel.sessions, panel.symbols, panel.fields)
         self.raw: dict[str, np.ndarray] = {}
-        self.chunks: list[np.ndarray] = []
+        self.panel = np.empty((0, 0), dtype=np.float32)
 
     def compute(self) -> None:
         """Raw factors."""
         self.raw = compute_factors(self.definitions, self.market)
 
     def preprocess(self) -> None:
-        """The panel, in the chunks of sessions in which the platform writes it."""
+        """The panel, session by session."""
         listed = ~np.isnan(self.market.fields[ROW_FIELD])
-        bounds = [*range(0, len(listed), CHUNK), len(listed)]
-        self.chunks = [self._panel(slice(*bound), listed[slice(*bound)]) for bound in pairwise(bounds)]
-
-    def _panel(self, sessions: slice, listed: np.ndarray) -> np.ndarray:
         offsets = np.append(0, np.cumsum(listed.sum(axis=1)))
-        stacked = np.empty((len(self.raw), offsets[-1]), dtype=np.float32)
+        self.panel = np.empty((len(self.raw), offsets[-1]), dtype=np.float32)
 
-        def gather(at: int) -> None:
-            stacked[at] = self.raw[self.definitions[at].name][sessions][listed]
+        def run(at: int) -> None:
+            stocks = np.flatnonzero(listed[at])
+            values = np.stack([values[at][stocks] for values in self.raw.values()])
+            self.panel[:, offsets[at] : offsets[at + 1]] = preprocess_session(values.T).values.T
 
-        over_threads(gather, range(len(stacked)))
-        return preprocess_sessions(stacked.T, offsets).values
+        over_threads(run, range(len(listed)))
 
     def factors(self) -> dict[str, np.ndarray]:
         """Raw factors [session, stock]."""
@@ -59,12 +54,12 @@ class AttnPeer:
         out = {}
         for at, name in enumerate(self.raw):
             out[name] = np.full(listed.shape, np.nan)
-            out[name][listed] = np.concatenate([chunk[:, at] for chunk in self.chunks])
+            out[name][listed] = self.panel[at]
         return out
 
     def output_bytes(self) -> int:
         """Of the raw factors and the panel."""
-        return sum(values.nbytes for values in (*self.raw.values(), *self.chunks))
+        return sum(values.nbytes for values in (*self.raw.values(), self.panel))
 
 
 def peer() -> AttnPeer:

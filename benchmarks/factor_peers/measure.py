@@ -23,6 +23,7 @@ from factor_peers.agreement import SCORE
 from factor_peers.generated_panel import Layout, Panel, load_panel
 
 WARM_UP_STOCKS, WARM_UP_SESSIONS = 20, 600
+ROUNDS = 4  # the shortest time counts: a virtual machine hands out fresh memory slowly, and has noisy neighbours
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # see proc(5)
 
@@ -67,7 +68,9 @@ def main() -> None:
     compiling = sum(_seconds(peer, load_panel(arguments.panel, WARM_UP_STOCKS, WARM_UP_SESSIONS, peer.layout)))
     baseline = _memory("VmRSS")
     panel = load_panel(arguments.panel, arguments.stocks, arguments.sessions, peer.layout)
-    factors, cross_section = _seconds(peer, panel)
+    factors, cross_section = (
+        min(seconds) for seconds in zip(*(_seconds(peer, panel) for _ in range(ROUNDS)), strict=True)
+    )
     figures = {
         "compiling": compiling,
         "factors": factors,

@@ -109,6 +109,8 @@ def _write_files(folder: Path, panel: Panel) -> None:
     instruments = []
     for at, symbol in enumerate(panel.symbols):
         (listed,) = np.nonzero(~np.isnan(panel.fields["is_suspended"][at]))
+        if len(listed) == 0:
+            continue
         first, last = listed[0], listed[-1]
         instruments.append(f"{symbol}\t{panel.sessions[first]}\t{panel.sessions[last]}\n")
         target = folder / "features" / symbol.lower()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from attn_platform.errors import ConfigurationError, MissingDataError
@@ -26,6 +27,7 @@ from attn_platform.universe.store import UNIVERSE
 GROUP = "factor_evaluation"
 FACTOR_REPORT = "report_factors"
 CORRELATIONS_SHOWN = 3
+DECAYS_SHOWN = 5  # more lines cannot be told apart in a small picture
 
 
 def evaluation_asset(family: str) -> str:
@@ -165,7 +167,8 @@ def _pages(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
 
 def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfileConfig) -> dict[str, Any]:
     first = next(iter(found.values()))
-    decays = {name: each.decay["rank_ic_mean"] for name, each in found.items()}
+    strongest = sorted(found.values(), key=_strength, reverse=True)[:DECAYS_SHOWN]
+    decays = {each.name: each.decay["rank_ic_mean"] for each in strongest}
     by_year = pd.DataFrame({name: each.yearly["rank_ic_mean"] for name, each in found.items()}).T
     by_year.columns = by_year.columns.astype(str)
     return {
@@ -173,14 +176,19 @@ def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfi
         f"RankIC by year, {config.headline_horizon} sessions": table_metadata(
             by_year.rename_axis("factor").reset_index(), digits=2
         ),
-        "decay": dg.MetadataValue.md(
-            thumbnails.line(decays, f"RankIC of the {config.decay_horizon}-session return so many sessions later")
+        "decay of the strongest": dg.MetadataValue.md(
+            thumbnails.line(decays, f"RankIC of the {config.decay_horizon}-session return, by sessions later")
         ),
         "most correlated": table_metadata(
             pd.DataFrame({"factor": list(found), "with": [_most_correlated(each) for each in found.values()]})
         ),
         "sessions": f"{first.series.sessions[0]} to {first.series.sessions[-1]}",
     }
+
+
+def _strength(profile: FactorProfile) -> float:
+    """Size of the t-value at lag 0; a factor that has none comes last."""
+    return float(np.nan_to_num(abs(profile.decay["newey_west_t"].iloc[0]), nan=-1.0))
 
 
 def _headline(name: str, profile: FactorProfile, config: FactorProfileConfig) -> dict[str, object]:
