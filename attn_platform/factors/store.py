@@ -18,10 +18,9 @@ from attn_platform.factors.engine import (
     available_fields,
     compute_factors,
     definitions_of,
-    look_back,
     missing_factors,
 )
-from attn_platform.factors.inputs import ROW_FIELD, FactorConfig
+from attn_platform.factors.inputs import MARKET_RETURN, ROW_FIELD, FactorConfig
 from attn_platform.factors.statements import ITEMS, load_statements
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
@@ -29,6 +28,7 @@ from attn_platform.market.lake import Lake, from_columns
 
 WHOLE_MARKET_INDEX = "csi_all"
 TABLE_PREFIX = "factor_"
+SHORT_LOOK_BACK = 63  # sessions; a quarter, which most factors of the studies stay within
 # Sessions computed at a time, beside the look-back: bounds the memory, and has no influence on any value.
 CHUNK = 504
 
@@ -132,19 +132,29 @@ class _Computed:
 def _compute(
     lake: Lake, calendar: Calendar, definitions: Sequence[FactorDefinition], sessions: np.ndarray, config: FactorConfig
 ) -> _Computed:
-    market = load_dense(lake, calendar, sessions[0], sessions[-1], look_back(definitions))
-    index_return = market_return(lake, market)
-    statements = None
-    if any(name in ITEMS for definition in definitions for name in definition.fields):
-        statements = load_statements(lake, market.symbols, market.sessions[0], market.sessions[-1])
-    first = market.position(sessions[0])
-    values = compute_factors(definitions, market, config, index_return=index_return, statements=statements, first=first)
-    # A run may leave sessions out, so that a chunk's are not all of those between its first and its last.
-    wanted = np.searchsorted(market.sessions, sessions) - first
+    """Factors of `sessions`; those with a long look-back read it by themselves, so that the others' inputs stay short.
+
+    The longest comes first: its stocks are those of every shorter one, and some that are gone by then.
+    """
+    groups = [[d for d in definitions if (d.lookback > SHORT_LOOK_BACK) == is_long] for is_long in (True, False)]
+    symbols: np.ndarray | None = None
+    values: dict[str, np.ndarray] = {}
+    lacking: dict[str, str] = {}
+    for group in filter(None, groups):
+        reach = max(definition.lookback for definition in group)
+        names = {name for definition in group for name in definition.fields}
+        start = calendar.sessions[max(calendar.position(sessions[0]) - reach, 0)]
+        market = load_dense(lake, calendar, start, sessions[-1], sorted(names), symbols)
+        symbols, first = market.symbols, market.position(sessions[0])
+        index_return = market_return(lake, market) if MARKET_RETURN in names else None
+        statements = load_statements(lake, symbols, start, sessions[-1]) if names & set(ITEMS) else None
+        lacking |= missing_factors(group, available_fields(market, index_return, statements))
+        # A run may leave sessions out, so that a chunk's are not all of those between its first and its last.
+        wanted = np.searchsorted(market.sessions, sessions) - first
+        computed = compute_factors(group, market, config, index_return=index_return, statements=statements, first=first)
+        is_whole = len(wanted) == len(market.sessions) - first
+        values |= computed if is_whole else {name: panel[wanted] for name, panel in computed.items()}
     row, column = np.nonzero(~np.isnan(market[ROW_FIELD][first:][wanted]))
-    if len(wanted) < len(market.sessions) - first:
-        values = {name: panel[wanted] for name, panel in values.items()}
-    lacking = missing_factors(definitions, available_fields(market, index_return, statements))
     return _Computed(sessions, market.symbols, row, column, values, lacking)
 
 

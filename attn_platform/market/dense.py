@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -60,66 +59,40 @@ def load_dense(
     calendar: Calendar,
     first: Day,
     last: Day,
-    fields: Sequence[str] | Mapping[str, int],
+    fields: Sequence[str],
     symbols: np.ndarray | None = None,
 ) -> DenseMarket:
     """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
 
-    `fields` may map each field to the sessions before `first` that are loaded as well: rows then begin with the longest
-    look-back, and a field is NaN before its own. Columns are all stocks that have a daily bar in the range, or
-    `symbols` (sorted) where given. Sessions without a file are rows of NaN; a field whose table is absent is left out
-    (ask `fields` of the result). `MissingDataError` where the lake has no daily bar in the range, `CalendarError` where
-    it has one on a day that is no session.
+    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Sessions without a
+    file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result). `MissingDataError`
+    where the lake has no daily bar in the range, `CalendarError` where it has one on a day that is no session.
     """
-    look_back = dict(fields) if isinstance(fields, Mapping) else dict.fromkeys(fields, 0)
-    reach = max(look_back.values(), default=0)
-    wanted = calendar.between(first, last)
-    start = calendar.position(wanted[0]) if reach else 0
-    earlier = calendar.sessions[max(start - reach, 0) : start] if reach else wanted[:0]
-    sessions = np.concatenate([earlier, wanted])
-    loaded: dict[str, list[pa.Table]] = {}
+    sessions = calendar.between(first, last)
+    wanted = {
+        table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
+        for table in DENSE_TABLES
+    }
+    loaded: dict[str, pa.Table] = {}
     if symbols is None:
-        loaded["daily_bar"] = _read(lake, "daily_bar", sessions, len(wanted), look_back)
-        if not loaded["daily_bar"]:
-            lake.read("daily_bar", sessions[0], sessions[-1], ["symbol"])
-        symbols = np.unique(np.concatenate([_unique(part["symbol"]) for part in loaded["daily_bar"]]))
+        loaded["daily_bar"] = lake.read("daily_bar", first, last, ["date", "symbol", *wanted["daily_bar"]])
+        symbols = np.array(sorted(pc.unique(loaded["daily_bar"]["symbol"]).to_pylist()), dtype=str)
     shape = len(sessions), len(symbols)
     arrays: dict[str, np.ndarray] = {}
-    for table in DENSE_TABLES:
-        names = _columns_of(table, look_back)
-        if not names or not lake.has(table):
+    for table, names in wanted.items():
+        held = lake.sessions(table) if names else np.array([], dtype="datetime64[D]")
+        if not len(held):
             continue
-        arrays |= {name: np.full(shape, np.nan) for name in names}
-        for data in loaded.pop(table) if table in loaded else _read(lake, table, sessions, len(wanted), look_back):
-            row, column, keep = _coordinates(data, calendar, sessions, symbols)
-            for name in names:
-                if name in data.column_names:
-                    arrays[name][row[keep], column[keep]] = numeric(data[name])[keep]
+        if not np.any((held >= as_day(first)) & (held <= as_day(last))):
+            arrays |= {name: np.full(shape, np.nan) for name in names}
+            continue
+        data = loaded[table] if table in loaded else lake.read(table, first, last, ["date", "symbol", *names])
+        row, column, keep = _coordinates(data, calendar, sessions, symbols)
+        places, has_all = _places(row, column, keep, shape), keep.all()
+        for name in names:
+            values = numeric(data[name])
+            arrays[name] = _scatter(values if has_all else values[keep], places, shape)
     return DenseMarket(sessions, symbols, arrays)
-
-
-def _columns_of(table: str, fields: Iterable[str]) -> list[str]:
-    return [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
-
-
-def _read(lake: Lake, table: str, sessions: np.ndarray, wanted: int, look_back: Mapping[str, int]) -> list[pa.Table]:
-    """The table's rows on `sessions`, in parts: on sessions further back only the columns that look back so far.
-
-    The last `wanted` sessions have them all. Parts without any file are left out.
-    """
-    names = _columns_of(table, look_back)
-    reaches = sorted({0, *(look_back[name] for name in names)}, reverse=True)
-    parts = []
-    for furthest, nearest in pairwise([*reaches, -wanted]):
-        low, high = (max(len(sessions) - wanted - reach, 0) for reach in (furthest, nearest))
-        columns = ["date", "symbol", *(name for name in names if look_back[name] >= furthest)]
-        if low < high and len(lake.sessions(table, sessions[low], sessions[high - 1])):
-            parts.append(lake.read(table, sessions[low], sessions[high - 1], columns))
-    return parts
-
-
-def _unique(column: pa.ChunkedArray) -> np.ndarray:
-    return np.array(pc.unique(column).to_pylist(), dtype=str)
 
 
 def numeric(values: pa.ChunkedArray) -> np.ndarray:
@@ -135,9 +108,19 @@ def dense_array(
     values: np.ndarray, row: np.ndarray, column: np.ndarray, keep: np.ndarray, shape: tuple[int, int]
 ) -> np.ndarray:
     """Scatter `values` to [row, column]; NaN elsewhere."""
-    out = np.full(shape, np.nan)
-    out[row[keep], column[keep]] = values[keep]
-    return out
+    return _scatter(values if keep.all() else values[keep], _places(row, column, keep, shape), shape)
+
+
+def _places(row: np.ndarray, column: np.ndarray, keep: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Where the kept values lie in a flat panel; worked out once for all columns of a table."""
+    places = row * shape[1] + column
+    return places if keep.all() else places[keep]
+
+
+def _scatter(values: np.ndarray, places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    out = np.full(shape[0] * shape[1], np.nan)
+    out[places] = values
+    return out.reshape(shape)
 
 
 def _coordinates(
