@@ -12,7 +12,7 @@ windows (over the sessions on which it traded), of its valuation and of its cons
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TILE_SESSIONS = 512
-TILE_CELLS = TILE_SESSIONS * 2 * LANES
+TILE_STOCKS = 2 * LANES
+TALL = 2  # a tile has at least so many times the sessions of its look-back
 SHORT_LOOK_BACK = 8  # a look-back that is longer than this part of a tile is worth a cut of its own
 MARKET_WIDE_SESSIONS = 128  # sessions at a time of what is computed over all stocks: bounds its memory
 
@@ -99,30 +100,29 @@ def compute_factors(
     # Not initialised: every tile writes its part, so memory is touched once.
     values = {d.name: np.empty((sessions - first, stocks), dtype=np.float32) for d in definitions}
 
-    height = min(TILE_SESSIONS, sessions - first)
-    width = _tile_width(height, stocks)
-    groups = _groups(definitions, height)
+    groups = _groups(definitions, min(TILE_SESSIONS, sessions - first))
 
-    def run(tile: tuple[int, int]) -> None:
-        start, block = tile
-        stop, columns = min(start + TILE_SESSIONS, sessions), slice(block, min(block + width, stocks))
-        cells = np.empty((stop - start, columns.stop - columns.start), dtype=np.float32)
-        for reach, group in groups.items():
-            names = {name for definition in group for name in definition.fields}
-            inputs = source.inputs(slice(start - reach, stop), columns, names)
-            listed = inputs.listed[reach:]
-            for definition in group:
-                _keep_finite(factor_values(definition, inputs)[reach:], listed, cells)
-                values[definition.name][start - first : stop - first, columns] = cells
+    def run(tile: tuple[int, slice, slice]) -> None:
+        reach, rows, columns = tile
+        names = {name for definition in groups[reach] for name in definition.fields}
+        inputs = source.inputs(slice(rows.start - reach, rows.stop), columns, names)
+        listed = inputs.listed[reach:]
+        cells = np.empty(listed.shape, dtype=np.float32)
+        for definition in groups[reach]:
+            _keep_finite(factor_values(definition, inputs)[reach:], listed, cells)
+            values[definition.name][rows.start - first : rows.stop - first, columns] = cells
 
-    over_threads(run, product(range(first, sessions, TILE_SESSIONS), range(0, stocks, width)))
+    over_threads(run, [(reach, *tile) for reach in groups for tile in _tiles(first, sessions, stocks, reach)])
     return values
 
 
-def _tile_width(height: int, stocks: int) -> int:
-    """Stocks of a tile of so many sessions: few sessions make wide tiles, yet there is work for every core."""
-    for_each_core = -(-stocks // cores())
-    return LANES * max(-(-min(TILE_CELLS // max(height, 1), for_each_core) // LANES), 1)
+def _tiles(first: int, sessions: int, stocks: int, reach: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of tiles: few sessions make wide ones, a long look-back tall ones, and every core has work."""
+    height = min(max(TILE_SESSIONS, TALL * reach), sessions - first)
+    wide_enough = min(TILE_SESSIONS * TILE_STOCKS // max(height, 1), -(-stocks // cores()))
+    width = LANES * max(-(-wide_enough // LANES), 1)
+    for start, block in product(range(first, sessions, max(height, 1)), range(0, stocks, width)):
+        yield slice(start, min(start + height, sessions)), slice(block, min(block + width, stocks))
 
 
 def _groups(definitions: Iterable[FactorDefinition], sessions: int) -> dict[int, list[FactorDefinition]]:

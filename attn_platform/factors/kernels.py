@@ -216,12 +216,12 @@ def _corr(x, y, window, min_observations, tolerance, out):  # type: ignore[no-un
                     products[j] += a * b + c * d
             row = out[t, first : first + LANES]
             for j in range(LANES):
-                n = count[j]
-                std_x = np.sqrt(max(squares_x[j] - total_x[j] * total_x[j] / n, 0.0) / n)
-                std_y = np.sqrt(max(squares_y[j] - total_y[j] * total_y[j] / n, 0.0) / n)
-                mean_x, mean_y = latest_x[j] + total_x[j] / n, latest_y[j] + total_y[j] / n
-                varies = (std_x > tolerance * abs(mean_x)) & (std_y > tolerance * abs(mean_y))
-                corr = (products[j] - total_x[j] * total_y[j] / n) / n / std_x / std_y
+                n, each = count[j], 1.0 / count[j]
+                mean_x, mean_y = total_x[j] * each, total_y[j] * each
+                spread_x, spread_y = squares_x[j] - total_x[j] * mean_x, squares_y[j] - total_y[j] * mean_y
+                least_x, least_y = tolerance * (latest_x[j] + mean_x), tolerance * (latest_y[j] + mean_y)
+                varies = (spread_x > n * least_x * least_x) & (spread_y > n * least_y * least_y)
+                corr = (products[j] - total_x[j] * mean_y) / (np.sqrt(spread_x) * np.sqrt(spread_y))
                 corr = min(1.0, max(-1.0, corr))
                 row[j] = corr if varies & (n >= min_observations) else np.nan
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from attn_platform.errors import MissingDataError
 from attn_platform.factors.catalogue import Catalogue
 from attn_platform.factors.catalogue import catalogue as process_catalogue
-from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_sessions
+from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_in_place
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.lake import Lake, days, from_columns
 
@@ -58,15 +58,14 @@ def write_panel(
         for chunk in chunks(sessions, CHUNK):
             raw, offsets = raw_factors(lake, chunk, members, features, families, known)
             joined = _joined_exposures(chunk, exposures) if exposures is not None else None
-            prepared = preprocess_sessions(raw, offsets, config, joined)
-            lengths = np.diff(offsets)
-            observed += np.isfinite(raw).sum(axis=0)
-            total += len(raw)
+            observed += np.isfinite(raw).sum(axis=1)
+            total += raw.shape[1]
+            preprocess_in_place(raw, offsets, config, joined)
             rows = from_columns(
                 {
-                    "date": np.repeat(chunk, lengths),
+                    "date": np.repeat(chunk, np.diff(offsets)),
                     "symbol": np.concatenate([members[day] for day in chunk]).astype(str),
-                    **{name: prepared.values[:, at] for at, name in enumerate(features)},
+                    **dict(zip(features, raw, strict=True)),
                 }
             )
             lake.write_sessions(table, rows, chunk)
@@ -84,8 +83,7 @@ def raw_factors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors before pre-processing, read from `families`.
 
-    Returns float32 [rows, F] with NaN for missing, each factor's values one after the other in memory, and the offsets
-    [T+1] of the sessions' rows.
+    Returns float32 [F, rows] with NaN for missing, and the offsets [T + 1] of the sessions' rows.
     """
     known = catalogue or process_catalogue()
     offsets = np.concatenate([[0], np.cumsum([len(members[day]) for day in sessions])]).astype(np.int64)
@@ -93,7 +91,7 @@ def raw_factors(
     position = {name: at for at, name in enumerate(features)}
     symbols = np.unique(np.concatenate([members[day] for day in sessions]))
     if not len(symbols):
-        return raw.T, offsets
+        return raw, offsets
     # Where in `raw` the row of a session and stock lies; -1 for stocks outside of the session's cross-section.
     place = np.full((len(sessions), len(symbols)), -1, dtype=np.int64)
     for at, day in enumerate(sessions):
@@ -109,7 +107,7 @@ def raw_factors(
         for name in names:
             values = data[name].cast(pa.float32()).combine_chunks().to_numpy(zero_copy_only=False)
             raw[position[name], target[inside]] = values[inside]
-    return raw.T, offsets
+    return raw, offsets
 
 
 def _require(lake: Lake, family: str, sessions: np.ndarray) -> None:

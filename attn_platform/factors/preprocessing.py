@@ -65,13 +65,8 @@ def preprocess_session(
 
     Values that are not finite are missing. `exposures` are needed only to neutralise.
     """
-    config = config or PreprocessingConfig()
-    columns = _own_columns(values)  # every step works in place
-    _winsorise(columns, config.mad_multiple * config.mad_scale)
-    if config.neutralise != "none":
-        columns = np.ascontiguousarray(_neutralise_as_configured(columns.T, config, exposures).T)
-    observed, constant = _zscores(columns, fill=0.0)
-    return Preprocessed(columns.T, observed / max(len(values), 1), constant)
+    whole = preprocess_sessions(values, np.array([0, len(values)]), config, exposures)
+    return Preprocessed(whole.values, whole.coverage[0], whole.constant[0])
 
 
 def preprocess_sessions(
@@ -84,24 +79,35 @@ def preprocess_sessions(
 
     `offsets` [S + 1] ascend from 0 to the number of rows; `exposures` have one entry a row.
     """
-    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(values) or np.any(np.diff(offsets) < 0):
-        raise ConfigurationError(f"session offsets must ascend from 0 to the number of rows, {len(values)}: {offsets}")
-    sessions, factors = len(offsets) - 1, values.shape[1]
-    stacked = Preprocessed(
-        np.empty(values.shape[::-1], dtype=values.dtype).T,
-        np.empty((sessions, factors)),
-        np.empty((sessions, factors), dtype=np.bool_),
-    )
+    columns = _own_columns(values)
+    coverage, constant = preprocess_in_place(columns, offsets, config, exposures)
+    return Preprocessed(columns.T, coverage, constant)
+
+
+def preprocess_in_place(
+    columns: FloatArray,
+    offsets: IntArray,
+    config: PreprocessingConfig | None = None,
+    exposures: Exposures | None = None,
+) -> tuple[FloatArray, BoolArray]:
+    """`preprocess_sessions` of [F, rows], contiguous, which become the result; returns coverage and constant [S, F]."""
+    config = config or PreprocessingConfig()
+    rows = columns.shape[1]
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != rows or np.any(np.diff(offsets) < 0):
+        raise ConfigurationError(f"session offsets must ascend from 0 to the number of rows, {rows}: {offsets}")
+    shape = len(offsets) - 1, len(columns)
+    observed, constant = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
 
     def run(session: int) -> None:
-        rows = slice(offsets[session], offsets[session + 1])
-        result = preprocess_session(values[rows], config, None if exposures is None else _rows(exposures, rows))
-        stacked.values[rows] = result.values
-        stacked.coverage[session] = result.coverage
-        stacked.constant[session] = result.constant
+        start, stop = int(offsets[session]), int(offsets[session + 1])
+        _winsorise(columns, start, stop, config.mad_multiple * config.mad_scale)
+        if config.neutralise != "none":
+            own = None if exposures is None else _rows(exposures, slice(start, stop))
+            columns[:, start:stop] = _neutralise_as_configured(columns[:, start:stop].T, config, own).T
+        _standardise(columns, start, stop, ROUNDING[columns.itemsize], 0.0, observed[session], constant[session])
 
-    over_threads(run, range(sessions))
-    return stacked
+    over_threads(run, range(shape[0]))
+    return observed / np.maximum(np.diff(offsets), 1)[:, None], constant
 
 
 def winsorise(values: FloatArray, config: PreprocessingConfig) -> FloatArray:
@@ -111,7 +117,7 @@ def winsorise(values: FloatArray, config: PreprocessingConfig) -> FloatArray:
     is 0, and the rule, taken at its word, leaves that value to everybody; `Preprocessed.constant` tells.
     """
     columns = _own_columns(values)
-    _winsorise(columns, config.mad_multiple * config.mad_scale)
+    _winsorise(columns, 0, len(values), config.mad_multiple * config.mad_scale)
     return columns.T
 
 
@@ -121,7 +127,8 @@ def zscore(values: FloatArray) -> FloatArray:
     A factor without spread has no z-score: it becomes missing.
     """
     columns = _own_columns(values)
-    _zscores(columns, fill=np.nan)
+    observed, constant = np.empty(len(columns)), np.empty(len(columns), dtype=np.bool_)
+    _standardise(columns, 0, len(values), ROUNDING[columns.itemsize], np.nan, observed, constant)
     return columns.T
 
 
@@ -188,13 +195,6 @@ def _own_columns(values: FloatArray) -> FloatArray:
     return np.array(values.T, order="C")
 
 
-def _zscores(columns: FloatArray, fill: float) -> tuple[FloatArray, BoolArray]:
-    """Turn columns [F, n] into z-scores, missing ones into `fill`; returns observations [F], and who has no spread."""
-    observed, constant = np.empty(len(columns)), np.empty(len(columns), dtype=np.bool_)
-    _standardise(columns, ROUNDING[columns.itemsize], fill, observed, constant)
-    return observed, constant
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def _less_group_means(x, observed, group, groups):  # type: ignore[no-untyped-def]
     """Observed entries of x [n, F] less the mean of their group [n]; x and result are 0 where nothing is observed."""
@@ -212,21 +212,21 @@ def _less_group_means(x, observed, group, groups):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _winsorise(columns, multiple):  # type: ignore[no-untyped-def]
-    distance = np.empty(columns.shape[1], dtype=columns.dtype)
+def _winsorise(columns, start, stop, multiple):  # type: ignore[no-untyped-def]
+    distance = np.empty(stop - start, dtype=columns.dtype)
     number = columns.dtype.type
     for f in range(len(columns)):
-        column = columns[f]
-        for i in range(columns.shape[1]):
+        column = columns[f, start:stop]
+        for i in range(len(column)):
             column[i] = column[i] if abs(column[i]) < np.inf else np.nan
         n = observations(column)
         middle = median(column, n)
         centre = number(middle)
-        for i in range(columns.shape[1]):
+        for i in range(len(column)):
             distance[i] = abs(column[i] - centre)
         reach = multiple * median(distance, n)
         low, high = number(middle - reach), number(middle + reach)
-        for i in range(columns.shape[1]):
+        for i in range(len(column)):
             value = column[i]
             value = low if value < low else value
             column[i] = high if value > high else value
@@ -234,9 +234,9 @@ def _winsorise(columns, multiple):  # type: ignore[no-untyped-def]
 
 # "reassoc" lets the compiler sum in vector lanes: the order then follows from n alone, so results stay reproducible.
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _standardise(columns, rounding, fill, observed, constant):  # type: ignore[no-untyped-def]
+def _standardise(columns, start, stop, rounding, fill, observed, constant):  # type: ignore[no-untyped-def]
     for f in range(len(columns)):
-        column = columns[f]
+        column = columns[f, start:stop]
         first = 0.0  # distances from an observation are exactly 0 for a constant factor
         for i in range(len(column)):
             if column[i] == column[i]:

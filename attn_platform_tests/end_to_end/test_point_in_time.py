@@ -233,8 +233,8 @@ def statements_are_known_a_session_early(patch: pytest.MonkeyPatch) -> None:
 
 
 def panel_standardises_over_the_whole_run(patch: pytest.MonkeyPatch) -> None:
-    original = panel.preprocess_sessions
-    patch.setattr(panel, "preprocess_sessions", lambda raw, offsets, *rest: original(raw, offsets[[0, -1]], *rest))
+    original = panel.preprocess_in_place
+    patch.setattr(panel, "preprocess_in_place", lambda raw, offsets, *rest: original(raw, offsets[[0, -1]], *rest))
 
 
 def lists_are_chosen_a_session_late(patch: pytest.MonkeyPatch) -> None:

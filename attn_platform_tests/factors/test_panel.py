@@ -146,8 +146,8 @@ def test_a_member_without_a_factor_row_is_missing_everywhere(lake, sessions):
     raw, offsets = raw_factors(lake, np.array([session]), members, AI69_FACTORS, families_of(AI69_FACTORS))
     assert offsets.tolist() == [0, 6]
     stranger = members[session].tolist().index("999999.SH")
-    assert np.isnan(raw[stranger]).all()
-    assert np.isfinite(raw[np.arange(6) != stranger]).any(axis=1).all()
+    assert np.isnan(raw[:, stranger]).all()
+    assert np.isfinite(raw[:, np.arange(6) != stranger]).any(axis=0).all()
 
 
 def test_an_empty_cross_section_is_an_empty_file(lake, sessions):

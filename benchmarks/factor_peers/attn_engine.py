@@ -1,4 +1,4 @@
-"""The platform: `compute_factors`, and `preprocess_session` on every session's listed stocks."""
+"""The platform: `compute_factors`, and `preprocess_in_place` over every session's listed stocks."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from attn_platform.factors.catalogue import AI69_FACTORS, catalogue
 from attn_platform.factors.engine import compute_factors
 from attn_platform.factors.inputs import ROW_FIELD
 from attn_platform.factors.parallel import over_threads
-from attn_platform.factors.preprocessing import preprocess_session
+from attn_platform.factors.preprocessing import preprocess_in_place
 from attn_platform.market.dense import DenseMarket
 from factor_peers.generated_panel import Panel
 
@@ -32,17 +32,17 @@ class AttnPeer:
         self.raw = compute_factors(self.definitions, self.market)
 
     def preprocess(self) -> None:
-        """The panel, session by session."""
+        """The panel, in the form in which the platform writes it."""
         listed = ~np.isnan(self.market.fields[ROW_FIELD])
         offsets = np.append(0, np.cumsum(listed.sum(axis=1)))
         self.panel = np.empty((len(self.raw), offsets[-1]), dtype=np.float32)
+        raw = list(self.raw.values())
 
-        def run(at: int) -> None:
-            stocks = np.flatnonzero(listed[at])
-            values = np.stack([values[at][stocks] for values in self.raw.values()])
-            self.panel[:, offsets[at] : offsets[at + 1]] = preprocess_session(values.T).values.T
+        def gather(at: int) -> None:
+            self.panel[at] = raw[at][listed]
 
-        over_threads(run, range(len(listed)))
+        over_threads(gather, range(len(raw)))
+        preprocess_in_place(self.panel, offsets)
 
     def factors(self) -> dict[str, np.ndarray]:
         """Raw factors [session, stock]."""
