@@ -38,7 +38,7 @@ CORES = len(os.sched_getaffinity(0))
 PACKAGES = ("numpy", "numba", "pandas", "numbagg", "bottleneck")
 CPU_INFO = Path("/proc/cpuinfo")
 MIB = 2**20
-WIDTH = 150
+WIDTH = 172
 
 
 @dataclass(frozen=True)

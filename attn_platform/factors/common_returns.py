@@ -9,7 +9,7 @@ from numba import njit
 
 from attn_platform.factors.inputs import FactorInputs, lag, ratio
 from attn_platform.factors.kernels import FloatArray
-from attn_platform.factors.medians import ranked
+from attn_platform.factors.medians import observations, ranked
 
 GROUPS = 3  # thirds
 FIELDS = ("is_suspended", "close", "adj_factor", "total_mv", "float_mv", "pb_lf")
@@ -32,51 +32,55 @@ def common_returns(x: FactorInputs, index_return: FloatArray | None = None) -> F
     return np.column_stack([market, size, bp])
 
 
-def market_return_by_float_value(r: FloatArray, float_mv_before: FloatArray) -> FloatArray:
-    """Mean of r [T, N] weighted by the day before's float market value [T]; missing without any."""
-    out = np.full(len(r), np.nan)
-    for t, (returns, weights) in enumerate(zip(r, float_mv_before, strict=True)):
-        known = np.isfinite(returns) & (weights > 0)
-        if known.any():
-            # Dropping the absent stocks before summing keeps the sum's order, and so its last bit, free of how many
-            # columns the panel has.
-            out[t] = np.sum(returns[known] * weights[known]) / np.sum(weights[known])
+@njit(nogil=True, cache=True, error_model="numpy")
+def market_return_by_float_value(r, float_mv_before):  # type: ignore[no-untyped-def]
+    """Mean of r [T, N] weighted by the day before's float market value [T]; missing without any.
+
+    Summed column by column, so that a stock that is not there does not change the last bit.
+    """
+    out = np.empty(len(r))
+    for t in range(len(r)):
+        weighted, weights = 0.0, 0.0
+        for j in range(r.shape[1]):
+            if abs(r[t, j]) < np.inf and 0 < float_mv_before[t, j] < np.inf:
+                weighted += r[t, j] * float_mv_before[t, j]
+                weights += float_mv_before[t, j]
+        out[t] = weighted / weights
     return out
 
 
-def third_spread(r: FloatArray, key_before: FloatArray) -> FloatArray:
+@njit(nogil=True, cache=True, error_model="numpy")
+def third_spread(r, key_before):  # type: ignore[no-untyped-def]
     """Mean r of the third with the highest key less that of the third with the lowest [T]; equally weighted.
 
     A third is ⌊n / 3⌋ of the n stocks with r and a key; equal keys are ordered as the panel's columns are. Missing with
     fewer than three stocks.
     """
     out = np.full(len(r), np.nan)
-    for t, (returns, keys) in enumerate(zip(r, key_before, strict=True)):
-        known = np.isfinite(returns) & np.isfinite(keys)
-        out[t] = _third_spread(returns[known], keys[known])
+    keys = np.empty(r.shape[1])
+    for t in range(len(r)):
+        for j in range(len(keys)):
+            keys[j] = key_before[t, j] if abs(r[t, j]) + abs(key_before[t, j]) < np.inf else np.nan
+        n = observations(keys)
+        third = n // GROUPS
+        if third > 0:
+            # Two keys are the borders of the thirds: to select them is several times faster than to sort all.
+            low, high = ranked(keys, n, third - 1), ranked(keys, n, n - third)
+            lowest = _sum_of_lowest(r[t], keys, low, third)
+            highest = _sum_of_lowest(r[t][::-1], -keys[::-1], -high, third)
+            out[t] = (highest - lowest) / third
     return out
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _third_spread(returns, keys):  # type: ignore[no-untyped-def]
-    third = len(keys) // GROUPS
-    if third == 0:
-        return np.nan
-    # Two keys are the borders of the thirds: to select them is several times faster than to sort all.
-    low, high = ranked(keys, len(keys), third - 1), ranked(keys, len(keys), len(keys) - third)
-    below, above = 0, 0
-    for i in range(len(keys)):
-        below += 1 if keys[i] < low else 0
-        above += 1 if keys[i] > high else 0
-    # Of the stocks on a border the first columns belong to the lowest third, the last ones to the highest.
-    lowest, missing = 0.0, third - below
-    for i in range(len(keys)):
-        if keys[i] < low or (keys[i] == low and missing > 0):
-            lowest += returns[i]
-            missing -= 1 if keys[i] == low else 0
-    highest, missing = 0.0, third - above
-    for i in range(len(keys) - 1, -1, -1):
-        if keys[i] > high or (keys[i] == high and missing > 0):
-            highest += returns[i]
-            missing -= 1 if keys[i] == high else 0
-    return (highest - lowest) / third
+def _sum_of_lowest(r, keys, border, wanted):  # type: ignore[no-untyped-def]
+    """Sum of r over the `wanted` stocks with the lowest keys; of those on the border the first columns count."""
+    on_border = wanted
+    for j in range(len(keys)):
+        on_border -= 1 if keys[j] < border else 0
+    total = 0.0
+    for j in range(len(keys)):
+        if keys[j] < border or (keys[j] == border and on_border > 0):
+            total += r[j]
+            on_border -= 1 if keys[j] == border else 0
+    return total

@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from attn_platform.factors import catalogue, store
+from attn_platform.factors.engine import definitions_of
 from attn_platform.factors.store import (
+    SHORT_LOOK_BACK,
     WHOLE_MARKET_INDEX,
     compute_session,
     family_table,
@@ -14,6 +16,7 @@ from attn_platform.factors.store import (
     write_families,
 )
 from attn_platform.market.dense import load_dense
+from attn_platform.market.lake import Lake
 from attn_platform_tests.homes import linked
 
 FIRST, LAST = "2020-12-24", "2021-01-08"
@@ -108,6 +111,45 @@ def test_a_session_straight_from_the_raw_tables_is_the_stored_one(raw_home, writ
         assert values["symbol"].tolist() == stored["symbol"].tolist()
         for definition in catalogue.catalogue().family(family):
             assert values[definition.name].tobytes() == stored[definition.name].to_numpy(dtype=np.float32).tobytes()
+
+
+def test_the_newest_session_needs_its_look_back_and_nothing_else(raw_home, copy_of):
+    """A lake that begins with the longest look-back and ends with the session gives the same bits."""
+    session, families = np.datetime64("2021-01-06"), [family for family in FAMILIES if family != "turnover"]
+    reach = max(definition.lookback for definition in definitions_of(families))
+    assert reach == 252
+    tables = ["daily_bar", "valuation", "consensus", "index_bar"]
+    cut = copy_of(raw_home, tables)
+    first = cut.calendar.shift(session, -reach)
+    for table in tables:
+        for day in cut.lake.sessions(table):
+            if not first <= day <= session:
+                cut.lake.path(table, day).unlink()
+    config = raw_home.study.factors
+    expected = compute_session(raw_home.lake, raw_home.calendar, families, session, config)
+    found = compute_session(cut.lake, cut.calendar, families, session, config)
+    for name, values in expected.items():
+        assert values.tobytes() == found[name].tobytes(), name
+
+
+def test_long_look_backs_are_read_for_the_columns_that_need_them(raw_home, monkeypatch):
+    """Two years of turnover for one factor must not make every other column's history be read."""
+    reads = []
+    original = Lake.read
+
+    def read(lake, table, first=None, last=None, columns=None):
+        if table in ("daily_bar", "valuation", "consensus", "index_bar"):
+            reads.append((np.datetime64(first), set(columns) - {"date", "symbol"}))
+        return original(lake, table, first, last, columns)
+
+    monkeypatch.setattr(Lake, "read", read)
+    session = np.datetime64("2021-01-06")
+    studies = [f for f in FAMILIES if f not in ("momentum",)]
+    compute_session(raw_home.lake, raw_home.calendar, studies, session, raw_home.study.factors)
+    quarter = raw_home.calendar.shift(session, -SHORT_LOOK_BACK)
+    long = [columns for first, columns in reads if first < quarter]
+    assert long == [{"is_suspended", "turnover_rate"}]
+    assert {first for first, _ in reads if first >= quarter} == {quarter}
 
 
 def test_an_absent_table_leaves_its_factors_missing_with_the_reason(raw_home, copy_of, sessions):

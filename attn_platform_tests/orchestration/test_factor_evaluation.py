@@ -60,6 +60,11 @@ def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(road):
     assert by_year[0] == ["factor", "2020", "2021"]
     assert str(metadata["decay of the strongest"].value).startswith("![")
     assert len(str(metadata["decay of the strongest"].value)) <= MAX_BYTES
+    distribution = rows(metadata["distribution of the raw values"])
+    assert [row[0] for row in distribution[1:]] == REVERSAL
+    assert {"values", "mean", "std", "skewness", "zero_share"} < set(distribution[0])
+    raw = road.home.lake.read(family_table("reversal"), columns=["ret_1m"])["ret_1m"].to_pandas()
+    assert float(distribution[2][distribution[0].index("std")]) == pytest.approx(raw.std(), rel=0.2)  # of a sample
     correlated = rows(metadata["most correlated"])
     assert [row[0] for row in correlated[1:]] == REVERSAL
     assert re.match(r"exp_wgt_return_3m 0\.\d\d, ", correlated[2][1])

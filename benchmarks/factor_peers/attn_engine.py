@@ -36,10 +36,10 @@ class AttnPeer:
         listed = ~np.isnan(self.market.fields[ROW_FIELD])
         offsets = np.append(0, np.cumsum(listed.sum(axis=1)))
         self.panel = np.empty((len(self.raw), offsets[-1]), dtype=np.float32)
-        raw = list(self.raw.values())
+        raw, rows = list(self.raw.values()), np.flatnonzero(listed)
 
         def gather(at: int) -> None:
-            self.panel[at] = raw[at][listed]
+            np.take(raw[at], rows, out=self.panel[at], mode="clip")  # the mode that needs no buffer
 
         over_threads(gather, range(len(raw)))
         preprocess_in_place(self.panel, offsets)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.config import FactorProfileConfig
-from attn_platform.evaluation.factor_profile import FactorProfile
+from attn_platform.evaluation.factor_profile import ALL_YEARS, FactorProfile
 from attn_platform.evaluation.factor_store import FactorHistory, profiles, stored_factors, write_figures
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
@@ -178,6 +178,10 @@ def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfi
         ),
         "decay of the strongest": dg.MetadataValue.md(
             thumbnails.line(decays, f"RankIC of the {config.decay_horizon}-session return, by sessions later")
+        ),
+        "distribution of the raw values": table_metadata(
+            pd.DataFrame([{"factor": name, **each.distribution.loc[ALL_YEARS]} for name, each in found.items()]),
+            digits=3,
         ),
         "most correlated": table_metadata(
             pd.DataFrame({"factor": list(found), "with": [_most_correlated(each) for each in found.values()]})
