@@ -15,8 +15,9 @@ from attn_platform.factors.engine import definitions_of, look_back
 from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
 from attn_platform.factors.panel import families_of, write_panel
 from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig
-from attn_platform.factors.store import FamilySummary, family_table, write_families
+from attn_platform.factors.store import CHUNK, FamilySummary, chunks, family_table, write_families
 from attn_platform.market.contract import TABLES
+from attn_platform.market.dense import load_dense
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -187,20 +188,23 @@ def cross_sections(
     home: Home, config: PreprocessingConfig, sessions: np.ndarray
 ) -> tuple[dict[np.datetime64, np.ndarray], dict[np.datetime64, Exposures] | None]:
     """Symbols of each session's cross-section, and their exposures where the panel is neutralised."""
-    sections = CrossSections(home.lake, home.calendar, home.study.universe, sessions[0], sessions[-1])
-    inside, market = sections.dense(), sections.market
-    members = {session: market.symbols[inside[market.position(session)]] for session in sessions}
-    if config.neutralise == "none":
-        return members, None
-    industry = home.lake.read("industry").to_pandas()
-    scheme = home.study.adjacency.scheme
-    exposures = {}
-    for session, symbols in members.items():
-        names = pd.Categorical(industry_at(industry, symbols.tolist(), session, scheme))
-        values = home.lake.read("valuation", session, session, ["symbol", "total_mv"]).to_pandas()
-        size = np.log(values.set_index("symbol")["total_mv"].reindex(symbols).to_numpy())
-        exposures[session] = Exposures(names.codes.astype(np.int64), size)
-    return members, exposures
+    lake, calendar, is_neutralised = home.lake, home.calendar, config.neutralise != "none"
+    industry = lake.read("industry").to_pandas() if is_neutralised else pd.DataFrame()
+    members: dict[np.datetime64, np.ndarray] = {}
+    exposures: dict[np.datetime64, Exposures] = {}
+    for chunk in chunks(sessions, CHUNK):
+        sections = CrossSections(lake, calendar, home.study.universe, chunk[0], chunk[-1])
+        inside, market = sections.dense(), sections.market
+        for session in chunk:
+            members[session] = market.symbols[inside[market.position(session)]]
+        if is_neutralised:
+            values = load_dense(lake, calendar, chunk[0], chunk[-1], ["total_mv"], market.symbols)
+            for session in chunk:
+                at, symbols = values.position(session), members[session]
+                names = pd.Categorical(industry_at(industry, symbols.tolist(), session, home.study.adjacency.scheme))
+                size = np.log(values["total_mv"][at][inside[market.position(session)]])
+                exposures[session] = Exposures(names.codes.astype(np.int64), size)
+    return members, exposures if is_neutralised else None
 
 
 def _family_metadata(home: Home, family: str, summary: FamilySummary, sessions: np.ndarray) -> dict[str, Any]:
