@@ -138,17 +138,6 @@ def _groups(definitions: Iterable[FactorDefinition], sessions: int) -> dict[int,
     return groups
 
 
-def compute_factor(definition: FactorDefinition, inputs: FactorInputs) -> FloatArray:
-    """One factor, float32 [T, N]: missing where the stock has no row, and where the value is not finite.
-
-    Its first `definition.lookback` rows are not final.
-    """
-    values = factor_values(definition, inputs)
-    out = np.empty(values.shape, dtype=np.float32)
-    _keep_finite(values, inputs.listed, out)
-    return out
-
-
 def factor_values(definition: FactorDefinition, inputs: FactorInputs) -> FloatArray:
     """What the factor's function returns [T, N], float64; `ConfigurationError` if it fails, or its shape is another."""
     try:

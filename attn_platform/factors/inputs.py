@@ -106,11 +106,6 @@ class FactorInputs:
         return ~np.isnan(self.field(ROW_FIELD))
 
     @cached_property
-    def traded(self) -> BoolArray:
-        """The stock has a row and is not suspended."""
-        return self.field(ROW_FIELD) == 0
-
-    @cached_property
     def last_close(self) -> FloatArray:
         """Adjusted close of the last traded session on or before each session."""
         return self.field("close") * self.field("adj_factor")

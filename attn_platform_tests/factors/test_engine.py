@@ -231,4 +231,4 @@ def test_what_is_not_finite_is_missing(panel: Panel) -> None:
 def test_a_function_of_the_wrong_shape_is_named(panel: Panel) -> None:
     broken = FactorDefinition("broken", "own", ("close",), 0, "?", "a user", lambda x: x.field("close")[-1])
     with pytest.raises(ConfigurationError, match=r"broken.*returned shape"):
-        engine.compute_factor(broken, FactorInputs(panel, FactorConfig()))
+        engine.factor_values(broken, FactorInputs(panel, FactorConfig()))
