@@ -25,7 +25,7 @@ from attn_platform.factors.catalogue import Catalogue, FactorDefinition, catalog
 from attn_platform.factors.common_returns import FIELDS as COMMON_RETURN_FIELDS
 from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs, MarketPanel
-from attn_platform.factors.kernels import LANES, FloatArray
+from attn_platform.factors.kernels import LANES, REGRESSORS, FloatArray
 from attn_platform.factors.parallel import cores, over_threads
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 TILE_SESSIONS = 512
 TILE_STOCKS = 2 * LANES
 TALL = 2  # a tile has at least so many times the sessions of its look-back
-SHORT_LOOK_BACK = 8  # a look-back that is longer than this part of a tile is worth a cut of its own
+PARTS_OF_A_TILE = 8  # a look-back longer than one of them is worth a cut of its own
 MARKET_WIDE_SESSIONS = 128  # sessions at a time of what is computed over all stocks: bounds its memory
 
 
@@ -130,7 +130,7 @@ def _groups(definitions: Iterable[FactorDefinition], sessions: int) -> dict[int,
 
     Factors of one cut share the derived series, so look-backs that are short against the tile are made alike.
     """
-    short = [d.lookback for d in definitions if d.lookback <= sessions // SHORT_LOOK_BACK]
+    short = [d.lookback for d in definitions if d.lookback <= sessions // PARTS_OF_A_TILE]
     groups: dict[int, list[FactorDefinition]] = {}
     for definition in definitions:
         reach = max(short) if definition.lookback in short else definition.lookback
@@ -223,7 +223,7 @@ def _common_returns(
     reach = [definition.lookback for definition in definitions if MARKET_RETURN in definition.fields]
     if not reach:
         return None
-    out = np.full((len(market.sessions), 3), np.nan)
+    out = np.full((len(market.sessions), REGRESSORS), np.nan)
     fields = {name: market.fields[name] for name in COMMON_RETURN_FIELDS if name in market.fields}
 
     def run(start: int) -> None:

@@ -17,7 +17,7 @@ LANES = 32  # of the search for a least number, which the compiler does not turn
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def observations(x):  # type: ignore[no-untyped-def]
-    """How many of x are not NaN."""
+    """How many of x [n] are not NaN."""
     count = np.int32(0)
     for i in range(len(x)):
         count += np.int32(x[i] == x[i])
@@ -26,9 +26,9 @@ def observations(x):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def median(x, n):  # type: ignore[no-untyped-def]
-    """Median of the n numbers in x that are not NaN; the mean of the middle two where they are even; NaN without any.
+    """Median, float64, of the n numbers in x that are not NaN: the mean of the middle two if n is even, NaN if n = 0.
 
-    Infinities must not be in x.
+    x is a session's values of a factor, float32 or float64, without infinities.
     """
     if n == 0:
         return np.nan
@@ -40,7 +40,7 @@ def median(x, n):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ranked(x, n, rank):  # type: ignore[no-untyped-def]
-    """The number of that rank (0 is the smallest) among the n in x that are not NaN."""
+    """The number of that rank (0 is the smallest) among the n in x that are not NaN; ties have neighbouring ranks."""
     # It lies in (low, high]; `below` and `upto` numbers are up to the two.
     number = x.dtype.type
     low, high = number(-np.inf), number(np.inf)

@@ -38,11 +38,11 @@ class PreprocessingConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """Pre-processed factors of one session, or of S stacked ones.
+    """Pre-processed factors of one session.
 
-    `values` [rows, F] has no missing value. `coverage` [F] or [S, F] is the share of the session's stocks that had a
-    value before filling: at 0 the factor was missing for everybody, and is 0 throughout. `constant`, of the same shape,
-    marks factors whose values were all equal once winsorised: they have no z-score, and are 0 throughout as well.
+    `values` [n, F] has no missing value. `coverage` [F] is the share of the stocks that had a value before filling: at
+    0 the factor was missing for everybody, and is 0 throughout. `constant` [F] marks factors whose values were all
+    equal once winsorised: they have no z-score, and are 0 throughout as well.
     """
 
     values: FloatArray
@@ -65,23 +65,9 @@ def preprocess_session(
 
     Values that are not finite are missing. `exposures` are needed only to neutralise.
     """
-    whole = preprocess_sessions(values, np.array([0, len(values)]), config, exposures)
-    return Preprocessed(whole.values, whole.coverage[0], whole.constant[0])
-
-
-def preprocess_sessions(
-    values: FloatArray,
-    offsets: IntArray,
-    config: PreprocessingConfig | None = None,
-    exposures: Exposures | None = None,
-) -> Preprocessed:
-    """Pre-process S stacked sessions [rows, F], each by itself; the k-th is rows offsets[k]:offsets[k + 1].
-
-    `offsets` [S + 1] ascend from 0 to the number of rows; `exposures` have one entry a row.
-    """
     columns = _own_columns(values)
-    coverage, constant = preprocess_in_place(columns, offsets, config, exposures)
-    return Preprocessed(columns.T, coverage, constant)
+    coverage, constant = preprocess_in_place(columns, np.array([0, len(values)]), config, exposures)
+    return Preprocessed(columns.T, coverage[0], constant[0])
 
 
 def preprocess_in_place(
@@ -90,7 +76,11 @@ def preprocess_in_place(
     config: PreprocessingConfig | None = None,
     exposures: Exposures | None = None,
 ) -> tuple[FloatArray, BoolArray]:
-    """`preprocess_sessions` of [F, rows], contiguous, which become the result; returns coverage and constant [S, F]."""
+    """`preprocess_session` of S stacked sessions [F, rows], contiguous, which become the result.
+
+    The k-th session is rows offsets[k]:offsets[k + 1]; `offsets` [S + 1] ascend from 0 to the number of rows, and
+    `exposures` have one entry a row. Returns coverage and constant [S, F].
+    """
     config = config or PreprocessingConfig()
     rows = columns.shape[1]
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != rows or np.any(np.diff(offsets) < 0):
@@ -191,8 +181,8 @@ def _is_rounding(x: FloatArray, original: FloatArray, bytes_a_number: int) -> Bo
 
 
 def _own_columns(values: FloatArray) -> FloatArray:
-    """A copy [F, n] with each factor's values one after the other."""
-    return np.array(values.T, order="C")
+    """A copy [F, n] with each factor's values one after the other, float32 or float64."""
+    return np.array(values.T, order="C", dtype=np.result_type(values, np.float32))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

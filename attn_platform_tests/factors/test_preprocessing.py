@@ -11,8 +11,8 @@ from attn_platform.factors.preprocessing import (
     Exposures,
     PreprocessingConfig,
     neutralise,
+    preprocess_in_place,
     preprocess_session,
-    preprocess_sessions,
     winsorise,
     zscore,
 )
@@ -75,6 +75,11 @@ def test_float32_stays_float32_and_close(config: PreprocessingConfig) -> None:
     exact = preprocess_session(values.astype(np.float64), config, exposures(1))
     np.testing.assert_allclose(result.values, exact.values, atol=2e-6)
     np.testing.assert_array_equal(result.coverage, exact.coverage)
+
+
+def test_whole_numbers_are_numbers() -> None:
+    counts = np.random.default_rng(2).integers(0, 1000, (301, 2))
+    np.testing.assert_array_equal(preprocess_session(counts).values, preprocess_session(counts.astype(float)).values)
 
 
 def test_a_hand_worked_factor() -> None:
@@ -200,22 +205,23 @@ def test_stacked_sessions_are_each_by_itself() -> None:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     given_ = exposures(11, offsets[-1])
     for config in (DEFAULT, XGBOOST):
-        stacked = preprocess_sessions(np.concatenate(parts), offsets, config, given_)
-        assert stacked.coverage.shape == stacked.constant.shape == (5, 6)
+        columns = np.ascontiguousarray(np.concatenate(parts).T)
+        coverage, constant = preprocess_in_place(columns, offsets, config, given_)
+        assert coverage.shape == constant.shape == (5, 6)
         for k, part in enumerate(parts):
             rows = slice(offsets[k], offsets[k + 1])
             assert given_.log_market_value is not None
             own = Exposures(given_.industry[rows], given_.log_market_value[rows])
             alone = preprocess_session(part, config, own)
-            np.testing.assert_array_equal(stacked.values[rows], alone.values)
-            np.testing.assert_array_equal(stacked.coverage[k], alone.coverage)
-            np.testing.assert_array_equal(stacked.constant[k], alone.constant)
+            np.testing.assert_array_equal(columns[:, rows].T, alone.values)
+            np.testing.assert_array_equal(coverage[k], alone.coverage)
+            np.testing.assert_array_equal(constant[k], alone.constant)
 
 
 @pytest.mark.parametrize("offsets", [[], [1, 4], [0, 3], [0, 3, 2, 4]])
 def test_offsets_must_partition_the_rows(offsets: list[int]) -> None:
     with pytest.raises(ConfigurationError, match="offsets"):
-        preprocess_sessions(np.zeros((4, 2)), np.array(offsets, dtype=np.int64))
+        preprocess_in_place(np.zeros((2, 4)), np.array(offsets, dtype=np.int64))
 
 
 def test_neutralising_needs_exposures() -> None:

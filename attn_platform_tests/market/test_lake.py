@@ -144,6 +144,28 @@ def test_write_sessions_splits_by_date(tmp_path_factory: pytest.TempPathFactory,
         assert pq.read_table(lake.path("t", day))["x"].to_pylist() == values
 
 
+def test_sessions_of_a_range_over_the_turn_of_a_year(lake: Lake) -> None:
+    for day in DAYS:
+        lake.write("t", rows(day, [1.0]), day)
+    (lake.path("t", DAYS[0]).parent / ".date=2020-12-31.parquet.half").write_bytes(b"")  # of a writer that was killed
+    assert lake.sessions("t").tolist() == DAYS.tolist()
+    assert lake.sessions("t", DAYS[1]).tolist() == DAYS[1:].tolist()
+    assert lake.sessions("t", last="2020-12-31").tolist() == DAYS[:2].tolist()
+    assert lake.sessions("t", "2021-01-01", "2021-01-04").tolist() == DAYS[2:3].tolist()
+    assert len(lake.sessions("t", "2021-02-01")) == 0
+
+
+def test_reading_some_sessions_in_their_order(lake: Lake) -> None:
+    for at, day in enumerate(DAYS[:3]):
+        lake.write("t", rows(day, [float(at)]), day)
+    found = lake.read_sessions("t", DAYS[[0, 2, 3]], ["x"])
+    assert found is not None
+    assert found.column_names == ["x"]
+    assert found["x"].to_pylist() == [0.0, 2.0]
+    assert lake.read_sessions("t", DAYS[3:]) is None
+    assert lake.read_sessions("nothing", DAYS) is None
+
+
 def test_reading_a_range_in_date_order(lake: Lake) -> None:
     for day in DAYS[[2, 0, 3]]:
         lake.write("t", rows(day, [float(day.astype(int))]), day)
