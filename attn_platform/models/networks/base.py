@@ -1,13 +1,14 @@
 """What every network has in common: a typed configuration, and a leading seed axis on every tensor."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.dropout import StackedDropout
 from attn_platform.models.layers.stacked_linear import StackedLinear
 
 
@@ -17,6 +18,16 @@ class NetworkConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
+
+    @property
+    def sample_steps(self) -> int:
+        """Sessions that a sample covers, the last one its own; time-series networks read more than one."""
+        return 1
+
+    @property
+    def neighbours(self) -> Literal["sector", "industry"] | None:
+        """The adjacency whose groups the network's batches must bring."""
+        return None
 
 
 class StackedNetwork(nn.Module):
@@ -37,6 +48,24 @@ class StackedNetwork(nn.Module):
     def forward(self, batch: SessionBatch) -> Tensor:
         """Predictions [S, M, K] of the batch's rows; those of padded rows mean nothing."""
         raise NotImplementedError
+
+    def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
+        """Attention weights that the network reads in evaluation, by name, means over the heads; none by default.
+
+        "tasks" [S, M, K, K], "steps" [S, M, L] (of the last step), "stocks" and "neighbours" [S, M, M]: a row sums to 1.
+        """
+        return {}
+
+    def forecast_parts(self, batch: SessionBatch) -> dict[str, Tensor]:
+        """Parts [S, M, K] by name whose sum is the prediction, where the network has such parts; none by default."""
+        return {}
+
+    def start_epoch(self, seeds: Sequence[int], epoch: int) -> None:
+        """Begin an epoch of training for the seeds of the stack, in order: dropout masks depend on seed and epoch."""
+        device = self.heads.weight.device
+        layers = (module for module in self.modules() if isinstance(module, StackedDropout))
+        for site, layer in enumerate(layers):
+            layer.restart(seeds, epoch, site, device)
 
     @torch.no_grad()
     def start_from_constant(self, level: Tensor) -> None:
