@@ -1,124 +1,165 @@
-"""Time of a training step: all seeds stacked against one seed at a time in plain torch.
+"""A training step of every network: the platform beside a plain implementation in torch.nn.
 
-    python benchmarks/training.py [--stocks 830] [--seeds 5] [--rounds 20] [--normalisation none|batch]
+    python benchmarks/training.py [--quick] [--models NAME ...] [--device cuda] [--out FILE]
 
-A step is one session for every seed: forward, backward and Adam. Both sides train the same network, each in float32 and
-with bfloat16 products, so that what stacking gives and what the precision gives can be told apart. The variants take
-turns, so that whatever else the machine does hits them alike; ratios are medians of the rounds' ratios to the first.
+The plain side (`training_peers/plain_networks.py`) is what one writes first: one seed at a time in float32, Adam, a
+DataLoader over slices of a pandas frame, and graph attention as its formula stands, on N × N × 2F numbers, or on N × N.
+The platform trains all seeds at once, its matrix products in bfloat16 where the machine has them.
+
+First both sides get the same weights and the same batch, and the script ends where loss or gradient differ. Then each
+side runs in a process of its own, and their steps take turns, so that whatever else the machine does hits them alike. A
+step is one batch for every seed: a step of the platform, or the plain step as often as there are seeds. Ratios are
+medians of the rounds' ratios. An epoch is that of the first window: 1,491 sessions (1,512 less the purge of the longest
+label) of all stocks. Peaks of memory are above what a process holds before it has any samples.
 """
 
 import argparse
+import os
+import platform
 import statistics
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from training_peers.agreement import largest_deviations
+from training_peers.machine import peak_flops
+from training_peers.races import RACES, Race
+from training_peers.worker import PLATFORM, Entry, Worker
 
-from attn_platform.models.losses import LossConfig, weighted_squared_error
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.models.registry import build_network
-from attn_platform.training.config import TrainingConfig
-from attn_platform.training.device import fixed_threads, matrix_precision
-from attn_platform.training.samples import CrossSections, TrainingTensors
-from attn_platform.training.trainer import SeedStack
+from attn_platform.training.config import STUDY_SEEDS
+from attn_platform.training.device import resolve_device, resolve_precision
+from attn_platform.training.windows import WindowConfig
 
-FEATURES, TASKS = 42, 2  # AI-69
-SESSIONS = 40  # enough for steps not to find their data in the cache
-SPREAD = 15  # sessions differ by up to this many stocks, as the universe does within a quarter
-
-WARM_UP = 2  # steps of each variant before the clock runs
-
-Step = Callable[[int], object]
-
-
-def sample_sessions(stocks: int) -> CrossSections:
-    """Random features and labels; their values do not matter for the time."""
-    rng = np.random.default_rng(0)
-    sizes = rng.integers(stocks - SPREAD, stocks + SPREAD + 1, SESSIONS)
-    return CrossSections(
-        sessions=np.datetime64("2011-01-04", "D") + np.arange(SESSIONS),
-        offsets=np.append(0, np.cumsum(sizes)),
-        symbols=np.full(sizes.sum(), "600000.SH"),
-        features=rng.standard_normal((sizes.sum(), FEATURES), dtype=np.float32),
-        labels=rng.standard_normal((sizes.sum(), TASKS), dtype=np.float32),
-        feature_names=tuple(f"factor_{i}" for i in range(FEATURES)),
-        label_names=("10d", "20d"),
-    )
+STOCKS, QUICK_STOCKS = 2000, 200
+SESSIONS = 64  # enough for steps not to find their data in the cache
+LONGEST_LABEL = 20  # AI-69
+EPOCH_SESSIONS = WindowConfig().train - (LONGEST_LABEL + 1)
+ROUNDS = 20
+LONGEST_SECONDS = 60.0  # of a race, where a round or two are longer than that
+SLOW_STEP = 1.0  # seconds: a plain step slower than that is taken once a round, not once for each seed
+CORES = len(os.sched_getaffinity(0))
+MIB, GIGA = 2**20, 1e9
+WIDTH = 190
+COLUMNS = (
+    *("seeds × batch", "plain step\nms", "platform step\nms", "ratio", "goal", "plain epoch\ns", "platform epoch\ns"),
+    *("plain peak\nMiB", "platform peak\nMiB", "platform step\nGFLOP", "GFLOP/s", "share of\npeak"),
+)
 
 
-def sessions_of_step(step: int, seeds: int) -> list[list[int]]:
-    """Every seed another session."""
-    return [[(step + 7 * seed) % SESSIONS] for seed in range(seeds)]
+@dataclass(frozen=True)
+class Outcome:
+    """Seconds of a step of both sides, the ratio, and what the processes said in the end."""
 
-
-def plain_step(tensors: TrainingTensors, config: MultiTaskBaselineConfig, seeds: int, precision: str) -> Step:
-    """One network a seed, stepped one after another, with torch's own layers and default Adam."""
-    members = []
-    for seed in range(seeds):
-        torch.manual_seed(seed)
-        layers: list[nn.Module] = []
-        for block in range(config.depth):
-            layers += [nn.Linear(config.width if block else FEATURES, config.width), nn.ReLU()]
-            if config.normalisation == "batch":
-                layers.append(nn.BatchNorm1d(config.width))
-        network = nn.Sequential(*layers, nn.Linear(config.width, TASKS))
-        members.append((network, torch.optim.Adam(network.parameters(), TrainingConfig().learning_rate)))
-
-    def step(number: int) -> None:
-        for (network, optimizer), [session] in zip(members, sessions_of_step(number, seeds), strict=True):
-            rows = slice(tensors.offsets[session], tensors.offsets[session + 1])
-            optimizer.zero_grad()
-            with matrix_precision(precision, tensors.features.device):
-                predictions = network(tensors.features[rows])
-            loss = weighted_squared_error(predictions.float(), tensors.labels[rows], tensors.weights[rows])
-            loss.backward()
-            optimizer.step()
-
-    return step
-
-
-def stacked_step(tensors: TrainingTensors, config: MultiTaskBaselineConfig, seeds: int, precision: str) -> Step:
-    """The platform's step."""
-    network = build_network(config, FEATURES, TASKS, range(seeds))
-    stack = SeedStack(network, range(seeds), TrainingConfig().learning_rate)
-    return lambda number: stack.step(*tensors.gather(sessions_of_step(number, seeds)), precision)
+    plain: float
+    platform: float
+    ratio: float
+    of_plain: dict[str, Any]
+    of_platform: dict[str, Any]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stocks", type=int, default=830, help="stocks a session")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=20, help="steps of each variant")
-    parser.add_argument("--threads", type=int, default=TrainingConfig().threads)
-    parser.add_argument("--normalisation", choices=["none", "batch"], default=MultiTaskBaselineConfig().normalisation)
+    parser.add_argument("--quick", action="store_true", help="few stocks, few steps: to see that everything works")
+    parser.add_argument("--models", nargs="+", choices=RACES, default=list(RACES), metavar="NAME")
+    parser.add_argument("--stocks", type=int, help=f"stocks a session (default {STOCKS:,})")
+    parser.add_argument("--seeds", type=int, default=len(STUDY_SEEDS))
+    parser.add_argument("--threads", type=int, default=CORES, help="CPU threads of either side")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--precision", default="auto", help="of the platform: auto, float32 or bfloat16")
+    parser.add_argument("--out", type=Path, help="file to write the table to as well")
     arguments = parser.parse_args()
-    config = MultiTaskBaselineConfig(normalisation=arguments.normalisation)
-    tensors = TrainingTensors(sample_sessions(arguments.stocks), LossConfig(), torch.device("cpu"), torch.float32)
-    variants: dict[str, Step] = {
-        f"{name}, {precision}": make(tensors, config, arguments.seeds, precision)
-        for precision in ("float32", "bfloat16")
-        for name, make in (("one seed at a time, plain torch", plain_step), ("stacked", stacked_step))
-    }
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    with fixed_threads(arguments.threads):
-        for number in range(-WARM_UP, arguments.rounds):
-            for name, step in variants.items():
-                started = time.perf_counter()
-                step(number)
-                if number >= 0:
-                    times[name].append(1e3 * (time.perf_counter() - started))
-    plain = next(iter(times.values()))
-    print(
-        f"{arguments.seeds} seeds × {arguments.stocks} stocks, normalisation {config.normalisation}, "
-        f"{arguments.threads} threads"
+    device = resolve_device(arguments.device)
+    precision = resolve_precision(arguments.precision, device)
+    stocks = arguments.stocks or (QUICK_STOCKS if arguments.quick else STOCKS)
+    rounds = 2 if arguments.quick else ROUNDS
+
+    torch.set_num_threads(arguments.threads)
+    peak = peak_flops(device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    table = Table(box=box.SIMPLE_HEAD, title=f"A training step of {arguments.seeds} seeds, {stocks:,} stocks a session")
+    table.add_column("network", no_wrap=True)
+    table.add_column("against", no_wrap=True)
+    for title in COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    deviations = {name: largest_deviations(RACES[name]) for name in arguments.models}
+    for name in arguments.models:
+        race = RACES[name]
+        for kind in race.plain:
+            entries = [
+                Entry(name, side, stocks, SESSIONS, arguments.seeds, arguments.threads, str(device), precision)
+                for side in (kind, PLATFORM)
+            ]
+            outcome = run(entries, rounds)
+            table.add_row(name, kind, *_figures(race, kind, outcome, arguments.seeds, stocks, peak))
+    console = Console(width=WIDTH, record=True, highlight=False)
+    console.print(_agreement(deviations), soft_wrap=True)
+    console.print(table)
+    console.print(_environment(device, arguments.threads, precision, peak), soft_wrap=True)
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(console.export_text(), encoding="utf-8")
+
+
+def run(entries: list[Entry], rounds: int) -> Outcome:
+    """The two sides in turns: first a step each to warm up, then rounds until they or the time are used up."""
+    plain, ours = (Worker(entry) for entry in entries)
+    seeds = entries[0].seeds
+    warm = plain.seconds(1)
+    ours.seconds(2)
+    repeats = 1 if warm > SLOW_STEP else seeds
+    times: list[tuple[float, float]] = []
+    started = time.perf_counter()
+    while not times or (len(times) < rounds and time.perf_counter() - started < LONGEST_SECONDS):
+        times.append((seeds * plain.seconds(repeats), ours.seconds(1)))
+    return Outcome(
+        plain=statistics.median(of_plain for of_plain, _ in times),
+        platform=statistics.median(of_platform for _, of_platform in times),
+        ratio=statistics.median(of_plain / of_platform for of_plain, of_platform in times),
+        of_plain=plain.finish(),
+        of_platform=ours.finish(),
     )
-    print(f"{'':44}{'least ms':>10}{'median ms':>11}{'ratio':>8}")
-    for name, taken in times.items():
-        ratio = statistics.median(a / b for a, b in zip(plain, taken, strict=True))
-        print(f"{name:44}{min(taken):>10.2f}{statistics.median(taken):>11.2f}{ratio:>7.1f}×")
+
+
+def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, peak: float) -> list[str]:
+    units = EPOCH_SESSIONS * (stocks if race.batch_unit == "stock" else 1)
+    steps = -(-units // race.batch_size)
+    flops = outcome.of_platform["flops"]
+    rate = flops / outcome.platform
+    return [
+        f"{seeds} × {race.batch_size:,} {race.batch_unit}{'s' if race.batch_size > 1 else ''}",
+        f"{1e3 * outcome.plain:,.1f}",
+        f"{1e3 * outcome.platform:,.1f}",
+        f"{outcome.ratio:,.1f}×",
+        f"{race.goals[kind]:g}×" if kind in race.goals else "",
+        f"{steps * outcome.plain:,.0f}",
+        f"{steps * outcome.platform:,.1f}",
+        f"{outcome.of_plain['peak'] / MIB:,.0f}",
+        f"{outcome.of_platform['peak'] / MIB:,.0f}",
+        f"{flops / GIGA:,.2f}",
+        f"{rate / GIGA:,.0f}",
+        f"{rate / peak:.1%}",
+    ]
+
+
+def _agreement(deviations: dict[str, tuple[float, float]]) -> str:
+    worst = [max(each[part] for each in deviations.values()) for part in (0, 1)]
+    return (
+        f"agreement in float32, same weights and batch, {len(deviations)} networks: loss differs by at most {worst[0]:.0e} "
+        f"of itself, gradient by {worst[1]:.0e} of its length"
+    )
+
+
+def _environment(device: torch.device, threads: int, precision: str, peak: float) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return (
+        f"{name}, {threads} CPU threads, torch {torch.__version__}; platform {precision}, plain float32; "
+        f"large matrix products {peak / GIGA:,.0f} GFLOP/s in {precision}"
+    )
 
 
 if __name__ == "__main__":

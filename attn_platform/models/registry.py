@@ -1,4 +1,4 @@
-"""The networks that a configuration can name.
+"""The models that a configuration can name: networks, and trees.
 
 A new network is one file in `networks/`: a `NetworkConfig` with its own literal `name`, and a `StackedNetwork` under
 `@register_network(ThatConfig)`. It is then trained by naming it in a configuration: `{"name": "my_network", ...}`.
@@ -17,27 +17,43 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.models import networks
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 
+TREES = "attn_platform.models.trees"
+
+_ConfigType = TypeVar("_ConfigType", bound=type[NetworkConfig])
 _NetworkType = TypeVar("_NetworkType", bound=type[StackedNetwork])
-_registry: dict[str, tuple[type[NetworkConfig], type[StackedNetwork]]] = {}
+_Entry = tuple[type[NetworkConfig], type[StackedNetwork] | None]
+_registry: dict[str, _Entry] = {}
+
+
+def register_config(config_type: _ConfigType) -> _ConfigType:
+    """Class decorator: a model that is configured like a network and is none, and so is trained in its own way."""
+    _register(config_type, None)
+    return config_type
 
 
 def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
     """Class decorator: `config_type` (its `name` has a default) configures the decorated network."""
-    name = config_type.model_fields["name"].default
 
     def register(network_type: _NetworkType) -> _NetworkType:
-        known = _registry.get(name)
-        if known is not None and known[1].__qualname__ != network_type.__qualname__:
-            raise ConfigurationError(f"two networks are called {name!r}: {known[1].__qualname__} and {network_type}")
-        _registry[name] = (config_type, network_type)
+        _register(config_type, network_type)
         return network_type
 
     return register
 
 
-def _entry(name: object) -> tuple[type[NetworkConfig], type[StackedNetwork]]:
+def _register(config_type: type[NetworkConfig], network_type: type[StackedNetwork] | None) -> None:
+    name = config_type.model_fields["name"].default
+    held_config, held_network = _registry.get(name, (config_type, network_type))
+    held, own = held_network or held_config, network_type or config_type
+    if held.__qualname__ != own.__qualname__:
+        raise ConfigurationError(f"two networks are called {name!r}: {held.__qualname__} and {own}")
+    _registry[name] = (config_type, network_type)
+
+
+def _entry(name: object) -> _Entry:
     for module in pkgutil.iter_modules(networks.__path__, prefix=f"{networks.__name__}."):
         importlib.import_module(module.name)
+    importlib.import_module(TREES)
     if not isinstance(name, str) or name not in _registry:
         raise ConfigurationError(f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}")
     return _registry[name]
@@ -59,6 +75,8 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
 def build_network(config: NetworkConfig, feature_count: int, task_count: int, seeds: Sequence[int]) -> StackedNetwork:
     """The network of `config` with one member a seed; a member depends on its own seed only."""
     _, network_type = _entry(config.name)
+    if network_type is None:
+        raise ConfigurationError(f"{config.name!r} is no network that is trained by gradient descent")
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return network_type(config, feature_count, task_count, generators)
 

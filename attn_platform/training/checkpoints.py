@@ -21,12 +21,12 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-import attn_platform.models
-import attn_platform.training
 from attn_platform.errors import CheckpointError, ConfigurationError
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.trainer import SeedHistory, TrainingResult
+from attn_platform.training.fingerprints import code_fingerprint
+from attn_platform.training.history import SeedHistory
+from attn_platform.training.trainer import TrainingResult
 
 WEIGHTS_FILE = "weights.safetensors"
 MANIFEST_FILE = "manifest.json"
@@ -107,17 +107,6 @@ class Checkpoint:
 
     weights: Mapping[str, Tensor]
     manifest: Manifest
-
-
-def code_fingerprint() -> str:
-    """SHA-256 of the source files of `attn_platform.models` and `attn_platform.training`, names and contents."""
-    digest = hashlib.sha256()
-    for package in (attn_platform.models, attn_platform.training):
-        root = Path(next(iter(package.__path__)))
-        for source in sorted(root.rglob("*.py")):
-            digest.update(f"{package.__name__}/{source.relative_to(root).as_posix()}\0".encode())
-            digest.update(hashlib.sha256(source.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def manifest_of(

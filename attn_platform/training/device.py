@@ -48,6 +48,11 @@ def matrix_precision(precision: str, device: torch.device) -> AbstractContextMan
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def compiled_on(device: torch.device, choice: Literal["auto", "on", "off"]) -> bool:
+    """Whether networks that allow for it are compiled there: by choice, or on a GPU, which brings what it takes."""
+    return choice == "on" or (choice == "auto" and device.type == "cuda")
+
+
 @contextmanager
 def fixed_threads(threads: int) -> Iterator[None]:
     """CPU threads of torch inside of the context; put back afterwards."""

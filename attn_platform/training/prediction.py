@@ -1,4 +1,4 @@
-"""Predictions of a checkpoint: each seed's network on each session, their mean, and the mean of the tasks."""
+"""Predictions of a checkpoint: each seed's model on each session, their mean, and the mean of the tasks."""
 
 import numpy as np
 import torch
@@ -7,14 +7,44 @@ from tqdm import tqdm
 
 from attn_platform.errors import CheckpointError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
+from attn_platform.models.trees import XGBoostConfig, predict_trees
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.device import fixed_threads, resolve_device
 from attn_platform.training.samples import CrossSections
 
 
+def network_of(checkpoint: Checkpoint, device: torch.device) -> StackedNetwork:
+    """The checkpoint's network with its weights, a member a seed, ready to predict.
+
+    Raises CheckpointError if the weights are another network's.
+    """
+    manifest = checkpoint.manifest
+    network = build_network(manifest.network, len(manifest.features), len(manifest.labels), manifest.seeds)
+    try:
+        network.load_state_dict(dict(checkpoint.weights))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights of {manifest.model} do not fit its network ({error}); train the window again"
+        ) from error
+    dtype = next(iter(checkpoint.weights.values())).dtype
+    return network.to(device, dtype).eval()
+
+
+def session_batch(samples: CrossSections, number: int, members: int, like: torch.Tensor) -> SessionBatch:
+    """Session `number` of the samples for every member, in the precision and on the device of `like`."""
+    held = slice(int(samples.offsets[number]), int(samples.offsets[number + 1]))
+    features = torch.tensor(samples.features(held), dtype=like.dtype, device=like.device)
+    groups = None
+    if samples.groups is not None:
+        groups = torch.from_numpy(samples.groups[held]).to(like.device).expand(members, -1)
+    sizes = ((held.stop - held.start,),) * members
+    return SessionBatch(features.expand(members, *features.shape), sizes, groups)
+
+
 def predict_by_seed(
-    checkpoint: Checkpoint, cross_sections: CrossSections, device: str = "auto", progress: bool = False
+    checkpoint: Checkpoint, samples: CrossSections, device: str = "auto", progress: bool = False
 ) -> NDArray[np.floating]:
     """Predictions [S, R, K] in the weights' precision (float32 also of networks trained in bfloat16).
 
@@ -23,37 +53,25 @@ def predict_by_seed(
     Raises CheckpointError if features or weights do not fit.
     """
     manifest = checkpoint.manifest
-    manifest.require_features(cross_sections.feature_names)
-    network = build_network(manifest.network, len(manifest.features), len(manifest.labels), manifest.seeds)
-    try:
-        network.load_state_dict(dict(checkpoint.weights))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the weights of {manifest.model} do not fit its network ({error}); train the window again"
-        ) from error
-    torch_device = resolve_device(device)
-    dtype = next(iter(checkpoint.weights.values())).dtype
-    network.to(torch_device, dtype).eval()
-    seed_count, offsets = len(manifest.seeds), cross_sections.offsets
-    predictions = torch.empty(seed_count, len(cross_sections.features), len(manifest.labels), dtype=dtype)
+    manifest.require_features(samples.feature_names)
+    if isinstance(manifest.network, XGBoostConfig):
+        return predict_trees(checkpoint.weights, manifest.seeds, samples.features(), manifest.training.threads)
+    network = network_of(checkpoint, resolve_device(device))
+    like = network.heads.weight
+    predictions = torch.empty(len(manifest.seeds), len(samples), len(manifest.labels), dtype=like.dtype)
     with fixed_threads(manifest.training.threads), torch.inference_mode():
-        for first, stop in tqdm(
-            zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True),
-            total=len(cross_sections.sessions),
-            disable=not progress,
-            unit="session",
-        ):
-            features = torch.tensor(cross_sections.features[first:stop], dtype=dtype, device=torch_device)
-            batch = SessionBatch(features.expand(seed_count, -1, -1), ((stop - first,),) * seed_count)
-            predictions[:, first:stop] = network(batch).cpu()
+        for number in tqdm(range(len(samples.sessions)), disable=not progress, unit="session"):
+            held = slice(int(samples.offsets[number]), int(samples.offsets[number + 1]))
+            batch = session_batch(samples, number, len(manifest.seeds), like)
+            predictions[:, held] = network(batch).cpu()
     return predictions.numpy()
 
 
 def predict(
-    checkpoint: Checkpoint, cross_sections: CrossSections, device: str = "auto", progress: bool = False
+    checkpoint: Checkpoint, samples: CrossSections, device: str = "auto", progress: bool = False
 ) -> NDArray[np.floating]:
     """Mean over the seeds of `predict_by_seed`: [R, K] (AI-69, AI-55)."""
-    return predict_by_seed(checkpoint, cross_sections, device, progress).mean(axis=0)
+    return predict_by_seed(checkpoint, samples, device, progress).mean(axis=0)
 
 
 def mean_of_tasks(predictions: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -1,5 +1,6 @@
 """Small ragged cross-sections with a planted signal, for the tests of training."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,10 @@ def ragged(
     signal: NDArray[np.float64] = SIGNAL,
     stocks: tuple[int, int] = (20, 40),
 ) -> CrossSections:
-    """Cross-sections of `stocks` (least, most + 1) stocks whose labels are z-scored ranks of X·signal + noise."""
+    """Cross-sections of `stocks` (least, most + 1) stocks whose labels are z-scored ranks of X·signal + noise.
+
+    Samples of one session; the groups are two, at random.
+    """
     rng = np.random.default_rng(seed)
     sizes = rng.integers(*stocks, session_count)
     features = rng.standard_normal((sizes.sum(), FEATURES)).astype(np.float32)
@@ -33,8 +37,23 @@ def ragged(
         sessions=np.datetime64(first, "D") + np.arange(session_count),
         offsets=offsets,
         symbols=np.concatenate([[f"{600000 + i}.SH" for i in range(size)] for size in sizes]),
-        features=features,
+        panel=np.concatenate([np.zeros((1, FEATURES), dtype=np.float32), features]),
+        rows=np.arange(1, len(features) + 1),
         labels=labels.astype(np.float32),
         feature_names=tuple(f"factor_{i}" for i in range(FEATURES)),
         label_names=("10d", "20d"),
+        groups=rng.integers(0, 2, len(features)),
     )
+
+
+def with_features(samples: CrossSections, features: NDArray[np.float32]) -> CrossSections:
+    """The samples with other features [R, F]."""
+    panel = samples.panel.copy()
+    panel[samples.rows] = features
+    return replace(samples, panel=panel)
+
+
+def rows_of(samples: CrossSections, rows: NDArray[np.int64]) -> CrossSections:
+    """The samples in these rows, or in this order; the sessions' bounds are the caller's to mend."""
+    taken = {name: getattr(samples, name)[rows] for name in ("symbols", "rows", "labels", "groups")}
+    return replace(samples, **taken)

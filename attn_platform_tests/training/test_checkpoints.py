@@ -11,12 +11,12 @@ from attn_platform.training.checkpoints import (
     CheckpointWindow,
     Manifest,
     SessionRange,
-    code_fingerprint,
     load_checkpoint,
     manifest_of,
     save_checkpoint,
 )
 from attn_platform.training.config import TrainingConfig
+from attn_platform.training.fingerprints import code_fingerprint
 from attn_platform.training.trainer import TrainingResult, train
 from attn_platform_tests.training.synthetic import ragged
 
@@ -34,9 +34,8 @@ def result() -> TrainingResult:
         MultiTaskBaselineConfig(width=4),
         ragged(4),
         ragged(3, first="2011-06-01", seed=1),
-        TrainingConfig(max_epochs=2, threads=1),
+        TrainingConfig(max_epochs=2, threads=1, device="cpu"),
         seeds=(3, 7),
-        device="cpu",
         progress=False,
     )
 

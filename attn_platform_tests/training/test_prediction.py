@@ -14,7 +14,7 @@ from attn_platform.training.config import TrainingConfig
 from attn_platform.training.prediction import mean_of_tasks, predict, predict_by_seed
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.trainer import train
-from attn_platform_tests.training.synthetic import ragged
+from attn_platform_tests.training.synthetic import ragged, with_features
 
 DAY = SessionRange(first=date(2011, 1, 4), last=date(2011, 1, 4))
 
@@ -25,9 +25,8 @@ def checkpoint() -> Checkpoint:
         MultiTaskBaselineConfig(width=32, normalisation="batch"),
         ragged(40, stocks=(60, 80)),
         ragged(8, first="2011-06-01", seed=1, stocks=(60, 80)),
-        TrainingConfig(learning_rate=3e-3, max_epochs=6, threads=2),
+        TrainingConfig(learning_rate=3e-3, max_epochs=6, threads=2, device="cpu"),
         seeds=(0, 1, 2),
-        device="cpu",
         progress=False,
     )
     window = CheckpointWindow(train=DAY, valid=DAY, test=DAY, purge=0)
@@ -43,10 +42,10 @@ def test_set() -> CrossSections:
 def test_against_the_formula_in_float64(checkpoint: Checkpoint, test_set: CrossSections) -> None:
     weights = {name: tensor.double().numpy() for name, tensor in checkpoint.weights.items()}
     predictions = predict_by_seed(checkpoint, test_set, device="cpu")
-    assert predictions.shape == (3, len(test_set.features), 2)
+    assert predictions.shape == (3, len(test_set), 2)
     assert predictions.dtype == np.float32
     for seed in range(3):
-        x = test_set.features.astype(np.float64)
+        x = test_set.features().astype(np.float64)
         for block in ("0", "1"):
             linear, norm = f"shared.linears.{block}", f"shared.norms.{block}"
             x = np.maximum(x @ weights[f"{linear}.weight"][seed] + weights[f"{linear}.bias"][seed], 0)
@@ -66,9 +65,9 @@ def test_a_forecast_is_the_same_bits_whatever_else_is_asked_for(
 
 
 def test_later_sessions_change_nothing(checkpoint: Checkpoint, test_set: CrossSections) -> None:
-    features = test_set.features.copy()
+    features = test_set.features()
     features[test_set.offsets[3] :] = 1e3
-    changed = predict(checkpoint, replace(test_set, features=features), device="cpu")
+    changed = predict(checkpoint, with_features(test_set, features), device="cpu")
     before = slice(0, test_set.offsets[3])
     assert changed[before].tobytes() == predict(checkpoint, test_set, device="cpu")[before].tobytes()
 

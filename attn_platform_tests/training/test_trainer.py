@@ -19,14 +19,16 @@ from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineC
 from attn_platform.models.registry import build_network, parse_network_config, register_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.samples import CrossSections
-from attn_platform.training.trainer import TrainingResult, session_order, train
+from attn_platform.training.epochs import sample_order
+from attn_platform.training.setting import StartingWeights
+from attn_platform.training.trainer import TrainingResult, train
 from attn_platform.training.validation import standardised_ranks
 from attn_platform_tests.models.references import plain_baseline, plain_state
-from attn_platform_tests.training.synthetic import SIGNAL, ragged
+from attn_platform_tests.training.synthetic import SIGNAL, ragged, rows_of
 
 WIDTH = 8
 NETWORK = MultiTaskBaselineConfig(width=WIDTH, normalisation="batch")
-CONFIG = TrainingConfig(learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1, start="random")
+CONFIG = TrainingConfig(learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1, start="random", device="cpu")
 
 
 def data(noise: float = 3.0) -> tuple[CrossSections, CrossSections]:
@@ -40,14 +42,14 @@ def run(
     seeds: Sequence[int] = (0, 1, 2),
     **options,
 ) -> TrainingResult:
-    return train(NETWORK, train_set, valid_set, config, seeds, device="cpu", progress=False, **options)
+    return train(NETWORK, train_set, valid_set, config, seeds, progress=False, **options)
 
 
 def sessions_of(sections: CrossSections) -> list[tuple[Tensor, Tensor]]:
     """Features and labels of each session."""
     bounds = pairwise(sections.offsets)
     return [
-        (torch.from_numpy(sections.features[a:b]).double(), torch.from_numpy(sections.labels[a:b]).double())
+        (torch.from_numpy(sections.features()[a:b]).double(), torch.from_numpy(sections.labels[a:b]).double())
         for a, b in bounds
     ]
 
@@ -91,9 +93,9 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
     for epoch in range(1, config.max_epochs + 1):
         network.train()
         losses = []
-        order = session_order(seed, epoch, len(train_days))
-        for start in range(0, len(order), config.sessions_per_batch):
-            days = [train_days[t] for t in order[start : start + config.sessions_per_batch]]
+        order = sample_order(seed, epoch, len(train_days))
+        for start in range(0, len(order), config.batch_size):
+            days = [train_days[t] for t in order[start : start + config.batch_size]]
             predictions = network(torch.cat([x for x, _ in days])).split([len(x) for x, _ in days])
             of_days = [plain_loss(p, y, config.loss.name) for p, (_, y) in zip(predictions, days, strict=True)]
             optimizer.zero_grad()
@@ -116,7 +118,7 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
     "config",
     [
         CONFIG,
-        CONFIG.model_copy(update={"loss": LossConfig(name="mse"), "sessions_per_batch": 5, "max_epochs": 5}),
+        CONFIG.model_copy(update={"loss": LossConfig(name="mse"), "batch_size": 5, "max_epochs": 5}),
     ],
     ids=["wmse, a session a batch", "mse, five sessions a batch"],
 )
@@ -182,9 +184,7 @@ def test_order_of_the_stocks_does_not_matter() -> None:
         rng = np.random.default_rng(9)
         bounds = pairwise(sections.offsets)
         rows = np.concatenate([a + rng.permutation(b - a) for a, b in bounds])
-        return replace(
-            sections, symbols=sections.symbols[rows], features=sections.features[rows], labels=sections.labels[rows]
-        )
+        return rows_of(sections, rows)
 
     train_set, valid_set = data()
     config = CONFIG.model_copy(update={"max_epochs": 3})
@@ -212,10 +212,10 @@ def test_early_stop_after_patience_epochs_and_weights_of_the_best_epoch() -> Non
 
 
 def test_each_seed_and_epoch_has_its_own_order_of_all_sessions() -> None:
-    orders = [session_order(seed, epoch, 50) for seed in range(3) for epoch in range(1, 4)]
+    orders = [sample_order(seed, epoch, 50).tolist() for seed in range(3) for epoch in range(1, 4)]
     assert all(sorted(order) == list(range(50)) for order in orders)
     assert len({tuple(order) for order in orders}) == 9
-    assert session_order(1, 2, 50) == orders[4]
+    assert sample_order(1, 2, 50).tolist() == orders[4]
 
 
 def initial_weights(seeds: Sequence[int]) -> dict[str, Tensor]:
@@ -227,7 +227,7 @@ def test_a_seed_that_diverges_dies_alone(caplog: pytest.LogCaptureFixture) -> No
     weights = initial_weights([0, 1, 2])
     weights["heads.bias"][1] = torch.nan
     with caplog.at_level(logging.WARNING):
-        result = run(train_set, valid_set, initial_weights=weights)
+        result = run(train_set, valid_set, start=StartingWeights((0, 1, 2), weights))
     assert result.seeds == (0, 2)
     assert result.histories[1].outcome == "diverged"
     assert result.histories[1].valid_loss == ()
@@ -243,17 +243,30 @@ def test_training_fails_when_every_seed_diverges() -> None:
     weights = initial_weights([0, 1])
     weights["heads.weight"][:] = torch.inf
     with pytest.raises(TrainingError, match=r"all 2 seeds.*learning_rate"):
-        run(train_set, valid_set, seeds=[0, 1], initial_weights=weights)
+        run(train_set, valid_set, seeds=[0, 1], start=StartingWeights((0, 1), weights))
 
 
 def test_initial_weights_start_where_another_training_ended() -> None:
     train_set, valid_set = data()
     one_epoch = CONFIG.model_copy(update={"max_epochs": 1})
     first = run(train_set, valid_set, one_epoch)
-    continued = run(train_set, valid_set, one_epoch, initial_weights=first.weights)
+    continued = run(train_set, valid_set, one_epoch, start=StartingWeights(first.seeds, first.weights))
     assert (np.array([h.train_loss[0] for h in continued.histories]) < [h.train_loss[0] for h in first.histories]).all()
-    with pytest.raises(TrainingError, match=r"heads\.bias is \(3, 1, 2\), needs \(2, 1, 2\)"):
-        run(train_set, valid_set, seeds=[0, 1], initial_weights=first.weights)
+    narrow = dict(first.weights) | {"heads.bias": first.weights["heads.bias"][..., :1]}
+    with pytest.raises(TrainingError, match=r"heads\.bias is \(1, 1\), needs \(1, 2\)"):
+        run(train_set, valid_set, start=StartingWeights(first.seeds, narrow))
+
+
+def test_seeds_without_weights_to_start_from_start_like_new_ones() -> None:
+    train_set, valid_set = data()
+    one_epoch = CONFIG.model_copy(update={"max_epochs": 1, "start": "constant"})
+    first = run(train_set, valid_set, one_epoch, seeds=[1])
+    mixed = run(train_set, valid_set, one_epoch, seeds=[0, 1], start=StartingWeights((1,), first.weights))
+    fresh = run(train_set, valid_set, one_epoch, seeds=[0])
+    warm = run(train_set, valid_set, one_epoch, seeds=[1], start=StartingWeights((1,), first.weights))
+    for name in first.weights:
+        torch.testing.assert_close(mixed.weights[name][0], fresh.weights[name][0], rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(mixed.weights[name][1], warm.weights[name][0], rtol=1e-9, atol=1e-10)
 
 
 def test_rows_without_labels_are_left_out() -> None:
@@ -263,11 +276,8 @@ def test_rows_without_labels_are_left_out() -> None:
     labels[train_set.offsets[:-1], 0] = np.nan  # the first stock of every session
     rows = np.setdiff1d(np.arange(len(labels)), train_set.offsets[:-1])
     without = replace(
-        train_set,
+        rows_of(train_set, rows),
         offsets=train_set.offsets - np.arange(len(train_set.offsets)),
-        symbols=train_set.symbols[rows],
-        features=train_set.features[rows],
-        labels=train_set.labels[rows],
     )
     result, expected = run(replace(train_set, labels=labels), valid_set, config), run(without, valid_set, config)
     assert result.histories == expected.histories
@@ -335,12 +345,12 @@ def test_empty_set_is_refused() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_gpu_that_is_not_there_is_a_clear_error() -> None:
     with pytest.raises(ConfigurationError, match=r"no GPU.*auto or cpu"):
-        train(NETWORK, *data(), CONFIG, device="cuda")
+        train(NETWORK, *data(), CONFIG.model_copy(update={"device": "cuda"}))
 
 
 def test_unknown_device_is_a_clear_error() -> None:
     with pytest.raises(ConfigurationError, match="'abacus'"):
-        train(NETWORK, *data(), CONFIG, device="abacus")
+        train(NETWORK, *data(), CONFIG.model_copy(update={"device": "abacus"}))
 
 
 def test_thread_count_is_put_back() -> None:
@@ -350,9 +360,9 @@ def test_thread_count_is_put_back() -> None:
 
 
 def test_progress_bar_says_where_training_stands(capsys: pytest.CaptureFixture[str]) -> None:
-    train(NETWORK, *data(), CONFIG.model_copy(update={"max_epochs": 2}), seeds=[0, 1], device="cpu")
+    train(NETWORK, *data(), CONFIG.model_copy(update={"max_epochs": 2}), seeds=[0, 1])
     bar = capsys.readouterr().err
-    assert "epoch 2 · 2 seeds · best valid loss" in bar
+    assert "epoch 2 · 2 in training · best valid loss" in bar
     assert "valid RankIC" in bar
 
 
@@ -377,7 +387,7 @@ class OneFileLinear(StackedNetwork):
 def test_a_network_of_ones_own_trains_by_its_name() -> None:
     config = CONFIG.model_copy(update={"learning_rate": 0.02, "loss": LossConfig(name="mse")})
     result = train(
-        parse_network_config({"name": "one_file_linear"}), *data(noise=0.1), config, (0,), "cpu", progress=False
+        parse_network_config({"name": "one_file_linear"}), *data(noise=0.1), config, (0,), progress=False
     )
     learnt = result.weights["heads.weight"][0].numpy()
     for task in range(2):

@@ -12,14 +12,11 @@ from attn_platform.market.lake import Lake, from_columns
 from attn_platform.models.registry import build_network
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.training.labels import LabelConfig
-from attn_platform.training.window_training import (
-    samples_fingerprint,
-    train_window,
-    window_samples,
-    write_predictions,
-)
+from attn_platform.training.fingerprints import samples_fingerprint
+from attn_platform.training.window_training import ModelTraining, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import window_of
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, linked
+from attn_platform_tests.training.synthetic import with_features
 
 FEATURES = ("value", "noise", "trend")
 LABELS = LabelConfig(horizons=(3, 5))
@@ -40,14 +37,30 @@ def home(raw_home, tmp_path_factory):
     return made
 
 
+def task_of(home, directory, **changes) -> ModelTraining:
+    """The tiny home's model on the random panel."""
+    model = home.study.model(MODEL)
+    settings = {
+        "lake": home.lake, "calendar": home.calendar, "panel": PANEL, "model": MODEL, "network": model.network,
+        "labels": LABELS, "training": model.training, "seeds": model.seeds, "features": FEATURES,
+        "windows": home.study.windows, "preprocessing_fingerprint": "fingerprint of the pre-processing",
+        "directory": directory / "checkpoints", "arrays": directory / "arrays",
+    }  # fmt: skip
+    return ModelTraining(**settings | changes)
+
+
+def samples_of(home, window, directory):
+    return window_samples(task_of(home, directory), window)
+
+
 @pytest.fixture(scope="module")
 def window(home):
     return window_of(home.calendar, home.study.windows, FIRST_WINDOW)
 
 
 @pytest.fixture(scope="module")
-def samples(home, window):
-    return window_samples(home.lake, home.calendar, PANEL, window, FEATURES, LABELS)
+def samples(home, window, tmp_path_factory):
+    return samples_of(home, window, tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +100,7 @@ def test_features_are_the_rows_of_the_panel(home, samples):
     session = part.sessions[3]
     rows = slice(part.offsets[3], part.offsets[4])
     panel = home.lake.read(PANEL, session, session).to_pandas().set_index("symbol")
-    assert (part.features[rows] == panel.loc[part.symbols[rows], list(FEATURES)].to_numpy()).all()
+    assert (part.features(rows) == panel.loc[part.symbols[rows], list(FEATURES)].to_numpy()).all()
 
 
 def test_sets_end_before_their_labels_reach_the_next_one(home, window, samples):
@@ -98,21 +111,21 @@ def test_sets_end_before_their_labels_reach_the_next_one(home, window, samples):
 
 
 @pytest.mark.parametrize("table", ["daily_bar", PANEL])
-def test_nothing_after_the_last_validation_session_is_read(home, window, samples, copy_of, table):
+def test_nothing_after_the_last_validation_session_is_read(home, window, samples, copy_of, table, tmp_path):
     cut = copy_of(home, [table])
     for session in cut.lake.sessions(table):
         if session > window.valid_last:
             cut.lake.path(table, session).unlink()
     assert cut.lake.sessions(table)[-1] == window.valid_last
-    again = window_samples(cut.lake, cut.calendar, PANEL, window, FEATURES, LABELS)
+    again = samples_of(cut, window, tmp_path)
     assert samples_fingerprint(*again) == samples_fingerprint(*samples)
 
 
-def test_a_session_without_cross_section_gives_no_samples_and_moves_no_others(home, window, samples, copy_of):
+def test_a_session_without_cross_section_gives_no_samples_and_moves_no_others(home, window, samples, copy_of, tmp_path):
     hole = copy_of(home, [PANEL])
     empty = samples[0].sessions[10]
     hole.lake.write(PANEL, home.lake.read(PANEL, empty, empty).slice(0, 0), empty)
-    training, _ = window_samples(hole.lake, hole.calendar, PANEL, window, FEATURES, LABELS)
+    training, _ = samples_of(hole, window, tmp_path)
     assert training.sessions.tolist() == [day for day in samples[0].sessions.tolist() if day != empty.item()]
     for part in (training, samples[0]):
         at = int(np.searchsorted(part.sessions, samples[0].sessions[20]))
@@ -120,12 +133,12 @@ def test_a_session_without_cross_section_gives_no_samples_and_moves_no_others(ho
         assert rows.tobytes() == samples[0].labels[samples[0].offsets[20] : samples[0].offsets[21]].tobytes()
 
 
-def test_a_gap_in_the_panel_is_named(home, window, copy_of):
+def test_a_gap_in_the_panel_is_named(home, window, copy_of, tmp_path):
     gap = copy_of(home, [PANEL])
     for session in ("2020-10-14", "2020-10-15"):
         gap.lake.path(PANEL, session).unlink()
     with pytest.raises(MissingDataError, match=r"window 2020-12-10 .*lacks 2020-10-14 and 1 more"):
-        window_samples(gap.lake, gap.calendar, PANEL, window, FEATURES, LABELS)
+        samples_of(gap, window, tmp_path)
 
 
 def test_fingerprint_changes_with_any_number(samples):
@@ -134,13 +147,13 @@ def test_fingerprint_changes_with_any_number(samples):
     assert samples_fingerprint(training, validation) == before
     labels = training.labels.copy()
     labels[7, 1] = np.nextafter(labels[7, 1], np.float32(9))
-    features = validation.features.copy()
+    features = validation.features()
     features[-1, 0] = np.nextafter(features[-1, 0], np.float32(9))
     symbols = training.symbols.copy()
     symbols[0] = "999999.SH"
     for changed in (
         (replace(training, labels=labels), validation),
-        (training, replace(validation, features=features)),
+        (training, with_features(validation, features)),
         (replace(training, symbols=symbols), validation),
         (replace(training, sessions=training.sessions - 1), validation),
         (validation, training),
@@ -148,24 +161,16 @@ def test_fingerprint_changes_with_any_number(samples):
         assert samples_fingerprint(*changed) != before
 
 
-def train(home, key: str, directory):
-    model = home.study.model(MODEL)
-    window = window_of(home.calendar, home.study.windows, key)
-    return train_window(
-        home.lake, home.calendar, PANEL, window, MODEL, model.network, LABELS, model.training, model.seeds, FEATURES,
-        "fingerprint of the pre-processing", directory / key,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def checkpoints(home, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoints")
-    return folder, {key: train(home, key, folder) for key in (FIRST_WINDOW, SECOND_WINDOW)}
+    task = task_of(home, tmp_path_factory.mktemp("trained"))
+    windows = [window_of(home.calendar, home.study.windows, key) for key in (FIRST_WINDOW, SECOND_WINDOW)]
+    return task, train_windows(task, windows, progress=False)
 
 
 def test_checkpoint_tells_what_it_was_made_from(home, window, samples, checkpoints):
-    folder, trained = checkpoints
-    stored = load_checkpoint(folder / FIRST_WINDOW)
+    task, trained = checkpoints
+    stored = load_checkpoint(task.directory / FIRST_WINDOW)
     manifest = stored.manifest
     assert manifest == trained[FIRST_WINDOW].manifest
     for name, tensor in trained[FIRST_WINDOW].weights.items():
@@ -196,11 +201,11 @@ def plain_forecast(checkpoint, features: np.ndarray) -> np.ndarray:
 
 
 def test_predictions_come_from_the_window_that_tests_their_session(home, checkpoints, tmp_path):
-    folder, trained = checkpoints
+    task, trained = checkpoints
     lake = Lake(tmp_path)
     (tmp_path / PANEL).symlink_to(home.lake.root / PANEL, target_is_directory=True)
     sessions = home.calendar.between("2020-12-29", "2021-01-06")
-    used = write_predictions(lake, home.calendar, PANEL, sessions, home.study.windows, folder, FEATURES, "prediction")
+    used = write_predictions(replace(task, lake=lake), sessions, "prediction")
     assert used == {str(day): FIRST_WINDOW if str(day) < SECOND_WINDOW else SECOND_WINDOW for day in sessions}
     assert set(used.values()) == {FIRST_WINDOW, SECOND_WINDOW}
     for session in sessions:
@@ -220,7 +225,7 @@ def test_a_session_alone_is_the_session_among_others(home, checkpoints, tmp_path
         lake.root.mkdir()
         (lake.root / PANEL).symlink_to(home.lake.root / PANEL, target_is_directory=True)
         for run in runs:
-            write_predictions(lake, home.calendar, PANEL, run, home.study.windows, checkpoints[0], FEATURES, "forecast")
+            write_predictions(replace(checkpoints[0], lake=lake), run, "forecast")
     for session in sessions:
         assert len({lake.path("forecast", session).read_bytes() for lake in lakes}) == 1
 
@@ -228,16 +233,16 @@ def test_a_session_alone_is_the_session_among_others(home, checkpoints, tmp_path
 def test_nothing_is_predicted_without_the_checkpoint_or_the_panel(home, checkpoints, copy_of, tmp_path):
     only_first = tmp_path / "only_first"
     only_first.mkdir()
-    (only_first / FIRST_WINDOW).symlink_to(checkpoints[0] / FIRST_WINDOW, target_is_directory=True)
+    (only_first / FIRST_WINDOW).symlink_to(checkpoints[0].directory / FIRST_WINDOW, target_is_directory=True)
     sessions = home.calendar.between("2020-12-29", "2021-01-06")
     gap = copy_of(home, [PANEL])
 
     def predict(folder):
-        write_predictions(gap.lake, gap.calendar, PANEL, sessions, gap.study.windows, folder, FEATURES, "prediction")
+        write_predictions(replace(checkpoints[0], lake=gap.lake, directory=folder), sessions, "prediction")
 
     with pytest.raises(CheckpointError, match=f"window {SECOND_WINDOW} has no checkpoint"):
         predict(only_first)
     gap.lake.path(PANEL, "2020-12-30").unlink()
     with pytest.raises(MissingDataError, match="lacks 2020-12-30"):
-        predict(checkpoints[0])
+        predict(checkpoints[0].directory)
     assert not gap.lake.has("prediction")

@@ -39,6 +39,8 @@ class StackedNetwork(nn.Module):
     """
 
     heads: StackedLinear
+    compiles = False
+    """Whether torch may compile the network: its arithmetic reads features only, never the sizes of the sessions."""
 
     def __init__(
         self, config: NetworkConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
@@ -69,9 +71,9 @@ class StackedNetwork(nn.Module):
 
     @torch.no_grad()
     def start_from_constant(self, level: Tensor) -> None:
-        """Make the untrained network forecast `level` [K] for every stock: heads with that bias and no weights."""
+        """Make untrained members forecast their `level` [S, K] for every stock: heads with that bias and no weights."""
         self.heads.weight.zero_()
-        self.heads.bias.copy_(level)
+        self.heads.bias.copy_(level[:, None, :])
 
     @torch.no_grad()
     def keep_seeds(self, positions: Tensor) -> Self:

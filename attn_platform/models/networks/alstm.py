@@ -1,0 +1,56 @@
+"""`alstm` (AI-69): an LSTM whose hidden states of all steps are attended to.
+
+With h_l the last layer's hidden states and a their attended state (one head of additive attention),
+ŷ = [a ‖ h_L] W + b. The study names no width of the attention's hidden layer; 64 is our choice.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.recurrent import StackedLSTM
+from attn_platform.models.layers.stacked_linear import StackedLinear
+from attn_platform.models.layers.step_attention import StepAttention
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.registry import register_network
+
+
+class ALSTMConfig(NetworkConfig):
+    """Shape of the LSTM (AI-69's values) and of the attention over its steps."""
+
+    name: Literal["alstm"] = "alstm"
+    steps: PositiveInt = 21
+    hidden: PositiveInt = 64
+    layers: PositiveInt = 2
+    attention_width: PositiveInt = 64
+
+    @property
+    def sample_steps(self) -> int:
+        """Sessions of a window."""
+        return self.steps
+
+
+@register_network(ALSTMConfig)
+class ALSTM(StackedNetwork):
+    """LSTM, additive attention over its steps, then a head on attended and last hidden state."""
+
+    def __init__(
+        self, config: ALSTMConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(config, feature_count, task_count, generators)
+        self.recurrent = StackedLSTM(feature_count, config.hidden, config.layers, generators)
+        self.step_attention = StepAttention(config.hidden, config.attention_width, generators)
+        self.heads = StackedLinear(2 * config.hidden, task_count, generators)
+
+    def forward(self, batch: SessionBatch) -> Tensor:
+        """[S, M, L, F] → [S, M, K]."""
+        states = self.recurrent(batch.features)
+        return self.heads(torch.cat([self.step_attention(states), states[:, :, -1]], -1))
+
+    def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
+        """Weights of the steps: "steps" [S, M, L]."""
+        return {"steps": self.step_attention.weights(self.recurrent(batch.features))}

@@ -1,0 +1,66 @@
+"""`inter_stock_attention` (AI-69): a Transformer encoder over the session's stocks.
+
+The sequence is the stocks of a session and the model width the number of features; there is no positional encoding,
+so the order of the stocks does not matter. A hidden layer follows (relu: our choice), and a linear head a task.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor, nn
+
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.encoder import StackedEncoderBlock
+from attn_platform.models.layers.self_attention import StockAttention
+from attn_platform.models.layers.stacked_linear import StackedLinear
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.registry import register_network
+
+
+class InterStockAttentionConfig(NetworkConfig):
+    """Shape of the encoder (AI-69's values)."""
+
+    name: Literal["inter_stock_attention"] = "inter_stock_attention"
+    blocks: PositiveInt = 2
+    attention_heads: PositiveInt = 2
+    feed_forward: PositiveInt = 64
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    hidden: PositiveInt = 256
+
+
+@register_network(InterStockAttentionConfig)
+class InterStockAttention(StackedNetwork):
+    """Encoder blocks over the stocks of a session, hidden layer, head a task."""
+
+    def __init__(
+        self, config: InterStockAttentionConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(config, feature_count, task_count, generators)
+        self.blocks = nn.ModuleList(
+            StackedEncoderBlock(
+                StockAttention(feature_count, config.attention_heads, generators),
+                feature_count,
+                config.feed_forward,
+                config.dropout,
+                generators,
+            )
+            for _ in range(config.blocks)
+        )
+        self.hidden = StackedLinear(feature_count, config.hidden, generators)
+        self.heads = StackedLinear(config.hidden, task_count, generators)
+
+    def forward(self, batch: SessionBatch) -> Tensor:
+        """[S, M, F] → [S, M, K]."""
+        x = batch.features
+        for block in self.blocks:
+            x = block(x, batch.session_sizes)
+        return self.heads(torch.relu(self.hidden(x)))
+
+    def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
+        """Weights that a stock (row) gives to its session's stocks in the last block: "stocks" [S, M, M]."""
+        x = batch.features
+        for block in self.blocks[:-1]:
+            x = block(x, batch.session_sizes)
+        return {"stocks": self.blocks[-1].attention.weights(x, batch.session_sizes)}

@@ -1,0 +1,43 @@
+"""`lstm` (AI-69): two LSTM layers over the steps of each stock's window, a linear layer on the last hidden state."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.recurrent import StackedLSTM
+from attn_platform.models.layers.stacked_linear import StackedLinear
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.registry import register_network
+
+
+class LSTMConfig(NetworkConfig):
+    """Shape of the LSTM (AI-69's values)."""
+
+    name: Literal["lstm"] = "lstm"
+    steps: PositiveInt = 21
+    hidden: PositiveInt = 64
+    layers: PositiveInt = 2
+
+    @property
+    def sample_steps(self) -> int:
+        """Sessions of a window."""
+        return self.steps
+
+
+@register_network(LSTMConfig)
+class LSTM(StackedNetwork):
+    """LSTM, then a head on the last hidden state."""
+
+    def __init__(
+        self, config: LSTMConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(config, feature_count, task_count, generators)
+        self.recurrent = StackedLSTM(feature_count, config.hidden, config.layers, generators)
+        self.heads = StackedLinear(config.hidden, task_count, generators)
+
+    def forward(self, batch: SessionBatch) -> Tensor:
+        """[S, M, L, F] → [S, M, K]."""
+        return self.heads(self.recurrent(batch.features)[:, :, -1])

@@ -1,0 +1,227 @@
+"""Gradient-boosted trees: AI-55's XGBoost, by the library `xgboost`, on plain arrays.
+
+Rows weigh what they weigh in the networks' loss (w_k of wmse; 1 for mse), the validation loss is the networks' own, and
+the rounds up to the least one are kept. A seed is a booster of its own; it decides which rows and factors a tree sees.
+Boosters are kept as the bytes of the library's UBJSON format, in tensors of uint8, so that a checkpoint holds them like
+any weights, without pickle.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+import xgboost
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from tqdm import tqdm
+from xgboost.core import XGBoostError
+
+from attn_platform.errors import CheckpointError, TrainingError
+from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.registry import register_config
+
+FloatArray = NDArray[np.floating]
+
+
+@register_config
+class XGBoostConfig(NetworkConfig):
+    """Shape and growth of the trees (AI-55); what is not named here is the library's default.
+
+    Learning rate, rounds and early stop are its own: those of `TrainingConfig` are the networks'.
+    """
+
+    name: Literal["xgboost"] = "xgboost"
+    learning_rate: PositiveFloat = 0.05
+    rounds: PositiveInt = 1000  # at most
+    patience: PositiveInt = 20  # rounds without a better validation loss
+    depth: PositiveInt = 3
+    row_sampling: float = Field(default=0.8, gt=0, le=1)  # a tree
+    column_sampling: float = Field(default=0.8, gt=0, le=1)  # a tree
+
+
+@dataclass(frozen=True)
+class TreeSamples:
+    """Rows of T sessions, session t at offsets[t] to offsets[t+1].
+
+    features [R, F] float32; labels [R], no value missing; weights [R] as `losses.row_weights` gives them, so that a
+    session's sum of weight × squared error is its loss; offsets [T+1].
+    """
+
+    features: FloatArray
+    labels: FloatArray
+    weights: FloatArray
+    offsets: NDArray[np.int64]
+
+    def loss(self, predictions: FloatArray) -> float:
+        """Weighted squared error of predictions [R], mean over the sessions."""
+        errors = predictions.astype(np.float64) - self.labels
+        return float((self.weights * errors**2).sum() / (len(self.offsets) - 1))
+
+    @property
+    def sample_weights(self) -> FloatArray:
+        """w_k [R]: the loss's weights less their division by the stocks of the session."""
+        sizes = np.diff(self.offsets)
+        return self.weights * np.repeat(sizes, sizes)
+
+
+@dataclass(frozen=True)
+class BoostingHistory:
+    """How one seed's boosting went; rounds count from 1, entry r-1 of a curve is round r."""
+
+    seed: int
+    best_round: int
+    stopped_early: bool
+    train_loss: tuple[float, ...]
+    valid_loss: tuple[float, ...]
+    valid_rank_ic: tuple[float, ...]
+
+
+def fit_trees(
+    config: XGBoostConfig,
+    training: TreeSamples,
+    validation: TreeSamples,
+    seeds: Sequence[int],
+    threads: int,
+    progress: bool = True,
+) -> tuple[dict[str, Tensor], tuple[BoostingHistory, ...]]:
+    """Boost one ensemble of trees a seed; their bytes by `booster_name`, up to the best round, and their histories.
+
+    The same samples, configuration, seed and threads give the same bytes. Raises TrainingError where the library
+    refuses the samples (a value that is infinite, a label that is missing).
+    """
+    labels = _LabelRanks(validation)
+    boosters, histories = {}, []
+    try:
+        matrix = xgboost.QuantileDMatrix(
+            training.features, training.labels, weight=training.sample_weights, nthread=threads
+        )
+        held_out = xgboost.DMatrix(validation.features, nthread=threads)
+        with tqdm(total=config.rounds, disable=not progress, unit="round", dynamic_ncols=True) as bar:
+            for seed in seeds:
+                bar.reset()
+                booster = xgboost.Booster(_parameters(config, seed, threads), cache=[matrix, held_out])
+                record = _Boosting(seed)
+                for number in range(config.rounds):
+                    booster.update(matrix, number)
+                    forecasts = booster.predict(held_out)
+                    record.add(training.loss(booster.predict(matrix)), validation.loss(forecasts), labels.ic(forecasts))
+                    bar.set_description(record.headline)
+                    bar.update()
+                    if record.waited == config.patience:
+                        break
+                boosters[booster_name(seed)] = _bytes(booster[: record.best_round])
+                histories.append(record.history(config.patience))
+    except XGBoostError as error:
+        reason = str(error).partition("\nStack trace")[0].rpartition("Check failed: ")[2]
+        raise TrainingError(f"xgboost refuses the samples ({reason}); look at the panel and the labels") from error
+    return boosters, tuple(histories)
+
+
+def predict_trees(
+    boosters: Mapping[str, Tensor], seeds: Sequence[int], features: FloatArray, threads: int
+) -> NDArray[np.float32]:
+    """Predictions [S, R, 1] of each seed's booster for features [R, F]; a row's depend on that row alone.
+
+    Raises CheckpointError if a booster is missing or damaged, or was fitted on another number of factors.
+    """
+    rows = xgboost.DMatrix(features, nthread=threads)
+    return np.stack([_load(boosters, seed, features.shape[1], threads).predict(rows) for seed in seeds])[
+        ..., np.newaxis
+    ]
+
+
+def booster_name(seed: int) -> str:
+    """Name of a seed's bytes among a checkpoint's tensors."""
+    return f"seed_{seed}.booster"
+
+
+def _parameters(config: XGBoostConfig, seed: int, threads: int) -> dict[str, object]:
+    return {
+        "objective": "reg:squarederror",
+        "tree_method": "hist",
+        "learning_rate": config.learning_rate,
+        "max_depth": config.depth,
+        "subsample": config.row_sampling,
+        "colsample_bytree": config.column_sampling,
+        "seed": seed,
+        "nthread": threads,
+        "verbosity": 0,
+    }
+
+
+def _bytes(booster: xgboost.Booster) -> Tensor:
+    return torch.frombuffer(booster.save_raw("ubj"), dtype=torch.uint8).clone()
+
+
+def _load(boosters: Mapping[str, Tensor], seed: int, feature_count: int, threads: int) -> xgboost.Booster:
+    name = booster_name(seed)
+    content = boosters[name].numpy().tobytes() if name in boosters else b""
+    if not content:  # which the library answers by ending the process
+        raise CheckpointError(f"the checkpoint has no {name}, only {', '.join(boosters)}; train the window again")
+    try:
+        booster = xgboost.Booster({"nthread": threads}, model_file=bytearray(content))
+    except XGBoostError as error:
+        raise CheckpointError(f"{name} is damaged, xgboost cannot read it; train the window again") from error
+    fitted_on = booster.num_features()
+    if fitted_on != feature_count:
+        raise CheckpointError(
+            f"{name} was fitted on {fitted_on} factors, not on {feature_count}; train the window again"
+        )
+    return booster
+
+
+@dataclass
+class _Boosting:
+    """Running record of one seed."""
+
+    seed: int
+    train_loss: list[float] = field(default_factory=list)
+    valid_loss: list[float] = field(default_factory=list)
+    valid_rank_ic: list[float] = field(default_factory=list)
+    best_round: int = 0
+
+    def add(self, train_loss: float, valid_loss: float, rank_ic: float) -> None:
+        self.train_loss.append(train_loss)
+        self.valid_loss.append(valid_loss)
+        self.valid_rank_ic.append(rank_ic)
+        if not self.best_round or valid_loss < self.valid_loss[self.best_round - 1]:
+            self.best_round = len(self.valid_loss)
+
+    @property
+    def waited(self) -> int:
+        """Rounds since the best one."""
+        return len(self.valid_loss) - self.best_round
+
+    @property
+    def headline(self) -> str:
+        best_loss = self.valid_loss[self.best_round - 1]
+        return f"seed {self.seed} · best valid loss {best_loss:.5f} · valid RankIC {self.valid_rank_ic[-1]:.4f}"
+
+    def history(self, patience: int) -> BoostingHistory:
+        curves = (tuple(self.train_loss), tuple(self.valid_loss), tuple(self.valid_rank_ic))
+        return BoostingHistory(self.seed, self.best_round, self.waited == patience, *curves)
+
+
+class _LabelRanks:
+    """Ranks of the labels of each session, taken once."""
+
+    def __init__(self, samples: TreeSamples) -> None:
+        self.sessions = [slice(start, stop) for start, stop in pairwise(samples.offsets)]
+        self.ranks = [_standardised_ranks(samples.labels[rows]) for rows in self.sessions]
+
+    def ic(self, predictions: FloatArray) -> float:
+        """Spearman's correlation of predictions [R] and labels, mean over the sessions; 0 where all are equal."""
+        pairs = zip(self.sessions, self.ranks, strict=True)
+        return float(np.mean([_standardised_ranks(predictions[rows]) @ ranks for rows, ranks in pairs]))
+
+
+def _standardised_ranks(values: FloatArray) -> NDArray[np.float64]:
+    """Ranks, ties sharing their mean, centred and of unit length; zeros where all are equal."""
+    ordered = np.sort(values)
+    below, not_above = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    centred = (below + not_above - len(values)).astype(np.float64)  # twice the distance from the mean rank
+    return centred / max(np.linalg.norm(centred), 1.0)

@@ -1,0 +1,161 @@
+"""A factor panel as one memory-mapped array, from which training takes its samples.
+
+Parquet is read at a million rows a second; a backfill would read the same rows for every model and window. So a panel
+is copied once into `<folder>/<table>-<stamp>/`: `factors.npy` [P, F] float32 in stock-major order (`layout`), and the
+sessions, symbols and places of its rows. It is a cache: made when it is missing or a session that is asked for has
+changed since, under a temporary name that is renamed, and no number is in it that is not in the lake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from attn_platform.errors import ContractError
+from attn_platform.market.lake import Lake, days
+from attn_platform.training.layout import stock_major_rows
+
+_log = logging.getLogger(__name__)
+
+_PARTS = ("sessions", "offsets", "symbols", "stocks", "rows", "stamps")
+_FACTORS, _MANIFEST = "factors.npy", "manifest.json"
+# Sessions whose rows are in memory at once while the array is made
+_CHUNK = 252
+
+
+@dataclass(frozen=True)
+class PanelArray:
+    """T sessions, R rows in (session, symbol) order; row r's factors are factors[rows[r]].
+
+    sessions [T] datetime64[D]; offsets [T + 1]; symbols [N] sorted; stocks [R], their positions in `symbols`;
+    rows [R]; factors [P, F] float32, memory-mapped, of which any `lead` rows that end at rows[r] are the last sessions
+    of that stock.
+    """
+
+    sessions: NDArray[np.datetime64]
+    offsets: NDArray[np.int64]
+    symbols: NDArray[np.str_]
+    stocks: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    factors: NDArray[np.float32]
+    lead: int
+
+
+def panel_array(
+    folder: Path, lake: Lake, table: str, sessions: NDArray, features: Sequence[str], lead: int
+) -> PanelArray:
+    """The array of `table`, which holds all of `sessions`; made anew where the one in `folder` does not fit any more.
+
+    Raises ContractError if a row stands twice or a factor is not finite.
+    """
+    for found in sorted(folder.glob(f"{table}-*")):
+        if _fits(found, lake, table, sessions, features, lead):
+            return _open(found)
+    return _open(_make(folder, lake, table, features, lead))
+
+
+def _stamps(lake: Lake, table: str, sessions: NDArray) -> NDArray[np.int64]:
+    """Size and time of change of each session's file [T, 2]."""
+    states = (lake.path(table, session).stat() for session in sessions)
+    return np.array([(state.st_size, state.st_mtime_ns) for state in states], dtype=np.int64).reshape(-1, 2)
+
+
+def _fits(found: Path, lake: Lake, table: str, sessions: NDArray, features: Sequence[str], lead: int) -> bool:
+    try:
+        manifest = json.loads((found / _MANIFEST).read_text(encoding="utf-8"))
+        held, stamps = np.load(found / "sessions.npy"), np.load(found / "stamps.npy")
+    except (OSError, ValueError):
+        return False
+    if manifest != {**manifest, "table": table, "features": list(features)} or manifest["lead"] < lead:
+        return False
+    at = np.searchsorted(held, sessions)
+    if at[-1] >= len(held) or (held[at] != sessions).any():
+        return False
+    # Between the first and the last session no other may have come in: it would part what is one slice here
+    between = lake.sessions(table, sessions[0], sessions[-1])
+    inside = slice(at[0], at[-1] + 1)
+    return np.array_equal(held[inside], between) and np.array_equal(stamps[inside], _stamps(lake, table, between))
+
+
+def _open(found: Path) -> PanelArray:
+    parts = {name: np.load(found / f"{name}.npy") for name in _PARTS if name != "stamps"}
+    # Copy on write: torch wants writable memory, and nobody shall change the file
+    values = np.load(found / _FACTORS, mmap_mode="c")
+    lead = json.loads((found / _MANIFEST).read_text(encoding="utf-8"))["lead"]
+    return PanelArray(**parts, factors=values, lead=lead)
+
+
+def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: int) -> Path:
+    sessions = lake.sessions(table)
+    stamps = _stamps(lake, table, sessions)
+    keys = lake.read(table, columns=["date", "symbol"])
+    session = np.searchsorted(sessions, days(keys["date"]))
+    symbols, stocks = np.unique(keys["symbol"].to_numpy().astype(np.str_), return_inverse=True)
+    order = np.lexsort((stocks, session))
+    _refuse_duplicates(table, sessions[session[order]], symbols[stocks[order]])
+    places, count = stock_major_rows(session, stocks, lead)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{table}.{uuid.uuid4().hex}"
+    partial.mkdir()
+    try:
+        values = np.lib.format.open_memmap(partial / _FACTORS, "w+", np.float32, (count, len(features)))
+        _fill(values, lake, table, sessions, features, places)
+        values.flush()
+        offsets = np.append(0, np.cumsum(np.bincount(session, minlength=len(sessions)))).astype(np.int64)
+        parts = (sessions, offsets, symbols, stocks[order].astype(np.int32), places[order], stamps)
+        for name, part in zip(_PARTS, parts, strict=True):
+            np.save(partial / f"{name}.npy", part)
+        manifest = {"table": table, "features": list(features), "lead": lead}
+        (partial / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        stamp = hashlib.sha256(stamps.tobytes() + json.dumps(manifest).encode()).hexdigest()[:16]
+        made = folder / f"{table}-{stamp}"
+        shutil.rmtree(made, ignore_errors=True)
+        partial.rename(made)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    for older in folder.glob(f"{table}-*"):
+        if older != made:
+            shutil.rmtree(older, ignore_errors=True)
+    _log.info("%s: %d rows of %d stocks laid out for training in %s", table, len(places), len(symbols), made)
+    return made
+
+
+def _fill(
+    values: NDArray[np.float32], lake: Lake, table: str, sessions: NDArray, features: Sequence[str], places: NDArray
+) -> None:
+    """Write each row's factors to its place, some sessions at a time."""
+    done = 0
+    for start in tqdm(range(0, len(sessions), _CHUNK), desc=f"{table} for training", unit="year", leave=False):
+        chunk = sessions[start : start + _CHUNK]
+        rows = lake.read(table, chunk[0], chunk[-1], ["date", "symbol", *features])
+        block = np.column_stack([rows[name].to_numpy() for name in features]).astype(np.float32, copy=False)
+        bad = np.argwhere(~np.isfinite(block))
+        if len(bad):
+            row, column = bad[0]
+            raise not_finite(features[column], rows["symbol"][int(row)].as_py(), days(rows["date"])[row], len(bad))
+        values[places[done : done + len(block)]] = block
+        done += len(block)
+
+
+def not_finite(factor: str, symbol: str, session: np.datetime64, count: int) -> ContractError:
+    """What is wrong with a panel that still has missing values."""
+    return ContractError(
+        f"factor {factor} of {symbol} on {session} is not finite ({count} such values); "
+        "pre-process the panel, which fills missing values with 0"
+    )
+
+
+def _refuse_duplicates(table: str, session: NDArray, symbol: NDArray) -> None:
+    twice = np.flatnonzero((session[1:] == session[:-1]) & (symbol[1:] == symbol[:-1]))
+    if len(twice):
+        raise ContractError(f"{table} has {symbol[twice[0]]} on {session[twice[0]]} twice; keep one row a key")

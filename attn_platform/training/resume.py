@@ -1,0 +1,133 @@
+"""State of a training after an epoch: a killed run goes on from it and ends in the weights of one that was not.
+
+One safetensors file, written under a temporary name that is renamed. It names what was being trained; a state of
+anything else is left alone and the training begins anew. Orders and dropout masks depend on seed and epoch only, so no
+state of a random generator is kept.
+"""
+
+import json
+import logging
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from attn_platform.training.history import SeedProgress
+from attn_platform.training.stack import Member, MemberStack
+
+_log = logging.getLogger(__name__)
+
+_ABOUT = "about"
+_ADAM, _BUFFER, _BEST = "adam/", "buffer/", "best/"
+
+
+@dataclass
+class StateAfterEpoch:
+    """Records of all members, which of them are still stacked (positions among all), their best weights, the tensors.
+
+    `tensors` hold the stack's weights, Adam state and buffers by name.
+    """
+
+    epoch: int
+    records: list[SeedProgress]
+    stacked: list[int]
+    best: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def before_the_first(cls, members: Sequence[Member]) -> Self:
+        """Nothing done yet."""
+        records = [SeedProgress(window=member.window, seed=member.seed) for member in members]
+        return cls(epoch=0, records=records, stacked=list(range(len(members))))
+
+    def take(self, stack: MemberStack) -> None:
+        """Remember the stack as it is."""
+        buffers = dict(stack.network.named_buffers())
+        self.tensors = _prefixed(_ADAM, stack.adam.state()) | _prefixed(_BUFFER, buffers)
+
+    @torch.no_grad()
+    def restore(self, stack: MemberStack, members: Sequence[Member]) -> None:
+        """Make a new stack of all `members` what was remembered."""
+        stack.keep(self.stacked)
+        stack.adam.restore(_without_prefix(_ADAM, self.tensors))
+        for name, buffer in stack.network.named_buffers():
+            buffer.copy_(self.tensors[_BUFFER + name])
+
+
+class _About(BaseModel):
+    """What a file says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity: str
+    epoch: int
+    records: list[SeedProgress]
+    stacked: list[int]
+
+
+class SavedState:
+    """The file at `path` for the training that `identity` names; without a path nothing is kept."""
+
+    def __init__(self, path: Path | None, identity: str) -> None:
+        self.path = path
+        self.identity = identity
+
+    def write(self, state: StateAfterEpoch) -> None:
+        """Replace what was kept."""
+        if self.path is None:
+            return
+        about = _About(identity=self.identity, epoch=state.epoch, records=state.records, stacked=state.stacked)
+        tensors = dict(state.tensors)
+        for member, weights in state.best.items():
+            tensors |= _prefixed(f"{_BEST}{member}/", weights)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
+        try:
+            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(contiguous, temporary, {_ABOUT: about.model_dump_json()})
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read(self) -> StateAfterEpoch | None:
+        """What `write` kept last for this training; None where there is nothing of it."""
+        if self.path is None or not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, "pt") as file:
+                about = _About.model_validate_json((file.metadata() or {}).get(_ABOUT, ""))
+                if about.identity != self.identity:
+                    _log.info("%s is the state of another training; beginning anew", self.path)
+                    return None
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 – it is no mapping
+        except (SafetensorError, OSError, ValidationError, json.JSONDecodeError) as error:
+            _log.warning("%s cannot be gone on from (%s); beginning anew", self.path, error)
+            return None
+        best = {
+            member: weights
+            for member in range(len(about.records))
+            if (weights := _without_prefix(f"{_BEST}{member}/", tensors))
+        }
+        stacked = {name: tensor for name, tensor in tensors.items() if not name.startswith(_BEST)}
+        return StateAfterEpoch(about.epoch, about.records, about.stacked, best, stacked)
+
+    def remove(self) -> None:
+        """Forget what was kept."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def _without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""A plain implementation of every network and of its training: what `benchmarks/training.py` measures the platform by."""

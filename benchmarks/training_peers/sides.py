@@ -1,0 +1,100 @@
+"""A training step of either side: the platform's for all seeds at once, a plain one for one seed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from training_peers.generated_samples import FEATURES, platform_samples
+from training_peers.plain_data import PlainBatch, session_loader, window_loader
+from training_peers.races import Race
+
+from attn_platform.models.losses import LossConfig
+from attn_platform.models.registry import build_network
+from attn_platform.training.config import TrainingConfig
+from attn_platform.training.device import compiled_on
+from attn_platform.training.samples import SampleTensors
+from attn_platform.training.stack import Member, MemberStack
+
+LEARNING_RATE = TrainingConfig().learning_rate
+
+
+class PlainSide:
+    """One seed: a network of torch.nn, torch's Adam, float32, a DataLoader over slices of the frame."""
+
+    def __init__(self, race: Race, kind: str, frame: pd.DataFrame, device: torch.device) -> None:
+        torch.manual_seed(0)
+        config = race.config
+        self.device = device
+        self.network = race.plain[kind](config, len(FEATURES), len(race.tasks)).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), LEARNING_RATE)
+        order = torch.Generator().manual_seed(0)
+        if race.batch_unit == "session":
+            loader = session_loader(frame, race.tasks, race.batch_size, order)
+        else:
+            loader = window_loader(frame, race.tasks, race.batch_size, config.sample_steps, order)
+        self._batches: Iterator[PlainBatch] = chain.from_iterable(repeat(loader))
+
+    def step(self) -> None:
+        """One step of the seed."""
+        batch = next(self._batches).to(self.device)
+        self.optimizer.zero_grad()
+        plain_loss(self.network, batch).backward()
+        self.optimizer.step()
+
+    def flops(self) -> int:
+        """Of a step, as far as torch counts them."""
+        return counted_flops(self.step)
+
+
+class PlatformSide:
+    """All seeds stacked."""
+
+    def __init__(
+        self, race: Race, seeds: Sequence[int], frame: pd.DataFrame, device: torch.device, precision: str
+    ) -> None:
+        config = race.config
+        samples = platform_samples(frame, race.tasks, config.sample_steps, config.neighbours is not None).trainable()
+        self.race, self.precision = race, precision
+        self.tensors = SampleTensors([samples], LossConfig(), device, torch.float32, race.batch_unit)
+        network = build_network(config, len(FEATURES), len(race.tasks), seeds).to(device)
+        network.train()
+        network.start_epoch(seeds, 1)
+        is_compiled = compiled_on(device, TrainingConfig().compile) and network.compiles
+        self.stack = MemberStack(network, [Member(0, seed) for seed in seeds], LEARNING_RATE, is_compiled)
+        units = self.tensors.sessions_of_set[0] if race.batch_unit == "session" else self.tensors.samples_of_set[0]
+        self._units = np.array(units)
+        self._random = np.random.default_rng(0)
+
+    def step(self) -> None:
+        """One step of every seed, each on a batch of its own."""
+        members, size = len(self.stack.members), self.race.batch_size
+        units = np.stack([self._random.choice(self._units, size, replace=False) for _ in range(members)])
+        if self.race.batch_unit == "session":
+            chosen = self.tensors.of_sessions(units)
+        else:
+            chosen = units, ((size,),) * members
+        self.stack.step(*self.tensors.batch(*chosen), [size] * members, self.precision)
+
+    def flops(self) -> int:
+        """Of a step of all seeds, as far as torch counts them."""
+        return counted_flops(self.step)
+
+
+def plain_loss(network: nn.Module, batch: PlainBatch) -> Tensor:
+    """wmse: the mean over stocks and tasks; of several sessions, the mean over them."""
+    errors = batch.weights * (network(batch) - batch.labels).square()
+    if batch.padding is None:
+        return errors.mean()
+    valid = ~batch.padding
+    return ((errors.mean(-1) * valid).sum(1) / valid.sum(1)).mean()
+
+
+def counted_flops(step) -> int:
+    """FLOPs of the matrix products and attention kernels of a step, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()

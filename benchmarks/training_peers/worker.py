@@ -1,0 +1,89 @@
+"""A side of a race in a process of its own, that steps when it is told to: so both sides' steps can take turns."""
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+from training_peers.generated_samples import generated_frame
+from training_peers.races import RACES
+from training_peers.sides import PlainSide, PlatformSide
+
+from attn_platform.training.device import peak_memory_bytes
+
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a process measures: `kind` is the platform or one of the race's plain implementations."""
+
+    race: str
+    kind: str
+    stocks: int
+    sessions: int
+    seeds: int
+    threads: int
+    device: str
+    precision: str
+
+
+class Worker:
+    """The process of an entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork would share the memory of this process
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(entry, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def seconds(self, steps: int) -> float:
+        """Mean seconds of as many steps."""
+        return float(self._asked(("steps", steps)))
+
+    def finish(self) -> dict[str, Any]:
+        """FLOPs of a step and peak memory; the process ends."""
+        figures = self._asked(("finish", 0))
+        self._process.join()
+        return figures
+
+    def _asked(self, question: tuple[str, int]) -> Any:
+        self._connection.send(question)
+        try:
+            return self._connection.recv()
+        except EOFError:
+            self._process.join()
+            raise MemoryError(f"the process ended with {self._process.exitcode}; was its memory enough?") from None
+
+
+def _serve(entry: Entry, connection: Connection) -> None:
+    torch.set_num_threads(entry.threads)
+    device = torch.device(entry.device)
+    race = RACES[entry.race]
+    frame = generated_frame(entry.stocks, entry.sessions, race.tasks)
+    before = peak_memory_bytes(device)
+    side = (
+        PlatformSide(race, range(entry.seeds), frame, device, entry.precision)
+        if entry.kind == PLATFORM
+        else PlainSide(race, entry.kind, frame, device)
+    )
+    while True:
+        question, steps = connection.recv()
+        if question == "finish":
+            peak = peak_memory_bytes(device) - before
+            connection.send({"peak": peak, "flops": side.flops()})
+            return
+        _synchronise(device)
+        started = time.perf_counter()
+        for _ in range(steps):
+            side.step()
+        _synchronise(device)
+        connection.send((time.perf_counter() - started) / steps)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
