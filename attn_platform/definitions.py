@@ -24,8 +24,9 @@ from attn_platform.studies.settings import Home
 
 def partitions_of(home: Home) -> Partitions:
     """Partitions of a home's sessions, windows and rebalances."""
+    study = home.study
     return build_partitions(
-        home.calendar, home.first_session, home.last_session, home.study.windows, home.study.rebalance_every
+        home.calendar, home.first_session, home.last_session, study.longest_windows, study.rebalance_every
     )
 
 

@@ -20,7 +20,6 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich import box
@@ -29,7 +28,7 @@ from rich.table import Table
 from training_peers.agreement import largest_deviations
 from training_peers.machine import peak_flops
 from training_peers.races import RACES, Race
-from training_peers.worker import PLATFORM, Entry, Worker
+from training_peers.worker import PLATFORM, Entry, Figures, Worker
 
 from attn_platform.training.config import STUDY_SEEDS
 from attn_platform.training.device import resolve_device, resolve_precision
@@ -44,7 +43,7 @@ LONGEST_SECONDS = 60.0  # of a race, where a round or two are longer than that
 SLOW_STEP = 1.0  # seconds: a plain step slower than that is taken once a round, not once for each seed
 CORES = len(os.sched_getaffinity(0))
 MIB, GIGA = 2**20, 1e9
-WIDTH = 190
+WIDTH = 230
 COLUMNS = (
     *("seeds × batch", "plain step\nms", "platform step\nms", "ratio", "goal", "plain epoch\ns", "platform epoch\ns"),
     *("plain peak\nMiB", "platform peak\nMiB", "platform step\nGFLOP", "GFLOP/s", "share of\npeak"),
@@ -58,8 +57,8 @@ class Outcome:
     plain: float
     platform: float
     ratio: float
-    of_plain: dict[str, Any]
-    of_platform: dict[str, Any]
+    of_plain: Figures
+    of_platform: Figures
 
 
 def main() -> None:
@@ -128,7 +127,7 @@ def run(entries: list[Entry], rounds: int) -> Outcome:
 def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, peak: float) -> list[str]:
     units = EPOCH_SESSIONS * (stocks if race.batch_unit == "stock" else 1)
     steps = -(-units // race.batch_size)
-    flops = outcome.of_platform["flops"]
+    flops = outcome.of_platform.flops or 0
     rate = flops / outcome.platform
     return [
         f"{seeds} × {race.batch_size:,} {race.batch_unit}{'s' if race.batch_size > 1 else ''}",
@@ -138,8 +137,8 @@ def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, p
         f"{race.goals[kind]:g}×" if kind in race.goals else "",
         f"{steps * outcome.plain:,.0f}",
         f"{steps * outcome.platform:,.1f}",
-        f"{outcome.of_plain['peak'] / MIB:,.0f}",
-        f"{outcome.of_platform['peak'] / MIB:,.0f}",
+        f"{outcome.of_plain.peak / MIB:,.0f}",
+        f"{outcome.of_platform.peak / MIB:,.0f}",
         f"{flops / GIGA:,.2f}",
         f"{rate / GIGA:,.0f}",
         f"{rate / peak:.1%}",
@@ -149,8 +148,8 @@ def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, p
 def _agreement(deviations: dict[str, tuple[float, float]]) -> str:
     worst = [max(each[part] for each in deviations.values()) for part in (0, 1)]
     return (
-        f"agreement in float32, same weights and batch, {len(deviations)} networks: loss differs by at most {worst[0]:.0e} "
-        f"of itself, gradient by {worst[1]:.0e} of its length"
+        f"agreement of {len(deviations)} networks in float32, same weights and batch: losses differ by at most "
+        f"{worst[0]:.0e} of themselves, gradients by {worst[1]:.0e} of their length"
     )
 
 

@@ -224,4 +224,4 @@ def _standardised_ranks(values: FloatArray) -> NDArray[np.float64]:
     ordered = np.sort(values)
     below, not_above = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
     centred = (below + not_above - len(values)).astype(np.float64)  # twice the distance from the mean rank
-    return centred / max(np.linalg.norm(centred), 1.0)
+    return centred / max(float(np.linalg.norm(centred)), 1.0)

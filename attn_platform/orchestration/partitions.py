@@ -39,10 +39,15 @@ class Partitions:
     years: dg.TimeWindowPartitionsDefinition
     window_config: WindowConfig
 
-    @property
-    def samples_of_window(self) -> dg.TimeWindowPartitionMapping:
-        """checkpoint[window] ← sessions of train and validation, exactly."""
-        return dg.TimeWindowPartitionMapping(start_offset=-self.window_config.windows_back, end_offset=-1)
+    def samples_of_window(self, windows: WindowConfig) -> dg.TimeWindowPartitionMapping:
+        """checkpoint[window] ← sessions of a model's train and validation, exactly."""
+        return dg.TimeWindowPartitionMapping(start_offset=-windows.windows_back, end_offset=-1)
+
+    def years_of_window(self, windows: WindowConfig) -> dg.TimeWindowPartitionMapping:
+        """checkpoint[window] ← the years that hold those sessions."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-windows.windows_back, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        )
 
     @property
     def window_of_session(self) -> dg.TimeWindowPartitionMapping:
@@ -85,7 +90,7 @@ def build_partitions(
 ) -> Partitions:
     """Partitions of the sessions from `first` to `last` (both included), which bound every definition.
 
-    `ConfigurationError` where there is no session between them, or none that a window tests.
+    `windows` are those of the model that reaches furthest back. `ConfigurationError` where there is no session between them, or none that a window tests.
     """
     sessions = calendar.between(first, last)
     first_test = np.datetime64(windows.first_test, "D")

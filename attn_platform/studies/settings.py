@@ -73,12 +73,17 @@ class SourceConfig(BaseModel):
 
 
 class Settings(BaseModel):
-    """Content of settings.yaml; `changes` are laid over the study."""
+    """Content of settings.yaml; `changes` are laid over the study, which keeps only some `models` where they are named.
+
+    Ensembles and strategies stay where all of their models do.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: str = DEFAULT_PROFILE
     study: str = DEFAULT_STUDY
+    models: tuple[str, ...] = ()
+    """None: all of the study's."""
     changes: dict[str, Any] = Field(default_factory=dict)
     source: SourceConfig
     first_session: IsoDate
@@ -134,10 +139,11 @@ class Home:
 
     @cached_property
     def study(self) -> StudyConfig:
-        """The study with this home's changes."""
+        """The study with this home's changes and chosen models."""
         name = self.settings.study
         changes = with_paths_from(self.root, self.settings.changes)
-        return load_study(str(self.root / name) if Path(name).suffix in YAML_SUFFIXES else name, changes)
+        study = load_study(str(self.root / name) if Path(name).suffix in YAML_SUFFIXES else name, changes)
+        return study.only(self.settings.models) if self.settings.models else study
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -154,6 +160,16 @@ class Home:
     def checkpoints(self) -> Path:
         """Folder of the trained networks."""
         return self.root / "checkpoints"
+
+    @property
+    def arrays(self) -> Path:
+        """Memory-mapped copies of panels that networks are trained from; they may be deleted at any time."""
+        return self.root / "arrays"
+
+    @property
+    def curves(self) -> Path:
+        """Curves of the trainings, for TensorBoard."""
+        return self.root / "curves"
 
     @property
     def reports(self) -> Path:
@@ -201,6 +217,7 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     content = read_yaml(resources.files(__package__).joinpath("profiles", f"{profile}.yaml"))
     if study is not None:
         content["study"] = study
+    content["models"] = content.get("models", {}).get(content["study"], ())  # a profile chooses models study by study
     if changes:
         content["changes"] = overlay(content.get("changes", {}), changes)
     return parse(Settings, content, f"profile {profile}")

@@ -1,11 +1,12 @@
-"""A study as typed configuration: universe, labels, windows, models, strategies and limits.
+"""A study as typed configuration: universe, labels, windows, models, ensembles, strategies and limits.
 
 Definitions: Huatai AI-69 and AI-55, Haitong weekly. The defaults of every part are the study's own; the YAML file of a
-study names its models and strategies, and a user may copy and edit it.
+study names its models, ensembles and strategies, and a user may copy and edit it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -25,14 +26,17 @@ from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.models.registry import AnyNetworkConfig
+from attn_platform.models.trees import XGBoostConfig
 from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
+from attn_platform.universe.store import UNIVERSE
 
 StyleFactor = Literal["log_float_mv", "bp_lf"]
 COMBINED = "+"
+ENSEMBLE_HORIZON = "ensemble"  # as AI-69, exhibits 34 and 35, call it
 EVERY_ENTRY = "*"
 YAML_SUFFIXES = (".yaml", ".yml")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -50,30 +54,60 @@ def _factor_set(value: Any) -> Any:
 Features = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_factor_set)]
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+@dataclass(frozen=True)
+class Universe:
+    """A table of quarterly lists, and how their members are chosen."""
+
+    table: str
+    config: UniverseConfig
+
+
 @dataclass(frozen=True)
 class Panel:
     """A table of pre-processed factors, and the models' common way to it."""
 
     table: str
+    universe: Universe
     features: tuple[str, ...]
     preprocessing: PreprocessingConfig
+
+
+class SampleLengths(BaseModel):
+    """Lengths of a model's own training and validation sets in sessions; the test ranges are the study's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: int = Field(ge=1)
+    valid: int = Field(ge=1)
 
 
 class ModelConfig(BaseModel):
     """A network, its labels (one task a horizon) and how it is trained.
 
-    Where it reads other factors than the study's, or pre-processes them otherwise, it says so.
+    Where it reads other stocks or factors than the study's, pre-processes them otherwise, or learns from more or fewer
+    sessions, it says so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: Name
     network: AnyNetworkConfig
     labels: LabelConfig = LabelConfig()
     training: TrainingConfig = TrainingConfig()
     seeds: tuple[int, ...] = Field(default=STUDY_SEEDS, min_length=1)
     features: Features | None = None  # AI-55's XGBoost: ai55_xgboost
     preprocessing: PreprocessingConfig | None = None  # AI-55's XGBoost: neutralise industry_and_size
+    universe: UniverseConfig | None = None  # AI-55's XGBoost: top 90 %
+    windows: SampleLengths | None = None  # AI-55's XGBoost: 252 × 5 and 252 × 1
+
+    @model_validator(mode="after")
+    def _trees_have_one_task(self) -> Self:
+        if isinstance(self.network, XGBoostConfig) and len(self.labels.horizons) > 1:
+            raise ValueError(f"model {self.name}: xgboost learns one horizon, not {', '.join(self.tasks)}")
+        return self
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -86,13 +120,40 @@ class ModelConfig(BaseModel):
         return self.tasks if len(self.tasks) == 1 else (*self.tasks, COMBINED.join(self.tasks))
 
 
-class StrategyConfig(BaseModel):
-    """Weekly benchmark-relative portfolio on one horizon of one model."""
+class EnsembleMember(BaseModel):
+    """One horizon of one model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     model: str
+    horizon: str
+
+
+class EnsembleConfig(BaseModel):
+    """Equal mean of several models' predictions, on the stocks that all of them predict (AI-69, exhibit 34)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    members: tuple[EnsembleMember, ...] = Field(min_length=2)
+
+    @property
+    def horizons(self) -> tuple[str, ...]:
+        """The one horizon that its predictions come in."""
+        return (ENSEMBLE_HORIZON,)
+
+
+Forecaster = ModelConfig | EnsembleConfig
+"""What makes predictions: a model, or an ensemble of models."""
+
+
+class StrategyConfig(BaseModel):
+    """Weekly benchmark-relative portfolio on one horizon of one model, or on an ensemble."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    model: str  # or an ensemble
     horizon: str
     limits: PortfolioLimits = PortfolioLimits()  # AI-69 and AI-55, original column
     styles: tuple[StyleFactor, ...] = ("log_float_mv",)  # AI-69; AI-55's graph models add bp_lf
@@ -117,6 +178,7 @@ class StudyConfig(BaseModel):
     rebalance_every: int = Field(default=5, ge=1)  # AI-69 and AI-55: every 5 sessions
     evaluation_horizon: int = Field(default=10, ge=1)  # realised 10-day return, also for 20-day predictions
     models: tuple[ModelConfig, ...] = Field(min_length=1)
+    ensembles: tuple[EnsembleConfig, ...] = ()
     strategies: tuple[StrategyConfig, ...] = Field(min_length=1)
     backtest: BacktestConfig = BacktestConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -126,18 +188,19 @@ class StudyConfig(BaseModel):
     def _consistent(self) -> Self:
         for feature in (*self.features, *(name for model in self.models for name in model.features or ())):
             self.catalogue.definition(feature)
-        for what, names in (("model", [m.name for m in self.models]), ("strategy", [s.name for s in self.strategies])):
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
-        models = {model.name: model for model in self.models}
+        _require_once("model or ensemble", [forecaster.name for forecaster in self.forecasters])
+        _require_once("strategy", [strategy.name for strategy in self.strategies])
+        for ensemble in self.ensembles:
+            for member in ensemble.members:
+                _require_horizon(f"ensemble {ensemble.name}", member.model, member.horizon, self.models)
+            _require_once(f"ensemble {ensemble.name}: member", [f"{m.model} {m.horizon}" for m in ensemble.members])
+            prices = sorted({self.model(member.model).labels.price for member in ensemble.members})
+            if len(prices) > 1:
+                raise ValueError(f"ensemble {ensemble.name}: members predict returns of {' and of '.join(prices)}")
         for strategy in self.strategies:
-            if strategy.model not in models:
-                raise ValueError(f"strategy {strategy.name} names model {strategy.model}, which the study lacks")
-            if strategy.horizon not in models[strategy.model].horizons:
-                raise ValueError(
-                    f"strategy {strategy.name}: model {strategy.model} has horizons "
-                    f"{', '.join(models[strategy.model].horizons)}, not {strategy.horizon}"
-                )
+            _require_horizon(f"strategy {strategy.name}", strategy.model, strategy.horizon, self.forecasters)
+        for model in self.models:
+            self.windows_of(model)
         return self
 
     @cached_property
@@ -146,21 +209,82 @@ class StudyConfig(BaseModel):
         return catalogue_with(self.factor_files)
 
     @cached_property
+    def universes(self) -> tuple[Universe, ...]:
+        """The study's own universe, and one for each other choice of a model, named by the first such model."""
+        found = {self.universe: Universe(UNIVERSE, self.universe)}
+        for model in self.models:
+            choice = model.universe or self.universe
+            found.setdefault(choice, Universe(f"{UNIVERSE}_{model.name}", choice))
+        return tuple(found.values())
+
+    @cached_property
     def panels(self) -> tuple[Panel, ...]:
         """The panels that the models read: the study's own, and one for each other choice, named by its first model."""
-        found: dict[tuple[tuple[str, ...], PreprocessingConfig], Panel] = {}
+        found: dict[_PanelChoice, Panel] = {}
         for model in self.models:
             choice = self._panel_choice(model)
-            is_own = choice == (self.features, self.preprocessing)
+            is_own = choice == (self.universes[0], self.features, self.preprocessing)
             found.setdefault(choice, Panel(PANEL if is_own else f"{PANEL}_{model.name}", *choice))
         return tuple(found.values())
 
     def panel_of(self, model: ModelConfig) -> Panel:
         """The panel that a model reads."""
-        return next(p for p in self.panels if (p.features, p.preprocessing) == self._panel_choice(model))
+        choice = self._panel_choice(model)
+        return next(panel for panel in self.panels if (panel.universe, panel.features, panel.preprocessing) == choice)
 
-    def _panel_choice(self, model: ModelConfig) -> tuple[tuple[str, ...], PreprocessingConfig]:
-        return model.features or self.features, model.preprocessing or self.preprocessing
+    def _panel_choice(self, model: ModelConfig) -> _PanelChoice:
+        config = model.universe or self.universe
+        universe = next(universe for universe in self.universes if universe.config == config)
+        return universe, model.features or self.features, model.preprocessing or self.preprocessing
+
+    def windows_of(self, model: ModelConfig) -> WindowConfig:
+        """The windows that a model is trained on: the study's test ranges, after lengths of its own if it has any."""
+        lengths = model.windows or self.windows
+        try:
+            return WindowConfig(
+                train=lengths.train, valid=lengths.valid, test=self.windows.test, first_test=self.windows.first_test
+            )
+        except ValidationError as error:
+            raise ValueError(f"model {model.name}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+    @property
+    def longest_windows(self) -> WindowConfig:
+        """The windows of the model that reaches furthest back."""
+        return max((self.windows_of(model) for model in self.models), key=lambda windows: windows.windows_back)
+
+    @property
+    def forecasters(self) -> tuple[Forecaster, ...]:
+        """All models, then all ensembles."""
+        return (*self.models, *self.ensembles)
+
+    def forecaster(self, name: str) -> Forecaster:
+        """The model or ensemble of that name."""
+        return _named(self.forecasters, name, "model or ensemble", self.name)
+
+    def members_of(self, forecaster: Forecaster) -> tuple[ModelConfig, ...]:
+        """The models behind a forecaster: itself, or an ensemble's members."""
+        if isinstance(forecaster, ModelConfig):
+            return (forecaster,)
+        return tuple(self.model(member.model) for member in forecaster.members)
+
+    def only(self, models: Sequence[str]) -> StudyConfig:
+        """The study with these models alone, and the ensembles and strategies that they suffice for.
+
+        `ConfigurationError` where one is unknown, or no strategy is left.
+        """
+        names = {self.model(name).name for name in models}
+        kept = tuple(model for model in self.models if model.name in names)
+        ensembles = tuple(each for each in self.ensembles if {member.model for member in each.members} <= names)
+        names |= {ensemble.name for ensemble in ensembles}
+        strategies = tuple(strategy for strategy in self.strategies if strategy.model in names)
+        if not strategies:
+            known = ", ".join(dict.fromkeys(strategy.model for strategy in self.strategies))
+            raise ConfigurationError(
+                f"no strategy of study {self.name} is left with the models {', '.join(models)}; there are strategies "
+                f"on {known}"
+            )
+        fields = {name: getattr(self, name) for name in StudyConfig.model_fields}
+        return StudyConfig(**{**fields, "models": kept, "ensembles": ensembles, "strategies": strategies})
 
     def model(self, name: str) -> ModelConfig:
         """The model of that name."""
@@ -169,6 +293,22 @@ class StudyConfig(BaseModel):
     def strategy(self, name: str) -> StrategyConfig:
         """The strategy of that name; `ConfigurationError` lists those there are."""
         return _named(self.strategies, name, "strategy", self.name)
+
+
+_PanelChoice = tuple[Universe, tuple[str, ...], PreprocessingConfig]
+
+
+def _require_once(what: str, names: Sequence[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
+
+
+def _require_horizon(what: str, name: str, horizon: str, forecasters: Sequence[Forecaster]) -> None:
+    named = next((forecaster for forecaster in forecasters if forecaster.name == name), None)
+    if named is None:
+        raise ValueError(f"{what} names model {name}, which the study lacks")
+    if horizon not in named.horizons:
+        raise ValueError(f"{what}: model {name} has horizons {', '.join(named.horizons)}, not {horizon}")
 
 
 def _named(items: tuple[Any, ...], name: str, what: str, study: str) -> Any:

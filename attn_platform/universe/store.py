@@ -1,7 +1,8 @@
 """Universe and adjacency in the lake: lists by the period in which they hold, and the daily cross-sections they give.
 
-Tables: `universe` (one file a quarter: its members and their market value at selection) and
-`sector_adjacency` (one file a year: symbol, industry, sector and the group ids of both variants).
+Tables: `universe` (one file a quarter: its members and their market value at selection; another choice of members is
+another table of that kind) and `sector_adjacency` (one file a year: symbol, industry, sector and the group ids of both
+variants).
 """
 
 from __future__ import annotations
@@ -64,14 +65,14 @@ def list_dates(lake: Lake, symbols: np.ndarray) -> np.ndarray:
 
 
 def write_universe(
-    lake: Lake, calendar: Calendar, periods: Sequence[str], config: UniverseConfig
+    lake: Lake, calendar: Calendar, periods: Sequence[str], config: UniverseConfig, table: str = UNIVERSE
 ) -> list[PeriodSummary]:
     """Select and write the members of each period (key: first day of the quarter in which they hold)."""
     chosen = {period: selection_session(calendar, period, "Q") for period in sorted(periods)}
     first = calendar.sessions[max(calendar.position(min(chosen.values())) - config.liquidity_window + 1, 0)]
     market = load_dense(lake, calendar, first, max(chosen.values()), SELECTION_FIELDS)
     listed = list_dates(lake, market.symbols)
-    return [_write_period(lake, calendar, market, listed, period, at, config) for period, at in chosen.items()]
+    return [_write_period(lake, calendar, market, listed, period, at, config, table) for period, at in chosen.items()]
 
 
 def _write_period(
@@ -82,19 +83,20 @@ def _write_period(
     period: str,
     at: np.datetime64,
     config: UniverseConfig,
+    table: str,
 ) -> PeriodSummary:
     row = market.position(at)
     past = market.rows(slice(max(row + 1 - config.liquidity_window, 0), row + 1))
     present = ~np.isnan(past["is_suspended"][-1])
     if not present.any():
-        raise MissingDataError(f"universe {period}: daily_bar has no row on {at}, the session of selection; import it")
+        raise MissingDataError(f"{table} {period}: daily_bar has no row on {at}, the session of selection; import it")
     members = select_members(past, count_sessions_listed(calendar, listed, listed, at), config)
     value = past["total_mv"][-1]
     chosen = market.symbols[members]
-    table = from_columns(
+    data = from_columns(
         {"period": np.full(len(chosen), np.datetime64(period, "D")), "symbol": chosen, "total_mv": value[members]}
     )
-    lake.write(UNIVERSE, table, np.datetime64(period))
+    lake.write(table, data, np.datetime64(period))
     median = float(np.nanmedian(value[members])) if members.any() else float("nan")
     return PeriodSummary(period, str(at), len(chosen), int(present.sum()), median)
 
@@ -133,6 +135,7 @@ class CrossSections:
     config: UniverseConfig
     first: np.datetime64
     last: np.datetime64
+    table: str = UNIVERSE
 
     @cached_property
     def market(self) -> DenseMarket:
@@ -141,10 +144,12 @@ class CrossSections:
 
     def dense(self) -> np.ndarray:
         """[T, N] bool over `market`'s sessions and stocks: who is in the cross-section."""
-        return daily_cross_sections(self.lake, self.calendar, self.market, self.config)
+        return daily_cross_sections(self.lake, self.calendar, self.market, self.config, self.table)
 
 
-def daily_cross_sections(lake: Lake, calendar: Calendar, market: DenseMarket, config: UniverseConfig) -> np.ndarray:
+def daily_cross_sections(
+    lake: Lake, calendar: Calendar, market: DenseMarket, config: UniverseConfig, table: str = UNIVERSE
+) -> np.ndarray:
     """[T, N] bool over the sessions and stocks of a `market` that has `CROSS_SECTION_FIELDS`."""
     inside = np.zeros(market.shape, dtype=bool)
     listed = list_dates(lake, market.symbols)
@@ -152,7 +157,7 @@ def daily_cross_sections(lake: Lake, calendar: Calendar, market: DenseMarket, co
     for row, session in enumerate(market.sessions):
         quarter = quarter_of(session)
         if quarter not in lists:
-            members = lake.read(UNIVERSE, quarter, quarter, ["symbol"])["symbol"].to_pylist()
+            members = lake.read(table, quarter, quarter, ["symbol"])["symbol"].to_pylist()
             lists[quarter] = np.isin(market.symbols, members)
         inside[row] = cross_section(
             lists[quarter],

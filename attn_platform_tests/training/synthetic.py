@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from attn_platform.training.layout import stock_major_rows
 from attn_platform.training.samples import CrossSections
 
 FEATURES = 5
@@ -22,10 +23,11 @@ def ragged(
     noise: float = 1.0,
     signal: NDArray[np.float64] = SIGNAL,
     stocks: tuple[int, int] = (20, 40),
+    steps: int = 1,
 ) -> CrossSections:
     """Cross-sections of `stocks` (least, most + 1) stocks whose labels are z-scored ranks of X·signal + noise.
 
-    Samples of one session; the groups are two, at random.
+    Stock i of a session is stock i of the others; the groups are two, at random.
     """
     rng = np.random.default_rng(seed)
     sizes = rng.integers(*stocks, session_count)
@@ -33,12 +35,18 @@ def ragged(
     offsets = np.append(0, np.cumsum(sizes))
     raw = features @ signal + noise * rng.standard_normal((len(features), TASKS))
     labels = np.concatenate([stats.zscore(stats.rankdata(raw[a:b], axis=0)) for a, b in pairwise(offsets)])
+    rows, count = stock_major_rows(
+        np.repeat(np.arange(session_count), sizes), np.concatenate([np.arange(size) for size in sizes]), steps
+    )
+    panel = np.zeros((count, FEATURES), dtype=np.float32)
+    panel[rows] = features
     return CrossSections(
         sessions=np.datetime64(first, "D") + np.arange(session_count),
         offsets=offsets,
         symbols=np.concatenate([[f"{600000 + i}.SH" for i in range(size)] for size in sizes]),
-        panel=np.concatenate([np.zeros((1, FEATURES), dtype=np.float32), features]),
-        rows=np.arange(1, len(features) + 1),
+        panel=panel,
+        rows=rows,
+        steps=steps,
         labels=labels.astype(np.float32),
         feature_names=tuple(f"factor_{i}" for i in range(FEATURES)),
         label_names=("10d", "20d"),

@@ -37,7 +37,7 @@ ACROSS_STOCKS = {
     "inter_stock_attention": {"hidden": 8, "attention_heads": 1, "feed_forward": 8},
 }
 NETWORKS = ROW_WISE | ACROSS_STOCKS
-FINE = ExplanationConfig(path_points=100)  # few units have few kinks, which do not average out
+FINE = ExplanationConfig(fewest_points=64, most_points=512, tolerance=0.002)
 
 
 def config(name: str) -> NetworkConfig:
@@ -104,7 +104,7 @@ def test_attributions_sum_to_the_difference_from_all_factors_at_their_means(name
     assert attributions.shape == tuple(batch.features.shape[1:])
     at_means = SessionBatch(torch.zeros_like(batch.features), batch.session_sizes, batch.groups)
     difference = (targets * (network(batch) - network(at_means))[0]).sum().item()
-    assert attributions.sum() == pytest.approx(difference, abs=2e-3 * np.abs(attributions).sum())
+    assert attributions.sum() == pytest.approx(difference, abs=FINE.tolerance * np.abs(attributions).sum())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -115,10 +115,18 @@ def test_attributions_are_captums(name: str) -> None:
         return (targets * network(SessionBatch(features, batch.session_sizes, batch.groups))).sum((1, 2))
 
     expected = IntegratedGradients(target).attribute(
-        batch.features, n_steps=400, method="gausslegendre", internal_batch_size=1
+        batch.features, n_steps=200, method="gausslegendre", internal_batch_size=1
     )
-    attributions = integrated_gradients(network, batch, targets, FINE)
-    np.testing.assert_allclose(attributions, expected[0].numpy(), atol=0.02 * np.abs(attributions).max())
+    as_many = ExplanationConfig(fewest_points=200, most_points=200)
+    attributions = integrated_gradients(network, batch, targets, as_many)
+    np.testing.assert_allclose(attributions, expected[0].numpy(), atol=0.03 * np.abs(attributions).max())
+
+
+def test_points_run_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    network, batch, targets = one_member("inter_stock_attention")
+    rough = ExplanationConfig(fewest_points=2, most_points=7, tolerance=1e-9)
+    assert np.isfinite(integrated_gradients(network, batch, targets, rough)).all()
+    assert "with 4 points, integrated gradients miss" in caplog.text
 
 
 def test_samples_over_steps_may_be_taken_in_pieces() -> None:
@@ -138,7 +146,8 @@ def test_session(name: str, horizon: str) -> None:
     expected = {"10d": predictions[:, 0], "20d": predictions[:, 1], "10d+20d": predictions.mean(1)}[horizon]
     np.testing.assert_allclose(explanation.forecast, expected, atol=1e-12)
     assert explanation.attributions.shape == (25, config(name).sample_steps, FEATURES)
-    assert explanation.attributions.sum() == pytest.approx(1, abs=0.01)
+    error = FINE.tolerance * np.abs(explanation.attributions).sum()
+    assert explanation.attributions.sum() == pytest.approx(1, abs=2 * error)
     if name == "gat_residual":
         assert set(explanation.parts) == {"sector", "factor_links", "specific", "constant"}
         np.testing.assert_allclose(sum(explanation.parts.values()), expected, atol=1e-12)
@@ -153,7 +162,8 @@ def test_a_stock_read_by_itself_has_the_same_attributions_in_the_variance_as_in_
     of_stock = explain_stock(held, samples, samples.symbols[8], "10d", FINE, device="cpu")
     centred = of_session.forecast - of_session.forecast.mean()
     weight = centred[8] / (centred**2).sum()
-    np.testing.assert_allclose(of_session.attributions[8], weight * of_stock.attributions, atol=1e-12)
+    expected = weight * of_stock.attributions
+    np.testing.assert_allclose(of_session.attributions[8], expected, atol=0.02 * np.abs(expected).max())
     assert of_stock.others == 0
 
 

@@ -9,12 +9,18 @@ from scipy import stats
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.models.networks.gat_residual import GatResidualConfig
+from attn_platform.models.networks.lstm import LSTMConfig
 from attn_platform.models.registry import build_network
-from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.models.trees import XGBoostConfig
+from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
+from attn_platform.training.config import TrainingConfig
 from attn_platform.training.labels import LabelConfig
+from attn_platform.training.resume import SavedState
 from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.window_training import ModelTraining, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import window_of
+from attn_platform.universe.store import ADJACENCY
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, linked
 from attn_platform_tests.training.synthetic import with_features
 
@@ -246,3 +252,126 @@ def test_nothing_is_predicted_without_the_checkpoint_or_the_panel(home, checkpoi
     with pytest.raises(MissingDataError, match="lacks 2020-12-30"):
         predict(checkpoints[0].directory)
     assert not gap.lake.has("prediction")
+
+
+def trained(task, home, *keys: str):
+    windows = [window_of(home.calendar, home.study.windows, key) for key in keys]
+    return train_windows(task, windows, progress=False)
+
+
+SMALL_NETWORKS = {
+    "steps": LSTMConfig(steps=4, hidden=4),
+    "neighbours": GatResidualConfig(hidden=4, adjacency="industry"),
+    "trees": XGBoostConfig(rounds=5),
+}
+ONE_TASK = LabelConfig(horizons=(3,))
+
+
+@pytest.fixture(scope="module")
+def grouped(home, tmp_path_factory):
+    """The home with an adjacency for both years."""
+    made = linked(home, tmp_path_factory.mktemp("grouped"))
+    rng = np.random.default_rng(4)
+    symbols = np.array(sorted(set(home.lake.read(PANEL)["symbol"].to_pylist())))
+    for year in ("2020-01-01", "2021-01-01"):
+        groups = rng.integers(0, 4, len(symbols))
+        table = from_columns({"symbol": symbols, "sector_group": groups, "industry_group": groups})
+        made.lake.write(ADJACENCY, table, np.datetime64(year))
+    return made
+
+
+def small_task(home, directory, kind: str, **changes) -> ModelTraining:
+    training = TrainingConfig(max_epochs=2, batch_unit="stock" if kind == "steps" else "session", device="cpu",
+                              batch_size=200 if kind == "steps" else 1, **changes)  # fmt: skip
+    return task_of(home, directory, network=SMALL_NETWORKS[kind], labels=ONE_TASK, training=training)
+
+
+@pytest.mark.parametrize("kind", SMALL_NETWORKS)
+def test_every_kind_of_model_goes_from_the_panel_to_predictions(grouped, tmp_path, kind):
+    task = small_task(grouped, tmp_path, kind)
+    outcome = trained(task, grouped, FIRST_WINDOW)[FIRST_WINDOW]
+    assert isinstance(outcome, Checkpoint), outcome
+    stored = load_checkpoint(task.directory / FIRST_WINDOW)
+    assert stored.manifest == outcome.manifest
+    assert [path.name for path in task.directory.iterdir()] == [FIRST_WINDOW], "the state of the training is left over"
+    sessions = grouped.calendar.between("2020-12-29", "2020-12-31")
+    write_predictions(task, sessions, f"prediction_{kind}")
+    for session in sessions:
+        found = grouped.lake.read(f"prediction_{kind}", session, session).to_pandas()
+        panel = grouped.lake.read(PANEL, session, session).to_pandas()
+        assert found["symbol"].tolist() == panel["symbol"].tolist()
+        assert found.columns.tolist() == ["date", "symbol", "3d"]
+        assert found["3d"].notna().all()
+        assert found["3d"].nunique() > 1
+
+
+def test_time_series_read_the_last_sessions_of_the_stock(grouped, tmp_path):
+    task = small_task(grouped, tmp_path, "steps")
+    train_set, _ = window_samples(task, window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW))
+    calendar = grouped.calendar
+    assert train_set.sessions[0] == calendar.shift(FIRST_PANEL, 3), "the first samples begin when all steps are there"
+    frame = grouped.lake.read(PANEL).to_pandas().set_index(["date", "symbol"])[list(FEATURES)]
+    session, row = train_set.sessions[5], train_set.offsets[5] + 7
+    symbol = train_set.symbols[row]
+    for step, day in enumerate(calendar.between(calendar.shift(session, -3), session)):
+        key = (day.item(), symbol)
+        expected = frame.loc[key].to_numpy() if key in frame.index else np.zeros(3)
+        np.testing.assert_array_equal(train_set.features(slice(row, row + 1))[0, step], expected)
+
+
+def test_a_warm_start_begins_with_the_window_before(grouped, tmp_path):
+    cold = small_task(grouped, tmp_path / "cold", "neighbours")
+    warm = small_task(grouped, tmp_path / "warm", "neighbours", warm_start=True)
+    without, with_it = (trained(task, grouped, FIRST_WINDOW, SECOND_WINDOW) for task in (cold, warm))
+    assert [with_it[key].manifest.warm_started_from for key in (FIRST_WINDOW, SECOND_WINDOW)] == [None, FIRST_WINDOW]
+    assert [without[key].manifest.warm_started_from for key in (FIRST_WINDOW, SECOND_WINDOW)] == [None, None]
+    for name, tensor in without[FIRST_WINDOW].weights.items():
+        assert with_it[FIRST_WINDOW].weights[name].equal(tensor)
+    _, valid = window_samples(warm, window_of(grouped.calendar, grouped.study.windows, SECOND_WINDOW))
+    assert len(valid)
+    first_losses = [outcome[SECOND_WINDOW].manifest.histories[0].train_loss[0] for outcome in (with_it, without)]
+    assert first_losses[0] < first_losses[1]
+
+
+def test_weights_of_another_network_are_not_started_from(grouped, tmp_path, caplog):
+    task = small_task(grouped, tmp_path, "neighbours", warm_start=True)
+    trained(task, grouped, FIRST_WINDOW)
+    wider = replace(task, network=GatResidualConfig(hidden=6, adjacency="industry"))
+    again = trained(wider, grouped, SECOND_WINDOW)[SECOND_WINDOW]
+    assert again.manifest.warm_started_from is None
+    assert f"window {FIRST_WINDOW} has another network" in caplog.text
+
+
+def test_a_window_that_cannot_be_trained_leaves_the_others(grouped, tmp_path, copy_of):
+    broken = copy_of(grouped, [PANEL])
+    broken.lake.path(PANEL, FIRST_PANEL).unlink()  # the first window's first session; the second window begins later
+    task = task_of(broken, tmp_path)
+    outcomes = trained(task, broken, FIRST_WINDOW, SECOND_WINDOW)
+    assert isinstance(outcomes[FIRST_WINDOW], MissingDataError)
+    assert isinstance(outcomes[SECOND_WINDOW], Checkpoint)
+    assert [path.name for path in task.directory.iterdir()] == [SECOND_WINDOW]
+    alone = trained(task_of(grouped, tmp_path / "alone"), grouped, SECOND_WINDOW)[SECOND_WINDOW]
+    for name, tensor in alone.weights.items():
+        np.testing.assert_allclose(outcomes[SECOND_WINDOW].weights[name], tensor, atol=1e-6)
+
+
+def test_a_killed_window_goes_on(home, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    write = SavedState.write
+
+    def stop(self, state):
+        write(self, state)
+        raise Killed
+
+    task = task_of(home, tmp_path)
+    monkeypatch.setattr(SavedState, "write", stop)
+    with pytest.raises(Killed):
+        trained(task, home, FIRST_WINDOW)
+    assert [path.name.startswith(".training-") for path in task.directory.iterdir()] == [True]
+    monkeypatch.setattr(SavedState, "write", write)
+    resumed = trained(task, home, FIRST_WINDOW)[FIRST_WINDOW]
+    assert [path.name for path in task.directory.iterdir()] == [FIRST_WINDOW]
+    whole = trained(task_of(home, tmp_path / "whole"), home, FIRST_WINDOW)[FIRST_WINDOW]
+    assert resumed.manifest.fingerprint == whole.manifest.fingerprint

@@ -1,1 +1,1 @@
-"""A plain implementation of every network and of its training: what `benchmarks/training.py` measures the platform by."""
+"""A plain implementation of every network and its training, and what times it; see `benchmarks/training.py`."""

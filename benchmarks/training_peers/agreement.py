@@ -4,6 +4,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from attn_platform.models.losses import LossConfig
+from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.registry import build_network
+from attn_platform.training.samples import SampleTensors
+from attn_platform.training.stack import Member, MemberStack
 from training_peers.generated_samples import FEATURES, SPREAD, generated_frame, platform_samples
 from training_peers.plain_data import (
     PlainBatch,
@@ -16,12 +22,6 @@ from training_peers.plain_data import (
 from training_peers.races import Race
 from training_peers.sides import plain_loss
 from training_peers.weights import plain_tensors
-
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.base import NetworkConfig
-from attn_platform.models.registry import build_network
-from attn_platform.training.samples import SampleTensors
-from attn_platform.training.stack import Member, MemberStack
 
 SEEDS = (0, 1)
 COMPARED = 1  # position of the member that is compared, so that another one's numbers would be noticed

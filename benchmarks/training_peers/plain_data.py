@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
+
 from training_peers.generated_samples import FEATURES, GROUP, weights_of
 
 

@@ -10,7 +10,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from training_peers.plain_data import PlainBatch
 
 from attn_platform.models.networks.alstm import ALSTMConfig
 from attn_platform.models.networks.gat_residual import GatResidualConfig
@@ -19,6 +18,7 @@ from attn_platform.models.networks.inter_task_attention import InterTaskAttentio
 from attn_platform.models.networks.lstm import LSTMConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.models.networks.temporal_transformer import TemporalTransformerConfig
+from training_peers.plain_data import PlainBatch
 
 
 class PlainMultiTaskBaseline(nn.Module):
@@ -30,6 +30,7 @@ class PlainMultiTaskBaseline(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(config.width, 1) for _ in range(tasks))
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         hidden = self.shared(batch.features)
         return torch.cat([head(hidden) for head in self.heads], -1)
 
@@ -53,6 +54,7 @@ class PlainInterTaskAttention(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, 1) for _ in range(tasks))
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         shared = self.shared(batch.features)
         of_task = zip(self.task_features, self.task_tokens, strict=True)
         tokens = torch.stack([token(torch.relu(feature(shared))) for feature, token in of_task], 1)
@@ -71,6 +73,7 @@ class PlainInterStockAttention(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(config.hidden, 1) for _ in range(tasks))
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         hidden = torch.relu(self.hidden(self.encoder(batch.features, src_key_padding_mask=batch.padding)))
         return torch.cat([head(hidden) for head in self.heads], -1)
 
@@ -90,6 +93,7 @@ class PlainLSTM(nn.Module):
         self.output = nn.Linear(config.hidden, tasks)
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         states, _ = self.lstm(batch.features)
         return self.output(states[:, -1])
 
@@ -106,6 +110,7 @@ class PlainALSTM(nn.Module):
         self.output = nn.Linear(2 * config.hidden, tasks)
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         states, _ = self.lstm(batch.features)
         attended = (self.score(states).softmax(1) * states).sum(1)
         return self.output(torch.cat([attended, states[:, -1]], -1))
@@ -123,6 +128,7 @@ class PlainTemporalTransformer(nn.Module):
         self.output = nn.Linear(features, tasks)
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         return self.output(self.encoder(batch.features + self.position)[:, -1])
 
 
@@ -136,6 +142,7 @@ class ConcatenationAttention(nn.Module):
         self.slope = slope
 
     def forward(self, h: Tensor, neighbours: Tensor | None) -> Tensor:
+        """[N, H] → [N, H]; `neighbours` [N, N], or all."""
         values = self.weight(h)
         scores = functional.leaky_relu(self.scores(values), self.slope)
         if neighbours is not None:
@@ -153,6 +160,7 @@ class BroadcastAttention(ConcatenationAttention):
     """The same with a cut in halves: N × N scores by broadcasting."""
 
     def scores(self, values: Tensor) -> Tensor:
+        """a · [W h_i ‖ W h_j] [N, N]."""
         ours, theirs = self.score.weight[0].chunk(2)
         return (values @ ours)[:, None] + (values @ theirs)[None]
 
@@ -178,6 +186,7 @@ class PlainGatResidual(nn.Module):
         self.output = nn.Linear(width, tasks)
 
     def forward(self, batch: PlainBatch) -> Tensor:
+        """Predictions [..., K]."""
         h = self.encoder(batch.features)
         parts = []
         if self.has_masked:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
-from training_peers import plain_networks as plain
 
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.registry import parse_network_config
 from attn_platform.training.config import BatchUnit
 from attn_platform.training.labels import GRAPH_LABEL, MULTI_TASK_LABEL, TIME_SERIES_LABEL, LabelConfig
+from training_peers import plain_networks as plain
 
 PlainNetwork = Callable[[NetworkConfig, int, int], nn.Module]
 

@@ -7,10 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-from training_peers.generated_samples import FEATURES, platform_samples
-from training_peers.plain_data import PlainBatch, session_loader, window_loader
-from training_peers.races import Race
 
 from attn_platform.models.losses import LossConfig
 from attn_platform.models.registry import build_network
@@ -18,6 +14,10 @@ from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import compiled_on
 from attn_platform.training.samples import SampleTensors
 from attn_platform.training.stack import Member, MemberStack
+from training_peers.flops import counted_flops
+from training_peers.generated_samples import FEATURES, platform_samples
+from training_peers.plain_data import PlainBatch, session_loader, window_loader
+from training_peers.races import Race
 
 LEARNING_RATE = TrainingConfig().learning_rate
 
@@ -45,10 +45,6 @@ class PlainSide:
         plain_loss(self.network, batch).backward()
         self.optimizer.step()
 
-    def flops(self) -> int:
-        """Of a step, as far as torch counts them."""
-        return counted_flops(self.step)
-
 
 class PlatformSide:
     """All seeds stacked."""
@@ -73,14 +69,12 @@ class PlatformSide:
         """One step of every seed, each on a batch of its own."""
         members, size = len(self.stack.members), self.race.batch_size
         units = np.stack([self._random.choice(self._units, size, replace=False) for _ in range(members)])
-        if self.race.batch_unit == "session":
-            chosen = self.tensors.of_sessions(units)
-        else:
-            chosen = units, ((size,),) * members
+        by_session = self.race.batch_unit == "session"
+        chosen = self.tensors.of_sessions(units) if by_session else (units, ((size,),) * members)
         self.stack.step(*self.tensors.batch(*chosen), [size] * members, self.precision)
 
     def flops(self) -> int:
-        """Of a step of all seeds, as far as torch counts them."""
+        """Of a step of all seeds."""
         return counted_flops(self.step)
 
 
@@ -91,10 +85,3 @@ def plain_loss(network: nn.Module, batch: PlainBatch) -> Tensor:
         return errors.mean()
     valid = ~batch.padding
     return ((errors.mean(-1) * valid).sum(1) / valid.sum(1)).mean()
-
-
-def counted_flops(step) -> int:
-    """FLOPs of the matrix products and attention kernels of a step, forward and backward."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()

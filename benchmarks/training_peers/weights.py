@@ -11,7 +11,7 @@ Tensors = dict[str, Tensor]
 
 
 def plain_tensors(config: NetworkConfig, member: Mapping[str, Tensor], tasks: int) -> Tensors:
-    """Tensors of a plain network from one member's, which are named as in the stacked network, less the stack's axis."""
+    """Tensors of a plain network from one member's, named as in the stacked network, less the stack's axis."""
     return _NETWORKS[config.name](config, member, tasks)
 
 
@@ -40,8 +40,9 @@ def _lstm(config: NetworkConfig, member: Mapping[str, Tensor], tasks: int) -> Te
 
 
 def _alstm(config: NetworkConfig, member: Mapping[str, Tensor], tasks: int) -> Tensors:
-    score = _linear(member, "step_attention.hidden_layer", "score.0") | _linear(member, "step_attention.score", "score.2")
-    return _lstm(config, member, tasks) | score
+    hidden = _linear(member, "step_attention.hidden_layer", "score.0")
+    score = _linear(member, "step_attention.score", "score.2")
+    return _lstm(config, member, tasks) | hidden | score
 
 
 def _temporal_transformer(config: NetworkConfig, member: Mapping[str, Tensor], tasks: int) -> Tensors:

@@ -7,11 +7,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
+
+from attn_platform.training.device import peak_memory_bytes
 from training_peers.generated_samples import generated_frame
 from training_peers.races import RACES
 from training_peers.sides import PlainSide, PlatformSide
-
-from attn_platform.training.device import peak_memory_bytes
 
 PLATFORM = "platform"
 
@@ -30,6 +30,14 @@ class Entry:
     precision: str
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Most bytes held beyond what the process held before it had samples; FLOPs of a step, of the platform only."""
+
+    peak: int
+    flops: int | None
+
+
 class Worker:
     """The process of an entry."""
 
@@ -44,9 +52,9 @@ class Worker:
         """Mean seconds of as many steps."""
         return float(self._asked(("steps", steps)))
 
-    def finish(self) -> dict[str, Any]:
-        """FLOPs of a step and peak memory; the process ends."""
-        figures = self._asked(("finish", 0))
+    def finish(self) -> Figures:
+        """What the process says in the end."""
+        figures: Figures = self._asked(("finish", 0))
         self._process.join()
         return figures
 
@@ -74,7 +82,8 @@ def _serve(entry: Entry, connection: Connection) -> None:
         question, steps = connection.recv()
         if question == "finish":
             peak = peak_memory_bytes(device) - before
-            connection.send({"peak": peak, "flops": side.flops()})
+            flops = side.flops() if isinstance(side, PlatformSide) else None
+            connection.send(Figures(peak, flops))
             return
         _synchronise(device)
         started = time.perf_counter()

@@ -84,17 +84,14 @@ class ShortSequenceAttention(StackedSelfAttention):
     def forward(self, x: Tensor, last_query_only: bool = False) -> Tensor:
         """M sequences of L elements [S, M, L, width] → the same shape, or [S, M, 1, width] of the last query only."""
         query, key, value = self._project(x, last_query_only)
-        with torch.autocast(x.device.type, enabled=False):
-            weights = _softmax_of_scores(query, key).unflatten(0, (len(x), -1))
-            attended = torch.bmm(self.dropout(weights).flatten(0, 1), value)
-        attended = attended.view(len(x), x.shape[1], self.heads, -1, value.shape[-1]).transpose(2, 3)
+        weights = self.dropout(_softmax_of_scores(query, key).unflatten(0, (len(x), -1))).flatten(0, 1)
+        attended = torch.bmm(weights, value).view(*x.shape[:2], self.heads, -1, value.shape[-1]).transpose(2, 3)
         return self.out_proj(attended.flatten(3).flatten(1, 2)).unflatten(1, (x.shape[1], -1))
 
     def weights(self, x: Tensor, last_query_only: bool = False) -> Tensor:
         """Mean over the heads of A [S, M, L, L], or [S, M, 1, L]."""
         query, key, _ = self._project(x, last_query_only)
-        with torch.autocast(x.device.type, enabled=False):
-            weights = _softmax_of_scores(query, key)
+        weights = _softmax_of_scores(query, key)
         return weights.view(len(x), x.shape[1], self.heads, -1, x.shape[2]).mean(2)
 
     def _project(self, x: Tensor, last_query_only: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,7 +108,7 @@ class ShortSequenceAttention(StackedSelfAttention):
 
     def _by_head(self, projected: Tensor, parts: int, length: int) -> Tensor:
         """[S, M · length, parts · width] → [parts, S · M · H, length, width / H]."""
-        projected = _at_least_float32(projected).view(
+        projected = projected.view(
             -1, length, parts, self.heads, projected.shape[-1] // (parts * self.heads)
         )
         return projected.permute(2, 0, 3, 1, 4).flatten(1, 2)
@@ -161,7 +158,8 @@ def _sessions(session_sizes: SessionSizes) -> Iterator[tuple[int, slice]]:
 
 def _softmax_of_scores(query: Tensor, key: Tensor) -> Tensor:
     """softmax(Q Kᵀ / √width) of [B, L', width] and [B, L, width]: [B, L', L]."""
-    return torch.baddbmm(query.new_zeros(()), query, key.mT, beta=0, alpha=query.shape[-1] ** -0.5).softmax(-1)
+    scores = torch.bmm(query * query.shape[-1] ** -0.5, key.mT)
+    return _at_least_float32(scores).softmax(-1)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.engine import definitions_of, look_back
 from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
 from attn_platform.factors.panel import families_of, write_panel
-from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig
+from attn_platform.factors.preprocessing import Exposures
 from attn_platform.factors.store import CHUNK, FamilySummary, chunks, family_table, write_families
 from attn_platform.market.contract import TABLES
 from attn_platform.market.dense import load_dense
@@ -35,7 +35,7 @@ from attn_platform.studies.availability import lacking, switched_off
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
 from attn_platform.universe.adjacency import industry_at
-from attn_platform.universe.store import UNIVERSE, CrossSections
+from attn_platform.universe.store import CrossSections
 
 GROUP = "factors"
 NEUTRALISED = {
@@ -143,7 +143,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             *(family_table(family) for family in present),
-            UNIVERSE,
+            panel.universe.table,
             "daily_bar",
             "security",
             *(("industry", "valuation") if config.neutralise != "none" else ()),
@@ -159,7 +159,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
     )
     def factor_panel(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        members, exposures = cross_sections(home, config, sessions)
+        members, exposures = cross_sections(home, panel, sessions)
         coverage = write_panel(
             home.lake, panel.table, sessions, members, panel.features, config, exposures, off, catalogue
         )
@@ -185,15 +185,15 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
 
 
 def cross_sections(
-    home: Home, config: PreprocessingConfig, sessions: np.ndarray
+    home: Home, panel: Panel, sessions: np.ndarray
 ) -> tuple[dict[np.datetime64, np.ndarray], dict[np.datetime64, Exposures] | None]:
     """Symbols of each session's cross-section, and their exposures where the panel is neutralised."""
-    lake, calendar, is_neutralised = home.lake, home.calendar, config.neutralise != "none"
+    lake, calendar, is_neutralised = home.lake, home.calendar, panel.preprocessing.neutralise != "none"
     industry = lake.read("industry").to_pandas() if is_neutralised else pd.DataFrame()
     members: dict[np.datetime64, np.ndarray] = {}
     exposures: dict[np.datetime64, Exposures] = {}
     for chunk in chunks(sessions, CHUNK):
-        sections = CrossSections(lake, calendar, home.study.universe, chunk[0], chunk[-1])
+        sections = CrossSections(lake, calendar, panel.universe.config, chunk[0], chunk[-1], panel.universe.table)
         inside, market = sections.dense(), sections.market
         for session in chunk:
             members[session] = market.symbols[inside[market.position(session)]]

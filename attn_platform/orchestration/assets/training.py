@@ -1,12 +1,14 @@
-"""Checkpoints by window: five seeds at once, on a GPU where there is one."""
+"""Checkpoints by window: five seeds at once, on a GPU where there is one; trees on the CPU."""
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from attn_platform.errors import PlatformError
+from attn_platform.errors import PlatformError, TrainingError
+from attn_platform.models.trees import XGBoostConfig
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, fingerprint, table_metadata
@@ -14,8 +16,9 @@ from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
-from attn_platform.training.window_training import train_window
+from attn_platform.training.window_training import ModelTraining, train_windows
 from attn_platform.training.windows import window_of
+from attn_platform.universe.store import ADJACENCY
 
 GROUP = "training"
 RETRIES = dg.RetryPolicy(max_retries=2, delay=30)
@@ -26,9 +29,30 @@ def checkpoint_asset(model: str) -> str:
     return f"checkpoint_{model}"
 
 
-def checkpoint_folder(home: Home, model: str) -> Path:
-    """Folder of a model's checkpoints, one folder a window."""
-    return home.checkpoints / model
+def model_training(home: Home, model: ModelConfig) -> ModelTraining:
+    """What a model is trained on and how, and where its checkpoints lie."""
+    study, panel = home.study, home.study.panel_of(model)
+    return ModelTraining(
+        lake=home.lake,
+        calendar=home.calendar,
+        panel=panel.table,
+        model=model.name,
+        network=model.network,
+        labels=model.labels,
+        training=model.training,
+        seeds=model.seeds,
+        features=panel.features,
+        windows=study.windows_of(model),
+        preprocessing_fingerprint=fingerprint(panel.universe.config, study.factors, panel.preprocessing),
+        directory=home.checkpoints / model.name,
+        arrays=home.arrays,
+        curves=home.curves / model.name,
+    )
+
+
+def windows_in_run(model: ModelConfig) -> int:
+    """Windows of a model that one run trains; those that start from the window before come one after another."""
+    return 1 if model.training.warm_start else model.training.windows_together
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -37,64 +61,77 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.AssetsDefinition:
-    study = home.study
-    panel = study.panel_of(model)
+    task = model_training(home, model)
+    name, windows, is_network = checkpoint_asset(model.name), task.windows, not isinstance(model.network, XGBoostConfig)
+    samples = partitions.samples_of_window(windows)
 
     @dg.asset(
-        name=checkpoint_asset(model.name),
+        name=name,
         group_name=GROUP,
-        kinds={"pytorch", "safetensors"},
+        kinds={"pytorch" if is_network else "xgboost", "safetensors"},
         code_version=code_version("attn_platform.models", "attn_platform.training"),
         partitions_def=partitions.windows,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=windows_in_run(model)),
         deps=[
-            dg.AssetDep(panel.table, partition_mapping=partitions.samples_of_window),
-            dg.AssetDep("daily_bar", partition_mapping=partitions.samples_of_window),
+            dg.AssetDep(task.panel, partition_mapping=samples),
+            dg.AssetDep("daily_bar", partition_mapping=samples),
+            *([dg.AssetDep(ADJACENCY, partition_mapping=partitions.years_of_window(windows))] * reads_adjacency(model)),
+            *([dg.AssetDep(name, partition_mapping=partitions.previous)] * model.training.warm_start),
         ],
-        pool=GPU_POOL,
-        op_tags=GPU_OP_TAGS,
+        pool=GPU_POOL if is_network else None,
+        op_tags=GPU_OP_TAGS if is_network else None,
         retry_policy=RETRIES,
         description=(
-            f"{model.network.name}: {len(model.seeds)} seeds trained at once on {study.windows.train} sessions, early "
-            f"stop on the next {study.windows.valid}; labels {', '.join(model.tasks)}, the last "
-            f"{model.labels.purge_length} sessions of each set purged. Key: first session of the test range."
+            f"{model.network.name}: {len(model.seeds)} seeds trained on {windows.train} sessions, early stop on the "
+            f"next {windows.valid}; labels {', '.join(model.tasks)}, the last {model.labels.purge_length} sessions of "
+            "each set purged. Key: first session of the test range."
         ),
     )
-    def checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        window = window_of(home.calendar, study.windows, context.partition_key)
-        try:
-            trained = train_window(
-                home.lake,
-                home.calendar,
-                panel.table,
-                window,
-                model.name,
-                model.network,
-                model.labels,
-                model.training,
-                model.seeds,
-                panel.features,
-                fingerprint(study.universe, study.factors, panel.preprocessing),
-                checkpoint_folder(home, model.name) / window.key,
-            )
-        except PlatformError as error:
+    def checkpoint(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
+        keys = sorted(context.partition_keys)
+        outcomes = train_windows(task, [window_of(home.calendar, windows, key) for key in keys])
+        trained = {key: outcomes[key] for key in keys if isinstance(outcomes[key], Checkpoint)}
+        failed = {key: outcomes[key] for key in keys if isinstance(outcomes[key], PlatformError)}
+        if failed:
+            # A result would stand for all windows of the run: those that are there are recorded one by one.
+            for key, result in trained.items():
+                yield dg.AssetMaterialization(
+                    name, partition=key, metadata=_metadata(result), tags={DATA_VERSION_TAG: result.manifest.fingerprint}
+                )
+            error = _error_of(failed, len(keys))
             # What is wrong with the input stays wrong: only failures of the machine are worth another try.
             raise dg.Failure(str(error), allow_retries=False) from error
-        return dg.MaterializeResult(
-            metadata=_metadata(trained), data_version=dg.DataVersion(trained.manifest.fingerprint)
-        )
+        for key, result in trained.items():
+            context.add_asset_metadata(_metadata(result), partition_key=key)
+        version = fingerprint([result.manifest.fingerprint for result in trained.values()])
+        yield dg.MaterializeResult(data_version=dg.DataVersion(version))
 
     return checkpoint
 
 
+def reads_adjacency(model: ModelConfig) -> bool:
+    """Whether the model's network asks for neighbours."""
+    return model.network.neighbours is not None
+
+
+def _error_of(failed: Mapping[str, PlatformError], windows: int) -> PlatformError:
+    """What was in the way of the windows that could not be trained."""
+    if windows == 1:
+        return next(iter(failed.values()))
+    reasons = "; ".join(f"{key}: {error}" for key, error in failed.items())
+    return TrainingError(f"{len(failed)} of {windows} windows could not be trained ({reasons})")
+
+
 def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     manifest = checkpoint.manifest
+    unit = "round" if isinstance(manifest.network, XGBoostConfig) else "epoch"
     frame = pd.DataFrame(
         [
             {
                 "seed": history.seed,
                 "outcome": history.outcome,
-                "epochs": len(history.valid_loss),
-                "best epoch": history.best_epoch,
+                f"{unit}s": len(history.valid_loss),
+                f"best {unit}": history.best_epoch,
                 "validation loss": history.valid_loss[history.best_epoch - 1],
                 "validation RankIC": history.valid_rank_ic[history.best_epoch - 1],
             }
@@ -106,13 +143,15 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
         f"seed {history.seed}": pd.Series(history.valid_loss, index=range(1, len(history.valid_loss) + 1))
         for history in manifest.histories
     }
+    title = f"Validation loss by {unit}"
     return {
         "seeds": table_metadata(frame),
-        "validation loss by epoch": dg.MetadataValue.md(thumbnails.line(curves, "Validation loss by epoch")),
+        title.lower(): dg.MetadataValue.md(thumbnails.line(curves, title)),
         "validation RankIC": float(frame["validation RankIC"].mean()),
         "seconds": manifest.seconds,
         "peak memory (GB)": manifest.peak_memory_bytes / 1e9,
         "device": manifest.device,
+        "started from the weights of": manifest.warm_started_from or "none",
         "train": f"{manifest.window.train.first} to {manifest.window.train.last}",
         "valid": f"{manifest.window.valid.first} to {manifest.window.valid.last}",
         "test": f"{manifest.window.test.first} to {manifest.window.test.last}",

@@ -10,21 +10,25 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, session_keys, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
-from attn_platform.universe.store import ADJACENCY, UNIVERSE, write_adjacency, write_universe
+from attn_platform.studies.study import Universe
+from attn_platform.universe.store import ADJACENCY, write_adjacency, write_universe
 
 GROUP = "universe"
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The two assets of the group."""
-    version = code_version("attn_platform.universe")
-    universe_config, adjacency_config = home.study.universe, home.study.adjacency
+    """The study's universe and those of models with one of their own, and the adjacency."""
+    return [*(_universe(home, partitions, universe) for universe in home.study.universes), _adjacency(home, partitions)]
+
+
+def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.AssetsDefinition:
+    table, config = universe.table, universe.config
 
     @dg.asset(
-        name=UNIVERSE,
+        name=table,
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=version,
+        code_version=code_version("attn_platform.universe"),
         partitions_def=partitions.quarters,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
@@ -33,14 +37,14 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
             "security",
         ],
         description=(
-            f"Members chosen at the last session before the quarter: top {universe_config.top_share:.0%} by mean daily "
-            f"amount and by mean market value over {universe_config.liquidity_window} sessions, in both. The daily "
-            "drops (ST, newly listed, delisting period) apply on top."
+            f"Members chosen at the last session before the quarter: top {config.top_share:.0%} by mean daily amount "
+            f"and by mean market value over {config.liquidity_window} sessions, in both. The daily drops (ST, newly "
+            "listed, delisting period) apply on top."
         ),
-        check_specs=expectations.specs("list", UNIVERSE),
+        check_specs=expectations.specs("list", table),
     )
-    def universe(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        periods = write_universe(home.lake, home.calendar, context.partition_keys, universe_config)
+    def members(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        periods = write_universe(home.lake, home.calendar, context.partition_keys, config, table)
         frame = pd.DataFrame([vars(period) for period in periods])
         by_quarter = frame.set_index(pd.DatetimeIndex(frame["period"]))
         yield dg.MaterializeResult(
@@ -53,13 +57,19 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
                 ),
             }
         )
-        yield from expectations.results("list", home, UNIVERSE, session_keys(context))
+        yield from expectations.results("list", home, table, session_keys(context))
+
+    return members
+
+
+def _adjacency(home: Home, partitions: Partitions) -> dg.AssetsDefinition:
+    config = home.study.adjacency
 
     @dg.asset(
         name=ADJACENCY,
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=version,
+        code_version=code_version("attn_platform.universe"),
         partitions_def=partitions.years,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=["industry", dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_before_year)],
@@ -70,7 +80,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
         check_specs=expectations.specs("list", ADJACENCY),
     )
     def sector_adjacency(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        written = write_adjacency(home.lake, home.calendar, context.partition_keys, adjacency_config)
+        written = write_adjacency(home.lake, home.calendar, context.partition_keys, config)
         newest = written[max(written)]
         yield dg.MaterializeResult(
             metadata={
@@ -81,4 +91,4 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
         )
         yield from expectations.results("list", home, ADJACENCY, session_keys(context))
 
-    return [universe, sector_adjacency]
+    return sector_adjacency
