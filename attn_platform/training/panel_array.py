@@ -27,7 +27,8 @@ from attn_platform.training.layout import stock_major_rows
 
 _log = logging.getLogger(__name__)
 
-_PARTS = ("sessions", "offsets", "symbols", "stocks", "rows", "stamps")
+_PARTS = ("sessions", "offsets", "symbols", "stocks", "rows")
+_STAMPS = "stamps"
 _FACTORS, _MANIFEST = "factors.npy", "manifest.json"
 # Sessions whose rows are in memory at once while the array is made
 _CHUNK = 252
@@ -73,7 +74,7 @@ def _stamps(lake: Lake, table: str, sessions: NDArray) -> NDArray[np.int64]:
 def _fits(found: Path, lake: Lake, table: str, sessions: NDArray, features: Sequence[str], lead: int) -> bool:
     try:
         manifest = json.loads((found / _MANIFEST).read_text(encoding="utf-8"))
-        held, stamps = np.load(found / "sessions.npy"), np.load(found / "stamps.npy")
+        held, stamps = np.load(found / "sessions.npy"), np.load(found / f"{_STAMPS}.npy")
     except (OSError, ValueError):
         return False
     if manifest != {**manifest, "table": table, "features": list(features)} or manifest["lead"] < lead:
@@ -88,7 +89,7 @@ def _fits(found: Path, lake: Lake, table: str, sessions: NDArray, features: Sequ
 
 
 def _open(found: Path) -> PanelArray:
-    parts = {name: np.load(found / f"{name}.npy") for name in _PARTS if name != "stamps"}
+    parts = {name: np.load(found / f"{name}.npy") for name in _PARTS}
     # Copy on write: torch wants writable memory, and nobody shall change the file
     values = np.load(found / _FACTORS, mmap_mode="c")
     lead = json.loads((found / _MANIFEST).read_text(encoding="utf-8"))["lead"]
@@ -112,8 +113,15 @@ def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: i
         _fill(values, lake, table, sessions, features, places)
         values.flush()
         offsets = np.append(0, np.cumsum(np.bincount(session, minlength=len(sessions)))).astype(np.int64)
-        parts = (sessions, offsets, symbols, stocks[order].astype(np.int32), places[order], stamps)
-        for name, part in zip(_PARTS, parts, strict=True):
+        parts: dict[str, NDArray] = {
+            "sessions": sessions,
+            "offsets": offsets,
+            "symbols": symbols,
+            "stocks": stocks[order].astype(np.int32),
+            "rows": places[order],
+            _STAMPS: stamps,
+        }
+        for name, part in parts.items():
             np.save(partial / f"{name}.npy", part)
         manifest = {"table": table, "features": list(features), "lead": lead}
         (partial / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")

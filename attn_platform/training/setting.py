@@ -80,8 +80,8 @@ class TrainingSetting:
             }
         )
 
-    def stack(self, members: Sequence[Member]) -> MemberStack:
-        """The members before their first step."""
+    def stack(self, members: Sequence[Member], compiled: bool = True) -> MemberStack:
+        """The members before their first step; `compiled` where device, configuration and network allow for it."""
         sample = self.windows[0].train
         seeds = [member.seed for member in members]
         network = build_network(self.network_config, len(sample.feature_names), len(sample.label_names), seeds)
@@ -92,7 +92,7 @@ class TrainingSetting:
             start = self.windows[member.window].start
             if start is not None and member.seed in start.seeds:
                 _start_from(network, position, start, member.seed)
-        compiled = network.compiles and compiled_on(self.device, self.config.compile)
+        compiled = compiled and network.compiles and compiled_on(self.device, self.config.compile)
         return MemberStack(network.to(self.device, self.dtype), members, self.config.learning_rate, compiled)
 
     def batch(self, units: NDArray[np.int64]) -> tuple[NDArray[np.int64], Sizes, list[int]]:
@@ -105,7 +105,7 @@ class TrainingSetting:
 
     def members_at_once(self) -> int:
         """How many members the device's memory holds beside the samples: one step of one of them is measured."""
-        stack = self.stack([Member(0, 0)])
+        stack = self.stack([Member(0, 0)], compiled=False)
         stack.network.train()
         stack.network.start_epoch([0], 1)
         units = np.array(self.units[0])

@@ -1,6 +1,7 @@
 """Every network of the package through the trainer: stacked as alone, killed as whole, any batch, any precision."""
 
 import pkgutil
+import shutil
 from typing import Any
 
 import numpy as np
@@ -92,19 +93,16 @@ def test_trains_and_the_seeds_differ(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_goes_on_where_it_was_stopped(case: str, tmp_path, monkeypatch) -> None:
-    class Interrupted(Exception):
-        pass
-
     write = SavedState.write
 
     def stop_after_the_first(self, state):
         write(self, state)
-        raise Interrupted
+        raise KeyboardInterrupt
 
     network, windows = parse_network_config(CASES[case]), windows_of(case)
     arguments = (network, windows, config_of(case, precision="float32"), SEEDS, False)
     monkeypatch.setattr(SavedState, "write", stop_after_the_first)
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         train_together(*arguments, state=tmp_path)
     monkeypatch.setattr(SavedState, "write", write)
     resumed, whole = train_together(*arguments, state=tmp_path), train_together(*arguments)
@@ -139,6 +137,16 @@ def test_bfloat16_stacked_is_near_bfloat16_alone(case: str) -> None:
         np.testing.assert_allclose(
             stacked.histories[position].valid_loss, alone.histories[0].valid_loss, rtol=BFLOAT16_TOLERANCE
         )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the CPU with a C++ compiler")
+@pytest.mark.parametrize("case", ["multi_task_baseline", "inter_task_attention"])
+def test_compiled_networks_train_like_others(case: str) -> None:
+    assert build_network(parse_network_config(CASES[case]), FEATURES, 2, SEEDS).compiles
+    compiled, plain = (trained(case, precision="float32", patience=3, compile=c) for c in ("on", "off"))
+    for found, expected in zip(compiled.histories, plain.histories, strict=True):
+        np.testing.assert_allclose(found.valid_loss, expected.valid_loss, rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)

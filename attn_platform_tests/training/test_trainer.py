@@ -18,8 +18,8 @@ from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.models.registry import build_network, parse_network_config, register_network
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.samples import CrossSections
 from attn_platform.training.epochs import sample_order
+from attn_platform.training.samples import CrossSections
 from attn_platform.training.setting import StartingWeights
 from attn_platform.training.trainer import TrainingResult, train
 from attn_platform.training.validation import standardised_ranks
@@ -28,7 +28,9 @@ from attn_platform_tests.training.synthetic import SIGNAL, ragged, rows_of
 
 WIDTH = 8
 NETWORK = MultiTaskBaselineConfig(width=WIDTH, normalisation="batch")
-CONFIG = TrainingConfig(learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1, start="random", device="cpu")
+CONFIG = TrainingConfig(
+    learning_rate=1e-3, patience=2, max_epochs=12, precision="float64", threads=1, start="random", device="cpu"
+)
 
 
 def data(noise: float = 3.0) -> tuple[CrossSections, CrossSections]:
@@ -386,9 +388,7 @@ class OneFileLinear(StackedNetwork):
 
 def test_a_network_of_ones_own_trains_by_its_name() -> None:
     config = CONFIG.model_copy(update={"learning_rate": 0.02, "loss": LossConfig(name="mse")})
-    result = train(
-        parse_network_config({"name": "one_file_linear"}), *data(noise=0.1), config, (0,), progress=False
-    )
+    result = train(parse_network_config({"name": "one_file_linear"}), *data(noise=0.1), config, (0,), progress=False)
     learnt = result.weights["heads.weight"][0].numpy()
     for task in range(2):
         assert np.corrcoef(learnt[:, task], SIGNAL[:, task])[0, 1] > 0.95

@@ -73,7 +73,7 @@ def test_windows_side_by_side_equal_windows_trained_alone(unit: str) -> None:
 
 
 def test_batches_of_stocks_train_like_a_plain_loop() -> None:
-    """AI-69's time-series batches: samples of all sessions in the seed's order, loss Σ w_k (prediction − label)² / B."""
+    """AI-69's time-series batches: samples of all sessions in the seed's order, loss Σ w_k (forecast − label)² / B."""
     config = CONFIG.model_copy(
         update={"batch_unit": "stock", "batch_size": 50, "max_epochs": 2, "loss": LossConfig(name="mse")}
     )
@@ -212,19 +212,16 @@ def _noting(begun: list[int], original):
 def test_goes_on_from_every_epoch(epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state after each epoch, also where some members have stopped, is enough."""
 
-    class Interrupted(Exception):
-        pass
-
     write = SavedState.write
 
     def stop_after(self: SavedState, state: StateAfterEpoch) -> None:
         write(self, state)
         if state.epoch == epoch:
-            raise Interrupted
+            raise KeyboardInterrupt
 
     uninterrupted = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False)
     monkeypatch.setattr(SavedState, "write", stop_after)
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False, state=tmp_path)
     monkeypatch.setattr(SavedState, "write", write)
     resumed = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False, state=tmp_path)

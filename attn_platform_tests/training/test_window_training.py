@@ -15,9 +15,9 @@ from attn_platform.models.registry import build_network
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.config import TrainingConfig
+from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.resume import SavedState
-from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.window_training import ModelTraining, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import window_of
 from attn_platform.universe.store import ADJACENCY
@@ -356,18 +356,15 @@ def test_a_window_that_cannot_be_trained_leaves_the_others(grouped, tmp_path, co
 
 
 def test_a_killed_window_goes_on(home, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
     write = SavedState.write
 
     def stop(self, state):
         write(self, state)
-        raise Killed
+        raise KeyboardInterrupt
 
     task = task_of(home, tmp_path)
     monkeypatch.setattr(SavedState, "write", stop)
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         trained(task, home, FIRST_WINDOW)
     assert [path.name.startswith(".training-") for path in task.directory.iterdir()] == [True]
     monkeypatch.setattr(SavedState, "write", write)

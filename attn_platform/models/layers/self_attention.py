@@ -8,8 +8,8 @@ X the rows of one sequence: the stocks of a session (`StockAttention`), or the s
 (`ShortSequenceAttention`). Definition and default initial weights are those of torch.nn.MultiheadAttention.
 """
 
-import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,6 +20,7 @@ from attn_platform.models.layers.dropout import StackedDropout
 from attn_platform.models.layers.stacked_linear import StackedLinear
 
 SessionSizes = Sequence[Sequence[int]]
+_WIDTH_UNIT = 8
 
 
 class StackedSelfAttention(nn.Module):
@@ -41,6 +42,10 @@ class StackedSelfAttention(nn.Module):
             self.in_proj.bias.zero_()
             self.out_proj.bias.zero_()
 
+    def weights(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Attention weights for the arguments of `forward`, means over the heads, without dropout."""
+        raise NotImplementedError
+
 
 class StockAttention(StackedSelfAttention):
     """Every stock of a session attends to all stocks of the same session.
@@ -60,8 +65,7 @@ class StockAttention(StackedSelfAttention):
         query, key, _ = self._project(x)
         weights = x.new_zeros(len(x), x.shape[1], x.shape[1])
         for seed, rows in _sessions(session_sizes):
-            scores = query[seed, :, rows] @ key[seed, :, rows].mT / math.sqrt(query.shape[-1])
-            weights[seed, rows, rows] = _at_least_float32(scores).softmax(-1).mean(0).to(x.dtype)
+            weights[seed, rows, rows] = _softmax_of_scores(query[seed, :, rows], key[seed, :, rows]).mean(0)
         return weights
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,8 +77,9 @@ class StockAttention(StackedSelfAttention):
 class ShortSequenceAttention(StackedSelfAttention):
     """Attention within each of many short sequences: the steps of a window, the tasks of a stock.
 
-    The fused kernels take longer for such sequences than batched products, and in bfloat16 several times as long;
-    scores, weights and their products with the values are float32 therefore (float64 for float64 input).
+    Scores and weights are held in memory, as batched products of such small matrices take no longer than the fused
+    kernels (a fifth of the time in bfloat16, on a CPU), and so the weights can have dropout of their own, as torch's
+    encoder has.
     """
 
     def __init__(self, width: int, heads: int, generators: Sequence[Generator], dropout: float = 0.0) -> None:
@@ -108,26 +113,28 @@ class ShortSequenceAttention(StackedSelfAttention):
 
     def _by_head(self, projected: Tensor, parts: int, length: int) -> Tensor:
         """[S, M · length, parts · width] → [parts, S · M · H, length, width / H]."""
-        projected = projected.view(
-            -1, length, parts, self.heads, projected.shape[-1] // (parts * self.heads)
-        )
-        return projected.permute(2, 0, 3, 1, 4).flatten(1, 2)
+        by_sequence = projected.reshape(-1, length, projected.shape[-1]).unflatten(-1, (parts, self.heads, -1))
+        return by_sequence.permute(2, 0, 3, 1, 4).flatten(1, 2)
 
 
 def attend_slices(query: Tensor, key: Tensor, value: Tensor, session_sizes: SessionSizes) -> Tensor:
     """A V [S, H, M, width / H] of each session, one after another; zeros in the padding."""
     attended: list[list[Tensor]] = [[] for _ in session_sizes]
     for seed, rows in _sessions(session_sizes):
-        of_session = (part[seed, None, :, rows] for part in (query, key, value))
-        attended[seed].append(functional.scaled_dot_product_attention(*of_session)[0])
+        of_session = [part[seed, None, :, rows] for part in (query, key, value)]
+        attended[seed].append(functional.scaled_dot_product_attention(of_session[0], of_session[1], of_session[2])[0])
     total_rows = query.shape[2]
     padding = [query.new_zeros(query.shape[1], total_rows - sum(sizes), query.shape[3]) for sizes in session_sizes]
     return torch.stack([torch.cat([*parts, rest], 1) for parts, rest in zip(attended, padding, strict=True)])
 
 
 def attend_padded(query: Tensor, key: Tensor, value: Tensor, session_sizes: SessionSizes) -> Tensor:
-    """The same as `attend_slices` in one call, every session padded to the longest: for GPUs, where a call is dear."""
+    """The same as `attend_slices` in one call, every session padded to the longest: for GPUs, where a call is dear.
+
+    Queries, keys and values are padded with zeros too, as the fused kernels with a mask need widths divisible by 8.
+    """
     seed_count, heads, total_rows, head_width = query.shape
+    padded_width = -(-head_width // _WIDTH_UNIT) * _WIDTH_UNIT
     sessions = list(_sessions(session_sizes))
     sizes = [rows.stop - rows.start for _, rows in sessions]
     longest = max(sizes)
@@ -136,14 +143,17 @@ def attend_padded(query: Tensor, key: Tensor, value: Tensor, session_sizes: Sess
     valid = (torch.arange(longest) < torch.tensor(sizes)[:, None]).to(query.device)[:, None, None]
 
     def padded(part: Tensor) -> Tensor:
-        """[S, H, M, width / H] → [sessions, H, longest, width / H]."""
-        blank = part.new_zeros(len(sessions) * longest, heads, head_width)
-        filled = blank.index_copy(0, places, part.transpose(1, 2).flatten(0, 1)[rows])
-        return filled.view(-1, longest, heads, head_width).transpose(1, 2)
+        """[S, H, M, width / H] → [sessions, H, longest, padded width]."""
+        blank = part.new_zeros(len(sessions) * longest, heads, padded_width)
+        wide = functional.pad(part, (0, padded_width - head_width))
+        filled = blank.index_copy(0, places, wide.transpose(1, 2).flatten(0, 1)[rows])
+        return filled.view(-1, longest, heads, padded_width).transpose(1, 2)
 
-    attended = functional.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=valid)
+    attended = functional.scaled_dot_product_attention(
+        padded(query), padded(key), padded(value), attn_mask=valid, scale=head_width**-0.5
+    )
     blank = attended.new_zeros(seed_count * total_rows, heads, head_width)
-    filled = blank.index_copy(0, rows, attended.transpose(1, 2).flatten(0, 1)[places])
+    filled = blank.index_copy(0, rows, attended[..., :head_width].transpose(1, 2).flatten(0, 1)[places])
     return filled.view(seed_count, total_rows, heads, head_width).transpose(1, 2)
 
 
@@ -157,10 +167,6 @@ def _sessions(session_sizes: SessionSizes) -> Iterator[tuple[int, slice]]:
 
 
 def _softmax_of_scores(query: Tensor, key: Tensor) -> Tensor:
-    """softmax(Q Kᵀ / √width) of [B, L', width] and [B, L, width]: [B, L', L]."""
+    """softmax(Q Kᵀ / √width) of [B, L', width] and [B, L, width]: [B, L', L], float32 or better."""
     scores = torch.bmm(query * query.shape[-1] ** -0.5, key.mT)
-    return _at_least_float32(scores).softmax(-1)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))

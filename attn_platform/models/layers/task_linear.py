@@ -19,14 +19,18 @@ class StackedTaskLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[S, M, K, in] → [S, M, K, out]."""
-        by_task = x.transpose(1, 2).flatten(0, 1)
-        y = torch.baddbmm(self.bias.flatten(0, 1), by_task, self.weight.flatten(0, 1))
-        return y.unflatten(0, self.weight.shape[:2]).transpose(1, 2)
+        return _by_task(x, self.weight, self.bias)
 
 
 class StackedTaskHeads(StackedLinear):
-    """K linear heads of one output, each on the features of its own task: column k of weight and bias is task k."""
+    """K linear heads of one output, each on the features of its own task: column k of weight and bias is task k's."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[S, M, K, in] → [S, M, K]."""
-        return (x * self.weight.mT[:, None]).sum(-1) + self.bias
+        return _by_task(x, self.weight.mT[..., None], self.bias.mT[..., None])[..., 0]
+
+
+def _by_task(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """[S, M, K, in] with weight [S, K, in, out] and bias [S, K, 1, out] → [S, M, K, out], laid out task by task."""
+    y = torch.baddbmm(bias.flatten(0, 1), x.transpose(1, 2).flatten(0, 1), weight.flatten(0, 1))
+    return y.unflatten(0, weight.shape[:2]).transpose(1, 2)

@@ -38,7 +38,7 @@ class InterStockAttention(StackedNetwork):
         self, config: InterStockAttentionConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
     ) -> None:
         super().__init__(config, feature_count, task_count, generators)
-        self.blocks = nn.ModuleList(
+        blocks = [
             StackedEncoderBlock(
                 StockAttention(feature_count, config.attention_heads, generators),
                 feature_count,
@@ -47,20 +47,23 @@ class InterStockAttention(StackedNetwork):
                 generators,
             )
             for _ in range(config.blocks)
-        )
+        ]
+        self.first_blocks, self.last_block = nn.ModuleList(blocks[:-1]), blocks[-1]
         self.hidden = StackedLinear(feature_count, config.hidden, generators)
         self.heads = StackedLinear(config.hidden, task_count, generators)
 
     def forward(self, batch: SessionBatch) -> Tensor:
         """[S, M, F] → [S, M, K]."""
-        x = batch.features
-        for block in self.blocks:
-            x = block(x, batch.session_sizes)
+        x = self.last_block(self._before_last_block(batch), batch.session_sizes)
         return self.heads(torch.relu(self.hidden(x)))
 
     def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
         """Weights that a stock (row) gives to its session's stocks in the last block: "stocks" [S, M, M]."""
+        return {"stocks": self.last_block.attention.weights(self._before_last_block(batch), batch.session_sizes)}
+
+    def _before_last_block(self, batch: SessionBatch) -> Tensor:
+        """[S, M, F] after all blocks but the last."""
         x = batch.features
-        for block in self.blocks[:-1]:
+        for block in self.first_blocks:
             x = block(x, batch.session_sizes)
-        return {"stocks": self.blocks[-1].attention.weights(x, batch.session_sizes)}
+        return x

@@ -40,6 +40,7 @@ class InterTaskAttention(StackedNetwork):
     ) -> None:
         super().__init__(config, feature_count, task_count, generators)
         width = config.width
+        self.compiles = config.normalisation == "none"
         self.task_count = task_count
         self.shared = StackedMLP(
             feature_count, width, config.depth, config.activation, config.normalisation, generators

@@ -39,6 +39,7 @@ class MultiTaskBaseline(StackedNetwork):
         self.shared = StackedMLP(
             feature_count, config.width, config.depth, config.activation, config.normalisation, generators
         )
+        self.compiles = config.normalisation == "none"
         # K linear heads of one output each are one linear layer with K outputs, initial weights included
         self.heads = StackedLinear(config.width, task_count, generators)
 

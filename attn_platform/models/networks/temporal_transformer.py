@@ -45,7 +45,7 @@ class TemporalTransformer(StackedNetwork):
     ) -> None:
         super().__init__(config, feature_count, task_count, generators)
         self.positional_encoding = config.positional_encoding
-        self.blocks = nn.ModuleList(
+        blocks = [
             StackedEncoderBlock(
                 ShortSequenceAttention(feature_count, config.attention_heads, generators, config.dropout),
                 feature_count,
@@ -54,22 +54,23 @@ class TemporalTransformer(StackedNetwork):
                 generators,
             )
             for _ in range(config.blocks)
-        )
+        ]
+        self.first_blocks, self.last_block = nn.ModuleList(blocks[:-1]), blocks[-1]
         self.heads = StackedLinear(feature_count, task_count, generators)
 
     def forward(self, batch: SessionBatch) -> Tensor:
         """[S, M, L, F] → [S, M, K]."""
-        return self.heads(self.blocks[-1](self._before_last_block(batch), True)[:, :, 0])
+        return self.heads(self.last_block(self._before_last_block(batch), True)[:, :, 0])
 
     def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
         """Weights that the last step gives to the steps in the last block: "steps" [S, M, L]."""
-        return {"steps": self.blocks[-1].attention.weights(self._before_last_block(batch), True)[:, :, 0]}
+        return {"steps": self.last_block.attention.weights(self._before_last_block(batch), True)[:, :, 0]}
 
     def _before_last_block(self, batch: SessionBatch) -> Tensor:
         """[S, M, L, F] after the position and all blocks but the last."""
         x = batch.features
         if self.positional_encoding:
             x = x + sinusoidal_encoding(x)
-        for block in self.blocks[:-1]:
+        for block in self.first_blocks:
             x = block(x)
         return x
