@@ -100,6 +100,14 @@ class Manifest(BaseModel):
             "give it the features it was trained on, in their order, or train it again"
         )
 
+    def require_preprocessing(self, fingerprint: str) -> None:
+        """CheckpointError unless the panel is pre-processed as that which the model was trained on."""
+        if fingerprint != self.preprocessing_fingerprint:
+            raise CheckpointError(
+                f"{self.model} was trained for {self.window.test.first} on a panel of another universe, other factor "
+                "settings or another pre-processing; set these back, or train the window again"
+            )
+
 
 @dataclass(frozen=True)
 class Checkpoint:

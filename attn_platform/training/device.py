@@ -1,6 +1,8 @@
 """Where and in which precision the arithmetic of training and prediction runs."""
 
+import ctypes
 import logging
+import platform
 import resource
 import sys
 from collections.abc import Iterator
@@ -51,6 +53,33 @@ def matrix_precision(precision: str, device: torch.device) -> AbstractContextMan
 def compiled_on(device: torch.device, choice: Literal["auto", "on", "off"]) -> bool:
     """Whether networks that allow for it are compiled there: by choice, or on a GPU, which brings what it takes."""
     return choice == "on" or (choice == "auto" and device.type == "cuda")
+
+
+# mallopt's names and defaults (glibc, malloc.h); the padding is what a training step frees and asks for again
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_NEVER_TRIM, _PADDING = 2**31 - 1, 2**28
+_DEFAULTS = {_MMAP_MAX: 65536, _TRIM_THRESHOLD: 128 * 1024, _TOP_PAD: 128 * 1024}
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Context in which the C library keeps what is freed for the next request, and gives it back in the end.
+
+    glibc takes blocks of more than 32 MB from the system each time anew, and every step of a training asks for the same
+    ones: without this a step of the LSTM took 367 ms for 169 ms, one of inter_task_attention 118 ms for 90 ms. Where
+    the C library is another one, nothing happens.
+    """
+    library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    if library is not None:
+        for name, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER_TRIM), (_TOP_PAD, _PADDING)):
+            library.mallopt(name, value)
+    try:
+        yield
+    finally:
+        if library is not None:
+            for name, value in _DEFAULTS.items():
+                library.mallopt(name, value)
+            library.malloc_trim(0)
 
 
 @contextmanager

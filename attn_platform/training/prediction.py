@@ -11,7 +11,7 @@ from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform.models.trees import XGBoostConfig, predict_trees
 from attn_platform.training.checkpoints import Checkpoint
-from attn_platform.training.device import fixed_threads, resolve_device
+from attn_platform.training.device import fixed_threads, freed_memory_kept, resolve_device
 from attn_platform.training.samples import CrossSections
 
 
@@ -59,7 +59,7 @@ def predict_by_seed(
     network = network_of(checkpoint, resolve_device(device))
     like = network.heads.weight
     predictions = torch.empty(len(manifest.seeds), len(samples), len(manifest.labels), dtype=like.dtype)
-    with fixed_threads(manifest.training.threads), torch.inference_mode():
+    with fixed_threads(manifest.training.threads), freed_memory_kept(), torch.inference_mode():
         for number in tqdm(range(len(samples.sessions)), disable=not progress, unit="session"):
             held = slice(int(samples.offsets[number]), int(samples.offsets[number + 1]))
             batch = session_batch(samples, number, len(manifest.seeds), like)

@@ -16,7 +16,13 @@ from torch import Tensor
 from attn_platform.errors import TrainingError
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
-from attn_platform.training.device import fixed_threads, peak_memory_bytes, resolve_device, resolve_precision
+from attn_platform.training.device import (
+    fixed_threads,
+    freed_memory_kept,
+    peak_memory_bytes,
+    resolve_device,
+    resolve_precision,
+)
 from attn_platform.training.epochs import run_epochs
 from attn_platform.training.history import SeedHistory, SeedProgress
 from attn_platform.training.resume import SavedState
@@ -86,7 +92,7 @@ def train_together(
     members = [Member(number, seed) for number in range(len(windows)) for seed in seeds]
     records: list[SeedProgress] = []
     best: dict[int, dict[str, Tensor]] = {}
-    with fixed_threads(config.threads):
+    with fixed_threads(config.threads), freed_memory_kept():
         setting = TrainingSetting(network_config, windows, config, device, resolve_precision(config.precision, device))
         at_once = setting.members_at_once()
         for first in range(0, len(members), at_once):

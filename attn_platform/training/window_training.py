@@ -241,6 +241,7 @@ def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> 
         chosen = sessions[keys == key]
         samples = panel_samples(task, chosen[0], chosen[-1])
         checkpoint = load_checkpoint(checkpoints / key)
+        checkpoint.manifest.require_preprocessing(task.preprocessing_fingerprint)
         predictions = predict(checkpoint, samples)
         columns = {name: predictions[:, number] for number, name in enumerate(checkpoint.manifest.labels)}
         if len(columns) > 1:

@@ -254,6 +254,14 @@ def test_nothing_is_predicted_without_the_checkpoint_or_the_panel(home, checkpoi
     assert not gap.lake.has("prediction")
 
 
+def test_a_panel_that_is_made_otherwise_is_refused(home, checkpoints):
+    other = replace(checkpoints[0], preprocessing_fingerprint="neutralised")
+    sessions = home.calendar.between("2020-12-29", "2020-12-29")
+    with pytest.raises(CheckpointError, match=r"2020-12-10 on a panel of another universe.*train the window again"):
+        write_predictions(other, sessions, "prediction_refused")
+    assert not home.lake.has("prediction_refused")
+
+
 def trained(task, home, *keys: str):
     windows = [window_of(home.calendar, home.study.windows, key) for key in keys]
     return train_windows(task, windows, progress=False)

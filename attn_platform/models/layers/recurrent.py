@@ -34,8 +34,8 @@ class StackedLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """M windows of L steps [S, M, L, in] → hidden states of the last layer [S, M, L, hidden].
 
-        On the CPU oneDNN's kernel for one seed after another takes less than a third of the time of steps over the
-        stack. On a GPU the steps of one seed are too little work for the card, so there all seeds step together.
+        On the CPU oneDNN's kernel for one seed after another takes half the time of steps over the stack. On a GPU the
+        steps of one seed are too little work for the card, so there all seeds step together.
         """
         return self.step_together(x) if x.is_cuda else self.run_members(x)
 

@@ -35,7 +35,7 @@ class StackedNetwork(nn.Module):
 
     A subclass takes (config, feature count F, task count K, one generator a seed), draws initial weights from the
     generators only, gives every parameter and buffer a leading axis S, and calls the layer whose outputs are the
-    predictions `heads`. That is all the trainer relies on.
+    predictions `heads` (column k of weight and bias is task k's). That is all the trainer relies on.
     """
 
     heads: StackedLinear
@@ -52,9 +52,9 @@ class StackedNetwork(nn.Module):
         raise NotImplementedError
 
     def attention(self, batch: SessionBatch) -> dict[str, Tensor]:
-        """Attention weights that the network reads in evaluation, by name, means over the heads; none by default.
+        """Attention weights in evaluation by name, means over the heads; none by default. A row sums to 1.
 
-        "tasks" [S, M, K, K], "steps" [S, M, L] (of the last step), "stocks" and "neighbours" [S, M, M]: a row sums to 1.
+        "tasks" [S, M, K, K], "steps" [S, M, L] (of the last step), "stocks" and "neighbours" [S, M, M].
         """
         return {}
 
