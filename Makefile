@@ -18,7 +18,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow lint bench bench-factors docs clean
+.PHONY: help setup run ui test test-slow lint bench bench-factors bench-training docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -49,9 +49,13 @@ bench: $(VENV)/.dev ## run every benchmark
 bench-factors: $(VENV)/.dev ## factors beside pandas, numbagg and Qlib, and on HOME_DIR where it is a home (OUT=file)
 	$(BIN)/python benchmarks/factors.py $(if $(wildcard $(HOME_DIR)/settings.yaml),--home $(HOME_DIR)) $(if $(OUT),--out $(OUT))
 
+bench-training: $(VENV)/.dev ## every network beside a plain implementation (OUT=file)
+	$(BIN)/python benchmarks/training.py $(if $(OUT),--out $(OUT))
+
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py
 	$(BIN)/python docs/make_factor_page.py
+	$(BIN)/python docs/make_model_page.py
 	$(BIN)/python -W ignore docs/make_road_picture.py
 
 clean: ## remove virtual environments and caches; data/ stays

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from attn_platform.evaluation.explanation import StockExplanation
     from attn_platform.factors.catalogue import FactorDefinition
     from attn_platform.studies.settings import Home
 
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 console = Console()
 UI_PORT = 3000
-FACTOR, ALL = "factor", "all"  # attn report factor all
+FACTOR, ALL = "factor", "all"  # attn report factor all; attn run --models all
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
@@ -51,18 +52,22 @@ def run(
     windows: Annotated[
         str | None, typer.Option(help="Test windows by their first session: KEY, or FIRST...LAST. Default: all.")
     ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Models of the study, separated by commas, or 'all'. The home keeps the choice."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
 
-    Example: attn run --profile demo --home data
+    Example: attn run --profile demo --models multi_task_baseline,lstm --home data
     """
     from attn_platform.orchestration.assets.reports import report_page
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.road import plan, run_stage
 
     started = time.perf_counter()
-    target = _home_to_run(home, profile, study)
+    target = _home_to_run(home, profile, study, models)
     instance = open_instance(target)
     from attn_platform.definitions import build_defs, partitions_of
 
@@ -342,6 +347,83 @@ def _report_factor(home: Home, factor: str | None) -> None:
 
 
 @app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="A strategy or a model.")],
+    date: DateOption,
+    symbol: Annotated[str | None, typer.Option(help="A stock; without it, the whole cross-section.")] = None,
+    horizon: Annotated[str | None, typer.Option(help="10d, 20d, 10d+20d, … Default: the strategy's.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Factors to print, those that give most first.")] = 15,
+    home: HomeOption = None,
+) -> None:
+    """What gives a model's forecasts of a session, or a stock's: its parts, and its factors by integrated gradients.
+
+    Example: attn explain gat_residual --date 2022-06-10 --symbol 600519.SH
+    """
+    from attn_platform.evaluation.explanation_store import STOCKS, explained_session, explained_stock
+    from attn_platform.orchestration.assets.explanation import explained_by
+    from attn_platform.orchestration.assets.training import model_training
+
+    target = _open(home)
+    session, (model, chosen) = _session(target, date), explained_by(target, name, horizon)
+    task, config = model_training(target, model), target.study.evaluation.explanation
+    if symbol is not None:
+        explanation = explained_stock(task, session, symbol, chosen, config)
+        console.print(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
+        _print_stock(explanation, top)
+        return
+    frames = explained_session(task, session, chosen, config)
+    console.print(f"[bold]{len(frames[STOCKS])} stocks[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
+    _print_session(frames, top)
+
+
+def _print_stock(explanation: StockExplanation, top: int) -> None:
+    """A forecast as the sum of its parts, and again as that of its factors."""
+    if explanation.parts:
+        table = Table("part", Column("forecast", justify="right"))
+        for part, value in (*explanation.parts.items(), ("forecast", explanation.forecast)):
+            table.add_row(part.replace("_", " "), f"{value:+.4f}")
+        console.print(table)
+    own = dict(zip(explanation.feature_names, explanation.attributions.sum(axis=0), strict=True))
+    shown = sorted(own, key=lambda factor: -abs(own[factor]))[:top]
+    table = Table("factor", Column("forecast", justify="right"))
+    for factor in shown:
+        table.add_row(factor, f"{own[factor]:+.4f}")
+    table.add_section()
+    rest = sum(value for factor, value in own.items() if factor not in shown)
+    sums = {
+        f"{len(own) - len(shown)} other factors": rest,
+        "other stocks' factors": explanation.others,
+        "all factors at their means": explanation.start,
+        "forecast": explanation.forecast,
+    }
+    for what, value in sums.items():
+        table.add_row(what, f"{value:+.4f}")
+    console.print(table)
+
+
+def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
+    """Shares of the parts and of the factors in the forecasts' variance over the stocks."""
+    from attn_platform.evaluation.explanation import variance_shares
+    from attn_platform.evaluation.explanation_store import FACTORS, PART_PREFIX, STOCKS
+
+    stocks = frames[STOCKS]
+    parts = {column: stocks[column].to_numpy() for column in stocks.columns if column.startswith(PART_PREFIX)}
+    if parts:
+        table = Table("part", Column("share", justify="right"))
+        for part, share in variance_shares(parts, stocks["forecast"].to_numpy()).items():
+            table.add_row(part.removeprefix(PART_PREFIX).replace("_", " "), f"{share:.1%}")
+        console.print(table)
+    factors = frames[FACTORS].groupby("factor")[["share", "absolute_share"]].sum().nlargest(top, "absolute_share")
+    table = Table("factor", Column("share", justify="right"), Column("absolute share", justify="right"))
+    for factor, share, absolute in factors.itertuples():
+        table.add_row(str(factor), f"{share:.1%}", f"{absolute:.1%}")
+    console.print(table)
+    console.print(
+        "Shares of the forecasts' variance over the stocks; those of all factors sum to 100%.", soft_wrap=True
+    )
+
+
+@app.command()
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
     returns: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, return (realised, over the horizon).")],
@@ -403,19 +485,26 @@ def ui(
     os.execve(sys.executable, [sys.executable, *command], environment)
 
 
-def _home_to_run(root: Path | None, profile: str | None, study: str | None) -> Home:
-    """The home, with settings of a profile where it has none yet; a home is never turned into another."""
+def _home_to_run(root: Path | None, profile: str | None, study: str | None, models: str | None) -> Home:
+    """The home, with settings of a profile where it has none yet; a home is never turned into another.
+
+    Which models it has is another matter: those asked for are the home's from now on.
+    """
     from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Home, profile_settings
-    from attn_platform.studies.study import load_study
 
     target, wanted = Home.open(root), _study_name(study)
     if target.has_settings:
         _refuse_another(target, profile=profile, study=wanted)
+        settings = target.settings
+    else:
+        settings = profile_settings(profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE), wanted)
+    if models is not None:
+        chosen = () if models == ALL else tuple(name.strip() for name in models.split(","))
+        settings = settings.model_copy(update={"models": chosen})
+    if target.has_settings and settings == target.settings:
         return target
-    name = profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)
-    settings = profile_settings(name, wanted)
-    load_study(settings.study, settings.changes)  # one that cannot be read must not get into the settings
     target = target.with_settings(settings)
+    _ = target.study  # one that cannot be read must not get into the settings
     target.save()
     return target
 

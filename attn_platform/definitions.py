@@ -6,6 +6,7 @@ import dagster as dg
 
 from attn_platform.orchestration.assets import (
     backtests,
+    explanation,
     factor_evaluation,
     factors,
     market,
@@ -41,6 +42,7 @@ def build_defs(home: Home) -> dg.Definitions:
         *factor_evaluation.build(home),
         *training.build(home, partitions),
         *predictions.build(home, partitions),
+        *explanation.build(home),
         *portfolios.build(home, partitions),
         *backtests.build(home),
         *reports.build(home),

@@ -1,9 +1,10 @@
 """Tiny homes: every stage of the road in seconds, on a simulated market of some eighty stocks.
 
-Windows are 48 + 16 + 16 sessions, labels reach 3 and 5 sessions, two seeds train for three epochs. `KNOWN_UNTIL` is the
-day after which the point-in-time battery replaces everything. It is where reading one session too far always meets
-noise: a rebalance inside the first test range, the session of which the next quarter's universe and the next year's
-adjacency are chosen, and the last validation session of the second window.
+Windows are 48 + 16 + 16 sessions, labels reach 3 and 5 sessions, two seeds train for three epochs. There is a model of
+every kind (`MODEL` and three more), and an ensemble of two; `STRATEGY` trades on the one, `ENSEMBLE` on the other.
+`KNOWN_UNTIL` is the day after which the point-in-time battery replaces everything. It is where reading one session too
+far always meets noise: a rebalance inside the first test range, the session of which the next quarter's universe and
+the next year's adjacency are chosen, and the last validation session of the second window.
 
 Packages whose tests need a home import the fixtures into their conftest. A home is made by the first test that asks for
 it; where the suite runs in several processes, one makes it, and the others wait and share it.
@@ -28,6 +29,10 @@ FIRST_SESSION, LAST_SESSION = "2019-07-01", "2021-02-05"
 FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW = "2020-12-10", "2021-01-04", "2021-01-26"
 KNOWN_UNTIL = np.datetime64("2020-12-31", "D")
 MODEL, STRATEGY = "tiny_network", "tiny_network_3d_5d"
+GRAPH, STEPS, TREES = "tiny_graph", "tiny_steps", "tiny_trees"
+ENSEMBLE = "tiny_ensemble"
+
+TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "max_epochs": 3, "patience": 2, "threads": 1}
 
 STUDY: dict[str, Any] = {
     "name": "tiny",
@@ -40,11 +45,42 @@ STUDY: dict[str, Any] = {
             "name": MODEL,
             "network": {"name": "multi_task_baseline"},
             "labels": {"horizons": [3, 5]},
-            "training": {"learning_rate": 1e-3, "max_epochs": 3, "patience": 2, "threads": 1},
+            "training": TRAINING,
             "seeds": [0, 1],
-        }
+        },
+        {
+            "name": GRAPH,
+            "network": {"name": "gat_residual", "hidden": 8},
+            "labels": {"horizons": [3], "price": "vwap"},
+            "training": {**TRAINING, "warm_start": True},
+            "seeds": [0, 1],
+        },
+        {
+            "name": STEPS,
+            "network": {"name": "lstm", "steps": 4, "hidden": 8, "layers": 1},
+            "labels": {"horizons": [3]},
+            "training": {**TRAINING, "batch_unit": "stock", "batch_size": 256, "windows_together": 3},
+            "seeds": [0, 1],
+        },
+        {
+            "name": TREES,
+            "network": {"name": "xgboost", "rounds": 20, "patience": 5, "depth": 2},
+            "labels": {"horizons": [3]},
+            "training": {"threads": 1},
+            "seeds": [0, 1],
+            "universe": {"top_share": 0.95},
+            "features": ["bp_lf", "ret_5d", "std_1m"],
+            "preprocessing": {"neutralise": "industry_and_size"},
+            "windows": {"train": 32, "valid": 16},
+        },
     ],
-    "strategies": [{"name": STRATEGY, "model": MODEL, "horizon": "3d+5d", "styles": ["log_float_mv", "bp_lf"]}],
+    "ensembles": [
+        {"name": ENSEMBLE, "members": [{"model": MODEL, "horizon": "3d+5d"}, {"model": STEPS, "horizon": "3d"}]}
+    ],
+    "strategies": [
+        {"name": STRATEGY, "model": MODEL, "horizon": "3d+5d", "styles": ["log_float_mv", "bp_lf"]},
+        {"name": ENSEMBLE, "model": ENSEMBLE, "horizon": "ensemble"},
+    ],
 }
 SIMULATED: dict[str, Any] = {
     "kind": "simulated",

@@ -220,6 +220,8 @@ def test_a_missing_folder_is_one_line(attn: Attn, tmp_path: Path, vendor: str) -
         (("import", "contract", "valid", "--end", "2019-01-01"), "choose other dates"),
         (("run", "--profile", "huge"), "there is no profile 'huge'; there are demo, study"),
         (("run", "--study", "ai70"), "there is no study 'ai70'"),
+        (("run", "--models", "gru"), "study ai69 has no model 'gru'; it has: multi_task_baseline, "),
+        (("run", "--models", "lstm,"), "study ai69 has no model ''; it has: multi_task_baseline, "),
     ],
 )
 def test_a_bad_choice_leaves_no_home_behind(
@@ -243,6 +245,39 @@ def test_a_home_is_never_turned_into_another(attn: Attn, home: Path, tmp_path: P
     (tmp_path / "simulated" / SETTINGS_FILE).write_text(yaml.safe_dump(content), encoding="utf-8")
     message = attn.mistake("import", "contract", tmp_path / "valid", "--home", "simulated")
     assert "holds a simulated market; choose another --home for imported data" in message
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The models of each home that `attn run` is about to run, which it then does not."""
+    models: list[list[str]] = []
+
+    def plan(home: Home, *rest: object) -> list[object]:
+        models.append([model.name for model in home.study.models])
+        return []
+
+    monkeypatch.setattr("attn_platform.orchestration.road.plan", plan)
+    for name in ("DAGSTER_HOME", "ATTN_EVENT_LOG", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return models
+
+
+def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[list[str]]) -> None:
+    def run(*options: str) -> list[str]:
+        assert attn("run", "--home", "new", *options) == 0, attn.err
+        assert [model.name for model in Home.open("new").study.models] == planned[-1], "the UI shows the same"
+        return planned[-1]
+
+    assert run() == ["multi_task_baseline"], "the choice of the profile"
+    assert run("--models", "alstm, lstm") == ["lstm", "alstm"]
+    assert run() == ["lstm", "alstm"]
+    before = (Path("new") / SETTINGS_FILE).read_bytes()
+    assert "has no model 'gru'" in attn.mistake("run", "--home", "new", "--models", "lstm,gru")
+    assert (Path("new") / SETTINGS_FILE).read_bytes() == before
+    assert len(run("--models", "all")) == 6
+    assert attn("run", "--study", "ai55", "--models", "nn,xgboost", "--home", "other") == 0
+    assert planned[-1] == ["nn", "xgboost"]
 
 
 def test_a_study_file_is_kept_by_its_full_path(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,13 +25,26 @@ from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.models import registry
 from attn_platform.published import published_tables
 from attn_platform.studies.settings import Home, profile_settings
-from attn_platform.studies.study import load_study
+from attn_platform.studies.study import available_studies, load_study
 from attn_platform_tests.factors.hostile import hostile_panel
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "data/README.md")
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
-TARGETS = {"setup", "run", "test", "test-slow", "ui", "lint", "bench", "bench-factors", "docs", "clean", "help"}
+TARGETS = {
+    "setup",
+    "run",
+    "test",
+    "test-slow",
+    "ui",
+    "lint",
+    "bench",
+    "bench-factors",
+    "bench-training",
+    "docs",
+    "clean",
+    "help",
+}
 
 
 def read(path: str) -> str:
@@ -221,6 +234,15 @@ def test_page_of_the_factors_is_current() -> None:
     assert page == script("make_factor_page").page(), "run: make docs"
     rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
     assert rows == list(STUDY_FACTORS)
+
+
+def test_page_of_the_models_is_current() -> None:
+    page = read("docs/models.md")
+    assert page == script("make_model_page").page(), "run: make docs"
+    rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    for name in available_studies():
+        study = load_study(name)
+        assert {entry.name for entry in (*study.forecasters, *study.strategies)} <= set(rows)
 
 
 def test_picture_of_the_road_is_current() -> None:

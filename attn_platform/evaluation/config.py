@@ -3,7 +3,22 @@
 from itertools import pairwise
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+
+class ExplanationConfig(BaseModel):
+    """Accuracy and memory of integrated gradients; our choice, as the studies have none.
+
+    The points of the path are doubled until the attributions miss their sum by at most `tolerance` of their absolute
+    sum: the kinks of relu and what layer norms do near 0 take more points than smooth networks.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fewest_points: PositiveInt = 32
+    most_points: PositiveInt = 256
+    tolerance: PositiveFloat = 0.01
+    samples_at_once: PositiveInt = 512  # of networks that read each sample by itself, over its steps
 
 
 class EvaluationConfig(BaseModel):
@@ -18,6 +33,7 @@ class EvaluationConfig(BaseModel):
     # Net values of the layers: formed as often as the portfolios are, traded in the session after the signal.
     layer_rebalance_sessions: int = Field(default=5, ge=1)
     layer_execution_lag: int = Field(default=1, ge=0)
+    explanation: ExplanationConfig = ExplanationConfig()
 
 
 class FactorProfileConfig(BaseModel):

@@ -10,6 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
+from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, present_tables
 from attn_platform.orchestration.assets.predictions import prediction_table
@@ -19,7 +20,7 @@ from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import Home
-from attn_platform.universe.store import ADJACENCY, UNIVERSE
+from attn_platform.universe.store import ADJACENCY
 
 SESSION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
     "session", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
@@ -32,6 +33,7 @@ class RoadAssets:
 
     static: tuple[str, ...]
     raw: tuple[str, ...]
+    universes: tuple[str, ...]
     factors: tuple[str, ...]
     checkpoints: tuple[str, ...]
     predictions: tuple[str, ...]
@@ -46,13 +48,15 @@ def road_assets(home: Home) -> RoadAssets:
     return RoadAssets(
         static=present_tables(home, STATIC_TABLES),
         raw=present_tables(home, SESSION_TABLES),
+        universes=tuple(universe.table for universe in study.universes),
         factors=(*(family_table(family) for family in families), *(panel.table for panel in study.panels)),
         checkpoints=tuple(checkpoint_asset(model.name) for model in study.models),
-        predictions=tuple(prediction_table(model.name) for model in study.models),
+        predictions=tuple(prediction_table(forecaster.name) for forecaster in study.forecasters),
         portfolios=tuple(portfolio_table(strategy.name) for strategy in study.strategies),
         reports=(
             *(evaluation_asset(family) for family in families),
-            *(figures_table(model.name) for model in study.models),
+            *(figures_table(forecaster.name) for forecaster in study.forecasters),
+            *(explanation_asset(model.name) for model in explained_models(home)),
             *(backtest_table(strategy.name) for strategy in study.strategies),
             *(report_asset(strategy.name) for strategy in study.strategies),
         ),
@@ -66,7 +70,7 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     jobs = [
         dg.define_asset_job("static", list(assets.static), description="Securities, industries, statements."),
         dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables to predictions of one session."),
-        dg.define_asset_job(QUARTER_JOB, [UNIVERSE], description="Members of a new quarter."),
+        dg.define_asset_job(QUARTER_JOB, list(assets.universes), description="Members of a new quarter."),
         dg.define_asset_job(YEAR_JOB, [ADJACENCY], description="Neighbour groups of a new year."),
         dg.define_asset_job(
             WINDOW_JOB, list(assets.checkpoints), tags=GPU_TAGS, description="Train all models on one window."

@@ -90,7 +90,8 @@ def build_partitions(
 ) -> Partitions:
     """Partitions of the sessions from `first` to `last` (both included), which bound every definition.
 
-    `windows` are those of the model that reaches furthest back. `ConfigurationError` where there is no session between them, or none that a window tests.
+    `windows` are those of the model that reaches furthest back. `ConfigurationError` where there is no session between
+    `first` and `last`, or none that a window tests.
     """
     sessions = calendar.between(first, last)
     first_test = np.datetime64(windows.first_test, "D")

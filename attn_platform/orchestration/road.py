@@ -20,12 +20,13 @@ from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.orchestration.assets.portfolios import previous_rebalance
+from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_of
-from attn_platform.universe.store import ADJACENCY, UNIVERSE, quarter_of, year_of
+from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
 
     `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap.
     """
-    spans = [window_of(home.calendar, home.study.windows, key) for key in sorted(windows)]
+    spans = [window_of(home.calendar, home.study.longest_windows, key) for key in sorted(windows)]
     train_first, test_first = spans[0].train_first, spans[0].test_first
     test_last = min(spans[-1].test_last, home.last_session)
     assets = road_assets(home)
@@ -68,14 +69,33 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     return [
         Stage("securities and industries", assets.static),
         Stage("raw tables", assets.raw, str(home.first_session), str(_data_end(home, test_last))),
-        Stage("universe", (UNIVERSE,), *quarters),
+        Stage("universe", assets.universes, *quarters),
         Stage("sector adjacency", (ADJACENCY,), *years),
         Stage("factors and panel", assets.factors, str(train_first), str(test_last)),
-        *(Stage(f"training of window {key}", assets.checkpoints, key, key) for key in sorted(windows)),
+        *_training(home, sorted(windows)),
         Stage("predictions", assets.predictions, str(test_first), str(test_last)),
         Stage("weekly portfolios", assets.portfolios, rebalances[0], rebalances[-1]),
         Stage("evaluation, backtests and reports", assets.reports),
     ]
+
+
+def _training(home: Home, keys: Sequence[str]) -> list[Stage]:
+    """Window by window, all models whose runs train one window; then those that train several together."""
+    by_run: dict[int, list[str]] = {}
+    for model in home.study.models:
+        by_run.setdefault(windows_in_run(model), []).append(checkpoint_asset(model.name))
+    stages = []
+    for together, checkpoints in sorted(by_run.items()):
+        for first, last in _spans(keys, together):
+            title = f"training of window {first}" if first == last else f"training of windows {first} … {last}"
+            stages.append(Stage(title, tuple(checkpoints), first, last))
+    return stages
+
+
+def _spans(keys: Sequence[str], length: int) -> list[tuple[str, str]]:
+    """First and last key of each `length` keys in a row."""
+    pieces = [keys[start : start + length] for start in range(0, len(keys), length)]
+    return [(piece[0], piece[-1]) for piece in pieces]
 
 
 def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:
@@ -200,5 +220,5 @@ def _stages(
     keys = [key for key in definition.get_partition_keys() if first <= key <= (last or first)]
     if not keys:
         raise ConfigurationError(f"{assets[0]} has no partition in '{partitions}'")
-    spans = [(keys[0], keys[-1])] if policy is not None else [(key, key) for key in keys]
-    return [Stage(", ".join(assets), tuple(assets), *span) for span in spans]
+    length = 1 if policy is None else policy.max_partitions_per_run or len(keys)
+    return [Stage(", ".join(assets), tuple(assets), *span) for span in _spans(keys, length)]

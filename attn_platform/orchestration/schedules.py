@@ -22,7 +22,7 @@ from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding
-from attn_platform.universe.store import ADJACENCY, UNIVERSE, quarter_of, year_of
+from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
 
 NEW_PERIOD = "30 5 * * *"
 BEFORE_THE_OPEN = "*/15 6-8 * * *"
@@ -59,7 +59,8 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
             yield dg.SkipReason(f"{day} was no session")
             return
         date = np.datetime64(day)
-        needed = [(UNIVERSE, str(quarter_of(date))), (ADJACENCY, str(year_of(date)))]
+        needed = [(universe.table, str(quarter_of(date))) for universe in home.study.universes]
+        needed.append((ADJACENCY, str(year_of(date))))
         if date >= np.datetime64(home.study.windows.first_test):
             window = window_holding(home.calendar, home.study.windows, day).key
             needed += [(checkpoint_asset(model.name), window) for model in home.study.models]
@@ -70,7 +71,7 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         if not partitions.rebalances.has_partition_key(day):
             yield dg.SkipReason(f"{day} was no rebalance")
             return
-        needed = [(prediction_table(model.name), day) for model in home.study.models]
+        needed = [(prediction_table(forecaster.name), day) for forecaster in home.study.forecasters]
         before = previous_rebalance(partitions, np.datetime64(day))
         if before is not None:
             needed += [(portfolio_table(strategy.name), str(before)) for strategy in home.study.strategies]

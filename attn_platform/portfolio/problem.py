@@ -57,6 +57,11 @@ class PortfolioLimits(BaseModel):
         return self.style_deviations.get(style, self.style_deviation)
 
 
+RELAXED_LIMITS = PortfolioLimits(
+    stock_deviation=0.02, industry_deviation=0.02, style_deviation=0.20, turnover=0.20
+)  # AI-69, exhibit 24
+
+
 @dataclass(frozen=True, eq=False)
 class WeeklyProblem:
     """All that one rebalance knows. One row a stock: the candidates, what is held, and every benchmark member.

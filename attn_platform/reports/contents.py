@@ -94,6 +94,24 @@ class ExposureLimits:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """What the model reads on one session, for the strategy's horizon.
+
+    stocks     symbol, name, sector, forecast of every stock, and a column a part of the forecast
+    factors    factor, step, share, absolute_share: of the forecasts' variance over the stocks; step 0 is the session
+    attention  kind ("tasks", "steps", "sectors"), attending, attended, weight; empty where the network has none
+    `parts` are the columns of the parts by name, `part_shares` their shares of that variance.
+    """
+
+    session: pd.Timestamp
+    stocks: pd.DataFrame
+    parts: Mapping[str, str]
+    part_shares: Mapping[str, float]
+    factors: pd.DataFrame
+    attention: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class StrategyReportData:
     """Everything one strategy's report shows. Returns, weights and costs are fractions.
 
@@ -113,6 +131,7 @@ class StrategyReportData:
                         `relaxed` names what gave way ("" for nothing), `unfilled` the weight that could not be traded
     holdings            `HOLDINGS_COLUMNS` of the newest portfolio, any order
     checkpoint_windows  one row a window, any columns
+    `explanation` is None for ensembles and for models that are no networks.
     """
 
     title: str
@@ -144,6 +163,7 @@ class StrategyReportData:
     notes: Sequence[str] = ()
     published_performance: PublishedRow | None = None
     published_factor_figures: PublishedRow | None = None
+    explanation: Explanation | None = None
 
     def __post_init__(self) -> None:
         if self.daily.empty:

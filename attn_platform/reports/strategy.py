@@ -13,6 +13,8 @@ import pandas as pd
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.explanation import variance_shares
+from attn_platform.evaluation.explanation_store import ATTENTION, FACTORS, PART_PREFIX, STOCKS, read_explanation
 from attn_platform.evaluation.exposures import active_industry_exposures, active_style_exposures
 from attn_platform.evaluation.layers import annualised, layer_means, layers_of
 from attn_platform.evaluation.performance import (
@@ -23,12 +25,17 @@ from attn_platform.evaluation.performance import (
 )
 from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
 from attn_platform.market.lake import Lake
+from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.portfolio.weekly import Strategy
 from attn_platform.published import PublishedRow, published_row, published_tables
-from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
+from attn_platform.reports.contents import DataSource, Explanation, ExposureLimits, StrategyReportData
 from attn_platform.training.checkpoints import Manifest, load_checkpoint
 
 STYLE_PREFIX = "style_"
+# Published tables by what they hold
+PERFORMANCE = ("performance", "performance_ensemble", "neutralisation")  # AI-69: 11, 23, 35; AI-55: 21, 35
+RELAXED_PERFORMANCE = ("performance_relaxed",)  # AI-69: 24
+FACTOR_FIGURES = ("factor_metrics", "factor_metrics_ensemble")  # AI-69: 10, 22, 34; AI-55: 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Subject:
     universe: str
     data_source: DataSource
     evaluation_horizon: int
-    checkpoints: Path
+    checkpoints: Mapping[str, Path]
+    """Folder of the checkpoints of the model, or of each member of an ensemble."""
     notes: Sequence[str]
 
 
@@ -94,8 +102,9 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         checkpoint_windows=_windows(manifests),
         fingerprints=_fingerprints(manifests),
         notes=tuple(subject.notes),
-        published_performance=_published(subject.study, "performance", subject.model, strategy.horizon),
-        published_factor_figures=_published(subject.study, "factor_metrics", subject.model, strategy.horizon),
+        published_performance=published_performance(subject.study, subject.model, strategy.horizon, strategy.limits),
+        published_factor_figures=published_factor_figures(subject.study, subject.model, strategy.horizon),
+        explanation=_explanation(lake, subject.model, strategy.horizon),
     )
 
 
@@ -194,18 +203,43 @@ def _holdings(lake: Lake, portfolio: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _manifests(folder: Path) -> dict[str, Manifest]:
-    windows = sorted(path.name for path in folder.glob("[0-9]*")) if folder.is_dir() else []
-    if not windows:
-        raise MissingDataError(f"{folder} has no checkpoint; train the model first")
-    return {window: load_checkpoint(folder / window).manifest for window in windows}
+def _explanation(lake: Lake, model: str, horizon: str) -> Explanation | None:
+    tables = read_explanation(lake, model, horizon)
+    if not tables:
+        return None
+    stocks = tables[STOCKS]
+    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    stocks = stocks.assign(name=stocks["symbol"].map(names).fillna(""))
+    parts = {column.removeprefix(PART_PREFIX): column for column in stocks.columns if column.startswith(PART_PREFIX)}
+    values = {part: stocks[column].to_numpy() for part, column in parts.items()}
+    return Explanation(
+        session=stocks["date"].iloc[0],
+        stocks=stocks,
+        parts=parts,
+        part_shares=variance_shares(values, stocks["forecast"].to_numpy()),
+        factors=tables[FACTORS],
+        attention=tables[ATTENTION],
+    )
 
 
-def _windows(manifests: Mapping[str, Manifest]) -> pd.DataFrame:
+def _manifests(folders: Mapping[str, Path]) -> list[Manifest]:
+    """Manifests of all windows of all models, model by model."""
+    found = []
+    for folder in folders.values():
+        windows = sorted(path for path in folder.glob("[0-9]*")) if folder.is_dir() else []
+        if not windows:
+            raise MissingDataError(f"{folder} has no checkpoint; train the model first")
+        found += [load_checkpoint(window).manifest for window in windows]
+    return found
+
+
+def _windows(manifests: Sequence[Manifest]) -> pd.DataFrame:
+    several = len({manifest.model for manifest in manifests}) > 1
     return pd.DataFrame(
         [
             {
-                "window": window,
+                **({"model": manifest.model} if several else {}),
+                "window": str(manifest.window.test.first),
                 "train": f"{manifest.window.train.first} to {manifest.window.train.last}",
                 "valid": f"{manifest.window.valid.first} to {manifest.window.valid.last}",
                 "test": f"{manifest.window.test.first} to {manifest.window.test.last}",
@@ -214,25 +248,41 @@ def _windows(manifests: Mapping[str, Manifest]) -> pd.DataFrame:
                 "seconds": round(manifest.seconds, 1),
                 "device": manifest.device,
             }
-            for window, manifest in manifests.items()
+            for manifest in manifests
         ]
     )
 
 
-def _fingerprints(manifests: Mapping[str, Manifest]) -> dict[str, str]:
-    newest = manifests[max(manifests)]
+def _fingerprints(manifests: Sequence[Manifest]) -> dict[str, str]:
+    """What each model's newest checkpoint was made from; an ensemble's begin with the name of the member."""
+    newest = {manifest.model: manifest for manifest in manifests}
     return {
-        "training data": newest.data_fingerprint,
-        "training code": newest.code_fingerprint,
-        "pre-processing": newest.preprocessing_fingerprint,
-        "newest checkpoint": newest.fingerprint,
+        f"{model} {what}" if len(newest) > 1 else what: fingerprint
+        for model, manifest in newest.items()
+        for what, fingerprint in (
+            ("training data", manifest.data_fingerprint),
+            ("training code", manifest.code_fingerprint),
+            ("pre-processing", manifest.preprocessing_fingerprint),
+            ("newest checkpoint", manifest.fingerprint),
+        )
     }
 
 
-def _published(study: str, kind: str, model: str, horizon: str) -> PublishedRow | None:
-    """The first published row of the study for this model and horizon, in exhibit order."""
+def published_performance(study: str, model: str, horizon: str, limits: PortfolioLimits) -> PublishedRow | None:
+    """What the study printed of a strategy on this forecast; the relaxed limits have an exhibit of their own."""
+    exhibits = RELAXED_PERFORMANCE if limits == RELAXED_LIMITS else PERFORMANCE
+    return _published(study, exhibits, model, horizon)
+
+
+def published_factor_figures(study: str, model: str, horizon: str) -> PublishedRow | None:
+    """What the study printed of this forecast as a composite factor."""
+    return _published(study, FACTOR_FIGURES, model, horizon)
+
+
+def _published(study: str, exhibits: Sequence[str], model: str, horizon: str) -> PublishedRow | None:
+    """The first published row of the study for this model and horizon, in exhibit order, among tables so called."""
     for table in published_tables():
-        if table.startswith(f"{study}_") and table.split("_", 2)[2].startswith(kind):
+        if table.startswith(f"{study}_") and table.split("_", 2)[2] in exhibits:
             row = published_row(table, model, horizon)
             if row is not None:
                 return row

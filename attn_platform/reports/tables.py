@@ -145,6 +145,12 @@ def holdings_table(holdings: pd.DataFrame, shown: int) -> Table:
     return Table("Largest holdings", tuple(formatting.label(column) for column in HOLDINGS_COLUMNS), rows, text_columns)
 
 
+def part_shares_table(shares: Mapping[str, float]) -> Table:
+    """Share of each part of the forecasts in their variance."""
+    rows = tuple(_cells(formatting.label(part), formatting.percent(share, 1)) for part, share in shares.items())
+    return Table("Shares of the forecasts' variance", ("Part", "Share"), rows)
+
+
 def plain_table(caption: str, frame: pd.DataFrame) -> Table:
     """Return any small frame as text, without its index."""
     rows = tuple(_cells(*(_plain_text(value) for value in row)) for row in frame.itertuples(index=False))
@@ -169,6 +175,10 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "holdings": _by_weight(data.holdings) if len(data.holdings) else data.holdings,
         "checkpoint_windows": data.checkpoint_windows,
     }
+    if data.explanation is not None:
+        frames["explanation_stocks"] = data.explanation.stocks
+        frames["explanation_factors"] = data.explanation.factors
+        frames["explanation_attention"] = data.explanation.attention
     if data.factor_figures:
         frames["factor_figures"] = _figures_frame(
             data, data.factor_figures, FACTOR_FIGURES, data.published_factor_figures

@@ -177,7 +177,7 @@ def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatc
         tried.append(arguments)
         raise error
 
-    monkeypatch.setattr(training_assets, "train_window", fails)
+    monkeypatch.setattr(training_assets, "train_windows", fails)
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=training_assets.RETRIES.max_retries))
     defs = build_defs(road.home)
     with pytest.raises((TrainingError, DagsterMaxRetriesExceededError), match=str(error)):
@@ -189,7 +189,7 @@ def test_a_failed_training_leaves_the_checkpoint_that_was_there(road, copy_of, i
     home = copy_of(road.home, [MODEL])
     before = (home.checkpoints / MODEL / FIRST_WINDOW / "weights.safetensors").read_bytes()
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=0))
-    monkeypatch.setattr("attn_platform.training.window_training.train", lambda *_: 1 / 0)
+    monkeypatch.setattr("attn_platform.training.window_training.train_together", lambda *_: 1 / 0)
     with pytest.raises(DagsterMaxRetriesExceededError, match="ZeroDivisionError"):
         run_stage(build_defs(home), instance, Stage("training", (CHECKPOINT,), FIRST_WINDOW, FIRST_WINDOW))
     assert (home.checkpoints / MODEL / FIRST_WINDOW / "weights.safetensors").read_bytes() == before

@@ -23,30 +23,38 @@ from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors import inputs, panel, statements
 from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
+from attn_platform.market.lake import Lake
+from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.factors import cross_sections
 from attn_platform.orchestration.assets.portfolios import previous_rebalance, resolve
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
-from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder
+from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder, model_training
 from attn_platform.portfolio import weekly
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
 from attn_platform.training.checkpoints import MANIFEST_FILE, WEIGHTS_FILE, load_checkpoint
-from attn_platform.training.window_training import samples_fingerprint, train_window, window_samples, write_predictions
+from attn_platform.training.ensembles import MemberPredictions, write_ensemble
+from attn_platform.training.fingerprints import samples_fingerprint
+from attn_platform.training.window_training import train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
 from attn_platform.universe import store as universe_store
 from attn_platform.universe.membership import selection_session
 from attn_platform.universe.store import ADJACENCY, UNIVERSE, write_adjacency, write_universe
 from attn_platform_tests.homes import (
+    ENSEMBLE,
     FIRST_WINDOW,
+    GRAPH,
     KNOWN_UNTIL,
     MODEL,
     SECOND_WINDOW,
+    STEPS,
     STRATEGY,
     STUDY,
     THIRD_WINDOW,
+    TREES,
     tiny_home,
 )
 
@@ -56,7 +64,10 @@ PANEL = panel.PANEL
 REALISED = STUDY["evaluation_horizon"] + 1
 ROUNDING = 1e-12
 
-BESIDE = {portfolio_table(STRATEGY): (f"account_{STRATEGY}",)}
+MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE)
+CHECKPOINTS = {checkpoint_asset(model): model for model in MODELS}
+
+BESIDE = {portfolio_table(strategy): (f"account_{strategy}",) for strategy in STRATEGIES}
 """Tables that an asset writes beside the one of its name, session by session."""
 
 KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
@@ -65,9 +76,14 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     "industry": (),
     "fundamental": (),
     # A page about the whole range.
-    report_asset(STRATEGY): (),
-    figures_table(MODEL): ((sessions_table(MODEL), REALISED),),
-    backtest_table(STRATEGY): tuple((backtest_table(STRATEGY, part), 0) for part in (None, "trades", "holdings")),
+    **{report_asset(strategy): () for strategy in STRATEGIES},
+    **{figures_table(name): ((sessions_table(name), REALISED),) for name in (*MODELS, ENSEMBLE)},
+    **{
+        backtest_table(strategy): tuple((backtest_table(strategy, part), 0) for part in (None, "trades", "holdings"))
+        for strategy in STRATEGIES
+    },
+    # Of the newest session alone.
+    explanation_asset(MODEL): (),
     **{
         evaluation_asset(family): ((sessions_table(family_table(family)), FactorProfileConfig().horizons[-1] + 1),)
         for family in catalogue().families
@@ -97,8 +113,8 @@ def is_known(home: Home, definition: dg.PartitionsDefinition, key: str) -> bool:
 
 def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
     """What the asset left for that key, by name of the file."""
-    if asset == checkpoint_asset(MODEL):
-        folder = checkpoint_folder(home, MODEL) / key
+    if asset in CHECKPOINTS:
+        folder = checkpoint_folder(home, CHECKPOINTS[asset]) / key
         yield WEIGHTS_FILE, (folder / WEIGHTS_FILE).read_bytes()
         yield MANIFEST_FILE, load_checkpoint(folder).manifest.fingerprint.encode()
         return
@@ -110,7 +126,7 @@ def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
 
 def keys_in(home: Home, asset: str, definition: dg.PartitionsDefinition) -> list[str]:
     """The asset's keys that the road has materialised."""
-    if asset == checkpoint_asset(MODEL):
+    if asset in CHECKPOINTS:
         return [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
     held = {str(day) for day in home.lake.sessions(asset)}
     return [key for key in definition.get_partition_keys() if key in held]
@@ -168,23 +184,23 @@ def tiny_window(home: Home, key: str) -> Window:
     return window_of(home.calendar, home.study.windows, key)
 
 
-def samples(home: Home, window: Window) -> str:
-    labels = home.study.model(MODEL).labels
-    sets = window_samples(home.lake, home.calendar, PANEL, window, home.study.features, labels)
-    return samples_fingerprint(*sets)
+def samples(home: Home, window: Window, model: str) -> str:
+    return samples_fingerprint(*window_samples(model_training(home, home.study.model(model)), window))
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("key", [FIRST_WINDOW, SECOND_WINDOW])
-def test_labels_and_features_trained_on_do_not_change(road, noisy_home, key):
+def test_labels_and_features_trained_on_do_not_change(road, noisy_home, key, model):
     window = tiny_window(road.home, key)
     assert window.valid_last <= T
-    assert samples(road.home, window) == samples(noisy_home, window)
+    assert samples(road.home, window, model) == samples(noisy_home, window, model)
 
 
-def test_labels_of_the_window_that_reaches_beyond_t_do_change(road, noisy_home):
+@pytest.mark.parametrize("model", MODELS)
+def test_labels_of_the_window_that_reaches_beyond_t_do_change(road, noisy_home, model):
     window = tiny_window(road.home, THIRD_WINDOW)
     assert window.train_last <= T < window.valid_last
-    assert samples(road.home, window) != samples(noisy_home, window)
+    assert samples(road.home, window, model) != samples(noisy_home, window, model)
 
 
 def test_raw_factors_of_t_straight_from_the_raw_tables_do_not_change(road, noisy_home):
@@ -256,22 +272,30 @@ def industries_are_those_of_the_next_session(patch: pytest.MonkeyPatch) -> None:
 
 def train_a_session_too_far(home: Home) -> None:
     window = tiny_window(home, SECOND_WINDOW)
-    model = home.study.model(MODEL)
-    train_window(
-        home.lake, home.calendar, PANEL, replace(window, valid_last=window.test_first), model.name, model.network,
-        model.labels, model.training, model.seeds, home.study.features, "", checkpoint_folder(home, MODEL) / window.key,
-    )  # fmt: skip
+    task = model_training(home, home.study.model(MODEL))
+    train_windows(task, [replace(window, valid_last=window.test_first)], progress=False)
 
 
 def predictions_read_the_next_panel(patch: pytest.MonkeyPatch) -> None:
-    original = window_training.panel_cross_sections
+    original = window_training.panel_samples
 
-    def late(lake, table, first, last, features):
-        held = lake.sessions(table)
+    def late(task, first, last):
+        held = task.lake.sessions(task.panel)
         after = [held[np.searchsorted(held, day) + 1] for day in (first, last)]
-        return replace(original(lake, table, *after, features), sessions=held[(held >= first) & (held <= last)])
+        return replace(original(task, *after), sessions=held[(held >= first) & (held <= last)])
 
-    patch.setattr(window_training, "panel_cross_sections", late)
+    patch.setattr(window_training, "panel_samples", late)
+
+
+def an_ensemble_reads_the_next_session(patch: pytest.MonkeyPatch) -> None:
+    original = Lake.read
+
+    def late(lake, table, first=None, last=None, columns=None):
+        held = lake.sessions(table)
+        after = held[np.searchsorted(held, first) + 1]
+        return original(lake, table, after, after, columns)
+
+    patch.setattr(Lake, "read", late)
 
 
 def portfolio_knows_the_next_index_weights(patch: pytest.MonkeyPatch) -> None:
@@ -293,15 +317,22 @@ def remake_profitability(home: Home) -> None:
 
 
 def remake_panel(home: Home) -> None:
-    members, _ = cross_sections(home, home.study.preprocessing, around_t(home))
-    panel.write_panel(home.lake, PANEL, around_t(home), members, home.study.features, home.study.preprocessing)
+    own = home.study.panels[0]
+    members, _ = cross_sections(home, own, around_t(home))
+    panel.write_panel(home.lake, PANEL, around_t(home), members, own.features, own.preprocessing)
 
 
-def remake_predictions(home: Home) -> None:
-    write_predictions(
-        home.lake, home.calendar, PANEL, np.array([T]), home.study.windows, checkpoint_folder(home, MODEL),
-        home.study.features, prediction_table(MODEL),
-    )  # fmt: skip
+def remake_predictions_of(model: str) -> Callable[[Home], None]:
+    def remake(home: Home) -> None:
+        write_predictions(model_training(home, home.study.model(model)), np.array([T]), prediction_table(model))
+
+    return remake
+
+
+def remake_ensemble(home: Home) -> None:
+    [ensemble] = home.study.ensembles
+    members = [MemberPredictions(prediction_table(member.model), member.horizon) for member in ensemble.members]
+    write_ensemble(home.lake, np.array([T]), members, "ensemble", prediction_table(ENSEMBLE))
 
 
 def remake_portfolio(home: Home) -> None:
@@ -332,7 +363,10 @@ LEAKS = {
         NEW_YEAR,
     ),
     "training": Leak(checkpoint_asset(MODEL), honest, train_a_session_too_far, SECOND_WINDOW),
-    "prediction": Leak(prediction_table(MODEL), predictions_read_the_next_panel, remake_predictions),
+    "prediction": Leak(prediction_table(MODEL), predictions_read_the_next_panel, remake_predictions_of(MODEL)),
+    "steps": Leak(prediction_table(STEPS), predictions_read_the_next_panel, remake_predictions_of(STEPS)),
+    "trees": Leak(prediction_table(TREES), predictions_read_the_next_panel, remake_predictions_of(TREES)),
+    "ensemble": Leak(prediction_table(ENSEMBLE), an_ensemble_reads_the_next_session, remake_ensemble),
     "portfolio": Leak(portfolio_table(STRATEGY), portfolio_knows_the_next_index_weights, remake_portfolio),
 }
 

@@ -13,15 +13,27 @@ from attn_platform.orchestration.assets.factors import tables_of
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import HOME_VARIABLE
-from attn_platform_tests.homes import IMPORTED, MODEL, STRATEGY, tiny_home
+from attn_platform.universe.store import ADJACENCY
+from attn_platform_tests.homes import ENSEMBLE, GRAPH, IMPORTED, MODEL, STEPS, STRATEGY, TREES, tiny_home
 
 STATIC = {"security", "industry", "fundamental"}
 RAW = STATIC | {"daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
 FAMILIES = {f"factor_{name}" for name in catalogue().families}
 OF_AI69 = {f"factor_{name}" for name in families_of(AI69_FACTORS)}
+MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE)
+LISTS = {"universe", f"universe_{TREES}"}
+PANELS = {"factor_panel", f"factor_panel_{TREES}"}
+CHECKPOINTS = {f"checkpoint_{model}" for model in MODELS}
+PREDICTIONS = {f"prediction_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)}
+PORTFOLIOS = {f"portfolio_{strategy}" for strategy in STRATEGIES}
+# Of a model that is traded: what its network reads.
+EXPLANATIONS = {f"explanation_{MODEL}"}
+REPORTED = {
+    *(f"evaluation_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)),
+    *(f"{kind}_{strategy}" for kind in ("backtest", "report") for strategy in STRATEGIES),
+}
 COMPUTED = {
-    "universe", "sector_adjacency", "factor_panel", f"checkpoint_{MODEL}", f"prediction_{MODEL}", f"evaluation_{MODEL}",
-    f"portfolio_{STRATEGY}", f"backtest_{STRATEGY}", f"report_{STRATEGY}",
+    *LISTS, "sector_adjacency", *PANELS, *CHECKPOINTS, *PREDICTIONS, *PORTFOLIOS, *EXPLANATIONS, *REPORTED
 }  # fmt: skip
 OF_FACTORS = {f"evaluation_{family}" for family in FAMILIES} | {"report_factors"}
 REASON = "the vendor has no analysts"
@@ -64,6 +76,10 @@ def test_the_graph_is_the_road(graph):
     assert names(graph.get_all_asset_keys()) == RAW | FAMILIES | COMPUTED | OF_FACTORS
 
 
+def parents(graph, asset: str) -> set[str]:
+    return names(graph.get(dg.AssetKey(asset)).parent_keys)
+
+
 def test_every_asset_says_what_it_is(graph):
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -77,8 +93,8 @@ def test_every_asset_says_what_it_is(graph):
 def test_groups_follow_the_road(graph):
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert groups == {
-        "market", "universe", "factors", "factor_evaluation", "training", "predictions", "portfolios", "backtests",
-        "reports",
+        "market", "universe", "factors", "factor_evaluation", "training", "predictions", "explanations", "portfolios",
+        "backtests", "reports",
     }  # fmt: skip
 
 
@@ -86,9 +102,14 @@ def test_a_holding_can_be_followed_back_to_the_raw_tables(graph):
     portfolio = dg.AssetKey(f"portfolio_{STRATEGY}")
     behind = names(dg.AssetSelection.assets(portfolio).upstream().resolve(graph))
     assert behind >= RAW - {"security", "fundamental"} | OF_AI69 | {"universe", "factor_panel", f"checkpoint_{MODEL}"}
-    report = dg.AssetKey(f"report_{STRATEGY}")
-    everything = names(dg.AssetSelection.assets(report).upstream().resolve(graph))
-    assert everything == RAW - {"fundamental"} | OF_AI69 | COMPUTED - {"sector_adjacency"}
+    for strategy, models in ((STRATEGY, [MODEL]), (ENSEMBLE, [MODEL, STEPS])):
+        behind = names(dg.AssetSelection.assets(dg.AssetKey(f"report_{strategy}")).upstream().resolve(graph))
+        assert behind >= RAW - {"fundamental"} | OF_AI69 | {"universe", "factor_panel"}
+        of_models = {f"{kind}_{model}" for kind in ("checkpoint", "prediction") for model in models}
+        assert behind & (CHECKPOINTS | PREDICTIONS) - {f"prediction_{ENSEMBLE}"} == of_models
+        assert {name for name in behind if name.endswith(f"_{strategy}")} >= {
+            f"{kind}_{strategy}" for kind in ("portfolio", "backtest", "report")
+        }
 
 
 def test_every_family_names_its_tables_and_formulas(graph):
@@ -134,22 +155,87 @@ def test_a_session_depends_on_the_look_back_into_each_table(defs, home):
     assert families.get_partition_mapping(dg.AssetKey("fundamental")) is None, "statements are one file"
 
 
-def test_checkpoints_ask_for_a_gpu(defs):
-    [checkpoint] = [a for a in defs.assets if dg.AssetKey(f"checkpoint_{MODEL}") in getattr(a, "keys", ())]
-    op = checkpoint.op
-    assert op.pool == "gpu"
-    assert op.tags["accelerator"] == "gpu"
-    assert op.tags["dagster-celery/queue"] == "gpu"
-    k8s = op.tags["dagster-k8s/config"]
-    assert "nvidia.com/gpu" in str(k8s)
-    assert op.retry_policy.max_retries == 2
-    assert checkpoint.backfill_policy is None, "one run a window"
+def asset_of(defs, name: str) -> dg.AssetsDefinition:
+    [asset] = [a for a in defs.assets if dg.AssetKey(name) in getattr(a, "keys", ())]
+    return asset
+
+
+def test_networks_ask_for_a_gpu_and_trees_do_not(defs):
+    for model in MODELS:
+        checkpoint = asset_of(defs, f"checkpoint_{model}")
+        op = checkpoint.op
+        assert op.retry_policy.max_retries == 2
+        if model == TREES:
+            assert op.pool is None
+            assert not {"accelerator", "dagster-celery/queue", "dagster-k8s/config"} & set(op.tags)
+            continue
+        assert op.pool == "gpu"
+        assert op.tags["accelerator"] == "gpu"
+        assert op.tags["dagster-celery/queue"] == "gpu"
+        assert "nvidia.com/gpu" in str(op.tags["dagster-k8s/config"])
+
+
+def test_a_run_trains_as_many_windows_as_the_model_says(defs):
+    lengths = {model: asset_of(defs, f"checkpoint_{model}").backfill_policy for model in MODELS}
+    one, three = dg.BackfillPolicy.multi_run(1), dg.BackfillPolicy.multi_run(3)
+    assert lengths == {MODEL: one, GRAPH: one, STEPS: three, TREES: one}
+
+
+def test_windows_that_start_warm_are_trained_one_by_one(tmp_path):
+    """Whatever the configuration says of windows together: each starts from the one before it."""
+    training = {"warm_start": True, "windows_together": 3}
+    model = {
+        "name": "one",
+        "network": {"name": "multi_task_baseline"},
+        "labels": {"horizons": [3]},
+        "training": training,
+    }
+    strategies = [{"name": "weekly", "model": "one", "horizon": "3d"}]
+    defs = build_defs(tiny_home(tmp_path, models=[model], ensembles=[], strategies=strategies))
+    assert asset_of(defs, "checkpoint_one").backfill_policy == dg.BackfillPolicy.multi_run(1)
+    assert "checkpoint_one" in parents(defs.resolve_asset_graph(), "checkpoint_one")
+
+
+def test_checkpoints_depend_on_what_their_model_reads(graph):
+    assert parents(graph, f"checkpoint_{MODEL}") == {"factor_panel", "daily_bar"}
+    assert parents(graph, f"checkpoint_{STEPS}") == {"factor_panel", "daily_bar"}
+    assert parents(graph, f"checkpoint_{GRAPH}") == {"factor_panel", "daily_bar", ADJACENCY, f"checkpoint_{GRAPH}"}
+    assert parents(graph, f"checkpoint_{TREES}") == {f"factor_panel_{TREES}", "daily_bar"}
+    assert parents(graph, f"prediction_{MODEL}") == {"factor_panel", f"checkpoint_{MODEL}"}
+    assert parents(graph, f"prediction_{GRAPH}") == {"factor_panel", f"checkpoint_{GRAPH}", ADJACENCY}
+    assert parents(graph, f"prediction_{ENSEMBLE}") == {f"prediction_{MODEL}", f"prediction_{STEPS}"}
+    assert parents(graph, f"portfolio_{ENSEMBLE}") >= {f"prediction_{ENSEMBLE}"}
+    assert "universe" in parents(graph, "factor_panel")
+    assert f"universe_{TREES}" in parents(graph, f"factor_panel_{TREES}")
+
+
+def mapped(graph, asset: str, parent: str, key: str) -> list[str]:
+    """Keys of the parent that a key of the asset is made from."""
+    of_asset, of_parent = (graph.get(dg.AssetKey(name)) for name in (asset, parent))
+    subset = of_asset.partitions_def.subset_with_partition_keys([key])
+    mapping = graph.get_partition_mapping(dg.AssetKey(asset), dg.AssetKey(parent))
+    found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        subset, of_asset.partitions_def, of_parent.partitions_def
+    )
+    return sorted(found.partitions_subset.get_partition_keys())
+
+
+def test_each_model_depends_on_the_sessions_of_its_own_samples(graph, home):
+    sessions = partitions_of(home).sessions.get_partition_keys()
+    window, at = "2021-01-04", sessions.index("2021-01-04")
+    for model, panel, length in ((MODEL, "factor_panel", 64), (TREES, f"factor_panel_{TREES}", 48)):
+        assert mapped(graph, f"checkpoint_{model}", panel, window) == sessions[at - length : at]
+    assert mapped(graph, f"prediction_{MODEL}", "factor_panel", window) == [window]
+    assert mapped(graph, f"prediction_{STEPS}", "factor_panel", window) == sessions[at - 3 : at + 1]
+    assert mapped(graph, f"checkpoint_{GRAPH}", ADJACENCY, window) == ["2020-01-01", "2021-01-01"]
+    assert mapped(graph, f"checkpoint_{GRAPH}", f"checkpoint_{GRAPH}", window) == ["2020-12-10"]
+    assert mapped(graph, f"prediction_{GRAPH}", ADJACENCY, window) == ["2021-01-01"]
 
 
 def test_everything_else_is_made_in_single_runs(graph):
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        if node.is_partitioned and key != dg.AssetKey(f"checkpoint_{MODEL}"):
+        if node.is_partitioned and key.to_user_string() not in CHECKPOINTS:
             assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
 
 
@@ -159,8 +245,7 @@ def test_checks_block_unless_they_only_warn(graph):
     assert warning == {"chain"}
     checked = names(key.asset_key for key in checks)
     assert checked == FAMILIES | {
-        "daily_bar", "valuation", "index_weight", "universe", "sector_adjacency", "factor_panel",
-        f"prediction_{MODEL}", f"portfolio_{STRATEGY}",
+        "daily_bar", "valuation", "index_weight", "sector_adjacency", *LISTS, *PANELS, *PREDICTIONS, *PORTFOLIOS
     }  # fmt: skip
 
 
@@ -169,7 +254,7 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
     expected = {
         "static": STATIC,
         jobs.SESSION_JOB: {*road.raw, *road.factors, *road.predictions},
-        jobs.QUARTER_JOB: {"universe"},
+        jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
         jobs.WINDOW_JOB: set(road.checkpoints),
         jobs.WEEK_JOB: set(road.portfolios),
@@ -234,10 +319,10 @@ def test_every_family_is_there_and_the_panel_reads_those_of_the_study(tmp_path, 
     home = tiny_home(tmp_path, features=features)
     graph = build_defs(home).resolve_asset_graph()
     found = {name for name in names(graph.get_all_asset_keys()) if name.startswith("factor_")}
-    assert found == FAMILIES | {"factor_panel"}
-    parents = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
-    assert {name for name in parents if name.startswith("factor_")} == {f"factor_{name}" for name in families}
-    assert set(road_assets(home).factors) == FAMILIES | {"factor_panel"}
+    assert found == FAMILIES | PANELS
+    of_panel = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
+    assert {name for name in of_panel if name.startswith("factor_")} == {f"factor_{name}" for name in families}
+    assert set(road_assets(home).factors) == FAMILIES | PANELS
 
 
 def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
@@ -257,13 +342,12 @@ def test_a_model_may_read_a_panel_of_its_own(tmp_path):
         for name, more in (("one", {}), ("two", own), ("three", {}), ("four", own))
     ]
     strategies = [{"name": "weekly", "model": "two", "horizon": "3d"}]
-    home = tiny_home(tmp_path, models=models, strategies=strategies)
+    home = tiny_home(tmp_path, models=models, ensembles=[], strategies=strategies)
     graph = build_defs(home).resolve_asset_graph()
     panels = {"one": "factor_panel", "two": "factor_panel_two", "three": "factor_panel", "four": "factor_panel_two"}
     for model, panel in panels.items():
         for asset in (f"checkpoint_{model}", f"prediction_{model}"):
-            parents = names(graph.get(dg.AssetKey(asset)).parent_keys)
-            assert {name for name in parents if name.startswith("factor_")} == {panel}
+            assert {name for name in parents(graph, asset) if name.startswith("factor_")} == {panel}
     columns = graph.get(dg.AssetKey("factor_panel_two")).metadata["dagster/column_schema"].columns
     assert [column.name for column in columns] == ["date", "symbol", *AI55_XGBOOST_FACTORS]
     assert names(graph.get(dg.AssetKey("factor_panel_two")).parent_keys) >= {"industry", "valuation", "factor_growth"}
@@ -274,7 +358,7 @@ def test_two_models_and_strategies_are_two_branches(tmp_path):
     network = {"name": "multi_task_baseline"}
     models = [{"name": name, "network": network, "labels": {"horizons": [3]}} for name in ("one", "two")]
     strategies = [{"name": f"on_{model['name']}", "model": model["name"], "horizon": "3d"} for model in models]
-    defs = build_defs(tiny_home(tmp_path, models=models, strategies=strategies))
+    defs = build_defs(tiny_home(tmp_path, models=models, ensembles=[], strategies=strategies))
     graph = defs.resolve_asset_graph()
     assert dg.AssetKey("prediction_one") in graph.get(dg.AssetKey("portfolio_on_one")).parent_keys
     assert dg.AssetKey("prediction_two") not in graph.get(dg.AssetKey("portfolio_on_one")).parent_keys

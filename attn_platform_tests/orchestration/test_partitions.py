@@ -75,16 +75,33 @@ def test_keys_lie_on_the_grids(partitions, tested):
         (XGBOOST, 1260 + 252, ("2004-10-18", "2010-12-31"), ("2005-04-22", "2011-07-11")),
     ],
 )
-def test_checkpoint_is_made_from_exactly_train_and_validation(calendar, config, length, first_window, second_window):
-    partitions = build_partitions(calendar, FIRST, LAST, config, 5)
+def test_checkpoint_is_made_from_exactly_train_and_validation(partitions, config, length, first_window, second_window):
+    """Of models with lengths of their own, too: the grid is that of the model that reaches furthest back."""
     sessions = partitions.sessions.get_partition_keys()
+    mapping = partitions.samples_of_window(config)
     found = {}
     for key in partitions.windows.get_partition_keys():
         at = sessions.index(key)
-        found[key] = upstream(partitions.samples_of_window, partitions.windows, key, partitions.sessions)
+        found[key] = upstream(mapping, partitions.windows, key, partitions.sessions)
         assert found[key] == sessions[at - length : at]
     assert (found["2011-01-04"][0], found["2011-01-04"][-1]) == first_window
     assert (found["2011-07-12"][0], found["2011-07-12"][-1]) == second_window
+
+
+@pytest.mark.parametrize("config", [WindowConfig(), XGBOOST])
+def test_checkpoint_is_made_from_the_years_of_its_samples(partitions, config):
+    """And from the year of the window's first session where holidays lie between: it is known by then."""
+    keys = set(partitions.years.get_partition_keys())
+    for window in partitions.windows.get_partition_keys():
+        found = upstream(partitions.years_of_window(config), partitions.windows, window, partitions.years)
+        samples = upstream(partitions.samples_of_window(config), partitions.windows, window, partitions.sessions)
+        wanted = {f"{session[:4]}-01-01" for session in samples} & keys
+        assert wanted <= set(found) <= wanted | {f"{window[:4]}-01-01"}
+
+
+def test_a_window_of_samples_is_made_from_the_sessions_of_its_steps(partitions):
+    sessions = partitions.sessions.get_partition_keys()
+    assert upstream(partitions.back(20), partitions.sessions, sessions[500], partitions.sessions) == sessions[480:501]
 
 
 def test_prediction_is_made_from_the_one_window_that_tests_its_session(partitions, tested):

@@ -6,16 +6,21 @@ import pytest
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.errors import ConfigurationError, MissingDataError, PlatformError
 from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
+from attn_platform.studies.settings import Home, profile_settings
 from attn_platform_tests.homes import (
+    ENSEMBLE,
     FIRST_SESSION,
     FIRST_WINDOW,
+    GRAPH,
     IMPORTED,
     LAST_SESSION,
     MODEL,
     SECOND_WINDOW,
+    STEPS,
     STRATEGY,
     STUDY,
     THIRD_WINDOW,
+    TREES,
     tiny_home,
 )
 
@@ -57,13 +62,29 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "sector adjacency": ("2020-01-01", "2021-01-01"),
         "factors and panel": ("2020-09-03", LAST_SESSION),
         **{f"training of window {key}": (key, key) for key in WINDOWS},
+        f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}": (FIRST_WINDOW, THIRD_WINDOW),
         "predictions": (FIRST_WINDOW, LAST_SESSION),
         "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
         "evaluation, backtests and reports": (None, None),
     }
-    assert stages[4].assets == (*FAMILIES, "factor_panel")
+    assert stages[2].assets == ("universe", f"universe_{TREES}")
+    assert stages[4].assets == (*FAMILIES, "factor_panel", f"factor_panel_{TREES}")
+    training = {stage.title: stage.assets for stage in stages if "training" in stage.title}
+    assert training.pop(f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}") == (f"checkpoint_{STEPS}",)
+    assert set(training.values()) == {tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, TREES))}
+    [predictions] = [stage.assets for stage in stages if stage.title == "predictions"]
+    assert predictions == tuple(f"prediction_{each}" for each in (MODEL, GRAPH, STEPS, TREES, ENSEMBLE))
     everything = [asset for stage in stages if "training" not in stage.title for asset in stage.assets]
     assert len(everything) == len(set(everything))
+
+
+@pytest.mark.parametrize("study", ["ai69", "ai55"])
+def test_the_full_profile_has_the_data_for_the_first_window(tmp_path, study):
+    home = Home(tmp_path, profile_settings("study", study))
+    partitions = partitions_of(home)
+    found = spans(plan(home, partitions, partitions.windows.get_partition_keys()))
+    assert found["factors and panel"] == ("2002-09-10", "2023-12-29")
+    assert found["universe"][0] == "2002-07-01"
 
 
 def test_windows_in_any_order_are_the_same_plan(home, partitions):
@@ -121,6 +142,17 @@ def test_checkpoints_are_one_run_a_window(defs):
     assert names(stages) == [((f"checkpoint_{MODEL}",), key, key) for key in WINDOWS]
 
 
+def test_models_that_train_windows_together_take_them_in_pieces(defs):
+    stages = stages_of_selection(defs, f"checkpoint_{STEPS}", "2020-01-01...2022-01-01")
+    assert names(stages) == [((f"checkpoint_{STEPS}",), FIRST_WINDOW, THIRD_WINDOW)]
+    both = stages_of_selection(defs, f"checkpoint_{STEPS},checkpoint_{TREES}", f"{FIRST_WINDOW}...{SECOND_WINDOW}")
+    assert sorted(names(both)) == [
+        ((f"checkpoint_{STEPS}",), FIRST_WINDOW, SECOND_WINDOW),
+        ((f"checkpoint_{TREES}",), FIRST_WINDOW, FIRST_WINDOW),
+        ((f"checkpoint_{TREES}",), SECOND_WINDOW, SECOND_WINDOW),
+    ]
+
+
 def test_a_key_alone_is_one_partition(defs):
     [stage] = stages_of_selection(defs, f"portfolio_{STRATEGY}", "2020-12-17")
     assert (stage.first, stage.last) == ("2020-12-17", "2020-12-17")
@@ -133,7 +165,7 @@ def test_assets_without_partitions_need_none(defs):
 
 def test_dagsters_own_syntax_selects_too(defs):
     [stage] = stages_of_selection(defs, 'group:"factors"', "2021-01-04...2021-01-08")
-    assert set(stage.assets) == {*FAMILIES, "factor_panel"}
+    assert set(stage.assets) == {*FAMILIES, "factor_panel", f"factor_panel_{TREES}"}
     stages = stages_of_selection(defs, "+universe", "2020-07-01...2020-10-09")
     assert [set(stage.assets) for stage in stages][-1] == {"universe"}
     assert {asset for stage in stages for asset in stage.assets} == {"universe", "security", "daily_bar", "valuation"}

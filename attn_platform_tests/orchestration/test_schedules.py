@@ -11,9 +11,22 @@ from dagster._utils.schedules import cron_string_iterator
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.partitions import TIMEZONE
-from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, STRATEGY, tiny_home
+from attn_platform_tests.homes import (
+    ENSEMBLE,
+    FIRST_WINDOW,
+    GRAPH,
+    MODEL,
+    SECOND_WINDOW,
+    STEPS,
+    STRATEGY,
+    TREES,
+    tiny_home,
+)
 
-PREDICTION, PORTFOLIO, CHECKPOINT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"checkpoint_{MODEL}"
+UNIVERSES = ("universe", f"universe_{TREES}")
+CHECKPOINTS = tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, STEPS, TREES))
+PREDICTIONS = tuple(f"prediction_{forecaster}" for forecaster in (MODEL, GRAPH, STEPS, TREES, ENSEMBLE))
+PORTFOLIOS = tuple(f"portfolio_{strategy}" for strategy in (STRATEGY, ENSEMBLE))
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +62,10 @@ def tick(defs, repository, instance):
     return evaluate
 
 
-def materialise(instance: dg.DagsterInstance, *partitions: tuple[str, str]) -> None:
-    for asset, key in partitions:
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+def materialise(instance: dg.DagsterInstance, *partitions: tuple[str | tuple[str, ...], str]) -> None:
+    for assets, key in partitions:
+        for asset in (assets,) if isinstance(assets, str) else assets:
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
 
 
 def requested(data) -> list[tuple[str, str | None]]:
@@ -91,7 +105,7 @@ def test_portfolios_are_ready_before_the_call_auction(defs):
 
 
 def test_a_session_runs_on_the_morning_after_it(tick, instance):
-    materialise(instance, ("universe", "2020-10-01"), ("sector_adjacency", "2020-01-01"), (CHECKPOINT, FIRST_WINDOW))
+    materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"), (CHECKPOINTS, FIRST_WINDOW))
     for zone in (TIMEZONE, "UTC", "America/New_York"):
         data = tick("every_session", "2020-12-16T06:00:00", zone)
         assert requested(data) == [("2020-12-15", "2020-12-15")]
@@ -112,16 +126,18 @@ def test_no_session_no_run(tick, moment, day):
 def test_a_session_waits_for_its_lists_and_its_checkpoint(tick, instance):
     moment = "2021-01-06T06:00:00"
     assert waits(tick("every_session", moment)) == "waiting for universe of 2021-01-01"
-    materialise(instance, ("universe", "2021-01-01"))
-    assert waits(tick("every_session", moment)) == "waiting for sector_adjacency of 2021-01-01"
-    materialise(instance, ("sector_adjacency", "2021-01-01"), (CHECKPOINT, FIRST_WINDOW))
-    assert waits(tick("every_session", moment)) == f"waiting for {CHECKPOINT} of {SECOND_WINDOW}"
-    materialise(instance, (CHECKPOINT, SECOND_WINDOW))
+    for table, following in zip(UNIVERSES, (UNIVERSES[1], "sector_adjacency"), strict=True):
+        materialise(instance, (table, "2021-01-01"))
+        assert waits(tick("every_session", moment)) == f"waiting for {following} of 2021-01-01"
+    materialise(instance, ("sector_adjacency", "2021-01-01"), (CHECKPOINTS, FIRST_WINDOW))
+    for checkpoint in CHECKPOINTS:
+        assert waits(tick("every_session", moment)) == f"waiting for {checkpoint} of {SECOND_WINDOW}"
+        materialise(instance, (checkpoint, SECOND_WINDOW))
     assert requested(tick("every_session", moment)) == [("2021-01-05", "2021-01-05")]
 
 
 def test_a_session_before_the_first_test_range_needs_no_checkpoint(tick, instance):
-    materialise(instance, ("universe", "2020-10-01"), ("sector_adjacency", "2020-01-01"))
+    materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"))
     assert requested(tick("every_session", "2020-11-18T06:00:00")) == [("2020-11-17", "2020-11-17")]
 
 
@@ -129,18 +145,21 @@ def test_portfolios_follow_a_rebalance_with_predictions_and_the_week_before(home
     first, second = partitions_of(home).rebalances.get_partition_keys()[:2]
     assert (first, second) == ("2020-12-10", "2020-12-17")
     assert waits(tick("every_rebalance", "2020-12-12T06:00:00")) == "2020-12-11 was no rebalance"
-    assert waits(tick("every_rebalance", "2020-12-11T06:00:00")) == f"waiting for {PREDICTION} of {first}"
-    materialise(instance, (PREDICTION, first), (PREDICTION, second))
+    for prediction in PREDICTIONS:
+        assert waits(tick("every_rebalance", "2020-12-11T06:00:00")) == f"waiting for {prediction} of {first}"
+        materialise(instance, (prediction, first), (prediction, second))
     assert requested(tick("every_rebalance", "2020-12-11T06:15:00")) == [(first, first)]
-    assert waits(tick("every_rebalance", "2020-12-18T06:00:00")) == f"waiting for {PORTFOLIO} of {first}"
-    materialise(instance, (PORTFOLIO, first))
+    for portfolio in PORTFOLIOS:
+        assert waits(tick("every_rebalance", "2020-12-18T06:00:00")) == f"waiting for {portfolio} of {first}"
+        materialise(instance, (portfolio, first))
     assert requested(tick("every_rebalance", "2020-12-18T06:15:00")) == [(second, second)]
 
 
 def test_reports_follow_the_portfolios(tick, instance):
     assert waits(tick("every_report", "2020-12-12T07:00:00")) == "2020-12-11 was no rebalance"
-    assert waits(tick("every_report", "2020-12-11T07:00:00")) == f"waiting for {PORTFOLIO} of {FIRST_WINDOW}"
-    materialise(instance, (PORTFOLIO, FIRST_WINDOW))
+    for portfolio in PORTFOLIOS:
+        assert waits(tick("every_report", "2020-12-11T07:00:00")) == f"waiting for {portfolio} of {FIRST_WINDOW}"
+        materialise(instance, (portfolio, FIRST_WINDOW))
     assert requested(tick("every_report", "2020-12-11T07:15:00")) == [(FIRST_WINDOW, None)]
 
 

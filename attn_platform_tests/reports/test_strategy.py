@@ -12,11 +12,13 @@ from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
+from attn_platform.orchestration.assets.reports import report_page, write_report
 from attn_platform.orchestration.assets.training import checkpoint_folder
+from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.reports.contents import DataKind, DataSource
-from attn_platform.reports.strategy import Subject, gather
+from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance
 from attn_platform.training.checkpoints import load_checkpoint
-from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, STRATEGY, THIRD_WINDOW
+from attn_platform_tests.homes import ENSEMBLE, FIRST_WINDOW, MODEL, SECOND_WINDOW, STEPS, STRATEGY, THIRD_WINDOW
 
 HORIZON = "3d+5d"
 PORTFOLIO, ACCOUNT = f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
@@ -37,7 +39,7 @@ def subject(home):
         universe="all of them",
         data_source=DataSource(DataKind.SIMULATED, "simulated market, tiny"),
         evaluation_horizon=3,
-        checkpoints=checkpoint_folder(home, MODEL),
+        checkpoints={MODEL: checkpoint_folder(home, MODEL)},
         notes=["Missing: nothing"],
     )
 
@@ -157,6 +159,49 @@ def test_checkpoints_are_listed_by_window(home, data):
     assert data.checkpoint_windows["valid"].iloc[-1] == f"{manifest.window.valid.first} to {manifest.window.valid.last}"
     assert data.fingerprints["training data"] == manifest.data_fingerprint
     assert data.fingerprints["newest checkpoint"] == manifest.fingerprint
+    assert "model" not in data.checkpoint_windows.columns
+
+
+def test_checkpoints_of_an_ensemble_are_those_of_its_members(home, subject):
+    folders = {model: checkpoint_folder(home, model) for model in (MODEL, STEPS)}
+    data = gathered(home, replace(subject, checkpoints=folders))
+    windows = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+    assert list(zip(data.checkpoint_windows["model"], data.checkpoint_windows["window"], strict=True)) == [
+        (model, window) for model in (MODEL, STEPS) for window in windows
+    ]
+    for model, folder in folders.items():
+        manifest = load_checkpoint(folder / THIRD_WINDOW).manifest
+        assert data.fingerprints[f"{model} newest checkpoint"] == manifest.fingerprint
+
+
+def test_page_of_an_ensemble_reads_its_own_predictions(home):
+    data = write_report(home, home.study.strategy(ENSEMBLE))
+    assert (data.strategy, data.model, data.horizon) == (ENSEMBLE, ENSEMBLE, "ensemble")
+    figures = home.lake.read(figures_table(ENSEMBLE)).to_pandas().set_index("horizon").loc["ensemble"]
+    assert data.factor_figures["rank_ic_mean"] == figures["rank_ic_mean"]
+    assert set(data.checkpoint_windows["model"]) == {MODEL, STEPS}
+    assert data.explanation is None
+    assert report_page(home, ENSEMBLE).exists()
+
+
+@pytest.mark.parametrize(
+    ("study", "model", "horizon", "limits", "performance", "figures"),
+    [
+        ("ai69", "multi_task_baseline", "10d", PortfolioLimits(), "exhibit 11", "exhibit 10"),
+        ("ai69", "multi_task_baseline", "10d+20d", PortfolioLimits(), "exhibit 11", "exhibit 10"),
+        ("ai69", "lstm", "10d", PortfolioLimits(), "exhibit 23", "exhibit 22"),
+        ("ai69", "lstm", "10d", RELAXED_LIMITS, "exhibit 24", "exhibit 22"),
+        ("ai69", "multi_task_baseline", "10d", RELAXED_LIMITS, None, "exhibit 10"),
+        ("ai69", "ensemble", "ensemble", PortfolioLimits(), "exhibit 35", "exhibit 34"),
+        ("ai55", "gat_mask", "10d", PortfolioLimits(), "exhibit 21", "exhibit 20"),
+        ("ai55", "nn_neutralize_industry", "10d", PortfolioLimits(), "exhibit 35", None),
+        ("ai55", "xgboost", "10d", PortfolioLimits(), "exhibit 21", "exhibit 20"),
+    ],
+)
+def test_published_figures_are_those_of_the_same_limits(study, model, horizon, limits, performance, figures):
+    rows = published_performance(study, model, horizon, limits), published_factor_figures(study, model, horizon)
+    for row, expected in zip(rows, (performance, figures), strict=True):
+        assert (row and row.source.split(", ")[1]) == expected
 
 
 @pytest.mark.parametrize(
@@ -176,4 +221,4 @@ def test_what_was_not_made_is_named(road, subject, copy_of, table, named):
 
 def test_a_model_that_was_never_trained_is_named(home, subject, tmp_path):
     with pytest.raises(MissingDataError, match="has no checkpoint; train the model first"):
-        gathered(home, replace(subject, checkpoints=tmp_path / "nowhere"))
+        gathered(home, replace(subject, checkpoints={MODEL: tmp_path / "nowhere"}))

@@ -74,6 +74,23 @@ def test_the_demo_shortens_training_of_every_model_of_any_study(tmp_path: Path) 
     assert home.study.windows.train == 504
 
 
+def test_the_demo_has_few_models_of_the_studies_and_all_of_others(tmp_path: Path) -> None:
+    chosen = {study: profile_settings("demo", study).models for study in ("ai69", "ai55", "ai69_mse", "mine.yaml")}
+    assert chosen == {"ai69": ("multi_task_baseline",), "ai55": ("gat_residual", "nn"), "ai69_mse": (), "mine.yaml": ()}
+    assert profile_settings("study", "ai55").models == ()
+    home = Home(tmp_path, profile_settings("demo", "ai55"))
+    assert [strategy.name for strategy in home.study.strategies] == ["gat_residual", "nn"]
+    everything = home.with_settings(home.settings.model_copy(update={"models": ()})).study
+    assert len(everything.models) == 10
+    assert everything.windows_of(everything.model("xgboost")) == everything.windows
+
+
+def test_models_of_a_home_are_those_of_its_settings(tmp_path: Path) -> None:
+    assert [model.name for model in Home.open(edited(tmp_path, models=["alstm"])).study.models] == ["alstm"]
+    with pytest.raises(ConfigurationError, match="study ai69 has no model 'gru'; it has: multi_task_baseline, "):
+        _ = Home.open(edited(tmp_path, models=["gru"])).study
+
+
 def test_settings_survive_a_round_trip(tmp_path: Path) -> None:
     for settings in (
         profile_settings("demo", changes={"benchmark": "csi1000", "backtest": {"cost_per_side": None}}),

@@ -1,4 +1,4 @@
-"""Studies as configuration: every YAML loads, changes are laid over it, and what does not fit is named."""
+"""Studies as configuration: every YAML loads, holds what was published, and what does not fit is named."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS
+from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.published import published_table
 from attn_platform.studies.study import StudyConfig, available_studies, load_study, overlay, parse
 
 MODEL = {"name": "net", "network": {"name": "multi_task_baseline"}, "labels": {"horizons": [10, 20]}}
 STRATEGY = {"name": "weekly", "model": "net", "horizon": "10d+20d"}
+MEMBERS = [{"model": "net", "horizon": "10d"}, {"model": "net", "horizon": "20d"}]
+ENSEMBLE: dict[str, Any] = {"name": "both", "members": MEMBERS}
 
 
 def study(**changes: Any) -> dict[str, Any]:
@@ -24,7 +29,7 @@ def test_every_study_of_the_package_loads(name: str) -> None:
     config = load_study(name)
     assert config.name == name
     assert config.title
-    assert {strategy.model for strategy in config.strategies} <= {model.name for model in config.models}
+    assert {strategy.model for strategy in config.strategies} <= {each.name for each in config.forecasters}
     assert StudyConfig.model_validate(config.model_dump(mode="json")) == config
 
 
@@ -36,10 +41,82 @@ def test_ai69_is_the_published_study() -> None:
     assert config.rebalance_every == 5
     assert config.benchmark == "csi500"
     assert config.backtest.cost_per_side == 0.002
-    model = config.model("multi_task_baseline")
-    assert model.horizons == ("10d", "20d", "10d+20d")
-    assert len(model.seeds) == 5
-    assert {s.horizon for s in config.strategies if s.model == model.name} == {"10d", "20d", "10d+20d"}
+    for name in ("multi_task_baseline", "inter_task_attention", "inter_stock_attention"):
+        model = config.model(name)
+        assert model.horizons == ("10d", "20d", "10d+20d")
+        assert (model.network.sample_steps, model.training.batch_unit) == (1, "session")
+        assert model.training.batch_size == (32 if name == "inter_stock_attention" else 1)
+    for name in ("lstm", "alstm", "temporal_transformer"):
+        model = config.model(name)
+        assert model.horizons == ("10d",)
+        assert (model.network.sample_steps, model.training.batch_unit, model.training.batch_size) == (21, "stock", 1024)
+    for model in config.models:
+        assert (model.labels.price, model.training.loss.name, model.training.warm_start) == ("close", "wmse", False)
+        assert (len(model.seeds), config.windows_of(model)) == (5, config.windows)
+        assert config.panel_of(model).table == "factor_panel"
+
+
+def test_ai55_is_the_published_study() -> None:
+    config = load_study("ai55")
+    networks = [model for model in config.models if model.name != "xgboost"]
+    assert len(networks) == 9
+    for model in networks:
+        assert (model.horizons, model.labels.price) == (("10d",), "vwap")
+        assert model.training.warm_start
+        assert (model.training.loss.name == "mse") == (model.name == "gat_residual_mse")
+        assert config.windows_of(model) == config.windows
+        own = model.name == "nn_neutralize_industry"
+        assert config.panel_of(model).preprocessing.neutralise == ("industry" if own else "none")
+    neighbours = {model.name: model.network.neighbours for model in networks}
+    assert neighbours == {
+        **dict.fromkeys(["gat_residual", "gat_mask", "gat_residual_mse"], "sector"),
+        **dict.fromkeys(["gat_residual_hidden32", "gat_residual_hidden16"], "sector"),
+        "gat_residual_industry": "industry",
+        **dict.fromkeys(["gat_global", "nn", "nn_neutralize_industry"]),
+    }
+    hidden = {model.name: vars(model.network)["hidden"] for model in networks}
+    assert {name: width for name, width in hidden.items() if width != 64} == {
+        "gat_residual_hidden32": 32,
+        "gat_residual_hidden16": 16,
+    }
+    trees = config.model("xgboost")
+    panel, windows = config.panel_of(trees), config.windows_of(trees)
+    assert (trees.labels.price, trees.horizons, trees.training.warm_start) == ("close", ("10d",), False)
+    assert (windows.train, windows.valid, windows.test, windows.windows_back) == (1260, 252, 126, 12)
+    assert (panel.features, panel.preprocessing.neutralise) == (AI55_XGBOOST_FACTORS, "industry_and_size")
+    assert (panel.universe.table, panel.universe.config.top_share) == ("universe_xgboost", 0.9)
+    assert {config.panel_of(model).universe.config.top_share for model in networks} == {0.6}
+    assert config.longest_windows == config.windows
+    styles = {strategy.model: strategy.styles for strategy in config.strategies}
+    assert styles.pop("xgboost") == ("log_float_mv",)
+    assert set(styles.values()) == {("log_float_mv", "bp_lf")}
+
+
+@pytest.mark.parametrize(
+    ("exhibit", "limits"),
+    [
+        ("ai69_exhibit11_performance", PortfolioLimits()),
+        ("ai69_exhibit23_performance", PortfolioLimits()),
+        ("ai69_exhibit24_performance_relaxed", RELAXED_LIMITS),
+        ("ai69_exhibit35_performance_ensemble", PortfolioLimits()),
+        ("ai55_exhibit21_performance", PortfolioLimits()),
+        ("ai55_exhibit35_neutralisation", PortfolioLimits()),
+    ],
+)
+def test_every_published_portfolio_is_a_strategy(exhibit: str, limits: PortfolioLimits) -> None:
+    study = load_study(exhibit.partition("_")[0])
+    rows = published_table(exhibit).to_dict("records")
+    wanted = {(row["model"], row.get("horizon", "10d")) for row in rows} - {("gat_xgboost_mix", "10d")}
+    found = [(s.model, s.horizon) for s in study.strategies if s.limits == limits]
+    assert len(found) == len(set(found))
+    assert wanted <= set(found)
+
+
+def test_every_strategy_of_ai69_was_published() -> None:
+    tables = ("11_performance", "23_performance", "24_performance_relaxed", "35_performance_ensemble")
+    rows = [row for table in tables for row in published_table(f"ai69_exhibit{table}").to_dict("records")]
+    published = {(row["model"], row["horizon"]) for row in rows}
+    assert {(s.model, s.horizon) for s in load_study("ai69").strategies} == published
 
 
 def test_a_users_copy_loads_from_its_file(tmp_path: Path) -> None:
@@ -129,7 +206,7 @@ def test_factor_files_are_a_list_of_paths(tmp_path: Path, files: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ai70", "there is no study 'ai70'; there are ai69"),
+        ("ai70", "there is no study 'ai70'; there are ai55, ai69"),
         ("none.yaml", "none.yaml: no such file; check the path"),
         ("../ai69", "there is no study '../ai69'"),
     ],
@@ -173,7 +250,7 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         ({"windows": {"first_test": "2011-13-04"}}, "mine: windows.first_test: '2011-13-04' is no date"),
         ({"features": ["bp_lf", "no_such"]}, "mine: .*no_such"),
         ({"features": []}, "mine: features: Tuple should have at least 1 item"),
-        ({"models": [MODEL, MODEL]}, "mine: model net stands twice"),
+        ({"models": [MODEL, MODEL]}, "mine: model or ensemble net stands twice"),
         ({"strategies": [STRATEGY, STRATEGY]}, "mine: strategy weekly stands twice"),
         ({"strategies": [STRATEGY | {"model": "other"}]}, "mine: strategy weekly names model other, which the study"),
         (
@@ -185,6 +262,48 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         ({"models": [MODEL | {"network": {"name": "nonet"}}]}, "mine: there is no network 'nonet'"),
         ({"models": [MODEL | {"seeds": []}]}, "mine: models.0.seeds"),
         ({"models": {"net": MODEL}}, "mine: models: Input should be a valid tuple"),
+        (
+            {"models": [MODEL | {"windows": {"train": 100, "valid": 10}}]},
+            r"mine: model net: train \+ valid \(100 \+ 10\) m",
+        ),
+        ({"models": [MODEL | {"windows": {"train": 252}}]}, "mine: models.0.windows.valid: Field required"),
+        ({"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 63}}]}, "windows.test: Extra inputs"),
+        ({"models": [MODEL | {"network": {"name": "xgboost"}}]}, "model net: xgboost learns one horizon, not 10d, 20d"),
+        ({"ensembles": [ENSEMBLE | {"name": "net"}]}, "mine: model or ensemble net stands twice"),
+        ({"ensembles": [ENSEMBLE, ENSEMBLE]}, "mine: model or ensemble both stands twice"),
+        (
+            {"ensembles": [ENSEMBLE | {"members": MEMBERS[:1]}]},
+            "mine: ensembles.0.members: Tuple should have at least 2",
+        ),
+        ({"ensembles": [ENSEMBLE | {"members": [*MEMBERS, MEMBERS[0]]}]}, "ensemble both: member net 10d stands twice"),
+        (
+            {"ensembles": [ENSEMBLE | {"members": [MEMBERS[0], {"model": "other", "horizon": "10d"}]}]},
+            "mine: ensemble both names model other, which the study lacks",
+        ),
+        (
+            {
+                "ensembles": [
+                    ENSEMBLE,
+                    ENSEMBLE | {"name": "of", "members": [MEMBERS[0], {"model": "both", "horizon": "x"}]},
+                ]
+            },
+            "mine: ensemble of names model both, which the study lacks",
+        ),
+        (
+            {"ensembles": [ENSEMBLE | {"members": [MEMBERS[0], {"model": "net", "horizon": "5d"}]}]},
+            r"mine: ensemble both: model net has horizons 10d, 20d, 10d\+20d, not 5d",
+        ),
+        (
+            {"ensembles": [ENSEMBLE], "strategies": [{"name": "on", "model": "both", "horizon": "10d"}]},
+            "mine: strategy on: model both has horizons ensemble, not 10d",
+        ),
+        (
+            {
+                "models": [MODEL, {**MODEL, "name": "other", "labels": {"price": "vwap"}}],
+                "ensembles": [ENSEMBLE | {"members": [MEMBERS[0], {"model": "other", "horizon": "10d"}]}],
+            },
+            "mine: ensemble both: members predict returns of close and of vwap",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_by_its_entry(changes: dict[str, Any], message: str) -> None:
@@ -196,6 +315,72 @@ def test_a_model_with_one_horizon_has_no_combination() -> None:
     single = MODEL | {"labels": {"horizons": [5]}}
     config = parse(StudyConfig, study(models=[single], strategies=[STRATEGY | {"horizon": "5d"}]), "mine")
     assert config.model("net").horizons == ("5d",)
+
+
+def test_an_ensemble_is_a_forecaster_beside_the_models() -> None:
+    strategy = {"name": "on_both", "model": "both", "horizon": "ensemble"}
+    config = parse(StudyConfig, study(ensembles=[ENSEMBLE], strategies=[STRATEGY, strategy]), "mine")
+    assert [forecaster.name for forecaster in config.forecasters] == ["net", "both"]
+    ensemble = config.forecaster("both")
+    assert ensemble.horizons == ("ensemble",)
+    assert config.members_of(ensemble) == (config.model("net"), config.model("net"))
+    assert config.members_of(config.forecaster("net")) == (config.model("net"),)
+    with pytest.raises(ConfigurationError, match="study mine has no model or ensemble 'gat'; it has: net, both"):
+        config.forecaster("gat")
+
+
+def test_a_model_may_be_trained_on_other_lengths() -> None:
+    own = {**MODEL, "name": "own", "windows": {"train": 1260, "valid": 252}}
+    config = parse(StudyConfig, study(models=[MODEL, own], windows={"first_test": "2012-01-04"}), "mine")
+    lengths = {model.name: config.windows_of(model) for model in config.models}
+    assert lengths["net"] == config.windows == config.longest_windows
+    assert (lengths["own"].train, lengths["own"].valid, lengths["own"].test) == (1260, 252, 126)
+    assert lengths["own"].first_test == "2012-01-04"
+
+
+def test_models_that_choose_other_stocks_share_a_universe_and_not_a_panel() -> None:
+    wide: dict[str, Any] = {"universe": {"top_share": 0.9}}
+    models = [
+        {**MODEL, "name": "a"},
+        {**MODEL, "name": "b", **wide},
+        {**MODEL, "name": "c", **wide, "features": ["bp_lf"]},
+    ]
+    config = parse(StudyConfig, study(models=models, strategies=[{**STRATEGY, "model": "a"}]), "mine")
+    assert [(each.table, each.config.top_share) for each in config.universes] == [
+        ("universe", 0.6),
+        ("universe_b", 0.9),
+    ]
+    panels = {model.name: config.panel_of(model) for model in config.models}
+    assert {name: panel.table for name, panel in panels.items()} == {
+        "a": "factor_panel", "b": "factor_panel_b", "c": "factor_panel_c"
+    }  # fmt: skip
+    assert {name: panel.universe.table for name, panel in panels.items()} == {
+        "a": "universe", "b": "universe_b", "c": "universe_b"
+    }  # fmt: skip
+
+
+def test_chosen_models_keep_what_they_suffice_for() -> None:
+    whole = load_study("ai69")
+    one = whole.only(["lstm"])
+    assert [model.name for model in one.models] == ["lstm"]
+    assert [strategy.name for strategy in one.strategies] == ["lstm_10d", "lstm_10d_relaxed"]
+    assert one.ensembles == ()
+    members = ["temporal_transformer", "inter_stock_attention", "inter_task_attention", "multi_task_baseline"]
+    four = whole.only([*members, "temporal_transformer"])
+    assert [model.name for model in four.models] == members[::-1], "in the order of the study"
+    assert four.ensembles == whole.ensembles
+    assert "ensemble" in {strategy.name for strategy in four.strategies}
+    assert whole.only([model.name for model in whole.models]) == whole
+    assert whole.panels == one.panels
+    assert [panel.table for panel in load_study("ai55").only(["xgboost"]).panels] == ["factor_panel_xgboost"]
+
+
+def test_a_choice_that_leaves_nothing_is_refused() -> None:
+    config = parse(StudyConfig, study(models=[MODEL, {**MODEL, "name": "idle"}]), "mine")
+    with pytest.raises(ConfigurationError, match="study mine has no model 'gat'; it has: net, idle"):
+        config.only(["net", "gat"])
+    with pytest.raises(ConfigurationError, match=r"no strategy of study mine is left with the models idle; .* on net"):
+        config.only(["idle"])
 
 
 def test_models_and_strategies_are_found_by_name() -> None:

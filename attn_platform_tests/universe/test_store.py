@@ -10,6 +10,7 @@ import pytest
 from attn_platform.errors import MissingDataError
 from attn_platform.market.lake import Lake
 from attn_platform.universe.adjacency import CITIC_L1_SECTORS
+from attn_platform.universe.config import UniverseConfig
 from attn_platform.universe.store import (
     ADJACENCY,
     UNIVERSE,
@@ -80,6 +81,22 @@ def test_members_are_those_of_a_plain_loop(home, bars, listed_since, quarter):
     assert summary.candidates == (bars["date"] == at).sum()
     assert summary.median_total_mv == pytest.approx(np.median(list(expected.values())))
     assert 20 < len(expected) < summary.candidates
+
+
+def test_another_choice_of_members_is_a_table_of_its_own(home):
+    """The lists and the daily cross-sections of a model with its own universe; the study's stay as they are."""
+    quarter, own = next(iter(QUARTERS)), UniverseConfig(top_share=0.5)
+    write_universe(home.lake, home.calendar, [quarter], home.study.universe)
+    before = home.lake.path(UNIVERSE, quarter).read_bytes()
+    write_universe(home.lake, home.calendar, [quarter], own, "universe_own")
+    assert home.lake.path(UNIVERSE, quarter).read_bytes() == before
+    few, many = (set(home.lake.read(t, quarter, quarter)["symbol"].to_pylist()) for t in ("universe_own", UNIVERSE))
+    assert 0 < len(few) < len(many)
+    session = home.calendar.on_or_before(np.datetime64(quarter) + 20)
+    sections = CrossSections(home.lake, home.calendar, own, session, session, "universe_own")
+    inside = set(sections.market.symbols[sections.dense()[0]].tolist())
+    assert inside
+    assert inside <= few
 
 
 def test_periods_written_together_are_those_written_alone(raw_home, copy_of):

@@ -64,11 +64,16 @@ class PlainInterTaskAttention(nn.Module):
 
 
 class PlainInterStockAttention(nn.Module):
-    """Transformer encoder over the stocks of padded sessions, hidden layer, a head a task."""
+    """Transformer encoder over the stocks of padded sessions, hidden layer, a head a task.
+
+    No dropout on the attention weights, as on the platform: it would keep torch from its fused kernels as well.
+    """
 
     def __init__(self, config: InterStockAttentionConfig, features: int, tasks: int) -> None:
         super().__init__()
         self.encoder = encoder(features, config.attention_heads, config.feed_forward, config.dropout, config.blocks)
+        for block in self.encoder.layers:
+            block.self_attn.dropout = 0.0
         self.hidden = nn.Linear(features, config.hidden)
         self.heads = nn.ModuleList(nn.Linear(config.hidden, 1) for _ in range(tasks))
 

@@ -12,7 +12,8 @@ from attn_platform.training.config import BatchUnit
 from attn_platform.training.labels import GRAPH_LABEL, MULTI_TASK_LABEL, TIME_SERIES_LABEL, LabelConfig
 from training_peers import plain_networks as plain
 
-PlainNetwork = Callable[[NetworkConfig, int, int], nn.Module]
+PlainNetwork = Callable[..., nn.Module]
+"""Makes a network from its configuration and the numbers of features and tasks."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.networks.gat_residual import FACTOR_LINKS, GatResidualConfig
 
 Tensors = dict[str, Tensor]
+_EXPAND = ".expand.weight"  # a parameter that every encoder block has once
 
 
 def plain_tensors(config: NetworkConfig, member: Mapping[str, Tensor], tasks: int) -> Tensors:
@@ -106,10 +107,11 @@ def _attention(member: Mapping[str, Tensor], ours: str, theirs: str) -> Tensors:
 
 
 def _encoder(member: Mapping[str, Tensor]) -> Tensors:
-    blocks = sum(name.startswith("blocks.") and name.endswith(".expand.weight") for name in member)
+    """All encoder blocks, which are named in their order."""
+    blocks = [name.removesuffix(_EXPAND) for name in member if name.endswith(_EXPAND)]
     found: Tensors = {}
-    for block in range(blocks):
-        ours, theirs = f"blocks.{block}", f"encoder.layers.{block}"
+    for number, ours in enumerate(blocks):
+        theirs = f"encoder.layers.{number}"
         found |= _attention(member, f"{ours}.attention", f"{theirs}.self_attn")
         found |= _linear(member, f"{ours}.expand", f"{theirs}.linear1")
         found |= _linear(member, f"{ours}.contract", f"{theirs}.linear2")

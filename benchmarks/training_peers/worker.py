@@ -2,13 +2,14 @@
 
 import multiprocessing
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
 
-from attn_platform.training.device import peak_memory_bytes
+from attn_platform.training.device import freed_memory_kept, peak_memory_bytes
 from training_peers.generated_samples import generated_frame
 from training_peers.races import RACES
 from training_peers.sides import PlainSide, PlatformSide
@@ -69,8 +70,12 @@ class Worker:
 
 def _serve(entry: Entry, connection: Connection) -> None:
     torch.set_num_threads(entry.threads)
-    device = torch.device(entry.device)
-    race = RACES[entry.race]
+    with freed_memory_kept() if entry.kind == PLATFORM else nullcontext():  # as the platform's trainer has it
+        _answer(entry, connection)
+
+
+def _answer(entry: Entry, connection: Connection) -> None:
+    device, race = torch.device(entry.device), RACES[entry.race]
     frame = generated_frame(entry.stocks, entry.sessions, race.tasks)
     before = peak_memory_bytes(device)
     side = (

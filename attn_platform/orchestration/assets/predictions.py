@@ -1,8 +1,10 @@
-"""Predictions by session, and their evaluation as composite factors."""
+"""Predictions of models and ensembles by session, and their evaluation as composite factors."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from attn_platform.evaluation.store import (
@@ -12,7 +14,8 @@ from attn_platform.evaluation.store import (
     sessions_table,
     write_evaluation,
 )
-from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder
+from attn_platform.models.trees import XGBoostConfig
+from attn_platform.orchestration.assets.training import checkpoint_asset, model_training, reads_adjacency
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -25,48 +28,54 @@ from attn_platform.orchestration.provenance import (
 )
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
+from attn_platform.studies.study import EnsembleConfig, Forecaster, ModelConfig
+from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.window_training import write_predictions
+from attn_platform.universe.store import ADJACENCY
 
 GROUP = "predictions"
 
 
-def prediction_table(model: str) -> str:
-    """Table and asset of a model's predictions."""
-    return f"prediction_{model}"
+def prediction_table(forecaster: str) -> str:
+    """Table and asset of the predictions of a model or an ensemble."""
+    return f"prediction_{forecaster}"
 
 
-def measured_predictions(home: Home, model: ModelConfig) -> Predictions:
-    """The model's predictions beside the prices that they are measured on."""
-    first, last = predicted_range(home.lake, prediction_table(model.name))
-    reach = home.study.evaluation_horizon + 1
-    return Predictions(home.lake, home.calendar, prediction_table(model.name), model.labels, first, last, reach)
+def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:
+    """The predictions beside the prices that they are measured on, which an ensemble's members share."""
+    table = prediction_table(forecaster.name)
+    first, last = predicted_range(home.lake, table)
+    labels = home.study.members_of(forecaster)[0].labels
+    return Predictions(home.lake, home.calendar, table, labels, first, last, home.study.evaluation_horizon + 1)
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Two assets a model."""
-    assets = []
-    for model in home.study.models:
-        assets += [_prediction(home, partitions, model), _evaluation(home, model)]
-    return assets
+    """Two assets a model and two an ensemble."""
+    return [
+        *(_prediction(home, partitions, model) for model in home.study.models),
+        *(_ensemble(home, partitions, ensemble) for ensemble in home.study.ensembles),
+        *(_evaluation(home, forecaster) for forecaster in home.study.forecasters),
+    ]
 
 
 def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.AssetsDefinition:
-    table = prediction_table(model.name)
-    panel = home.study.panel_of(model)
+    table, task = prediction_table(model.name), model_training(home, model)
+    is_network, steps = not isinstance(model.network, XGBoostConfig), model.network.sample_steps
 
     @dg.asset(
         name=table,
         group_name=GROUP,
-        kinds={"parquet", "pytorch"},
+        kinds={"parquet", "pytorch" if is_network else "xgboost"},
         code_version=code_version("attn_platform.models", "attn_platform.training.prediction"),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[panel.table, dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session)],
+        deps=[
+            dg.AssetDep(task.panel, partition_mapping=partitions.back(steps - 1) if steps > 1 else None),
+            *((ADJACENCY,) if reads_adjacency(model) else ()),
+            dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session),
+        ],
         check_specs=expectations.specs("prediction", table),
-        metadata=column_schema(
-            {**KEY_COLUMNS, **{horizon: ("float", f"forecast, {horizon}") for horizon in model.horizons}}
-        ),
+        metadata=_columns(model),
         description=(
             f"Mean forecast of the seeds for {', '.join(model.horizons)}, by the checkpoint of the window whose test "
             "range holds the session."
@@ -74,49 +83,70 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        used = write_predictions(
-            home.lake,
-            home.calendar,
-            panel.table,
-            sessions,
-            home.study.windows,
-            checkpoint_folder(home, model.name),
-            panel.features,
-            table,
-        )
-        newest = home.lake.read(table, sessions[-1], sessions[-1]).to_pandas()
-        pictures = (
-            {
-                "distribution": dg.MetadataValue.md(
-                    thumbnails.histogram(newest[model.horizons[-1]], f"Forecasts {model.horizons[-1]}, {sessions[-1]}")
-                ),
-                "highest forecasts": table_metadata(newest.nlargest(10, model.horizons[-1]).drop(columns="date")),
-            }
-            if len(sessions) <= PICTURED_PARTITIONS
-            else {}
-        )
-        yield dg.MaterializeResult(
-            metadata={
-                "stocks in last session": len(newest),
-                "windows": ", ".join(sorted(set(used.values()))),
-                **pictures,
-            }
-        )
+        used = write_predictions(task, sessions, table)
+        windows = ", ".join(sorted(set(used.values())))
+        yield dg.MaterializeResult(metadata={"windows": windows, **_newest(home, model, sessions)})
         yield from expectations.results("prediction", home, table, sessions)
 
     return prediction
 
 
-def _evaluation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
+def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> dg.AssetsDefinition:
+    table = prediction_table(ensemble.name)
+    members = [MemberPredictions(prediction_table(member.model), member.horizon) for member in ensemble.members]
+    names = [f"{member.model} {member.horizon}" for member in ensemble.members]
+
+    @dg.asset(
+        name=table,
+        group_name=GROUP,
+        kinds={"parquet"},
+        code_version=code_version("attn_platform.training.ensembles"),
+        partitions_def=partitions.sessions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=sorted({member.table for member in members}),
+        check_specs=expectations.specs("prediction", table),
+        metadata=_columns(ensemble),
+        description=f"Equal mean of {', '.join(names)}, on the stocks that all of them predict.",
+    )
+    def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        sessions = session_keys(context)
+        write_ensemble(home.lake, sessions, members, ensemble.horizons[0], table)
+        yield dg.MaterializeResult(metadata=_newest(home, ensemble, sessions))
+        yield from expectations.results("prediction", home, table, sessions)
+
+    return prediction
+
+
+def _columns(forecaster: Forecaster) -> dict[str, dg.TableSchema]:
+    forecasts = {horizon: ("float", f"forecast, {horizon}") for horizon in forecaster.horizons}
+    return column_schema({**KEY_COLUMNS, **forecasts})
+
+
+def _newest(home: Home, forecaster: Forecaster, sessions: np.ndarray) -> dict[str, Any]:
+    """The newest predictions: how many, and in a run of few sessions how they are distributed."""
+    newest = home.lake.read(prediction_table(forecaster.name), sessions[-1], sessions[-1]).to_pandas()
+    count, horizon = {"stocks in last session": len(newest)}, forecaster.horizons[-1]
+    if len(sessions) > PICTURED_PARTITIONS:
+        return count
+    return {
+        **count,
+        "distribution": dg.MetadataValue.md(
+            thumbnails.histogram(newest[horizon], f"Forecasts {horizon}, {sessions[-1]}")
+        ),
+        "highest forecasts": table_metadata(newest.nlargest(10, horizon).drop(columns="date")),
+    }
+
+
+def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
     study = home.study
 
     @dg.asset(
-        name=figures_table(model.name),
+        name=figures_table(forecaster.name),
         group_name=GROUP,
         kinds={"parquet"},
         code_version=code_version("attn_platform.evaluation"),
         deps=[
-            dg.AssetDep(prediction_table(model.name), partition_mapping=dg.AllPartitionMapping()),
+            dg.AssetDep(prediction_table(forecaster.name), partition_mapping=dg.AllPartitionMapping()),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
         ],
         description=f"Composite-factor figures of each horizon against the realised {study.evaluation_horizon}-session "
@@ -125,13 +155,13 @@ def _evaluation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
     def evaluation(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         figures = write_evaluation(
             home.lake,
-            measured_predictions(home, model),
-            model.name,
-            model.horizons,
+            measured_predictions(home, forecaster),
+            forecaster.name,
+            forecaster.horizons,
             study.evaluation_horizon,
             study.evaluation,
         )
-        series = home.lake.read(sessions_table(model.name)).to_pandas()
+        series = home.lake.read(sessions_table(forecaster.name)).to_pandas()
         cumulative = {
             horizon: part.set_index(pd.DatetimeIndex(part["date"]))["rank_ic"].fillna(0.0).cumsum()
             for horizon, part in series.groupby("horizon")

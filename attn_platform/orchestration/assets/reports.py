@@ -7,6 +7,7 @@ import dagster as dg
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import families_of
+from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
 from attn_platform.orchestration.assets.training import checkpoint_folder
@@ -54,7 +55,8 @@ def data_source(source: SourceConfig) -> DataSource:
 def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
     """Gather and write the page and the tables of one strategy."""
     study = home.study
-    model = study.model(config.model)
+    forecaster = study.forecaster(config.model)
+    models = study.members_of(forecaster)
     source = home.settings.source
     absent = [
         f"{family} factors: {reason}"
@@ -67,13 +69,13 @@ def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
         study=study.name,
         study_title=study.title,
         model=config.model,
-        universe=universe_text(study.universe),
+        universe=universe_text(study.panel_of(models[0]).universe.config),
         data_source=data_source(source),
         evaluation_horizon=study.evaluation_horizon,
-        checkpoints=checkpoint_folder(home, config.model),
+        checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
     )
-    data = gather(home.lake, subject, measured_predictions(home, model), study.evaluation)
+    data = gather(home.lake, subject, measured_predictions(home, forecaster), study.evaluation)
     page = report_page(home, config.name)
     write_strategy_report(data, page)
     write_report_tables(data, page.parent / "tables")
@@ -86,8 +88,15 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"html", "csv"},
         code_version=code_version("attn_platform.reports"),
-        deps=[backtest_table(config.name), figures_table(config.model)],
-        description="One page: net and excess value, months, layers, RankIC, exposures, turnover, what was relaxed.",
+        deps=[
+            backtest_table(config.name),
+            figures_table(config.model),
+            *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
+        ],
+        description=(
+            "One page: net and excess value, months, layers, RankIC, what the model reads, exposures, turnover, what "
+            "was relaxed."
+        ),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_report(home, config)

@@ -1,6 +1,7 @@
 """Checkpoints by window: five seeds at once, on a GPU where there is one; trees on the CPU."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -29,6 +30,11 @@ def checkpoint_asset(model: str) -> str:
     return f"checkpoint_{model}"
 
 
+def checkpoint_folder(home: Home, model: str) -> Path:
+    """Folder of a model's checkpoints, one folder a window."""
+    return home.checkpoints / model
+
+
 def model_training(home: Home, model: ModelConfig) -> ModelTraining:
     """What a model is trained on and how, and where its checkpoints lie."""
     study, panel = home.study, home.study.panel_of(model)
@@ -44,10 +50,15 @@ def model_training(home: Home, model: ModelConfig) -> ModelTraining:
         features=panel.features,
         windows=study.windows_of(model),
         preprocessing_fingerprint=fingerprint(panel.universe.config, study.factors, panel.preprocessing),
-        directory=home.checkpoints / model.name,
+        directory=checkpoint_folder(home, model.name),
         arrays=home.arrays,
         curves=home.curves / model.name,
     )
+
+
+def reads_adjacency(model: ModelConfig) -> bool:
+    """Whether the model's network asks for neighbours."""
+    return model.network.neighbours is not None
 
 
 def windows_in_run(model: ModelConfig) -> int:
@@ -63,7 +74,6 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.AssetsDefinition:
     task = model_training(home, model)
     name, windows, is_network = checkpoint_asset(model.name), task.windows, not isinstance(model.network, XGBoostConfig)
-    samples = partitions.samples_of_window(windows)
 
     @dg.asset(
         name=name,
@@ -72,12 +82,7 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         code_version=code_version("attn_platform.models", "attn_platform.training"),
         partitions_def=partitions.windows,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=windows_in_run(model)),
-        deps=[
-            dg.AssetDep(task.panel, partition_mapping=samples),
-            dg.AssetDep("daily_bar", partition_mapping=samples),
-            *([dg.AssetDep(ADJACENCY, partition_mapping=partitions.years_of_window(windows))] * reads_adjacency(model)),
-            *([dg.AssetDep(name, partition_mapping=partitions.previous)] * model.training.warm_start),
-        ],
+        deps=_inputs(partitions, model, task),
         pool=GPU_POOL if is_network else None,
         op_tags=GPU_OP_TAGS if is_network else None,
         retry_policy=RETRIES,
@@ -89,29 +94,39 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def checkpoint(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
         keys = sorted(context.partition_keys)
-        outcomes = train_windows(task, [window_of(home.calendar, windows, key) for key in keys])
-        trained = {key: outcomes[key] for key in keys if isinstance(outcomes[key], Checkpoint)}
-        failed = {key: outcomes[key] for key in keys if isinstance(outcomes[key], PlatformError)}
+        try:
+            outcomes = train_windows(task, [window_of(home.calendar, windows, key) for key in keys])
+        except PlatformError as error:
+            outcomes = dict.fromkeys(keys, error)
+        trained = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Checkpoint)}
+        failed = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, PlatformError)}
         if failed:
             # A result would stand for all windows of the run: those that are there are recorded one by one.
             for key, result in trained.items():
-                yield dg.AssetMaterialization(
-                    name, partition=key, metadata=_metadata(result), tags={DATA_VERSION_TAG: result.manifest.fingerprint}
-                )
-            error = _error_of(failed, len(keys))
+                version = {DATA_VERSION_TAG: result.manifest.fingerprint}
+                yield dg.AssetMaterialization(name, partition=key, metadata=_metadata(result), tags=version)
+            cause = _error_of(failed, len(keys))
             # What is wrong with the input stays wrong: only failures of the machine are worth another try.
-            raise dg.Failure(str(error), allow_retries=False) from error
+            raise dg.Failure(str(cause), allow_retries=False) from cause
         for key, result in trained.items():
             context.add_asset_metadata(_metadata(result), partition_key=key)
-        version = fingerprint([result.manifest.fingerprint for result in trained.values()])
-        yield dg.MaterializeResult(data_version=dg.DataVersion(version))
+        versions = [result.manifest.fingerprint for result in trained.values()]
+        yield dg.MaterializeResult(
+            data_version=dg.DataVersion(versions[0] if len(versions) == 1 else fingerprint(versions))
+        )
 
     return checkpoint
 
 
-def reads_adjacency(model: ModelConfig) -> bool:
-    """Whether the model's network asks for neighbours."""
-    return model.network.neighbours is not None
+def _inputs(partitions: Partitions, model: ModelConfig, task: ModelTraining) -> list[dg.AssetDep]:
+    """What the window's samples are made of, and the checkpoint that a warm start begins with."""
+    samples = partitions.samples_of_window(task.windows)
+    inputs = [dg.AssetDep(table, partition_mapping=samples) for table in (task.panel, "daily_bar")]
+    if reads_adjacency(model):
+        inputs.append(dg.AssetDep(ADJACENCY, partition_mapping=partitions.years_of_window(task.windows)))
+    if model.training.warm_start:
+        inputs.append(dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.previous))
+    return inputs
 
 
 def _error_of(failed: Mapping[str, PlatformError], windows: int) -> PlatformError:

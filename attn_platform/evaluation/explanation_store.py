@@ -1,0 +1,162 @@
+"""Explanations in the lake: what a model reads on its newest predicted session, one file a table.
+
+Tables of model m, for each horizon h that is asked for:
+`explanation_m_stocks`     date, horizon, symbol, sector, forecast, and part_<name> where the network has parts
+`explanation_m_factors`    date, horizon, factor, step (0 the session itself, −1 the one before), share and
+                           absolute_share of the forecasts' variance over the stocks; the shares of a horizon sum to 1
+`explanation_m_attention`  date, kind, attending, attended, weight: kind "tasks", "steps", or "sectors" (how much more
+                           than equal attention stocks of one sector pay to those of another)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from attn_platform.errors import CheckpointError, MissingDataError
+from attn_platform.evaluation.config import ExplanationConfig
+from attn_platform.evaluation.explanation import (
+    SessionExplanation,
+    StockExplanation,
+    explain_session,
+    explain_stock,
+    group_attention,
+)
+from attn_platform.market.lake import Lake
+from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
+from attn_platform.training.samples import CrossSections
+from attn_platform.training.window_training import ModelTraining, panel_samples
+from attn_platform.training.windows import window_holding
+from attn_platform.universe.store import ADJACENCY, year_of
+
+STOCKS, FACTORS, ATTENTION = "stocks", "factors", "attention"
+PART_PREFIX = "part_"
+UNKNOWN_SECTOR = "unknown"
+TASKS, STEPS, SECTORS = "tasks", "steps", "sectors"  # kinds of attention
+
+
+def explanation_table(model: str, part: str) -> str:
+    """Table of one part ("stocks", "factors", "attention") of a model's explanation."""
+    return f"explanation_{model}_{part}"
+
+
+def explained_session(
+    task: ModelTraining, session: np.datetime64, horizon: str, config: ExplanationConfig
+) -> dict[str, pd.DataFrame]:
+    """The tables' rows of one session and horizon, by part; the checkpoint is that of the window which tests it.
+
+    Raises CheckpointError for an untrained window and for trees, MissingDataError for a session without a panel.
+    """
+    checkpoint, samples = _inputs(task, session)
+    explanation = explain_session(checkpoint, samples, horizon, config)
+    sectors = _sectors(task.lake, samples)
+    frames = {
+        STOCKS: _stocks(explanation, sectors),
+        FACTORS: _factors(explanation),
+        ATTENTION: pd.DataFrame(
+            _attention(explanation, checkpoint.manifest.labels, sectors),
+            columns=["kind", "attending", "attended", "weight"],
+        ),
+    }
+    for part, frame in frames.items():
+        frame.insert(0, "date", pd.Timestamp(session))
+        if part != ATTENTION:  # the network's, whatever horizon is read from it
+            frame.insert(1, "horizon", horizon)
+    return frames
+
+
+def explained_stock(
+    task: ModelTraining, session: np.datetime64, symbol: str, horizon: str, config: ExplanationConfig
+) -> StockExplanation:
+    """What gives one stock's forecast on a session; errors as `explained_session`, and if it is not in the panel."""
+    checkpoint, samples = _inputs(task, session)
+    return explain_stock(checkpoint, samples, symbol, horizon, config)
+
+
+def write_explanation(
+    task: ModelTraining, session: np.datetime64, horizons: Sequence[str], config: ExplanationConfig
+) -> dict[str, pd.DataFrame]:
+    """Explain a session for each horizon and write the tables in place of older ones; returns them by part."""
+    of_horizons = [explained_session(task, session, horizon, config) for horizon in horizons]
+    frames = {part: pd.concat([frames[part] for frames in of_horizons]) for part in (STOCKS, FACTORS)}
+    frames[ATTENTION] = of_horizons[0][ATTENTION]
+    for part, frame in frames.items():
+        table = pa.Table.from_pandas(frame.assign(date=frame["date"].dt.date), preserve_index=False)
+        task.lake.write(explanation_table(task.model, part), table)
+    return frames
+
+
+def read_explanation(lake: Lake, model: str, horizon: str) -> dict[str, pd.DataFrame]:
+    """A model's explanation for one horizon by part; empty where the lake has none."""
+    frames = {}
+    for part in (STOCKS, FACTORS, ATTENTION):
+        table = explanation_table(model, part)
+        if not lake.has(table):
+            return {}
+        frame = lake.read(table).to_pandas()
+        frame["date"] = pd.to_datetime(frame["date"])
+        frames[part] = frame if part == ATTENTION else frame[frame["horizon"] == horizon].reset_index(drop=True)
+    return frames if len(frames[STOCKS]) else {}
+
+
+def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, CrossSections]:
+    window = window_holding(task.calendar, task.windows, session)
+    if not (task.directory / window.key).exists():
+        raise CheckpointError(f"window {window.key} has no checkpoint in {task.directory}; train it before explaining")
+    if not len(task.lake.sessions(task.panel, session, session)):
+        raise MissingDataError(f"'{task.panel}' lacks {session}; materialise the panel of that session first")
+    return load_checkpoint(task.directory / window.key), panel_samples(task, session, session)
+
+
+def _sectors(lake: Lake, samples: CrossSections) -> np.ndarray:
+    """Name of each stock's sector by the adjacency in force [M]."""
+    year = year_of(samples.sessions[0])
+    if not lake.path(ADJACENCY, year).exists():
+        return np.full(len(samples), UNKNOWN_SECTOR)
+    table = lake.read(ADJACENCY, year, year, ["symbol", "sector"]).to_pandas().set_index("symbol")
+    return table["sector"].reindex(samples.symbols).fillna(UNKNOWN_SECTOR).to_numpy(dtype=np.str_)
+
+
+def _stocks(explanation: SessionExplanation, sectors: np.ndarray) -> pd.DataFrame:
+    parts = {f"{PART_PREFIX}{name}": values for name, values in explanation.parts.items()}
+    return pd.DataFrame({"symbol": explanation.symbols, "sector": sectors, "forecast": explanation.forecast, **parts})
+
+
+def _factors(explanation: SessionExplanation) -> pd.DataFrame:
+    """Sums over the stocks [L, F], one row a step and factor."""
+    share, absolute = explanation.attributions.sum(axis=0), np.abs(explanation.attributions).sum(axis=0)
+    steps, factors = share.shape
+    return pd.DataFrame(
+        {
+            "factor": np.tile(explanation.feature_names, steps),
+            "step": np.repeat(np.arange(1 - steps, 1), factors),
+            "share": share.ravel(),
+            "absolute_share": absolute.ravel(),
+        }
+    )
+
+
+def _attention(
+    explanation: SessionExplanation, tasks: Sequence[str], sectors: np.ndarray
+) -> Iterator[tuple[str, str, str, float]]:
+    attention = explanation.attention
+    if TASKS in attention:
+        yield from _long(TASKS, tasks, tasks, attention[TASKS])
+    if STEPS in attention:
+        steps = len(attention[STEPS])
+        yield from _long(STEPS, ["0"], [str(step) for step in range(1 - steps, 1)], attention[STEPS][np.newaxis])
+    # Attention to neighbours stays within sectors, where its mean is that of equal weights whatever they are
+    if STOCKS in attention:
+        names, weights = group_attention(attention[STOCKS], sectors)
+        yield from _long(SECTORS, names.tolist(), names.tolist(), weights)
+
+
+def _long(
+    kind: str, rows: Sequence[str], columns: Sequence[str], weights: np.ndarray
+) -> Iterator[tuple[str, str, str, float]]:
+    for row, of_row in zip(rows, weights, strict=True):
+        for column, weight in zip(columns, of_row, strict=True):
+            yield kind, str(row), str(column), float(weight)
