@@ -7,7 +7,7 @@ any weights, without pickle.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -21,7 +21,9 @@ from tqdm import tqdm
 from xgboost.core import XGBoostError
 
 from attn_platform.errors import CheckpointError, TrainingError
+from attn_platform.models.history import SeedHistory, SeedProgress
 from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.ranks import standardised_ranks
 from attn_platform.models.registry import register_config
 
 FloatArray = NDArray[np.floating]
@@ -68,18 +70,6 @@ class TreeSamples:
         return self.weights * np.repeat(sizes, sizes)
 
 
-@dataclass(frozen=True)
-class BoostingHistory:
-    """How one seed's boosting went; rounds count from 1, entry r-1 of a curve is round r."""
-
-    seed: int
-    best_round: int
-    stopped_early: bool
-    train_loss: tuple[float, ...]
-    valid_loss: tuple[float, ...]
-    valid_rank_ic: tuple[float, ...]
-
-
 def fit_trees(
     config: XGBoostConfig,
     training: TreeSamples,
@@ -87,7 +77,7 @@ def fit_trees(
     seeds: Sequence[int],
     threads: int,
     progress: bool = True,
-) -> tuple[dict[str, Tensor], tuple[BoostingHistory, ...]]:
+) -> tuple[dict[str, Tensor], tuple[SeedHistory, ...]]:
     """Boost one ensemble of trees a seed; their bytes by `booster_name`, up to the best round, and their histories.
 
     The same samples, configuration, seed and threads give the same bytes. Raises TrainingError where the library
@@ -104,16 +94,16 @@ def fit_trees(
             for seed in seeds:
                 bar.reset()
                 booster = xgboost.Booster(_parameters(config, seed, threads), cache=[matrix, held_out])
-                record = _Boosting(seed)
+                record = SeedProgress(seed=seed)
                 for number in range(config.rounds):
                     booster.update(matrix, number)
                     forecasts = booster.predict(held_out)
                     record.add(training.loss(booster.predict(matrix)), validation.loss(forecasts), labels.ic(forecasts))
-                    bar.set_description(record.headline)
+                    bar.set_description(_headline(record))
                     bar.update()
-                    if record.waited == config.patience:
+                    if record.waited >= config.patience:
                         break
-                boosters[booster_name(seed)] = _bytes(booster[: record.best_round])
+                boosters[booster_name(seed)] = _bytes(booster[: record.best_epoch])
                 histories.append(record.history(config.patience))
     except XGBoostError as error:
         reason = str(error).partition("\nStack trace")[0].rpartition("Check failed: ")[2]
@@ -174,36 +164,9 @@ def _load(boosters: Mapping[str, Tensor], seed: int, feature_count: int, threads
     return booster
 
 
-@dataclass
-class _Boosting:
-    """Running record of one seed."""
-
-    seed: int
-    train_loss: list[float] = field(default_factory=list)
-    valid_loss: list[float] = field(default_factory=list)
-    valid_rank_ic: list[float] = field(default_factory=list)
-    best_round: int = 0
-
-    def add(self, train_loss: float, valid_loss: float, rank_ic: float) -> None:
-        self.train_loss.append(train_loss)
-        self.valid_loss.append(valid_loss)
-        self.valid_rank_ic.append(rank_ic)
-        if not self.best_round or valid_loss < self.valid_loss[self.best_round - 1]:
-            self.best_round = len(self.valid_loss)
-
-    @property
-    def waited(self) -> int:
-        """Rounds since the best one."""
-        return len(self.valid_loss) - self.best_round
-
-    @property
-    def headline(self) -> str:
-        best_loss = self.valid_loss[self.best_round - 1]
-        return f"seed {self.seed} · best valid loss {best_loss:.5f} · valid RankIC {self.valid_rank_ic[-1]:.4f}"
-
-    def history(self, patience: int) -> BoostingHistory:
-        curves = (tuple(self.train_loss), tuple(self.valid_loss), tuple(self.valid_rank_ic))
-        return BoostingHistory(self.seed, self.best_round, self.waited == patience, *curves)
+def _headline(record: SeedProgress) -> str:
+    rank_ic = record.valid_rank_ic[-1]
+    return f"seed {record.seed} · best valid loss {record.best_loss:.5f} · valid RankIC {rank_ic:.4f}"
 
 
 class _LabelRanks:
@@ -211,17 +174,10 @@ class _LabelRanks:
 
     def __init__(self, samples: TreeSamples) -> None:
         self.sessions = [slice(start, stop) for start, stop in pairwise(samples.offsets)]
-        self.ranks = [_standardised_ranks(samples.labels[rows]) for rows in self.sessions]
+        self.ranks = [standardised_ranks(torch.from_numpy(samples.labels[rows])) for rows in self.sessions]
 
     def ic(self, predictions: FloatArray) -> float:
         """Spearman's correlation of predictions [R] and labels, mean over the sessions; 0 where all are equal."""
+        forecasts = torch.from_numpy(predictions)
         pairs = zip(self.sessions, self.ranks, strict=True)
-        return float(np.mean([_standardised_ranks(predictions[rows]) @ ranks for rows, ranks in pairs]))
-
-
-def _standardised_ranks(values: FloatArray) -> NDArray[np.float64]:
-    """Ranks, ties sharing their mean, centred and of unit length; zeros where all are equal."""
-    ordered = np.sort(values)
-    below, not_above = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
-    centred = (below + not_above - len(values)).astype(np.float64)  # twice the distance from the mean rank
-    return centred / max(float(np.linalg.norm(centred)), 1.0)
+        return float(np.mean([(standardised_ranks(forecasts[rows]) @ ranks).item() for rows, ranks in pairs]))

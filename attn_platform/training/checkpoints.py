@@ -22,10 +22,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from attn_platform.errors import CheckpointError, ConfigurationError
+from attn_platform.models.history import SeedHistory
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import code_fingerprint
-from attn_platform.training.history import SeedHistory
 from attn_platform.training.trainer import TrainingResult
 
 WEIGHTS_FILE = "weights.safetensors"

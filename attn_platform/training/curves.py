@@ -10,7 +10,7 @@ from typing import Self
 
 from tensorboardX import SummaryWriter
 
-from attn_platform.training.history import SeedProgress
+from attn_platform.models.history import SeedProgress
 
 TRAIN_LOSS, VALID_LOSS, VALID_RANK_IC = "loss/train", "loss/valid", "RankIC/valid"
 

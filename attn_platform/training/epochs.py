@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from attn_platform.models.history import SeedProgress
 from attn_platform.training.curves import Curves
 from attn_platform.training.device import matrix_precision
-from attn_platform.training.history import SeedProgress
 from attn_platform.training.resume import SavedState, StateAfterEpoch
 from attn_platform.training.setting import TrainingSetting
 from attn_platform.training.stack import Member, MemberStack
@@ -61,13 +61,10 @@ def run_epochs(
                         member.seed, state.epoch, f" from step {bad} on" if bad else "", loss, valid_loss,
                     )  # fmt: skip
                     continue
-                better = valid_loss < record.best_loss
-                record.add(loss, valid_loss, rank_ic)
-                curves.add(record, state.epoch)
-                if better:
-                    record.best_epoch = state.epoch
+                if record.add(loss, valid_loss, rank_ic):
                     state.best[members.index(member)] = {n: tensor[position].clone() for n, tensor in weights.items()}
-                if state.epoch - record.best_epoch < config.patience:
+                curves.add(record, state.epoch)
+                if record.waited < config.patience:
                     continuing.append(position)
             _log.info(headline(state.epoch, len(stack.members), state.records))
             if len(continuing) < len(stack.members):

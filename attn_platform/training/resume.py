@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attn_platform.training.history import SeedProgress
+from attn_platform.models.history import SeedProgress
 from attn_platform.training.stack import Member, MemberStack
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from attn_platform.errors import TrainingError
+from attn_platform.models.history import SeedHistory, SeedProgress
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.device import (
@@ -24,7 +25,6 @@ from attn_platform.training.device import (
     resolve_precision,
 )
 from attn_platform.training.epochs import run_epochs
-from attn_platform.training.history import SeedHistory, SeedProgress
 from attn_platform.training.resume import SavedState
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.setting import StartingWeights, TrainingSetting, WindowSamples, check_samples

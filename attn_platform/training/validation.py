@@ -9,20 +9,8 @@ from torch import Tensor
 from attn_platform.models.batch import SessionBatch
 from attn_platform.models.losses import weighted_squared_error
 from attn_platform.models.networks.base import StackedNetwork
+from attn_platform.models.ranks import standardised_ranks
 from attn_platform.training.samples import SampleTensors
-
-
-def standardised_ranks(values: Tensor) -> Tensor:
-    """Ranks along the last axis, ties sharing their mean, centred and of unit length; all zeros if all are equal.
-
-    The sum of products of two such vectors is Spearman's correlation.
-    """
-    values = values.contiguous()
-    ordered = values.sort(dim=-1).values.contiguous()
-    below = torch.searchsorted(ordered, values)
-    not_above = torch.searchsorted(ordered, values, right=True)
-    centred = (below + not_above - values.shape[-1]).double()  # twice the rank's distance from the mean rank
-    return torch.nn.functional.normalize(centred, dim=-1)
 
 
 class Validation:

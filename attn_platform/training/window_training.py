@@ -35,7 +35,6 @@ from attn_platform.training.checkpoints import (
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import peak_memory_bytes, resolve_device
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
-from attn_platform.training.history import SeedHistory
 from attn_platform.training.labels import LabelConfig, label_prices, training_labels
 from attn_platform.training.neighbours import with_neighbours
 from attn_platform.training.panel_array import panel_array
@@ -188,17 +187,7 @@ def _fit_trees(task: ModelTraining, config: XGBoostConfig, window: WindowSamples
         label_names=window.train.label_names,
         seeds=task.seeds,
         weights=boosters,
-        histories=tuple(
-            SeedHistory(
-                seed=history.seed,
-                outcome="stopped early" if history.stopped_early else "reached max_epochs",
-                best_epoch=history.best_round,
-                train_loss=history.train_loss,
-                valid_loss=history.valid_loss,
-                valid_rank_ic=history.valid_rank_ic,
-            )
-            for history in histories
-        ),
+        histories=histories,
         device="cpu",
         precision="float32",
         seconds=time.perf_counter() - started,

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from attn_platform.market.contract import TRADING_STATUSES
-from attn_platform.universe.adjacency import CITIC_L1_SECTORS, AdjacencyVariant
+from attn_platform.universe.adjacency import CITIC_L1_SECTORS
 
 
 class UniverseConfig(BaseModel):
@@ -41,10 +41,9 @@ XGBOOST_UNIVERSE = UniverseConfig(top_share=0.90)  # AI-55: XGBoost keeps the to
 
 
 class AdjacencyConfig(BaseModel):
-    """Which stocks are neighbours in the masked attention of the graph networks."""
+    """Whose industries, and the sectors they make; a graph network says which of the two its neighbours share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scheme: str = "citic_l1"  # AI-55: CITIC level-1 industries
-    variant: AdjacencyVariant = "sector"  # AI-55: five sectors; `industry` is its ablation
     sector_of_industry: dict[str, str] = Field(default_factory=lambda: dict(CITIC_L1_SECTORS), min_length=1)

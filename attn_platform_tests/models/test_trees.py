@@ -130,7 +130,7 @@ def test_boosting_is_the_librarys_with_its_own_early_stop(sets, fitted) -> None:
     )  # fmt: skip
     boosters, histories = fitted
     history = histories[2]
-    assert (history.seed, history.best_round) == (7, booster.best_iteration + 1)
+    assert (history.seed, history.best_epoch) == (7, booster.best_iteration + 1)
     squared = np.square(curves["valid"]["rmse"]) * validation.weights.sum() / (len(validation.offsets) - 1)
     np.testing.assert_allclose(history.valid_loss, squared, rtol=1e-5)
     expected = booster.predict(held_out, iteration_range=(0, booster.best_iteration + 1))
@@ -142,17 +142,17 @@ def test_history_is_measured_on_the_sessions(sets, fitted) -> None:
     """Loss and RankIC of the round that is kept, from the kept booster's forecasts, a session at a time."""
     boosters, histories = fitted
     for history in histories:
-        assert history.stopped_early
-        assert len(history.valid_loss) == history.best_round + 20
-        assert history.best_round == int(np.argmin(history.valid_loss)) + 1
+        assert history.outcome == "stopped early"
+        assert len(history.valid_loss) == history.best_epoch + 20
+        assert history.best_epoch == int(np.argmin(history.valid_loss)) + 1
         for part, curve in zip(sets, (history.train_loss, history.valid_loss), strict=True):
             forecast = predict_trees(boosters, [history.seed], part.features, threads=1)[0, :, 0]
             sessions = [slice(start, stop) for start, stop in pairwise(part.offsets)]
             losses = [(part.weights[s] * (forecast[s] - part.labels[s]) ** 2).sum() for s in sessions]
-            assert curve[history.best_round - 1] == pytest.approx(np.mean(losses), rel=1e-5)
+            assert curve[history.best_epoch - 1] == pytest.approx(np.mean(losses), rel=1e-5)
         rank_ic = [stats.spearmanr(forecast[s], part.labels[s]).statistic for s in sessions]
-        assert history.valid_rank_ic[history.best_round - 1] == pytest.approx(np.mean(rank_ic), abs=1e-9)
-        assert history.valid_rank_ic[history.best_round - 1] > 0.2
+        assert history.valid_rank_ic[history.best_epoch - 1] == pytest.approx(np.mean(rank_ic), abs=1e-9)
+        assert history.valid_rank_ic[history.best_epoch - 1] > 0.2
 
 
 def test_it_learns_the_weighted_loss_better_than_the_plain_one_does() -> None:
@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_others_are_fitted(sets, fit
 
 def test_rounds_end_where_the_configuration_says(sets) -> None:
     _, [history] = fit(XGBoostConfig(rounds=5), *sets)
-    assert (history.best_round, history.stopped_early, len(history.valid_loss)) == (5, False, 5)
+    assert (history.best_epoch, history.outcome, len(history.valid_loss)) == (5, "reached max_epochs", 5)
 
 
 def test_forecasts_survive_safetensors_and_do_not_depend_on_other_rows(sets, fitted) -> None:

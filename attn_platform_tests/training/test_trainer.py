@@ -16,13 +16,13 @@ from attn_platform.models.layers.stacked_linear import StackedLinear
 from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.ranks import standardised_ranks
 from attn_platform.models.registry import build_network, parse_network_config, register_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.epochs import sample_order
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.setting import StartingWeights
 from attn_platform.training.trainer import TrainingResult, train
-from attn_platform.training.validation import standardised_ranks
 from attn_platform_tests.models.references import plain_baseline, plain_state
 from attn_platform_tests.training.synthetic import SIGNAL, ragged, rows_of
 

@@ -121,10 +121,9 @@ def test_sector_mapping_prefers_what_the_table_says():
 
 def test_configuration():
     config = AdjacencyConfig()
-    assert config.variant == "sector"
     assert config.sector_of_industry == dict(CITIC_L1_SECTORS)
     with pytest.raises(ValidationError):
-        AdjacencyConfig(variant="province")
+        AdjacencyConfig(sector_of_industry={})
 
 
 @pytest.mark.real_data

@@ -19,11 +19,11 @@ class SeedHistory(BaseModel):
 
 
 class SeedProgress(BaseModel):
-    """Running record of one seed in the stack; `window` is the position of its window among those trained together."""
+    """Running record of one seed; `window` is the position of its window among those trained together."""
 
     model_config = ConfigDict(extra="forbid")
 
-    window: int
+    window: int = 0
     seed: int
     train_loss: list[float] = []
     valid_loss: list[float] = []
@@ -36,15 +36,24 @@ class SeedProgress(BaseModel):
         """Validation loss of the best epoch so far."""
         return self.valid_loss[self.best_epoch - 1] if self.best_epoch else float("inf")
 
-    def add(self, train_loss: float, valid_loss: float, valid_rank_ic: float) -> None:
-        """What an epoch has come to."""
+    def add(self, train_loss: float, valid_loss: float, valid_rank_ic: float) -> bool:
+        """What an epoch has come to; whether it is the best so far."""
+        better = valid_loss < self.best_loss
         self.train_loss.append(train_loss)
         self.valid_loss.append(valid_loss)
         self.valid_rank_ic.append(valid_rank_ic)
+        if better:
+            self.best_epoch = len(self.valid_loss)
+        return better
+
+    @property
+    def waited(self) -> int:
+        """Epochs since the best one."""
+        return len(self.valid_loss) - self.best_epoch
 
     def history(self, patience: int) -> SeedHistory:
         """The record of a training that is over."""
-        stopped = len(self.valid_loss) - self.best_epoch >= patience
+        stopped = self.waited >= patience
         return SeedHistory(
             seed=self.seed,
             outcome="diverged" if self.diverged else "stopped early" if stopped else "reached max_epochs",
