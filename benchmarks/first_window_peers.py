@@ -1,4 +1,4 @@
-"""What plain estimators reach in a window: ridge, and XGBoost where it is installed, with and without the wmse weights.
+"""What plain estimators reach in a window: ridge and XGBoost, with and without the weights of wmse.
 
 Run: python benchmarks/first_window_peers.py HOME [WINDOW]   (default window 2011-01-04)
 
@@ -8,19 +8,22 @@ and features are those of the networks, the label is the 10-session one; figures
 
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import xgboost
 
 from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import PANEL
 from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.orchestration.assets.training import model_training
 from attn_platform.studies.settings import Home
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.samples import CrossSections
-from attn_platform.training.window_training import panel_cross_sections, window_samples
+from attn_platform.training.window_training import panel_samples, window_samples
 from attn_platform.training.windows import window_of
 
 HORIZON = 10
@@ -40,23 +43,21 @@ def weights_of(samples: CrossSections, loss: str) -> np.ndarray:
 
 def ridge(train: CrossSections, test: CrossSections, columns: list[int], loss: str) -> np.ndarray:
     """Forecasts of a ridge regression with an intercept that is not penalised."""
-    X = np.column_stack([train.features[:, columns].astype(np.float64), np.ones(len(train.features))])
+    X = np.column_stack([train.features()[:, columns].astype(np.float64), np.ones(len(train))])
     weighted = X * weights_of(train, loss)[:, None]
     penalty = np.diag([RIDGE_PENALTY] * len(columns) + [0.0])
     coefficients = np.linalg.solve(weighted.T @ X + penalty, weighted.T @ train.labels[:, 0].astype(np.float64))
-    return test.features[:, columns] @ coefficients[:-1]
+    return test.features()[:, columns] @ coefficients[:-1]
 
 
 def boosted(train: CrossSections, valid: CrossSections, test: CrossSections, loss: str) -> np.ndarray:
     """Forecasts of XGBoost with AI-55's settings."""
-    import xgboost
-
     data, check = (
-        xgboost.DMatrix(part.features, part.labels[:, 0], weight=weights_of(part, loss)) for part in (train, valid)
+        xgboost.DMatrix(part.features(), part.labels[:, 0], weight=weights_of(part, loss)) for part in (train, valid)
     )
     settings = {"eta": 0.05, "max_depth": 3, "subsample": 0.8, "colsample_bytree": 0.8, "seed": 0}
     trees = xgboost.train(settings, data, 1000, evals=[(check, "valid")], early_stopping_rounds=20, verbose_eval=False)
-    return trees.predict(xgboost.DMatrix(test.features), iteration_range=(0, trees.best_iteration + 1))
+    return trees.predict(xgboost.DMatrix(test.features()), iteration_range=(0, trees.best_iteration + 1))
 
 
 def estimators(
@@ -67,11 +68,8 @@ def estimators(
     yield "ridge, 16 factors, mse", ridge(train, test, [features.index(name) for name in SIXTEEN], "mse")
     for loss in ("mse", "wmse"):
         yield f"ridge, all factors, {loss}", ridge(train, test, every, loss)
-    try:
-        for loss in ("mse", "wmse"):
-            yield f"XGBoost, {loss}", boosted(train, valid, test, loss)
-    except ImportError:
-        print("xgboost is not installed: left out")
+    for loss in ("mse", "wmse"):
+        yield f"XGBoost, {loss}", boosted(train, valid, test, loss)
 
 
 def main() -> None:
@@ -83,17 +81,17 @@ def main() -> None:
     window = window_of(home.calendar, home.study.windows, sys.argv[2] if len(sys.argv) > 2 else "2011-01-04")
     features = home.study.features
     labels = LabelConfig(horizons=(HORIZON,))
-    train, valid = window_samples(home.lake, home.calendar, PANEL, window, features, labels)
-    test = panel_cross_sections(home.lake, PANEL, window.test_first, window.test_last, features)
+    task = model_training(home, home.study.models[0])
+    task = replace(task, panel=PANEL, features=features, network=MultiTaskBaselineConfig(), labels=labels)
+    train, valid = window_samples(task, window)
+    test = panel_samples(task, window.test_first, window.test_last)
     measured = Predictions(home.lake, home.calendar, PANEL, labels, window.test_first, window.test_last, HORIZON + 1)
     realised, market = measured.returns(HORIZON), measured.market
     print(f"{'':28s}" + "".join(f"{name.removesuffix('_mean'):>22s}" for name in SHOWN))
     for name, forecast in estimators(train, valid, test, features):
         dense = np.full(realised.shape, np.nan)
-        for session, (start, stop) in zip(test.sessions, pairwise(test.offsets), strict=True):
-            dense[market.position(session), np.searchsorted(market.symbols, test.symbols[start:stop])] = forecast[
-                start:stop
-            ]
+        row = np.searchsorted(market.sessions, test.sample_sessions())
+        dense[row, np.searchsorted(market.symbols, test.symbols)] = forecast
         figures = composite_factor_figures(dense, realised, HORIZON)
         print(f"{name:28s}" + "".join(f"{figures[shown]:22.4f}" for shown in SHOWN), flush=True)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.inference import t_value
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.simulation import SimulatedMarket
+from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
@@ -92,12 +93,16 @@ PLANS: Mapping[str, Plan] = {
     "gat_residual_hidden16": Plan(SECTOR, CROSS_SECTION),
     "nn_neutralize_industry": Plan(SECTOR, CROSS_SECTION),
     "xgboost": Plan(INTERACTION, {}, others=(SECTOR, PATH)),
+    "xgboost_network_factors": Plan(INTERACTION, {}),
 }
 
+NONLINEAR = (
+    *("multi_task_baseline", "inter_task_attention", "inter_stock_attention", "nn"),
+    *("xgboost", "xgboost_network_factors"),
+)
 # Differences worth a look: the first model less the second, on these markets.
 COMPARISONS = (
-    *((name, "ridge", (OFF, INTERACTION)) for name in ("multi_task_baseline", "inter_task_attention", "nn", "xgboost")),
-    ("inter_stock_attention", "ridge", (OFF, INTERACTION)),
+    *((name, "ridge", (OFF, INTERACTION)) for name in NONLINEAR),
     *((name, "nn", (OFF, SECTOR)) for name in ("gat_residual", "gat_mask", "gat_global", "gat_residual_industry")),
     *((name, "gat_residual", (SECTOR,)) for name in ("gat_residual_hidden32", "gat_residual_hidden16")),
     ("nn_neutralize_industry", "nn", (OFF, SECTOR)),
@@ -106,6 +111,7 @@ COMPARISONS = (
 )
 FIGURES: Mapping[str, str] = {"rank_ic": "RankIC", "weighted_rank_ic": "weighted RankIC"}
 RIDGE_PENALTY = 1000.0
+Loss = Literal["wmse", "mse"]
 Regressors = Callable[[CrossSections, slice], np.ndarray]
 """Regressors of the samples of a session, which are those rows."""
 
@@ -145,7 +151,10 @@ def make_home(root: Path, market: str) -> Home:
 
 def settings(market: str) -> Settings:
     """Settings of a home with the models of both studies."""
-    models = [*load_study("ai69").models, *load_study("ai55").models]
+    ai69, ai55 = load_study("ai69"), load_study("ai55")
+    # XGBoost on what the networks read, which unlike its own factors of the study is not net of industry and size
+    same_factors = {"name": "xgboost_network_factors", "features": None, "preprocessing": None}
+    models = [*ai69.models, *ai55.models, ai55.model("xgboost").model_copy(update=same_factors)]
     return Settings.model_validate(
         {
             "profile": "study",
@@ -267,16 +276,18 @@ def planted(market: Market) -> np.ndarray:
     return np.where(market.inside, forecasts, np.nan)
 
 
-def ridge(market: Market, model: str, regressors: Regressors) -> np.ndarray:
-    """[T, N] forecasts of a ridge regression on the training and validation samples of a model, with plain squares."""
+def ridge(market: Market, model: str, regressors: Regressors, loss: Loss = "wmse") -> np.ndarray:
+    """[T, N] forecasts of a ridge regression under the networks' loss on a model's training and validation samples."""
     task = model_training(market.home, market.home.study.model(model))
     forecasts = []
     for window in market.windows:
         products: Any = 0.0
         for samples in window_samples(task, window):
+            weights = row_weights(samples.labels[:, :1], samples.offsets, LossConfig(name=loss))
             for rows in _sessions(samples):
                 X = _with_constant(regressors(samples, rows))
-                products = products + X.T @ np.column_stack([X, samples.labels[rows, 0]])
+                weighted = len(X) * weights[rows] * X
+                products = products + weighted.T @ np.column_stack([X, samples.labels[rows, 0]])
         penalty = np.diag([RIDGE_PENALTY] * (len(products) - 1) + [0.0])
         coefficients = np.linalg.solve(products[:, :-1] + penalty, products[:, -1])
         tested = panel_samples(task, window.test_first, window.test_last)
@@ -309,6 +320,7 @@ def _with_constant(values: np.ndarray) -> np.ndarray:
 YARDSTICKS: Mapping[str, Callable[[Market], np.ndarray]] = {
     "planted signals": planted,
     "ridge": partial(ridge, model="multi_task_baseline", regressors=factors),
+    "ridge, mse": partial(ridge, model="multi_task_baseline", regressors=factors, loss="mse"),
     "ridge with sector means": partial(ridge, model="gat_mask", regressors=factors_and_sector_means),
     "ridge on 21 sessions": partial(ridge, model="lstm", regressors=factors),
 }

@@ -40,7 +40,7 @@ def run_epochs(
     with Curves(folders, state.records) as curves, tqdm(disable=not progress, unit="step", dynamic_ncols=True) as bar:
         while stack.members and state.epoch < config.max_epochs:
             state.epoch += 1
-            bar.set_description(headline(state.epoch, len(stack.members), state.records))
+            bar.set_description(headline(state.epoch, len(stack.members), state.records), refresh=False)
             losses, first_bad = _train_epoch(setting, stack, state.epoch, bar)
             stack.network.eval()
             with matrix_precision(setting.precision, setting.device):

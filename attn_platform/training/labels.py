@@ -5,19 +5,18 @@ traded at T+1. It is standardised in the cross-section: ranks among the session'
 Since a label reads h+1 sessions ahead, the last h+1 sessions of a training or validation set give no samples.
 """
 
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.errors import MissingDataError
 from attn_platform.market.dense import DenseMarket
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class LabelConfig(BaseModel):
@@ -104,16 +103,3 @@ def training_labels(price: FloatArray, cross_section: BoolArray, config: LabelCo
     trainable = cross_section & ~np.isnan(returns).any(axis=-1)
     returns[~trainable] = np.nan
     return np.stack([standardise_by_rank(returns[..., task]) for task in range(returns.shape[-1])], axis=-1)
-
-
-def purged_sessions(sessions: NDArray[_Scalar], purge: int) -> NDArray[_Scalar]:
-    """Sessions (or their positions) of a training or validation set without its last `purge` ones.
-
-    Raises ConfigurationError if none would be left.
-    """
-    if not 0 <= purge < len(sessions):
-        raise ConfigurationError(
-            f"a purge of {purge} sessions leaves nothing of a set of {len(sessions)}; "
-            "lengthen the set or shorten the label"
-        )
-    return sessions[: len(sessions) - purge]

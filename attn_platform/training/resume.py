@@ -119,11 +119,6 @@ class SavedState:
         stacked = {name: tensor for name, tensor in tensors.items() if not name.startswith(_BEST)}
         return StateAfterEpoch(about.epoch, about.records, about.stacked, best, stacked)
 
-    def remove(self) -> None:
-        """Forget what was kept."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}

@@ -105,8 +105,3 @@ def neighbour_groups(
     ids, names = pd.factorize(labels, sort=True)
     unknown = ids < 0
     return np.where(unknown, len(names) + np.cumsum(unknown) - 1, ids).astype(np.int64)
-
-
-def dense_adjacency(groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """N × N neighbours of group ids [N]; for small N, the networks work on the ids."""
-    return groups[:, None] == groups[None, :]

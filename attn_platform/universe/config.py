@@ -1,6 +1,6 @@
 """What a study calls its universe and its sector neighbours (AI-69, AI-55).
 
-The defaults are the networks' rule of AI-69 and AI-55; `XGBOOST_UNIVERSE` is the wider one of AI-55's XGBoost.
+The defaults are the networks' rule of AI-69 and AI-55; AI-55's XGBoost keeps the top 90 % (see its study).
 """
 
 from typing import Literal
@@ -37,7 +37,6 @@ class UniverseConfig(BaseModel):
 
 
 NETWORK_UNIVERSE = UniverseConfig()
-XGBOOST_UNIVERSE = UniverseConfig(top_share=0.90)  # AI-55: XGBoost keeps the top 90 % in both
 
 
 class AdjacencyConfig(BaseModel):

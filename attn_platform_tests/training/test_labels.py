@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 from scipy import stats
 
-from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.dense import DenseMarket
 from attn_platform.training.labels import (
@@ -21,7 +21,6 @@ from attn_platform.training.labels import (
     LabelConfig,
     label_prices,
     label_returns,
-    purged_sessions,
     standardise_by_rank,
     training_labels,
 )
@@ -191,8 +190,8 @@ def test_purge_of_the_worked_example():
     """AI-55: 2008-12-05 becomes 2008-11-20 and 2010-12-31 becomes 2010-12-16."""
     calendar = exchange_calendar()
     window = window_of(calendar, NETWORK_WINDOW, "2011-01-04")
-    train = purged_sessions(calendar.between(window.train_first, window.train_last), GRAPH_LABEL.purge_length)
-    valid = purged_sessions(calendar.between(window.valid_first, window.valid_last), GRAPH_LABEL.purge_length)
+    train = calendar.between(window.train_first, window.train_last)[: -GRAPH_LABEL.purge_length]
+    valid = calendar.between(window.valid_first, window.valid_last)[: -GRAPH_LABEL.purge_length]
     assert (str(train[0]), str(train[-1]), len(train)) == ("2002-09-10", "2008-11-20", 1512 - 11)
     assert (str(valid[0]), str(valid[-1]), len(valid)) == ("2008-12-08", "2010-12-16", 504 - 11)
 
@@ -206,13 +205,6 @@ def test_purge_length_follows_the_longest_horizon():
         LabelConfig(horizons=(10, 20), purge=10)
     with pytest.raises(ValidationError):
         LabelConfig(horizons=())
-
-
-def test_purge_must_leave_something():
-    assert purged_sessions(np.arange(12), 11).tolist() == [0]
-    assert purged_sessions(np.arange(3), 0).tolist() == [0, 1, 2]
-    with pytest.raises(ConfigurationError, match="leaves nothing of a set of 11"):
-        purged_sessions(np.arange(11), 11)
 
 
 @pytest.mark.parametrize("label", STUDY_LABELS.values(), ids=STUDY_LABELS)
@@ -253,7 +245,7 @@ def test_no_sample_reads_a_price_of_the_following_set(label, key, window_config)
         poisoned["is_suspended"][later] = 1.0
         dirty = labels_with(poisoned)
         own = positions[(sessions >= first) & (sessions <= last)]
-        kept = purged_sessions(own, label.purge_length)
+        kept = own[: -label.purge_length]
         assert dirty[kept].tobytes() == clean[kept].tobytes()
-        leaking = purged_sessions(own, label.purge_length - 1)
+        leaking = own[: 1 - label.purge_length]
         assert dirty[leaking].tobytes() != clean[leaking].tobytes()

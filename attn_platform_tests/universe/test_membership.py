@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from attn_platform.errors import CalendarError, MissingDataError
 from attn_platform.market.calendar import Calendar, exchange_calendar
 from attn_platform.market.dense import STATUS_CODES, DenseMarket
-from attn_platform.universe.config import NETWORK_UNIVERSE, XGBOOST_UNIVERSE, UniverseConfig
+from attn_platform.universe.config import NETWORK_UNIVERSE, UniverseConfig
 from attn_platform.universe.membership import (
     count_sessions_listed,
     cross_section,
@@ -132,7 +132,7 @@ def test_select_members_worked_by_hand():
     expected = [True, False, True, False, False, False, False, False, False]
     assert select_members(market, listed).tolist() == expected
     # Top 90 % of five is 4.5, rounded up: all five.
-    assert select_members(market, listed, XGBOOST_UNIVERSE).tolist() == [True] * 5 + [False] * 4
+    assert select_members(market, listed, UniverseConfig(top_share=0.9)).tolist() == [True] * 5 + [False] * 4
 
 
 def test_one_more_session_of_listing_admits_the_new_stock():
@@ -253,7 +253,7 @@ def test_selection_session_outside_the_calendar():
         selection_session(calendar, "2011-04-01")
 
 
-@pytest.mark.parametrize("config", [NETWORK_UNIVERSE, XGBOOST_UNIVERSE], ids=["networks", "xgboost"])
+@pytest.mark.parametrize("config", [NETWORK_UNIVERSE, UniverseConfig(top_share=0.9)], ids=["networks", "xgboost"])
 def test_universe_history_equals_a_walk_over_the_days(config):
     """From 2010-11-01 over five quarter ends, told by their months; ages by counting days of the calendar."""
     stocks = 60
@@ -320,7 +320,7 @@ def test_universe_history_refuses_a_market_that_skips_sessions():
 
 
 def test_configurations_of_the_studies():
-    assert (NETWORK_UNIVERSE.top_share, XGBOOST_UNIVERSE.top_share) == (0.6, 0.9)
+    assert NETWORK_UNIVERSE.top_share == 0.6
     assert NETWORK_UNIVERSE.liquidity_window == 252
     assert NETWORK_UNIVERSE.min_listed_sessions == 63
     with pytest.raises(ValidationError, match="no trading status: suspended"):
