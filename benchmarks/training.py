@@ -19,6 +19,7 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -41,7 +42,9 @@ EPOCH_SESSIONS = WindowConfig().train - (LONGEST_LABEL + 1)
 ROUNDS = 20
 LONGEST_SECONDS = 60.0  # of a race, where a round or two are longer than that
 SLOW_STEP = 1.0  # seconds: a plain step slower than that is taken once a round, not once for each seed
+TURN = 3  # steps of the platform in a round: the first one finds the caches full of the other side's numbers
 CORES = len(os.sched_getaffinity(0))
+ATTENTION_ALONE = "  its attention alone"
 MIB, GIGA = 2**20, 1e9
 WIDTH = 230
 COLUMNS = (
@@ -88,13 +91,12 @@ def main() -> None:
     deviations = {name: largest_deviations(RACES[name]) for name in arguments.models}
     for name in arguments.models:
         race = RACES[name]
-        for kind in race.plain:
-            entries = [
-                Entry(name, side, stocks, SESSIONS, arguments.seeds, arguments.threads, str(device), precision)
-                for side in (kind, PLATFORM)
-            ]
+        size = stocks, SESSIONS, arguments.seeds, arguments.threads
+        for attention_only, kind in product([False, True] if race.has_attention_alone else [False], race.plain):
+            entries = [Entry(name, side, *size, str(device), precision, attention_only) for side in (kind, PLATFORM)]
             outcome = run(entries, rounds)
-            table.add_row(name, kind, *_figures(race, kind, outcome, arguments.seeds, stocks, peak))
+            label = ATTENTION_ALONE if attention_only else name
+            table.add_row(label, kind, *_figures(race, kind, outcome, arguments.seeds, stocks, peak))
     console = Console(width=WIDTH, record=True, highlight=False)
     console.print(_agreement(deviations), soft_wrap=True)
     console.print(table)
@@ -114,7 +116,7 @@ def run(entries: list[Entry], rounds: int) -> Outcome:
     times: list[tuple[float, float]] = []
     started = time.perf_counter()
     while not times or (len(times) < rounds and time.perf_counter() - started < LONGEST_SECONDS):
-        times.append((seeds * plain.seconds(repeats), ours.seconds(1)))
+        times.append((seeds * plain.seconds(repeats), ours.seconds(TURN)))
     return Outcome(
         plain=statistics.median(of_plain for of_plain, _ in times),
         platform=statistics.median(of_platform for _, of_platform in times),

@@ -108,6 +108,7 @@ COMPARISONS = (
     ("nn_neutralize_industry", "nn", (OFF, SECTOR)),
     *((name, "multi_task_baseline", (OFF, PATH)) for name in ("lstm", "alstm", "temporal_transformer")),
     ("gat_residual", "gat_residual_mse", (OFF, SECTOR)),
+    ("ridge", "ridge, mse", tuple(MARKETS)),
 )
 FIGURES: Mapping[str, str] = {"rank_ic": "RankIC", "weighted_rank_ic": "weighted RankIC"}
 RIDGE_PENALTY = 1000.0

@@ -26,6 +26,8 @@ class Race:
     labels: LabelConfig
     batch_unit: BatchUnit = "session"
     batch_size: int = 1
+    has_attention_alone: bool = False
+    """Whether its global graph attention is measured without the network around it as well."""
 
     @property
     def config(self) -> NetworkConfig:
@@ -78,7 +80,7 @@ RACES: dict[str, Race] = {
         {TORCH: 4.0},
         GRAPH_LABEL,
     ),
-    "gat_global": Race(_graph(masked_attention=False), _GAT, _GAT_GOALS, GRAPH_LABEL),
+    "gat_global": Race(_graph(masked_attention=False), _GAT, _GAT_GOALS, GRAPH_LABEL, has_attention_alone=True),
     "gat_mask": Race(_graph(global_attention=False), _GAT, {}, GRAPH_LABEL),
     "gat_residual": Race(_graph(), _GAT, {}, GRAPH_LABEL),
 }

@@ -8,10 +8,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.layers.additive_attention import session_blocks
 from attn_platform.models.losses import LossConfig
+from attn_platform.models.networks.gat_residual import FACTOR_LINKS
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.device import compiled_on
+from attn_platform.training.device import compiled_on, matrix_precision
 from attn_platform.training.samples import SampleTensors
 from attn_platform.training.stack import Member, MemberStack
 from training_peers.flops import counted_flops
@@ -44,6 +47,40 @@ class PlainSide:
         self.optimizer.zero_grad()
         plain_loss(self.network, batch).backward()
         self.optimizer.step()
+
+
+class PlainAttention:
+    """One seed's global graph attention alone: the layer's forward and backward pass on one session."""
+
+    def __init__(self, race: Race, kind: str, stocks: int, device: torch.device) -> None:
+        torch.manual_seed(0)
+        self.layer = race.plain[kind](race.config, len(FEATURES), len(race.tasks)).all.to(device)
+        self.h = torch.randn(stocks, self.layer.weight.in_features, device=device, requires_grad=True)
+
+    def step(self) -> None:
+        """Forward and backward pass."""
+        self.layer(self.h, None).square().mean().backward()
+
+
+class PlatformAttention:
+    """The same layer of all seeds."""
+
+    def __init__(self, race: Race, seeds: Sequence[int], stocks: int, device: torch.device, precision: str) -> None:
+        network = build_network(race.config, len(FEATURES), len(race.tasks), seeds).to(device)
+        self.layer, self.precision = network.stages[FACTOR_LINKS].graph, precision
+        h = torch.randn(len(seeds), stocks, self.layer.weight.shape[-1], device=device)
+        self.batch = SessionBatch(h.requires_grad_(), ((stocks,),) * len(seeds))
+
+    def step(self) -> None:
+        """Forward and backward pass."""
+        h = self.batch.features
+        with matrix_precision(self.precision, h.device):
+            attended = self.layer(h, session_blocks(self.batch))
+        attended.square().mean().backward()
+
+    def flops(self) -> int:
+        """Of a step of all seeds."""
+        return counted_flops(self.step)
 
 
 class PlatformSide:

@@ -12,7 +12,7 @@ import torch
 from attn_platform.training.device import freed_memory_kept, peak_memory_bytes
 from training_peers.generated_samples import generated_frame
 from training_peers.races import RACES
-from training_peers.sides import PlainSide, PlatformSide
+from training_peers.sides import PlainAttention, PlainSide, PlatformAttention, PlatformSide
 
 PLATFORM = "platform"
 
@@ -29,6 +29,8 @@ class Entry:
     threads: int
     device: str
     precision: str
+    attention_only: bool = False
+    """Global graph attention alone, without the network around it."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,21 @@ def _answer(entry: Entry, connection: Connection) -> None:
     device, race = torch.device(entry.device), RACES[entry.race]
     frame = generated_frame(entry.stocks, entry.sessions, race.tasks)
     before = peak_memory_bytes(device)
-    side = (
-        PlatformSide(race, range(entry.seeds), frame, device, entry.precision)
-        if entry.kind == PLATFORM
-        else PlainSide(race, entry.kind, frame, device)
-    )
+    side: PlatformSide | PlainSide | PlatformAttention | PlainAttention
+    match entry.kind == PLATFORM, entry.attention_only:
+        case True, False:
+            side = PlatformSide(race, range(entry.seeds), frame, device, entry.precision)
+        case True, True:
+            side = PlatformAttention(race, range(entry.seeds), entry.stocks, device, entry.precision)
+        case False, False:
+            side = PlainSide(race, entry.kind, frame, device)
+        case _:
+            side = PlainAttention(race, entry.kind, entry.stocks, device)
     while True:
         question, steps = connection.recv()
         if question == "finish":
             peak = peak_memory_bytes(device) - before
-            flops = side.flops() if isinstance(side, PlatformSide) else None
+            flops = side.flops() if isinstance(side, PlatformSide | PlatformAttention) else None
             connection.send(Figures(peak, flops))
             return
         _synchronise(device)
