@@ -18,6 +18,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -40,9 +41,9 @@ SESSIONS = 64  # enough for steps not to find their data in the cache
 LONGEST_LABEL = 20  # AI-69
 EPOCH_SESSIONS = WindowConfig().train - (LONGEST_LABEL + 1)
 ROUNDS = 20
-LONGEST_SECONDS = 60.0  # of a race, where a round or two are longer than that
-SLOW_STEP = 1.0  # seconds: a plain step slower than that is taken once a round, not once for each seed
-TURN = 3  # steps of the platform in a round: the first one finds the caches full of the other side's numbers
+LONGEST_SECONDS = 30.0  # of a race, where a round or two are longer than that
+TURN = 0.3  # seconds
+WARM_UP = 3  # steps, where they are short
 CORES = len(os.sched_getaffinity(0))
 ATTENTION_ALONE = "  its attention alone"
 MIB, GIGA = 2**20, 1e9
@@ -107,16 +108,17 @@ def main() -> None:
 
 
 def run(entries: list[Entry], rounds: int) -> Outcome:
-    """The two sides in turns: first a step each to warm up, then rounds until they or the time are used up."""
+    """The two sides in turns: first a few steps to warm up, then rounds until they or the time are used up.
+
+    A turn is at least `TURN` long, as its first step finds the caches full of the other side's numbers.
+    """
     plain, ours = (Worker(entry) for entry in entries)
     seeds = entries[0].seeds
-    warm = plain.seconds(1)
-    ours.seconds(2)
-    repeats = 1 if warm > SLOW_STEP else seeds
+    steps = [max(1, round(TURN / side.seconds(WARM_UP if is_fast else 1))) for side, is_fast in _warmed(plain, ours)]
     times: list[tuple[float, float]] = []
     started = time.perf_counter()
     while not times or (len(times) < rounds and time.perf_counter() - started < LONGEST_SECONDS):
-        times.append((seeds * plain.seconds(repeats), ours.seconds(TURN)))
+        times.append((seeds * plain.seconds(steps[0]), ours.seconds(steps[1])))
     return Outcome(
         plain=statistics.median(of_plain for of_plain, _ in times),
         platform=statistics.median(of_platform for _, of_platform in times),
@@ -124,6 +126,12 @@ def run(entries: list[Entry], rounds: int) -> Outcome:
         of_plain=plain.finish(),
         of_platform=ours.finish(),
     )
+
+
+def _warmed(*sides: Worker) -> Iterator[tuple[Worker, bool]]:
+    """The sides after a first step, and whether it was shorter than a turn."""
+    for side in sides:
+        yield side, side.seconds(1) < TURN
 
 
 def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, peak: float) -> list[str]:

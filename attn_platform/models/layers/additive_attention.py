@@ -6,10 +6,9 @@ either side of the kink are a suffix and a prefix, and on each side the exponent
 
     exp LeakyReLU(s_i + t_j) = exp(s_i) exp(t_j) where s_i + t_j > 0, else exp(β s_i) exp(β t_j),
 
-so numerator and denominator of the softmax are differences of cumulative sums: no M × M matrix is formed.
+so numerator and denominator of the softmax are running sums (`side_sums`): no M × M matrix is formed.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,24 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from attn_platform.models.batch import SessionBatch
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """A partition of the rows of each member of the stack: rows attend to the rows of their own block only.
-
-    With a member's rows sorted by block, the block of row m of member s is rows first[s, m] to end[s, m]; both [S, M].
-    """
-
-    first: Tensor
-    end: Tensor
-
-
-def blocks_of(ids: Tensor) -> Blocks:
-    """The blocks of rows with equal ids [S, M], in the order of the ids."""
-    ids = ids.contiguous()  # searchsorted copies, with a warning, what is not
-    ordered = ids.sort(dim=-1).values
-    return Blocks(torch.searchsorted(ordered, ids), torch.searchsorted(ordered, ids, right=True))
+from attn_platform.models.layers.side_sums import Blocks, blocks_of, sums_by_side
 
 
 def session_blocks(batch: SessionBatch) -> Blocks:
@@ -98,43 +80,10 @@ class _SumsBySide(torch.autograd.Function):
     def forward(ctx: Any, s: Tensor, t: Tensor, x: Tensor, blocks: Blocks) -> Tensor:
         ctx.save_for_backward(s, t)
         ctx.blocks = blocks
-        return _sums_by_side(s, t, x, blocks)
+        return sums_by_side(s, t, x, blocks)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         s, t = ctx.saved_tensors
-        return None, None, _sums_by_side(t, s, gradient, ctx.blocks), None
-
-
-def _sums_by_side(s: Tensor, t: Tensor, x: Tensor, blocks: Blocks) -> Tensor:
-    order, kink = _sorted_rows(s, t, blocks)
-    member = torch.arange(len(t), device=t.device).unsqueeze(-1)
-
-    def rows_of(table: Tensor, positions: Tensor) -> Tensor:
-        """table [S, R, ...], positions [S, M] → [S, M, ...]; index_select on the flat table beats gather by far."""
-        flat = (positions + member * table.shape[1]).flatten()
-        return table.flatten(0, 1).index_select(0, flat).unflatten(0, positions.shape)
-
-    # A sum over a block is a difference of cumulative ones, whose float64 keeps all digits that its terms have
-    ordered = rows_of(x.flatten(2), functional.pad(order, (1, 0)))
-    ordered[:, 0] = 0  # the row in front stands for the sum of none
-    cumulative = ordered.cumsum(1, dtype=torch.float64).unflatten(2, x.shape[2:])
-    at_kink = rows_of(cumulative, kink)
-    above = rows_of(cumulative[:, :, 0], blocks.end) - at_kink[:, :, 0]
-    below = at_kink[:, :, 1] - rows_of(cumulative[:, :, 1], blocks.first)
-    return torch.stack([above.to(x.dtype), below.to(x.dtype)], dim=2)
-
-
-def _sorted_rows(s: Tensor, t: Tensor, blocks: Blocks) -> tuple[Tensor, Tensor]:
-    """The rows sorted by block and t, and for each row i the first place in its block with s_i + t_j > 0; both [S, M].
-
-    Floating-point sums keep their sign, so s + t > 0 and t > −s are the same to the last bit.
-    """
-    rows = t.shape[-1]
-    ascending, by_t = t.sort(dim=-1)
-    # Block and place among all t in one integer, since searchsorted takes no pairs
-    place = torch.arange(rows, device=t.device)
-    keys, by_block = (blocks.first.gather(-1, by_t) * (rows + 1) + place).sort(dim=-1)
-    at_most = torch.searchsorted(ascending, (-s).contiguous(), right=True)
-    return by_t.gather(-1, by_block), torch.searchsorted(keys, blocks.first * (rows + 1) + at_most)
+        return None, None, sums_by_side(t, s, gradient, ctx.blocks), None
