@@ -10,7 +10,9 @@ First both sides get the same weights and the same batch, and the script ends wh
 side runs in a process of its own, and their steps take turns, so that whatever else the machine does hits them alike. A
 step is one batch for every seed: a step of the platform, or the plain step as often as there are seeds. Ratios are
 medians of the rounds' ratios. An epoch is that of the first window: 1,491 sessions (1,512 less the purge of the longest
-label) of all stocks. Peaks of memory are above what a process holds before it has any samples.
+label) of all stocks. Peaks of memory are above what a process holds before it has any samples. FLOPs are those of
+matrix products, LSTM and attention kernels, forward and backward; what the machine can do at best is measured by large
+matrix products in the platform's precision.
 """
 
 import argparse
@@ -18,7 +20,6 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -83,21 +84,25 @@ def main() -> None:
     rounds = 2 if arguments.quick else ROUNDS
 
     torch.set_num_threads(arguments.threads)
-    peak = peak_flops(device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
-    table = Table(box=box.SIMPLE_HEAD, title=f"A training step of {arguments.seeds} seeds, {stocks:,} stocks a session")
-    table.add_column("network", no_wrap=True)
-    table.add_column("against", no_wrap=True)
-    for title in COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    peak = peak_flops(device, dtype)
     deviations = {name: largest_deviations(RACES[name]) for name in arguments.models}
+    outcomes: list[tuple[str, str, Race, Outcome]] = []
     for name in arguments.models:
         race = RACES[name]
         size = stocks, SESSIONS, arguments.seeds, arguments.threads
         for attention_only, kind in product([False, True] if race.has_attention_alone else [False], race.plain):
             entries = [Entry(name, side, *size, str(device), precision, attention_only) for side in (kind, PLATFORM)]
-            outcome = run(entries, rounds)
             label = ATTENTION_ALONE if attention_only else name
-            table.add_row(label, kind, *_figures(race, kind, outcome, arguments.seeds, stocks, peak))
+            outcomes.append((label, kind, race, run(entries, rounds)))
+    peak = max(peak, peak_flops(device, dtype))  # something else may have been running
+    table = Table(box=box.SIMPLE_HEAD, title=f"A training step of {arguments.seeds} seeds, {stocks:,} stocks a session")
+    table.add_column("network", no_wrap=True)
+    table.add_column("against", no_wrap=True)
+    for title in COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, kind, race, outcome in outcomes:
+        table.add_row(label, kind, *_figures(race, kind, outcome, arguments.seeds, stocks, peak))
     console = Console(width=WIDTH, record=True, highlight=False)
     console.print(_agreement(deviations), soft_wrap=True)
     console.print(table)
@@ -108,13 +113,13 @@ def main() -> None:
 
 
 def run(entries: list[Entry], rounds: int) -> Outcome:
-    """The two sides in turns: first a few steps to warm up, then rounds until they or the time are used up.
+    """The two sides in turns: first some steps to warm up, then rounds until they or the time are used up.
 
     A turn is at least `TURN` long, as its first step finds the caches full of the other side's numbers.
     """
     plain, ours = (Worker(entry) for entry in entries)
     seeds = entries[0].seeds
-    steps = [max(1, round(TURN / side.seconds(WARM_UP if is_fast else 1))) for side, is_fast in _warmed(plain, ours)]
+    steps = [_steps_of_a_turn(side) for side in (plain, ours)]
     times: list[tuple[float, float]] = []
     started = time.perf_counter()
     while not times or (len(times) < rounds and time.perf_counter() - started < LONGEST_SECONDS):
@@ -128,10 +133,11 @@ def run(entries: list[Entry], rounds: int) -> Outcome:
     )
 
 
-def _warmed(*sides: Worker) -> Iterator[tuple[Worker, bool]]:
-    """The sides after a first step, and whether it was shorter than a turn."""
-    for side in sides:
-        yield side, side.seconds(1) < TURN
+def _steps_of_a_turn(side: Worker) -> int:
+    """How many steps fill a turn, after a first one that warms up."""
+    if side.seconds(1) > TURN:
+        return 1
+    return max(1, round(TURN / side.seconds(WARM_UP)))
 
 
 def _figures(race: Race, kind: str, outcome: Outcome, seeds: int, stocks: int, peak: float) -> list[str]:
