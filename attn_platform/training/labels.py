@@ -45,12 +45,6 @@ class LabelConfig(BaseModel):
         return max(self.horizons) + 1 if self.purge is None else self.purge
 
 
-MULTI_TASK_LABEL = LabelConfig(horizons=(10, 20))  # AI-69, multi-task networks
-TIME_SERIES_LABEL = LabelConfig()  # AI-69, single-task time-series networks
-GRAPH_LABEL = LabelConfig(price="vwap")  # AI-55, graph networks and their ablations
-XGBOOST_LABEL = LabelConfig()  # AI-55, XGBoost
-
-
 def label_prices(market: DenseMarket, config: LabelConfig) -> FloatArray:
     """Adjusted prices [T, N] that labels are measured on, NaN where a session has none.
 

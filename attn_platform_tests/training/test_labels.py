@@ -13,11 +13,8 @@ from scipy import stats
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.dense import DenseMarket
+from attn_platform.studies.study import load_study
 from attn_platform.training.labels import (
-    GRAPH_LABEL,
-    MULTI_TASK_LABEL,
-    TIME_SERIES_LABEL,
-    XGBOOST_LABEL,
     LabelConfig,
     label_prices,
     label_returns,
@@ -26,11 +23,13 @@ from attn_platform.training.labels import (
 )
 from attn_platform.training.windows import WindowConfig, window_of
 
+GRAPH_LABEL = load_study("ai55").model("gat_residual").labels
+TIME_SERIES_LABEL = load_study("ai69").model("lstm").labels
 STUDY_LABELS = {
-    "multi_task": MULTI_TASK_LABEL,
+    "multi_task": load_study("ai69").model("multi_task_baseline").labels,
     "time_series": TIME_SERIES_LABEL,
     "graph": GRAPH_LABEL,
-    "xgboost": XGBOOST_LABEL,
+    "xgboost": load_study("ai55").model("xgboost").labels,
 }
 NETWORK_WINDOW, XGBOOST_WINDOW = WindowConfig(), WindowConfig(train=5 * 252, valid=252)
 

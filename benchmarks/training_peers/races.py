@@ -9,7 +9,7 @@ from torch import nn
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.registry import parse_network_config
 from attn_platform.training.config import BatchUnit
-from attn_platform.training.labels import GRAPH_LABEL, MULTI_TASK_LABEL, TIME_SERIES_LABEL, LabelConfig
+from attn_platform.training.labels import LabelConfig
 from training_peers import plain_networks as plain
 
 PlainNetwork = Callable[..., nn.Module]
@@ -39,6 +39,9 @@ class Race:
         """Names of the labels."""
         return tuple(f"{horizon}d" for horizon in self.labels.horizons)
 
+
+MULTI_TASK_LABEL, TIME_SERIES_LABEL = LabelConfig(horizons=(10, 20)), LabelConfig()  # AI-69
+GRAPH_LABEL = LabelConfig(price="vwap")  # AI-55
 
 TORCH, CONCATENATION, BROADCAST = "torch.nn", "N × N × 2F", "N × N"
 _GAT: dict[str, PlainNetwork] = {
