@@ -5,7 +5,7 @@ The defaults are the networks' rule of AI-69 and AI-55; AI-55's XGBoost keeps th
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from attn_platform.market.contract import TRADING_STATUSES
 from attn_platform.universe.adjacency import CITIC_L1_SECTORS
@@ -34,6 +34,11 @@ class UniverseConfig(BaseModel):
         if unknown := sorted(statuses - set(TRADING_STATUSES)):
             raise ValueError(f"no trading status: {', '.join(unknown)}; the contract has {', '.join(TRADING_STATUSES)}")
         return statuses
+
+    @field_serializer("excluded_statuses")
+    def _in_order(self, statuses: frozenset[str]) -> list[str]:
+        """Sorted: the order of a set is another in every process, and fingerprints are taken of what is written."""
+        return sorted(statuses)
 
 
 NETWORK_UNIVERSE = UniverseConfig()

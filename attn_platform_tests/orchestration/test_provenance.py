@@ -1,0 +1,36 @@
+"""Fingerprints are the same in every process: what one run made, another must know again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from attn_platform.orchestration.assets.training import model_training
+from attn_platform.studies.settings import Home, profile_settings
+from pathlib import Path
+for study in ("ai69", "ai55"):
+    home = Home(Path("nowhere"), profile_settings("study", study))
+    for model in home.study.models:
+        print(model.name, model_training(home, model).preprocessing_fingerprint)
+"""
+
+
+@pytest.mark.parametrize("hash_seeds", [("1", "2", "3")])
+def test_fingerprints_of_models_do_not_depend_on_the_process(hash_seeds: tuple[str, ...]) -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PROGRAM],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in hash_seeds
+    }
+    assert len(outputs) == 1
+    lines = outputs.pop().split("\n")
+    fingerprints = dict(line.split() for line in lines if line)
+    assert fingerprints["xgboost"] != fingerprints["gat_residual"]
+    assert fingerprints["gat_residual"] == fingerprints["lstm"]
