@@ -62,7 +62,9 @@ def run_epochs(
                     )  # fmt: skip
                     continue
                 if record.add(loss, valid_loss, rank_ic):
-                    state.best[members.index(member)] = {n: tensor[position].clone() for n, tensor in weights.items()}
+                    # On the CPU, where a state that was kept in a file comes back to
+                    best = {name: tensor[position].to("cpu", copy=True) for name, tensor in weights.items()}
+                    state.best[members.index(member)] = best
                 curves.add(record, state.epoch)
                 if record.waited < config.patience:
                     continuing.append(position)

@@ -5,7 +5,6 @@ anything else is left alone and the training begins anew. Orders and dropout mas
 state of a random generator is kept.
 """
 
-import json
 import logging
 import os
 import uuid
@@ -33,7 +32,7 @@ _ADAM, _BUFFER, _BEST = "adam/", "buffer/", "best/"
 class StateAfterEpoch:
     """Records of all members, which of them are still stacked (positions among all), their best weights, the tensors.
 
-    `tensors` hold the stack's weights, Adam state and buffers by name.
+    `tensors` hold the stack's weights, Adam state and buffers by name; the best weights are on the CPU.
     """
 
     epoch: int
@@ -108,7 +107,7 @@ class SavedState:
                     _log.info("%s is the state of another training; beginning anew", self.path)
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 – it is no mapping
-        except (SafetensorError, OSError, ValidationError, json.JSONDecodeError) as error:
+        except (SafetensorError, OSError, ValidationError) as error:
             _log.warning("%s cannot be gone on from (%s); beginning anew", self.path, error)
             return None
         best = {

@@ -239,8 +239,8 @@ class SampleTensors:
     @property
     def nbytes(self) -> int:
         """Bytes on the device."""
-        held = (self._values, self._rows, self.labels, self.weights)
-        return sum(tensor.nbytes for tensor in held)
+        held = (self._values, self._rows, self.labels, self.weights, self._groups)
+        return sum(tensor.nbytes for tensor in held if tensor is not None)
 
     @property
     def zero_sample(self) -> int:
@@ -264,7 +264,7 @@ class SampleTensors:
         place = np.arange(length)
         # Where in the batch a session's samples begin, subtracted from where they begin among all samples
         shift = self.starts[sessions] - (ends - sizes)
-        at = (place[np.newaxis, :, np.newaxis] >= ends[:, np.newaxis, :]).sum(axis=2)
+        at = np.stack([np.searchsorted(of_member, place, side="right") for of_member in ends])
         at = np.minimum(at, sessions.shape[1] - 1)
         samples = place + np.take_along_axis(shift, at, axis=1)
         of_member = tuple(tuple(size for size in row if size) for row in sizes.tolist())

@@ -132,7 +132,7 @@ def _result(
         feature_names=samples.feature_names,
         label_names=samples.label_names,
         seeds=tuple(records[position].seed for position in converged),
-        weights={name: torch.stack([best[position][name] for position in converged]).cpu() for name in names},
+        weights={name: torch.stack([best[position][name] for position in converged]) for name in names},
         histories=tuple(record.history(config.patience) for record in records),
         device=str(setting.device),
         precision=setting.precision,

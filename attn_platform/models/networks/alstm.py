@@ -15,23 +15,17 @@ from attn_platform.models.batch import SessionBatch
 from attn_platform.models.layers.recurrent import StackedLSTM
 from attn_platform.models.layers.stacked_linear import StackedLinear
 from attn_platform.models.layers.step_attention import StepAttention
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
 from attn_platform.models.registry import register_network
 
 
-class ALSTMConfig(NetworkConfig):
+class ALSTMConfig(TimeSeriesConfig):
     """Shape of the LSTM (AI-69's values) and of the attention over its steps."""
 
     name: Literal["alstm"] = "alstm"
-    steps: PositiveInt = 21
     hidden: PositiveInt = 64
     layers: PositiveInt = 2
     attention_width: PositiveInt = 64
-
-    @property
-    def sample_steps(self) -> int:
-        """Sessions of a window."""
-        return self.steps
 
 
 @register_network(ALSTMConfig)

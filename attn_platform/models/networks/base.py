@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
@@ -28,6 +28,17 @@ class NetworkConfig(BaseModel):
     def neighbours(self) -> Literal["sector", "industry"] | None:
         """The adjacency whose groups the network's batches must bring."""
         return None
+
+
+class TimeSeriesConfig(NetworkConfig):
+    """Base of the configurations of networks that read the last sessions of each stock by itself."""
+
+    steps: PositiveInt = 21  # AI-69: sessions T − 20 … T
+
+    @property
+    def sample_steps(self) -> int:
+        """Sessions that a sample covers."""
+        return self.steps
 
 
 class StackedNetwork(nn.Module):

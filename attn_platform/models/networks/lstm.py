@@ -9,22 +9,16 @@ from torch import Generator, Tensor
 from attn_platform.models.batch import SessionBatch
 from attn_platform.models.layers.recurrent import StackedLSTM
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
 from attn_platform.models.registry import register_network
 
 
-class LSTMConfig(NetworkConfig):
+class LSTMConfig(TimeSeriesConfig):
     """Shape of the LSTM (AI-69's values)."""
 
     name: Literal["lstm"] = "lstm"
-    steps: PositiveInt = 21
     hidden: PositiveInt = 64
     layers: PositiveInt = 2
-
-    @property
-    def sample_steps(self) -> int:
-        """Sessions of a window."""
-        return self.steps
 
 
 @register_network(LSTMConfig)

@@ -15,25 +15,19 @@ from attn_platform.models.layers.encoder import StackedEncoderBlock
 from attn_platform.models.layers.positional_encoding import sinusoidal_encoding
 from attn_platform.models.layers.self_attention import ShortSequenceAttention
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
 from attn_platform.models.registry import register_network
 
 
-class TemporalTransformerConfig(NetworkConfig):
+class TemporalTransformerConfig(TimeSeriesConfig):
     """Shape of the encoder (AI-69's values)."""
 
     name: Literal["temporal_transformer"] = "temporal_transformer"
-    steps: PositiveInt = 21
     positional_encoding: bool = True
     blocks: PositiveInt = 2
     attention_heads: PositiveInt = 2
     feed_forward: PositiveInt = 256
     dropout: float = Field(default=0.1, ge=0, lt=1)
-
-    @property
-    def sample_steps(self) -> int:
-        """Sessions of a window."""
-        return self.steps
 
 
 @register_network(TemporalTransformerConfig)
