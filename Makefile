@@ -18,7 +18,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow lint bench bench-factors bench-training docs clean
+.PHONY: help setup run ui test test-slow lint bench bench-factors bench-training bench-portfolio docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -52,10 +52,14 @@ bench-factors: $(VENV)/.dev ## factors beside pandas, numbagg and Qlib, and on H
 bench-training: $(VENV)/.dev ## every network beside a plain implementation (OUT=file)
 	$(BIN)/python benchmarks/training.py $(if $(OUT),--out $(OUT))
 
+bench-portfolio: $(VENV)/.dev ## the weekly solver beside cvxpy, strategies in processes, the simulator (OUT=file)
+	$(BIN)/python benchmarks/portfolio.py $(if $(OUT),--out $(OUT))
+
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py
 	$(BIN)/python docs/make_factor_page.py
 	$(BIN)/python docs/make_model_page.py
+	$(BIN)/python docs/make_strategy_page.py
 	$(BIN)/python -W ignore docs/make_road_picture.py
 
 clean: ## remove virtual environments and caches; data/ stays

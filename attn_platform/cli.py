@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from attn_platform.evaluation.explanation import StockExplanation
     from attn_platform.factors.catalogue import FactorDefinition
+    from attn_platform.portfolio.orders import OrderConfig
     from attn_platform.studies.settings import Home
+    from attn_platform.studies.study import StrategyConfig
 
 app = typer.Typer(
     help="Factor platform for A shares: raw market data to weekly target portfolios, as software-defined assets.",
@@ -35,6 +37,11 @@ app = typer.Typer(
 console = Console()
 UI_PORT = 3000
 FACTOR, ALL = "factor", "all"  # attn report factor all; attn run --models all
+PREDICTIONS = "predictions"  # attn import predictions
+PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
+EXCEEDED_SHOWN = 15  # limits that an order list exceeds
+FACTORS_SHOWN = 15  # of the panel row behind a forecast, the largest
+WEIGHTS_SHOWN = 30
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
@@ -56,6 +63,10 @@ def run(
         str | None,
         typer.Option(help="Models of the study, separated by commas, or 'all'. The home keeps the choice."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the strategies. Default: one for a few, else up to the cores."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
@@ -64,6 +75,7 @@ def run(
     """
     from attn_platform.orchestration.assets.reports import report_page
     from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.road import plan, run_stage
 
     started = time.perf_counter()
@@ -74,38 +86,52 @@ def run(
     defs, partitions = build_defs(target), partitions_of(target)
     chosen = _range_of(windows, partitions.windows.get_partition_keys(), "test window")
     stages = plan(target, partitions, chosen)
+    processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
     console.print(header, soft_wrap=True)
     for number, stage in enumerate(stages, start=1):
         console.print(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
-        seconds = run_stage(defs, instance, stage)
+        if stage.divisible and processes > 1:
+            seconds = run_in_processes(build_defs, target, stage, processes, _set_up_messages)
+        else:
+            seconds = run_stage(defs, instance, stage)
         console.print(f"      done in {seconds:.1f} s")
     console.print(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
-    for strategy in target.study.strategies:
-        console.print(f"  {report_page(target, strategy.name)}", soft_wrap=True)
+    for each in target.study.traded:
+        console.print(f"  {report_page(target, each.name)}", soft_wrap=True)
     hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
     console.print(hint, soft_wrap=True)
 
 
 @app.command("import")
 def import_data(
-    vendor: Annotated[str, typer.Argument(help="ashare, or contract for files that follow the data contract.")],
-    path: Annotated[Path, typer.Argument(help="Folder with the vendor's files.")],
+    vendor: Annotated[
+        str,
+        typer.Argument(help="ashare, contract for files that follow the data contract, or predictions for forecasts."),
+    ],
+    path: Annotated[Path, typer.Argument(help="Folder with the vendor's files; the file of predictions.")],
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
+    name: Annotated[str | None, typer.Option(help="With predictions: which forecasts of the study they are.")] = None,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
     """Import a vendor's files into the lake: all of them, or (where anything is wrong) nothing.
 
-    Example: attn import ashare ~/data/ashare --home data/real
+    Example: attn import ashare ~/data/ashare --home data/real, or: attn import predictions p.csv --name my_forecasts
     """
+    if vendor == PREDICTIONS:
+        _import_predictions(_open(home), path, name, study, start, end)
+        return
+    if name is not None:
+        raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
     from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
-        raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {', '.join(sorted(IMPORTERS))}")
+        known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
+        raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
     target = Home.open(home)
     held, wanted = None, _study_name(study)
     if target.has_settings:
@@ -125,6 +151,31 @@ def import_data(
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+
+
+def _import_predictions(
+    home: Home, path: Path, name: str | None, study: str | None, start: str | None, end: str | None
+) -> None:
+    """Forecasts of the study that are made elsewhere, into the lake."""
+    from attn_platform.orchestration.assets.predictions import prediction_table
+    from attn_platform.studies.forecasts import import_forecasts, read_forecasts
+
+    _refuse_another(home, study=_study_name(study))
+    known = {forecast.name: forecast for forecast in home.study.forecasts}
+    if name is None or name not in known:
+        asked = "--name says which forecasts these are" if name is None else f"there are no forecasts '{name}'"
+        raise ConfigurationError(
+            f"{asked}; study {home.study.name} has: {', '.join(known) or 'none (add them to `forecasts`)'}; to try "
+            "predictions without a study: attn backtest"
+        )
+    forecasts = read_forecasts(path, known[name].horizons, home.lake, home.calendar, start, end)
+    rows = import_forecasts(home.lake, prediction_table(name), forecasts)
+    sessions = sorted(rows)
+    console.print(
+        f"{sum(rows.values()):,} forecasts of {len(rows)} sessions, {sessions[0]} to {sessions[-1]}, imported into "
+        f"{home.root}",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -288,39 +339,278 @@ def universe(date: DateOption, home: HomeOption = None) -> None:
 def portfolio(
     strategy: Annotated[str, typer.Argument(help="Name of a strategy.")],
     date: DateOption,
-    orders: Annotated[bool, typer.Option("--orders", help="Trades from what is held to the target instead.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write.")] = None,
+    orders: Annotated[bool, typer.Option("--orders", help="Orders in whole shares that lead to the target.")] = False,
+    money: Annotated[
+        float | None, typer.Option(min=0, help="With --orders: CNY in all. Default: what the strategy's account has.")
+    ] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --orders: CSV, Parquet or Excel file of symbol, shares and (optional) sellable. Default: the "
+            "strategy's own account, scaled to the money."
+        ),
+    ] = None,
+    cash: Annotated[
+        float | None, typer.Option(min=0, help="With --positions: CNY beside them, instead of --money.")
+    ] = None,
+    price_buffer: Annotated[
+        float, typer.Option(min=0, max=0.5, help="With --orders: the cash suffices for fills so far from the close.")
+    ] = 0.0,
+    minimum_cost: Annotated[float, typer.Option(min=0, help="With --orders: least cost of an order, CNY.")] = 0.0,
+    why: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Why a stock has the weight it has.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write; with --orders Excel, too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --orders and --why: print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Target portfolio of a rebalance, or the trades that lead to it.
+    """Target portfolio of a rebalance, the orders that lead to it, or why it holds a stock.
 
-    Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders
+    Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
     """
     from attn_platform.orchestration.assets.portfolios import resolve
-    from attn_platform.portfolio.weekly import load_portfolio, trades
+    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.portfolio.reasons import weight_reasons
+    from attn_platform.portfolio.weekly import load_portfolio
 
+    _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
     target = _open(home)
     session = _session(target, date)
-    chosen = resolve(target, target.study.strategy(strategy))
-    frame = trades(target.lake, chosen, session) if orders else load_portfolio(target.lake, chosen, session)
-    if out is not None:
+    config = _strategy(target, strategy)
+    if why is not None:
+        _explain_weight(target, config, session, why, as_json)
+    elif orders:
+        desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
+        _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
+    else:
+        held = load_portfolio(target.lake, resolve(target, config), session)
+        frame = held.assign(reason=weight_reasons(held))
+        if out is None:
+            _print_frame(frame[list(PORTFOLIO_SHOWN)], f"{strategy}, {session}")
+            return
         _write_frame(frame, out)
         console.print(f"{len(frame)} rows written to {out}", soft_wrap=True)
+
+
+def _refuse_stray_options(
+    orders: bool,
+    why: str | None,
+    money: float | None,
+    positions: Path | None,
+    cash: float | None,
+    price_buffer: float,
+    minimum_cost: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """`ConfigurationError` for options of `attn portfolio` that do not go together."""
+    if orders and why is not None:
+        raise ConfigurationError("--orders and --why are two questions; ask one of them")
+    if not orders and (money, positions, cash, price_buffer, minimum_cost) != (None, None, None, 0.0, 0.0):
+        raise ConfigurationError("--money, --positions, --cash, --price-buffer and --minimum-cost go with --orders")
+    if why is not None and out is not None:
+        raise ConfigurationError("--out goes with a portfolio or with --orders; --why prints, and --json may be kept")
+    if as_json and not (orders or why is not None):
+        raise ConfigurationError("--json goes with --orders and --why; a portfolio is written by --out")
+    if cash is not None and positions is None:
+        raise ConfigurationError("--cash is what lies beside --positions; without them give --money")
+    if positions is not None and (money is None) == (cash is None):
+        raise ConfigurationError("with --positions give either --cash (beside them) or --money (all together)")
+
+
+def _make_orders(
+    home: Home,
+    strategy: StrategyConfig,
+    signal: np.datetime64,
+    config: OrderConfig,
+    money: float | None,
+    positions: Path | None,
+    cash: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Orders of a rebalance to the terminal or a file; their figures are always printed."""
+    from attn_platform.orchestration.assets.portfolios import resolve
+    from attn_platform.portfolio.desk import desk_orders
+    from attn_platform.portfolio.positions import read_positions
+    from attn_platform.reports.order_files import write_order_file
+    from attn_platform.reports.terminal import order_tables, orders_record
+
+    held = None if positions is None else read_positions(positions)
+    chosen = resolve(home, strategy)
+    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, held, cash)
+    if out is not None:
+        write_order_file(
+            out,
+            made.listed.orders,
+            {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
+            **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
+        )
+    if as_json:
+        _print_json(orders_record(made))
         return
-    _print_frame(frame, f"{strategy}, {session}")
+    first, *others = order_tables(made, EXCEEDED_SHOWN)
+    if out is None:
+        console.print(first)
+    for table in others:
+        console.print(table)
+    if out is not None:
+        console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
+
+
+def _explain_weight(home: Home, strategy: StrategyConfig, session: np.datetime64, symbol: str, as_json: bool) -> None:
+    """Why a stock has its weight, from the forecast's checkpoint to the raw rows."""
+    from rich.markup import escape
+
+    from attn_platform.orchestration.why import why
+    from attn_platform.reports.terminal import origin_record, origin_tables, raw_table, weight_record, weight_tables
+
+    answer = why(home, strategy, session, symbol)
+    if as_json:
+        facts = {name: str(getattr(answer, name)) for name in ("strategy", "session", "symbol", "forecasts")}
+        weight = None if answer.weight is None else weight_record(answer.weight)
+        origins = [origin_record(origin) for origin in answer.origins]
+        _print_json({**facts, "absence": answer.absence, "weight": weight, "origins": origins})
+        return
+    name = escape(answer.weight.name) if answer.weight is not None else ""
+    console.print(f"[bold]{symbol}[/bold] {name} · {session} · {strategy.name} ({answer.forecasts})", soft_wrap=True)
+    if answer.weight is None:
+        console.print("not in the week's problem: no forecast, not held, not in the benchmark", soft_wrap=True)
+    if answer.absence is not None:
+        console.print(f"[yellow]no forecast[/yellow]: {answer.absence}", soft_wrap=True)
+    if answer.weight is not None:
+        for table in weight_tables(answer.weight):
+            console.print(table)
+    for origin in answer.origins:
+        for table in origin_tables(origin, FACTORS_SHOWN):
+            console.print(table)
+    if answer.weight is not None:
+        console.print(raw_table(answer.weight.raw))
+
+
+def _strategy(home: Home, name: str) -> StrategyConfig:
+    """A strategy of the home's study; a mix has no portfolio of its own."""
+    mix = next((mix for mix in home.study.mixes if mix.name == name), None)
+    if mix is not None:
+        raise ConfigurationError(f"{name} is a mix and holds its parts' portfolios; ask for {' or '.join(mix.parts)}")
+    return home.study.strategy(name)
+
+
+@app.command()
+def backtest(
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Whose limits, styles, benchmark and costs: of the home's study, or of one of the package."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the backtest. Default: that of the file.")] = None,
+    start: Annotated[str | None, typer.Option(help="First session whose predictions count.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session of the backtest. Default: the last predicted.")] = None,
+    every: Annotated[int | None, typer.Option(min=1, help="Sessions between rebalances. Default: the study's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Anybody's predictions through the weekly portfolio, the simulator and the report, on the home's market.
+
+    Figures stand under the column names of the published tables. What is made lies in HOME/backtests/NAME; the home's
+    own tables stay as they are.
+
+    Example: attn backtest predictions.parquet --strategy csi1000_ai_enhanced --home data/real
+    """
+    from attn_platform.orchestration.prediction_backtest import backtest_predictions
+
+    result = backtest_predictions(_open(home), predictions, strategy, name, start, end, every)
+    facts = {
+        "strategy": result.strategy,
+        "benchmark": result.benchmark,
+        "first_session": str(result.first_session),
+        "last_session": str(result.last_session),
+        "weeks": result.weeks,
+        "relaxed_weeks": result.relaxed_weeks,
+    }
+    if as_json:
+        _print_json({**facts, **result.figures, "report": str(result.page)})
+        return
+    title = (
+        f"{result.strategy} against {result.benchmark}, {result.first_session} to {result.last_session}: "
+        f"{result.weeks} weeks, {result.relaxed_weeks} of them with limits relaxed"
+    )
+    table = Table("figure", Column("value", justify="right"), title=title)
+    for figure, value in result.figures.items():
+        table.add_row(figure, f"{value:.4f}")
+    console.print(table)
+    for style, reason in result.missing_styles.items():
+        console.print(f"[yellow]missing[/yellow] style {style}: {reason}", soft_wrap=True)
+    console.print(str(result.page), soft_wrap=True)
+
+
+@app.command()
+def optimise(
+    scores: Annotated[
+        Path, typer.Argument(help="Parquet or CSV: symbol, score, and more columns where you have them.")
+    ],
+    strategy: Annotated[
+        str | None, typer.Option(help="Whose limits and styles: of the home's study, or of one of the package.")
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(help="Session of the home that has what the file lacks. Default: the file has all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file of weights to write.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """The portfolio of one week from a file of scores: weights, the limits that bind, and those that gave way.
+
+    Columns: symbol; score or prediction; benchmark, held (weights); industry; tradable; style_NAME (z-scores). With
+    --date what the file lacks is that of the home on the session. Without held it is a first portfolio, whose turnover
+    has no limit.
+
+    Example: attn optimise scores.csv --strategy csi500_ai_enhanced --date 2021-06-01 --out weights.csv
+    """
+    from attn_platform.orchestration.one_week import optimise as solve_week
+
+    target = _open(home)
+    week = solve_week(target, scores, strategy, None if date is None else _session(target, date))
+    solution, binding = week.solution, week.limits[week.limits["price"] != 0]
+    if out is not None:
+        _write_frame(week.weights, out)
+    held = week.weights[week.weights["weight"] > 0]
+    facts = {
+        "strategy": week.strategy,
+        "status": solution.status,
+        "objective": solution.objective,
+        "turnover": solution.turnover,
+        "holdings": len(held),
+    }
+    if as_json:
+        weights = dict(zip(held["symbol"], held["weight"].astype(float), strict=True))
+        _print_json({**facts, "weights": weights, "binding": _records(binding), "relaxed": _records(week.relaxed)})
+        return
+    turnover = "a first portfolio" if solution.turnover is None else f"one-way turnover {solution.turnover:.2%}"
+    shown = held.head(WEIGHTS_SHOWN)
+    title = f"{week.strategy}: {solution.status}, {len(held)} stocks, {turnover}"
+    _print_frame(shown[["symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason"]], title)
+    if len(held) > len(shown):
+        console.print(f"{len(held) - len(shown)} smaller weights: --out or --json", soft_wrap=True)
+    if len(binding):
+        _print_frame(binding, "limits that bind, and what one unit more room would add to the objective")
+    if len(week.relaxed):
+        _print_frame(week.relaxed, "limits that gave way")
+    if out is not None:
+        console.print(f"{len(week.weights)} rows written to {out}", soft_wrap=True)
 
 
 @app.command()
 def report(
-    name: Annotated[str, typer.Argument(help="A strategy; the study: then all its strategies; or the word 'factor'.")],
+    name: Annotated[
+        str, typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor'.")
+    ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Make the HTML report of a strategy (or of all strategies of the study), or of a factor, from the lake.
+    """Make the HTML report of a strategy, a mix (or of all that the study has), or of a factor, from the lake.
 
     Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m
     """
-    from attn_platform.orchestration.assets.reports import report_page, write_report
+    from attn_platform.orchestration.assets.reports import write_pages
 
     target = _open(home)
     if name == FACTOR:
@@ -330,10 +620,8 @@ def report(
         raise ConfigurationError(
             f"'{factor}' is one name too many: attn report takes a strategy, the study, or 'factor' and a factor"
         )
-    study = target.study
-    for config in study.strategies if name == study.name else (study.strategy(name),):
-        write_report(target, config)
-        console.print(str(report_page(target, config.name)), soft_wrap=True)
+    for page in write_pages(target, name):
+        console.print(str(page), soft_wrap=True)
 
 
 def _report_factor(home: Home, factor: str | None) -> None:
@@ -440,7 +728,7 @@ def evaluate(
     aligned = align_cross_sections(_read_frame(predictions), _read_frame(returns))
     figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
     if as_json:
-        typer.echo(json.dumps({name: None if value != value else value for name, value in figures.items()}, indent=2))
+        _print_json(figures)
         return
     table = Table("figure", "value", title=f"{len(aligned.sessions)} sessions, {len(aligned.symbols)} stocks")
     for name, value in figures.items():
@@ -573,19 +861,37 @@ def _write_frame(frame: pd.DataFrame, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _print_json(values: Mapping[str, object]) -> None:
+    """One JSON object; a figure that there is none of is null."""
+    shown = {name: None if value != value else value for name, value in values.items()}
+    typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of a frame for JSON; a missing number is null."""
+    rows = frame.to_dict("records")
+    return [{str(name): None if cell != cell else cell for name, cell in row.items()} for row in rows]
+
+
 def _print_frame(frame: pd.DataFrame, title: str) -> None:
     table = Table(*frame.columns, title=title)
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(
+            *("" if cell != cell else f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row)
+        )
     console.print(table)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: runs the command, and prints a user's mistake as one line."""
+def _set_up_messages() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Dagster announces its beta parameters at every start; the platform's tests pin what it uses of them.
     warnings.filterwarnings("ignore", module="dagster")
     warnings.filterwarnings("ignore", message=".*(beta|preview|Pandas4Warning).*")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs the command, and prints a user's mistake as one line."""
+    _set_up_messages()
     try:
         app(arguments, prog_name="attn")
     except PlatformError as error:

@@ -21,6 +21,7 @@ from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
 from attn_platform.market.lake import STAGING, Lake
 from attn_platform.market.vendors import IMPORTERS
+from attn_platform.orchestration.road import Stage
 from attn_platform.published import reader
 from attn_platform.studies.settings import SETTINGS_FILE, Home
 from attn_platform_tests.market.vendor_files import (
@@ -278,6 +279,26 @@ def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[
     assert len(run("--models", "all")) == 6
     assert attn("run", "--study", "ai55", "--models", "nn,xgboost", "--home", "other") == 0
     assert planned[-1] == ["nn", "xgboost"]
+
+
+def test_workers_share_what_can_be_divided(
+    attn: Attn, planned: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [Stage("raw tables", ("daily_bar",)), Stage("weekly portfolios", ("portfolio_a",), divisible=True)]
+    done: list[tuple[str, int]] = []
+    monkeypatch.setattr("attn_platform.orchestration.road.plan", lambda *rest: stages)
+    monkeypatch.setattr(
+        "attn_platform.orchestration.road.run_stage", lambda defs, instance, stage: done.append((stage.title, 1)) or 0.0
+    )
+    monkeypatch.setattr(
+        "attn_platform.orchestration.processes.run_in_processes",
+        lambda build, home, stage, workers, set_up: done.append((stage.title, workers)) or 0.0,
+    )
+    for options, workers in (((), 1), (("--workers", "1"), 1), (("--workers", "3"), 3)):
+        done.clear()
+        assert attn("run", "--home", "new", *options) == 0, attn.err
+        assert done == [("raw tables", 1), ("weekly portfolios", workers)]
+    assert attn("run", "--home", "new", "--workers", "0") != 0
 
 
 def test_a_study_file_is_kept_by_its_full_path(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

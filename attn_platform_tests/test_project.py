@@ -23,10 +23,13 @@ from attn_platform.factors.engine import factor_values
 from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.models import registry
+from attn_platform.portfolio.extension import extension_of, known_functions
+from attn_platform.portfolio.solver import solve
 from attn_platform.published import published_tables
 from attn_platform.studies.settings import Home, profile_settings
-from attn_platform.studies.study import available_studies, load_study
+from attn_platform.studies.study import StrategyConfig, available_studies, load_study
 from attn_platform_tests.factors.hostile import hostile_panel
+from attn_platform_tests.portfolio.streams import MarketShape, weeks
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "data/README.md")
@@ -41,6 +44,7 @@ TARGETS = {
     "bench",
     "bench-factors",
     "bench-training",
+    "bench-portfolio",
     "docs",
     "clean",
     "help",
@@ -205,6 +209,26 @@ def test_factor_network_and_study_of_the_readme_fit_together(readme_network: typ
     assert network.heads.weight.shape[0] == 2
 
 
+def test_constraints_and_terms_of_the_readme_hold_in_a_week(tmp_path: Path) -> None:
+    [code] = [code for code in blocks("README.md", "python") if "@constraint" in code]
+    (tmp_path / "my_portfolio.py").write_text(code, encoding="utf-8")
+    [part] = [block for block in blocks("README.md", "yaml") if block.startswith("portfolio_files:")]
+    content = yaml.safe_load(part)
+    strategy = StrategyConfig.model_validate(content["strategies"][0])
+    known = known_functions([tmp_path / name for name in content["portfolio_files"]])
+    extension = extension_of(known, strategy.constraints, strategy.terms[:1])
+    assert extension is not None
+    shape = MarketShape(stocks=300, members=80, styles=("log_float_mv",), unknown_industry_share=0.0)
+    first, *_ = weeks(1, 4, shape)
+    week = first.problem(None)
+    solution = solve(week, strategy.limits, extension)
+    assert solution.status == "optimal"
+    assert (solution.weights**2).sum() <= 0.02 + 1e-6
+    assert solution.weights[week.styles["log_float_mv"] < -1].sum() <= 0.2 + 1e-6
+    assert solution.weights[week.benchmark > 0].sum() >= 0.8 - 1e-6
+    assert solution.objective < float(week.expected_score @ solution.weights)
+
+
 def test_settings_of_the_readme_are_changes_to_a_study(tmp_path: Path) -> None:
     readme_factor(tmp_path)
     changes: dict[str, Any] = {}
@@ -242,7 +266,17 @@ def test_page_of_the_models_is_current() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
     for name in available_studies():
         study = load_study(name)
-        assert {entry.name for entry in (*study.forecasters, *study.strategies)} <= set(rows)
+        assert {entry.name for entry in (*study.models, *study.ensembles)} <= set(rows)
+
+
+def test_page_of_the_strategies_is_current() -> None:
+    page = read("docs/strategies.md")
+    assert page == script("make_strategy_page").page(), "run: make docs"
+    rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert rows == [each.name for name in available_studies() for each in load_study(name).traded]
+    published = {cell for line in page.splitlines() for cell in re.findall(r"\| ([^|]*) \|$", line)}
+    assert published >= {f"Huatai AI-69, exhibit {number}" for number in (11, 23, 24, 35)}
+    assert published >= {"Huatai AI-55, exhibit 21", "Huatai AI-55, exhibit 35", "Haitong weekly 2024-08-30, table 2"}
 
 
 def test_picture_of_the_road_is_current() -> None:

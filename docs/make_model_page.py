@@ -19,8 +19,8 @@ INTRODUCTION = """\
 # Models
 
 Written by `make docs` from the studies in `attn_platform/studies/`; edit those, not this page. `attn run --models a,b`
-runs a home with some of a study's models, `--models all` with all of them; ensembles and strategies come along where
-all of their models do.
+runs a home with some of a study's models, `--models all` with all of them; ensembles and [strategies](strategies.md)
+come along where all of their models do.
 
 - **Label**: the return from the next session on over so many sessions, ranked and standardised among the session's
   stocks. A model with two labels has one head for each, and also gives their mean (`10d+20d`).
@@ -34,7 +34,7 @@ all of their models do.
 
 def page() -> str:
     """The whole page."""
-    studies = [load_study(name) for name in available_studies()]
+    studies = [study for study in map(load_study, available_studies()) if study.models]
     networks = {type(model.network): None for study in studies for model in study.models}
     return "\n".join([INTRODUCTION, *map(_study, studies), _networks(networks)])
 
@@ -55,22 +55,7 @@ def _study(study: StudyConfig) -> str:
             for each in study.ensembles
         ),
     )
-    strategies = _table(
-        ("strategy", "forecast", "stock ±", "industry ±", "style ±", "turnover ≤", "styles"),
-        (
-            (
-                f"`{each.name}`",
-                f"`{each.model}` {each.horizon}",
-                f"{each.limits.stock_deviation:.0%}",
-                f"{each.limits.industry_deviation:.0%}",
-                f"{each.limits.style_deviation:g}",
-                f"{each.limits.turnover:.0%}",
-                ", ".join(each.styles),
-            )
-            for each in study.strategies
-        ),
-    )
-    tables = [models, *([ensembles] if study.ensembles else []), strategies]
+    tables = [models, *([ensembles] if study.ensembles else [])]
     return "\n".join([f"## {study.title}", "", f"Study `{study.name}`.", "", "\n\n".join(tables), ""])
 
 

@@ -1,8 +1,9 @@
-"""The state of a portfolio, and what can happen to it in a session: a delisting, a trade, a new price.
+"""The state of a portfolio after the close of a session, and what happens to it without a trade of its own.
 
-Holdings are in adjusted shares: value = units × adjusted price, so dividends and splits are in the price and units
-change by trading only. An account holds only what is held (symbols sorted), so it is small, it survives any change of
-the market's columns, and sums over it do not depend on which other stocks were loaded.
+Two kinds of units. Fractional: adjusted shares, value = units × adjusted price, so dividends and splits are in the
+price and units change by trading only. Whole shares: raw shares at raw prices and cash in whole fen; dividends and new
+shares are credited (`entitlements`). An account holds only what is held or ordered (symbols sorted), so it is small,
+it survives any change of the market's columns, and sums over it do not depend on which other stocks were loaded.
 """
 
 from __future__ import annotations
@@ -14,47 +15,71 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attn_platform.backtest.allocation import allocate
 from attn_platform.backtest.costs import CostRates
-from attn_platform.backtest.quotes import Quotes
-from attn_platform.backtest.tradability import Restriction, can_buy, can_sell
+from attn_platform.backtest.fen import to_fen
+from attn_platform.backtest.quotes import Closes
 from attn_platform.errors import SimulationError
 from attn_platform.market.calendar import as_day
-
-# Target weights are solutions of a linear program, exact to this.
-WEIGHT_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Account:
-    """Cash (CNY) and the holdings after the close of `session`; `prices` are the adjusted prices of the last mark."""
+    """Cash (CNY) and the holdings after the close of `session`, arrays [n] in the order of `symbols`.
+
+    `prices` are those of a unit at the last mark. `goals` are the units to hold once the open orders are filled, equal
+    to `units` for a stock without an order; None without any order. `factors` are the adjustment factors up to which
+    an account of whole shares was credited; None in one of fractional shares, and before the first purchase.
+    """
 
     session: np.datetime64
     cash: float
     symbols: np.ndarray
     units: np.ndarray
     prices: np.ndarray
+    goals: np.ndarray | None = None
+    factors: np.ndarray | None = None
 
     @property
     def equity(self) -> float:
         """Cash and holdings at the last mark."""
         return self.cash + float((self.units * self.prices).sum())
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether an order waits for the next session."""
+        return self.goals is not None
+
     def weights(self) -> pd.Series:
         """Drifted weights by symbol: values at the last mark over equity; one minus their sum is the cash."""
+        held = self.units > 0
         return pd.Series(
-            self.units * self.prices / self.equity, index=pd.Index(self.symbols, name="symbol"), name="weight"
+            self.units[held] * self.prices[held] / self.equity,
+            index=pd.Index(self.symbols[held], name="symbol"),
+            name="weight",
+        )
+
+    def keep(self, chosen: np.ndarray) -> Account:
+        """The account with some of its stocks only; cash as it is."""
+        return replace(
+            self,
+            symbols=self.symbols[chosen],
+            units=self.units[chosen],
+            prices=self.prices[chosen],
+            goals=None if self.goals is None else self.goals[chosen],
+            factors=None if self.factors is None else self.factors[chosen],
         )
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-serialisable record; `from_record` gives back the same account, bit for bit."""
-        return {
+        record = {
             "session": str(self.session),
             "cash": self.cash,
             "symbols": self.symbols.tolist(),
             "units": self.units.tolist(),
             "prices": self.prices.tolist(),
         }
+        optional = {"goals": self.goals, "factors": self.factors}
+        return record | {name: values.tolist() for name, values in optional.items() if values is not None}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Account:
@@ -66,62 +91,17 @@ class Account:
                 symbols=np.array(record["symbols"], dtype=str),
                 units=np.array(record["units"], dtype=np.float64),
                 prices=np.array(record["prices"], dtype=np.float64),
+                goals=_optional(record, "goals"),
+                factors=_optional(record, "factors"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SimulationError(
                 f"not the record of an account ({error!r}); rebuild it from the first rebalance"
             ) from error
-        if not len(account.symbols) == len(account.units) == len(account.prices):
+        columns = (account.units, account.prices, account.goals, account.factors)
+        if any(values is not None and len(values) != len(account.symbols) for values in columns):
             raise SimulationError("the record of an account has columns of different lengths; rebuild it")
         return account
-
-
-@dataclass(frozen=True)
-class Fills:
-    """What one rebalance did, arrays [n] over held and targeted stocks; money in CNY at the execution price."""
-
-    symbols: np.ndarray
-    target: np.ndarray  # target weight
-    held: np.ndarray  # value before trading
-    values: np.ndarray  # value after trading
-    cost: np.ndarray
-    restriction: np.ndarray
-    equity: float  # before trading
-    equity_after: float
-
-    @property
-    def turnover(self) -> float:
-        """Two-sided: traded value, bought and sold, over the equity before trading."""
-        return float(abs(self.values - self.held).sum()) / self.equity
-
-    @property
-    def cost_share(self) -> float:
-        """Costs over the equity before trading."""
-        return float(self.cost.sum()) / self.equity
-
-    def frame(self) -> pd.DataFrame:
-        """The trades, and the wishes that a restriction blocked.
-
-        Columns: symbol, held_weight (before trading), target_weight, weight (after trading and costs), traded_weight
-        (signed, over the equity before trading), cost (same), restriction, is_blocked.
-        """
-        wanted = self.target - self.held / self.equity
-        blocked = ((wanted > WEIGHT_TOLERANCE) & ~can_buy(self.restriction)) | (
-            (wanted < -WEIGHT_TOLERANCE) & ~can_sell(self.restriction)
-        )
-        frame = pd.DataFrame(
-            {
-                "symbol": self.symbols,
-                "held_weight": self.held / self.equity,
-                "target_weight": self.target,
-                "weight": self.values / self.equity_after,
-                "traded_weight": (self.values - self.held) / self.equity,
-                "cost": self.cost / self.equity,
-                "restriction": [Restriction(code).name.lower() for code in self.restriction],
-                "is_blocked": blocked,
-            }
-        )
-        return frame[(self.values != self.held) | blocked].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -130,8 +110,11 @@ class Delisting:
 
     symbol: str
     weight: float  # over the equity before the sale
-    price: float  # adjusted price received, before costs
+    price: float  # received for a unit, before costs
     cost: float  # over the equity before the sale
+    units: float
+    amount: float  # CNY received, before costs
+    fee: float  # CNY
 
 
 def open_account(session: str | np.datetime64, capital: float) -> Account:
@@ -140,94 +123,39 @@ def open_account(session: str | np.datetime64, capital: float) -> Account:
     return Account(as_day(session), float(capital), np.array([], dtype=str), empty, empty)
 
 
-def mark(account: Account, session: np.datetime64, quotes: Quotes) -> Account:
-    """The account valued at the close of a session; `quotes` are those of its holdings."""
-    missing = np.isnan(quotes.close)
+def mark(account: Account, session: np.datetime64, closes: Closes) -> Account:
+    """The account valued at the close of a session; `closes` are those of its stocks."""
+    missing = np.isnan(closes.close)
     if missing.any():
         raise SimulationError(f"{account.symbols[missing][0]} is held and has no close on {session}: check daily_bar")
-    return replace(account, session=session, prices=quotes.close)
+    return replace(account, session=session, prices=closes.close)
 
 
 def sell_delisted(
-    account: Account, quotes: Quotes, recovery: float, rates: CostRates
+    account: Account, closes: Closes, recovery: float, rates: CostRates
 ) -> tuple[Account, list[Delisting]]:
-    """Sell what has no row any more at `recovery` × its last price, less the cost of selling."""
-    gone = quotes.restriction == Restriction.NO_ROW
+    """Sell what has no row any more at `recovery` × its last price, less the cost of selling; its orders are void."""
+    gone = ~closes.is_listed
     if not gone.any():
         return account, []
-    equity = account.equity
-    prices = account.prices[gone] * recovery
-    proceeds = account.units[gone] * prices
+    equity, last, units = account.equity, account.prices[gone], account.units[gone]
+    prices = last * recovery
+    proceeds = units * prices
+    fees = proceeds * rates.sell
+    if account.factors is None:
+        cash = account.cash + float(proceeds.sum()) * (1.0 - rates.sell)
+    else:
+        proceeds = to_fen(proceeds)
+        fees = to_fen(proceeds * rates.sell)
+        cash = to_fen(account.cash + float(proceeds.sum()) - float(fees.sum()))
+    columns = (units * last / equity, prices, fees / equity, units, proceeds, fees)
     events = [
-        Delisting(str(symbol), float(units * last / equity), float(price), float(value * rates.sell / equity))
-        for symbol, units, last, price, value in zip(
-            account.symbols[gone], account.units[gone], account.prices[gone], prices, proceeds, strict=True
-        )
+        Delisting(str(symbol), *(float(value) for value in values))
+        for symbol, *values in zip(account.symbols[gone], *columns, strict=True)
+        if values[3] > 0
     ]
-    kept = ~gone
-    remaining = replace(
-        account,
-        cash=account.cash + float(proceeds.sum()) * (1.0 - rates.sell),
-        symbols=account.symbols[kept],
-        units=account.units[kept],
-        prices=account.prices[kept],
-    )
-    return remaining, events
+    return replace(account.keep(~gone), cash=cash), events
 
 
-def execute(
-    account: Account, target: pd.Series, quotes: Quotes, rates: CostRates, lot_size: int | None = None
-) -> tuple[Account, Fills]:
-    """Trade towards target weights (by symbol, Σ ≤ 1) at the execution prices of a session.
-
-    `quotes` cover what is held and what is targeted, sorted by symbol. Stocks that cannot trade keep their units and
-    are valued at their last price; the rest follows `allocate`. With lots, buys are rounded down and sells up to
-    whole lots of raw shares (a sale never exceeds the holding, so odd lots are sold whole); what is left is cash.
-    """
-    weights = _checked_weights(target).reindex(quotes.symbols, fill_value=0.0).to_numpy()
-    places = np.searchsorted(quotes.symbols, account.symbols)
-    units = np.zeros(len(quotes.symbols))
-    last = np.full(len(quotes.symbols), np.nan)
-    units[places], last[places] = account.units, account.prices
-
-    untraded = np.isin(quotes.restriction, (Restriction.SUSPENDED, Restriction.NO_ROW))
-    prices = np.where(untraded, last, quotes.execution)
-    held = np.where(units > 0, units * prices, 0.0)
-    equity = account.cash + float(held.sum())
-    values, _ = allocate(held, weights, can_buy(quotes.restriction), can_sell(quotes.restriction), equity, rates)
-    if lot_size is not None:
-        values = _in_lots(held, values, prices / quotes.adj_factor * lot_size)
-
-    traded = values - held
-    cost = np.where(traded > 0, rates.buy, rates.sell) * abs(traded)
-    # Rounding alone can leave the cash a few units in the last place below nothing.
-    cash = max(equity - float(values.sum()) - float(cost.sum()), 0.0)
-    units = np.where(values == held, units, values / prices)
-    fills = Fills(quotes.symbols, weights, held, values, cost, quotes.restriction, equity, cash + float(values.sum()))
-    keep = units > 0
-    return replace(account, cash=cash, symbols=quotes.symbols[keep], units=units[keep], prices=prices[keep]), fills
-
-
-def _in_lots(held: np.ndarray, values: np.ndarray, lot_value: np.ndarray) -> np.ndarray:
-    """Values after trading whole lots only: buys rounded down, so that the money suffices, and sells rounded up."""
-    with np.errstate(invalid="ignore"):
-        lots = np.floor((values - held) / lot_value)
-    return np.where(values == held, held, np.maximum(held + lots * lot_value, 0.0))
-
-
-def _checked_weights(target: pd.Series) -> pd.Series:
-    """The target without rounding dust below 0; SimulationError if it is no portfolio."""
-    weights = target.astype(np.float64)
-    if not weights.index.is_unique:
-        raise SimulationError(f"target weights name {weights.index[weights.index.duplicated()][0]} twice")
-    total = float(weights.sum())
-    if (
-        not np.isfinite(weights.to_numpy()).all()
-        or total > 1.0 + WEIGHT_TOLERANCE
-        or (weights < -WEIGHT_TOLERANCE).any()
-    ):
-        raise SimulationError(
-            "target weights must be finite, at least 0 and sum to at most 1: "
-            f"their sum is {total:.8f}, the least {weights.min():.8f}"
-        )
-    return weights.clip(lower=0.0)
+def _optional(record: Mapping[str, Any], name: str) -> np.ndarray | None:
+    return np.array(record[name], dtype=np.float64) if name in record else None

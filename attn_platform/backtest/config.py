@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ExecutionPrice = Literal["vwap", "open", "close"]
+Unfilled = Literal["drop", "carry"]
 
 
 class BacktestConfig(BaseModel):
@@ -18,9 +19,20 @@ class BacktestConfig(BaseModel):
     stamp_duty: bool = False
     # Signal after the close of T, trades in session T+1 at this price.
     execution_price: ExecutionPrice = "vwap"
+    # Largest share of a stock's volume of the session that one's own trade may be; None: any trade can be filled.
+    volume_cap: float | None = Field(default=None, gt=0, le=1)
+    # What suspensions, one-price boards and the cap leave of a trade. drop: it is forgotten; the weight that cannot be
+    # traded at all is spread over the stocks that can, what the cap leaves stays in cash, since spreading it would heap
+    # the money on a few large stocks. carry: it stays an open order until it is filled or the next target comes, and
+    # its money waits in cash.
+    unfilled: Unfilled = "drop"
+    # Whether stocks in the delisting-consolidation period are bought; if not, held ones are sold as soon as possible.
+    buy_delisting: bool = False
     # Share of the last traded price that a holder gets for a delisted stock; 1 sells at that price, 0 writes it off.
     delisting_recovery: float = Field(default=1.0, ge=0, le=1)
-    # None: fractional shares, as in the studies. 100: orders in round lots of raw shares; what they leave is cash.
-    lot_size: int | None = Field(default=None, ge=1)
-    # CNY. Only lots depend on it: with fractional shares every figure is the same for any capital.
+    # Fractional adjusted shares as in the studies; or whole raw shares in lots of their board, and money in whole fen.
+    whole_shares: bool = False
+    # Whole shares only: an ex-right drop below this share of the price is a cash dividend, from it on new shares.
+    bonus_threshold: float = Field(default=0.1, gt=0, lt=1)
+    # CNY. With fractional shares and no `volume_cap` every figure is the same for any capital.
     initial_capital: float = Field(default=1e8, gt=0)

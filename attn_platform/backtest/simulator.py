@@ -12,83 +12,24 @@ That session has no return; the first return is that of the session in which the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from attn_platform.backtest.account import (
-    WEIGHT_TOLERANCE,
-    Account,
-    Fills,
-    execute,
-    mark,
-    open_account,
-    sell_delisted,
-)
+from attn_platform.backtest.account import Account, mark, open_account, sell_delisted
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.costs import cost_rates
+from attn_platform.backtest.entitlements import credit_entitlements
+from attn_platform.backtest.execution import execute
+from attn_platform.backtest.ledger import Ledger
 from attn_platform.backtest.quotes import QuoteBoard
 from attn_platform.errors import MissingDataError, SimulationError
 from attn_platform.market.calendar import as_day
 from attn_platform.market.dense import DenseMarket
 
 logger = logging.getLogger(__name__)
-
-_LEDGER_COLUMNS: dict[str, dict[str, str]] = {
-    "daily": {
-        "date": "datetime64[s]",
-        "equity": "float64",
-        "turnover": "float64",
-        "cost": "float64",
-        "cash_share": "float64",
-        "holding_count": "int64",
-    },
-    "trades": {
-        "date": "datetime64[s]",
-        "symbol": "str",
-        "held_weight": "float64",
-        "target_weight": "float64",
-        "weight": "float64",
-        "traded_weight": "float64",
-        "cost": "float64",
-        "restriction": "str",
-        "is_blocked": "bool",
-    },
-    "holdings": {"date": "datetime64[s]", "symbol": "str", "weight": "float64"},
-    "delistings": {
-        "date": "datetime64[s]",
-        "symbol": "str",
-        "weight": "float64",
-        "price": "float64",
-        "cost": "float64",
-    },
-}
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What happened while an account advanced; tidy frames, `date` first.
-
-    - daily: one row a session. equity (CNY, at the close), turnover (two-sided, over the equity at execution prices
-      before trading), cost (costs of the trades over that equity, plus those of selling delisted stocks over the
-      previous close's), cash_share, holding_count.
-    - trades: the columns of `Fills.frame`; rows with is_blocked are the unfilled wishes.
-    - holdings: weights after the close of each session with a rebalance.
-    - delistings: the fields of `Delisting`.
-    """
-
-    daily: pd.DataFrame
-    trades: pd.DataFrame
-    holdings: pd.DataFrame
-    delistings: pd.DataFrame
-
-    @classmethod
-    def join(cls, ledgers: Sequence[Ledger]) -> Ledger:
-        """Consecutive ledgers as one."""
-        return cls(*(_joined(name, [getattr(ledger, name) for ledger in ledgers]) for name in _LEDGER_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -97,34 +38,18 @@ class BacktestResult:
 
     `daily` has one row a session from the base on: date, net_value, return, benchmark_return, excess_return (their
     difference), excess_net_value (Π(1 + excess_return)), turnover, cost, cash_share, holding_count. The base session
-    has net values of 1 and NaN returns. `trades`, `holdings` and `delistings` are those of `Ledger`. `account` is the
-    state after the last session and `pending` the target that waits for the session after it, if there is one.
+    has net values of 1 and NaN returns. `trades`, `holdings`, `delistings` and `dividends` are those of `Ledger`.
+    `account` is the state after the last session and `pending` the target that waits for the session after it, if
+    there is one.
     """
 
     daily: pd.DataFrame
     trades: pd.DataFrame
     holdings: pd.DataFrame
     delistings: pd.DataFrame
+    dividends: pd.DataFrame
     account: Account
     pending: pd.Series | None
-
-
-@dataclass
-class _Rows:
-    """Rows of a ledger in the making."""
-
-    daily: list[dict[str, Any]] = field(default_factory=list)
-    trades: list[pd.DataFrame] = field(default_factory=list)
-    holdings: list[pd.DataFrame] = field(default_factory=list)
-    delistings: list[dict[str, Any]] = field(default_factory=list)
-
-    def ledger(self) -> Ledger:
-        return Ledger(
-            daily=_joined("daily", [pd.DataFrame(self.daily)]),
-            trades=_joined("trades", self.trades),
-            holdings=_joined("holdings", self.holdings),
-            delistings=_joined("delistings", [pd.DataFrame(self.delistings)]),
-        )
 
 
 def advance(
@@ -132,18 +57,13 @@ def advance(
 ) -> tuple[Account, Ledger]:
     """Move an account from the close of its session to the close of `until`.
 
-    `target` (weights by symbol) was decided at the account's session and is executed in the next one; None lets the
-    holdings drift. `market` must hold both sessions and all between them, with the fields `BACKTEST_FIELDS`; raises
-    MissingDataError if it does not, or if a session in between has no row at all.
+    `target` (weights by symbol) was decided at the account's session and is executed in the next one, in place of any
+    open order; None lets the holdings drift and the open orders go on. `market` must hold both sessions and all between
+    them, with the fields `BACKTEST_FIELDS`; raises MissingDataError if it does not, or if a session in between has no
+    row at all.
     """
-    start, stop = market.position(account.session), market.position(until)
-    if stop < start:
-        raise SimulationError(f"the account is at {account.session} already and cannot go back to {until}")
-    board, rows = QuoteBoard(market, config), _Rows()
-    for row in range(start + 1, stop + 1):
-        account = _session(account, target, board, row, rows)
-        target = None
-    return account, rows.ledger()
+    ledger = Ledger()
+    return _advance(account, target, QuoteBoard(market, config), until, ledger), ledger
 
 
 def run_backtest(
@@ -167,16 +87,13 @@ def run_backtest(
     if not signals:
         raise SimulationError(f"no target portfolio on or before {last}: nothing to backtest")
 
-    account = open_account(signals[0][0], config.initial_capital)
-    ledgers = []
+    first, capital = signals[0][0], config.initial_capital
+    account, board, ledger = open_account(first, capital), QuoteBoard(market, config), Ledger()
+    ledger.open(first, capital)
     for place, (_, weights) in enumerate(signals):
         end = signals[place + 1][0] if place + 1 < len(signals) else last
-        account, ledger = advance(account, weights, market, end, config)
-        ledgers.append(ledger)
-    ledger = Ledger.join(ledgers)
-    first, capital = signals[0][0], config.initial_capital
-    base = {"date": first, "equity": capital, "turnover": 0.0, "cost": 0.0, "cash_share": 1.0, "holding_count": 0}
-    records = _joined("daily", [pd.DataFrame([base]), ledger.daily])
+        account = _advance(account, weights, board, end, ledger)
+    records = ledger.daily
     returns = np.concatenate([[np.nan], _between(market, benchmark_returns, first, last)])
     logger.info(
         "backtest %s to %s: %d rebalances, %d blocked trades, %d delistings",
@@ -191,6 +108,7 @@ def run_backtest(
         trades=ledger.trades,
         holdings=ledger.holdings,
         delistings=ledger.delistings,
+        dividends=ledger.dividends,
         account=account,
         pending=signals[-1][1] if signals[-1][0] == last else None,
     )
@@ -217,35 +135,36 @@ def daily_frame(net_value: np.ndarray, benchmark_returns: np.ndarray, records: p
     return frame.join(records[["turnover", "cost", "cash_share", "holding_count"]])
 
 
-def _session(account: Account, target: pd.Series | None, board: QuoteBoard, row: int, rows: _Rows) -> Account:
-    """One session: delistings, the pending trade, the close."""
+def _advance(
+    account: Account, target: pd.Series | None, board: QuoteBoard, until: str | np.datetime64, ledger: Ledger
+) -> Account:
+    market = board.market
+    start, stop = market.position(account.session), market.position(until)
+    if stop < start:
+        raise SimulationError(f"the account is at {account.session} already and cannot go back to {until}")
+    for row in range(start + 1, stop + 1):
+        account = _session(account, target, board, row, ledger)
+        target = None
+    return account
+
+
+def _session(account: Account, target: pd.Series | None, board: QuoteBoard, row: int, ledger: Ledger) -> Account:
+    """One session: ex-rights, delistings, the trades, the close."""
     session, config = board.market.sessions[row], board.config
     rates = cost_rates(config, session)
-    quotes = board.quotes(row, account.symbols)
-    account, delistings = sell_delisted(account, quotes, config.delisting_recovery, rates)
-    rows.delistings.extend({"date": session, **asdict(event)} for event in delistings)
-    fills: Fills | None = None
-    if target is not None:
-        concerned = np.union1d(account.symbols, target.index.to_numpy(dtype=str))
-        account, fills = execute(account, target, board.quotes(row, concerned), rates, config.lot_size)
+    closes = board.closes(row, account.symbols)
+    account, entitlements = credit_entitlements(account, closes, config.bonus_threshold)
+    account, delistings = sell_delisted(account, closes, config.delisting_recovery, rates)
+    fills = None
+    if target is not None or account.has_orders or (closes.is_leaving & closes.is_listed).any():
+        concerned = account.symbols
+        if target is not None:
+            concerned = np.union1d(account.symbols, target.index.to_numpy(dtype=str))
+        account, fills = execute(account, target, board.quotes(row, concerned), rates, config)
     if fills is not None or delistings:
-        quotes = board.quotes(row, account.symbols)
-    account = mark(account, session, quotes)
-
-    if fills is not None:
-        rows.trades.append(_dated(session, fills.frame()))
-        rows.holdings.append(_dated(session, account.weights().reset_index()))
-    equity = account.equity
-    rows.daily.append(
-        {
-            "date": session,
-            "equity": equity,
-            "turnover": fills.turnover if fills else 0.0,
-            "cost": sum(event.cost for event in delistings) + (fills.cost_share if fills else 0.0),
-            "cash_share": account.cash / equity,
-            "holding_count": int((account.weights() > WEIGHT_TOLERANCE).sum()),
-        }
-    )
+        closes = board.closes(row, account.symbols)
+    account = mark(account, session, closes)
+    ledger.add(account, fills, delistings, entitlements)
     return account
 
 
@@ -260,16 +179,3 @@ def _between(market: DenseMarket, returns: np.ndarray, first: np.datetime64, las
             f"no benchmark return on {market.sessions[chosen][missing][0]}; import index_bar from {first} on"
         )
     return returns[chosen]
-
-
-def _dated(session: np.datetime64, frame: pd.DataFrame) -> pd.DataFrame:
-    frame.insert(0, "date", session)
-    return frame
-
-
-def _joined(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Frames of one kind under each other, with the kind's columns and types even when there is no row."""
-    columns = _LEDGER_COLUMNS[name]
-    filled = [frame for frame in frames if not frame.empty]
-    joined = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
-    return joined.astype(columns)

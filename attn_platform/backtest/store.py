@@ -1,16 +1,19 @@
 """Backtest of a strategy from the lake to the lake.
 
-Tables: `backtest_<strategy>` (daily figures), `backtest_<strategy>_trades`, `backtest_<strategy>_holdings` and
-`backtest_<strategy>_delistings`.
+Tables: `backtest_<strategy>` (daily figures), and `backtest_<strategy>_trades`, `…_holdings`, `…_delistings` and
+`…_dividends`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.mix import MIX_FIELDS, MixConfig, MixPart, MixResult, mix_backtests
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import BacktestResult, run_backtest, targets_from_frame
 from attn_platform.errors import MissingDataError
@@ -18,7 +21,8 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake
 
-PARTS = ("trades", "holdings", "delistings")
+PARTS = ("trades", "holdings", "delistings", "dividends")
+MIXED_PARTS = ("trades", "holdings", "delistings")
 
 
 def backtest_table(strategy: str, part: str | None = None) -> str:
@@ -44,9 +48,22 @@ def write_backtest(
     result = run_backtest(
         targets_from_frame(targets), market, benchmark_returns(lake, market, benchmark), config, until=last
     )
-    lake.write(backtest_table(strategy), _table(result.daily))
-    for part in PARTS:
-        lake.write(backtest_table(strategy, part), _table(getattr(result, part)))
+    _write(lake, strategy, result)
+    return result
+
+
+def write_mix(
+    lake: Lake, calendar: Calendar, name: str, strategies: Sequence[str], mix: MixConfig, config: BacktestConfig
+) -> MixResult:
+    """Mix the backtests of some strategies, and write the tables of one named `name`, as `write_backtest` does."""
+    parts = [
+        MixPart(strategy, *(_frame(lake, backtest_table(strategy, part)) for part in (None, *MIXED_PARTS)))
+        for strategy in strategies
+    ]
+    dates = parts[0].daily["date"].to_numpy()
+    market = load_dense(lake, calendar, dates[0], dates[-1], MIX_FIELDS)
+    result = mix_backtests(parts, market, mix, config)
+    _write(lake, name, result)
     return result
 
 
@@ -59,6 +76,17 @@ def benchmark_returns(lake: Lake, market: DenseMarket, index: str) -> np.ndarray
     closes.index = pd.DatetimeIndex(closes.index)
     aligned = closes.reindex(pd.DatetimeIndex(market.sessions)).to_numpy(dtype=float)
     return np.concatenate([[np.nan], aligned[1:] / aligned[:-1] - 1.0])
+
+
+def _write(lake: Lake, strategy: str, result: BacktestResult | MixResult) -> None:
+    lake.write(backtest_table(strategy), _table(result.daily))
+    for part in PARTS:
+        lake.write(backtest_table(strategy, part), _table(getattr(result, part)))
+
+
+def _frame(lake: Lake, table: str) -> pd.DataFrame:
+    frame = lake.read(table).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]).astype("datetime64[s]"))
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:

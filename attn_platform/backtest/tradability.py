@@ -16,17 +16,25 @@ TRADABILITY_FIELDS = ("open", "high", "low", "close", "up_limit", "down_limit", 
 
 
 class Restriction(IntEnum):
-    """What keeps a stock from being traded in a session."""
+    """What keeps a stock from being traded in a session.
+
+    The market's own restrictions come first; the last two are the backtest's, as its ledger names them.
+    """
 
     NONE = 0
     LIMIT_UP = 1
     LIMIT_DOWN = 2
     SUSPENDED = 3
     NO_ROW = 4
+    DELISTING_PERIOD = 5
+    VOLUME_CAP = 6
+
+
+RESTRICTION_NAMES = np.array([restriction.name.lower() for restriction in Restriction])
 
 
 def restrictions(fields: Mapping[str, np.ndarray], execution_price: ExecutionPrice = "vwap") -> np.ndarray:
-    """Restriction of each stock, int8 of the shape of the fields (any shape, raw prices of the contract).
+    """Restriction of each stock by the market, int8 of the shape of the fields (any shape, raw prices of the contract).
 
     NaN in `is_suspended` means that the stock has no row (not yet listed, or delisted). A stock without a positive
     execution price counts as suspended. A missing limit price means that the session has no limit.
@@ -46,10 +54,10 @@ def restrictions(fields: Mapping[str, np.ndarray], execution_price: ExecutionPri
 
 
 def can_buy(restriction: np.ndarray) -> np.ndarray:
-    """Stocks that can be bought."""
+    """Stocks that the market lets one buy."""
     return (restriction == Restriction.NONE) | (restriction == Restriction.LIMIT_DOWN)
 
 
 def can_sell(restriction: np.ndarray) -> np.ndarray:
-    """Stocks that can be sold."""
+    """Stocks that the market lets one sell."""
     return (restriction == Restriction.NONE) | (restriction == Restriction.LIMIT_UP)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -93,6 +94,37 @@ def load_dense(
             values = numeric(data[name])
             arrays[name] = _scatter(values if has_all else values[keep], places, shape)
     return DenseMarket(sessions, symbols, arrays)
+
+
+def shared_dense(lake: Lake, calendar: Calendar, first: Day, last: Day, fields: Sequence[str]) -> DenseMarket:
+    """`load_dense`, once for all in this process who ask for the same: the strategies of a study trade in one market.
+
+    The last one asked for is kept until its files change. Its arrays are read-only.
+    """
+    sessions = calendar.between(first, last)
+    stamps = tuple(lake.stamp(table, first, last) for table in DENSE_TABLES)
+    return _load_shared(_Request(sessions.tobytes(), tuple(fields), stamps, lake, calendar, first, last))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What tells one shared market from another: its sessions, its fields, and the state of the files."""
+
+    sessions: bytes
+    fields: tuple[str, ...]
+    stamps: tuple[int, ...]
+    lake: Lake = field(compare=False)
+    calendar: Calendar = field(compare=False)
+    first: Day = field(compare=False)
+    last: Day = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _load_shared(request: _Request) -> DenseMarket:
+    market = load_dense(request.lake, request.calendar, request.first, request.last, request.fields)
+    for values in (market.sessions, market.symbols, *market.fields.values()):
+        values.flags.writeable = False
+    return market
 
 
 def numeric(values: pa.ChunkedArray) -> np.ndarray:

@@ -3,6 +3,9 @@
 Layout: `<table>/year=YYYY/date=YYYY-MM-DD.parquet`, tables without sessions `<table>/all.parquet`. A file is written
 under a temporary name and renamed, so a reader sees the old one or the new one; writing the same rows again leaves the
 file untouched. Missing numbers are stored as null, never as NaN (DuckDB's statistics do not know NaN).
+
+A lake may lie on top of another one: it reads the tables that it does not hold from the one beneath, and writes only
+its own. Tables are whole: one that holds a single session hides all those of the same table beneath.
 """
 
 from __future__ import annotations
@@ -42,32 +45,35 @@ WRITERS = 2
 
 
 class Lake:
-    """Tables under `root`. Opening creates nothing; the first write makes the folder."""
+    """Tables under `root`, and those of the lake `beneath` that it does not hold itself.
 
-    def __init__(self, root: Path) -> None:
+    Opening creates nothing; the first write makes the folder.
+    """
+
+    def __init__(self, root: Path, beneath: Lake | None = None) -> None:
         self.root = Path(root)
+        self.beneath = beneath
+
+    def holder(self, table: str) -> Lake:
+        """The lake that a table is read from: the topmost that holds it, or the lowest where none does."""
+        if self.beneath is None or self._holds(table):
+            return self
+        return self.beneath.holder(table)
 
     def path(self, table: str, session: Day | None = None) -> Path:
-        """File of a table, or of one of its sessions."""
-        if session is None:
-            return self.root / table / WHOLE_TABLE
-        day = str(as_day(session))
-        return self.root / table / f"{YEAR}{day[:4]}" / f"{DATE}{day}{SUFFIX}"
+        """File that a table, or one of its sessions, is read from."""
+        return _file(self.holder(table).root, table, session)
 
     def tables(self) -> list[str]:
         """Names of the tables that hold at least one file."""
-        if not self.root.is_dir():
-            return []
-        return sorted(
-            folder.name
-            for folder in self.root.iterdir()
-            if folder.is_dir() and not folder.name.startswith(".") and next(folder.rglob("*.parquet"), None)
-        )
+        own = {folder.name for folder in self.root.iterdir() if folder.is_dir()} if self.root.is_dir() else set()
+        held = {name for name in own if not name.startswith(".") and self._holds(name)}
+        return sorted(held if self.beneath is None else held.union(self.beneath.tables()))
 
     def sessions(self, table: str, first: Day | None = None, last: Day | None = None) -> np.ndarray:
         """Ascending sessions that the table holds, as datetime64[D]; those from `first` to `last` where given."""
         low, high = ("" if first is None else str(as_day(first))), (LATEST_DAY if last is None else str(as_day(last)))
-        folder = self.root / table
+        folder = self.holder(table).root / table
         found: list[str] = []
         # Plain scans: a table has thousands of files, and a session's run lists several tables.
         for year in _names(folder, YEAR, ""):
@@ -77,15 +83,17 @@ class Lake:
 
     def has(self, table: str) -> bool:
         """Whether the table holds anything."""
+        return self.holder(table)._holds(table)
+
+    def _holds(self, table: str) -> bool:
         return next((self.root / table).rglob("*.parquet"), None) is not None
 
     def rows(self, table: str, session: Day | None = None) -> int:
         """Rows of a session's file, or of the whole table's."""
-        path = self.path(table, session)
+        root = self.holder(table).root
+        path = _file(root, table, session)
         if not path.exists():
-            raise MissingDataError(
-                f"the lake {self.root} has no {path.relative_to(self.root)}; import or materialise it"
-            )
+            raise MissingDataError(f"the lake {root} has no {path.relative_to(root)}; import or materialise it")
         try:
             return int(pq.read_metadata(path).num_rows)
         except UNREADABLE as error:
@@ -93,7 +101,7 @@ class Lake:
 
     def write(self, table: str, data: pa.Table, session: Day | None = None) -> int:
         """Write one session of a table (or the whole table) atomically, in the order given; returns the rows."""
-        _write_file(self.path(table, session), data)
+        _write_file(_file(self.root, table, session), data)
         return int(data.num_rows)
 
     def write_sessions(
@@ -133,31 +141,41 @@ class Lake:
         files = self._files(table, first, last)
         if not files:
             span = "" if first is None and last is None else f" from {first} to {last}"
-            raise MissingDataError(f"the lake {self.root} has no table '{table}'{span}; materialise or import it first")
+            raise MissingDataError(
+                f"the lake {self.holder(table).root} has no table '{table}'{span}; materialise or import it first"
+            )
         return _rows(files, columns)
 
     def read_sessions(
         self, table: str, sessions: Sequence[np.datetime64] | np.ndarray, columns: Sequence[str] | None = None
     ) -> pa.Table | None:
         """Rows of those of `sessions` that the table holds, in their order; None where it holds none of them."""
-        files = [path for path in (self.path(table, day) for day in sessions) if path.exists()]
+        root = self.holder(table).root
+        files = [path for path in (_file(root, table, day) for day in sessions) if path.exists()]
         return _rows(files, columns) if files else None
 
     def _files(self, table: str, first: Day | None, last: Day | None) -> list[Path]:
-        whole = self.path(table)
+        root = self.holder(table).root
+        whole = _file(root, table, None)
         if whole.exists():
             return [whole]
-        return [self.path(table, day) for day in self.sessions(table, first, last)]
+        return [_file(root, table, day) for day in self.sessions(table, first, last)]
+
+    def stamp(self, table: str, first: Day | None = None, last: Day | None = None) -> int:
+        """A number that changes with the files of a table from session `first` to `last`: place, size, time of each."""
+        stats = ((path, path.stat()) for path in self._files(table, first, last))
+        return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view for each table of the lake."""
         connection = duckdb.connect()
         for table in self.tables():
-            files = sorted((self.root / table).rglob("*.parquet"))
+            folder = self.holder(table).root / table
+            files = sorted(folder.rglob("*.parquet"))
             try:
                 # DuckDB takes the first file's types; where a column there is all null it has none: then look at all.
                 union = any(pa.types.is_null(kind) for kind in pq.read_schema(files[0]).types)
-                pattern = str(self.root / table / "**" / "*.parquet").replace("'", "''")
+                pattern = str(folder / "**" / "*.parquet").replace("'", "''")
                 connection.execute(
                     f'CREATE VIEW "{table}" AS SELECT * FROM '
                     f"read_parquet('{pattern}', hive_partitioning = false, union_by_name = {union})"
@@ -230,6 +248,14 @@ def _without_nan(data: pa.Table) -> pa.Table:
             column = data[field.name]
             data = data.set_column(at, field, pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column))
     return data
+
+
+def _file(root: Path, table: str, session: Day | None) -> Path:
+    """Where a table, or one of its sessions, lies in a lake."""
+    if session is None:
+        return root / table / WHOLE_TABLE
+    day = str(as_day(session))
+    return root / table / f"{YEAR}{day[:4]}" / f"{DATE}{day}{SUFFIX}"
 
 
 def _names(folder: Path, prefix: str, suffix: str) -> list[str]:

@@ -57,14 +57,14 @@ def road_assets(home: Home) -> RoadAssets:
             *(evaluation_asset(family) for family in families),
             *(figures_table(forecaster.name) for forecaster in study.forecasters),
             *(explanation_asset(model.name) for model in explained_models(home)),
-            *(backtest_table(strategy.name) for strategy in study.strategies),
-            *(report_asset(strategy.name) for strategy in study.strategies),
+            *(backtest_table(each.name) for each in study.traded),
+            *(report_asset(each.name) for each in study.traded),
         ),
     )
 
 
 def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
-    """One job for each partitions definition, by name."""
+    """One job for each partitions definition that has assets, by name."""
     assets = road_assets(home)
     new_session = [*assets.raw, *assets.factors, *assets.predictions]
     jobs = [
@@ -72,9 +72,6 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
         dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables to predictions of one session."),
         dg.define_asset_job(QUARTER_JOB, list(assets.universes), description="Members of a new quarter."),
         dg.define_asset_job(YEAR_JOB, [ADJACENCY], description="Neighbour groups of a new year."),
-        dg.define_asset_job(
-            WINDOW_JOB, list(assets.checkpoints), tags=GPU_TAGS, description="Train all models on one window."
-        ),
         dg.define_asset_job(WEEK_JOB, list(assets.portfolios), description="Target portfolios of one rebalance."),
         dg.define_asset_job(
             REPORT_JOB,
@@ -82,4 +79,9 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]
+    if assets.checkpoints:
+        train = list(assets.checkpoints)
+        jobs.append(
+            dg.define_asset_job(WINDOW_JOB, train, tags=GPU_TAGS, description="Train all models on one window.")
+        )
     return {job.name: job for job in jobs}

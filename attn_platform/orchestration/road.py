@@ -20,6 +20,7 @@ from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.orchestration.assets.portfolios import previous_rebalance
+from attn_platform.orchestration.assets.predictions import require_forecasts
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.jobs import road_assets
@@ -36,12 +37,16 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 @dataclass(frozen=True)
 class Stage:
-    """One run: assets, and the range of partition keys (None for assets without partitions)."""
+    """One run: assets, and the range of partition keys (None for assets without partitions).
+
+    The parts of a `divisible` stage may as well be runs of their own, side by side (`processes`).
+    """
 
     title: str
     assets: tuple[str, ...]
     first: str | None = None
     last: str | None = None
+    divisible: bool = False
 
     @property
     def label(self) -> str:
@@ -54,28 +59,32 @@ class Stage:
 def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Stage]:
     """Stages of the road for consecutive test windows, each a partition key.
 
-    `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap.
+    `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap;
+    `MissingDataError` where forecasts that are imported are not there.
     """
     spans = [window_of(home.calendar, home.study.longest_windows, key) for key in sorted(windows)]
-    train_first, test_first = spans[0].train_first, spans[0].test_first
+    test_first = spans[0].test_first
+    first = spans[0].train_first if home.study.models else test_first
     test_last = min(spans[-1].test_last, home.last_session)
     assets = road_assets(home)
     rebalances = [key for key in partitions.rebalances.get_partition_keys() if str(test_first) <= key <= str(test_last)]
     if not rebalances:
         raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
-    quarters = _covering(partitions.quarters, quarter_of(train_first), quarter_of(test_last), "universe")
-    years = _covering(partitions.years, year_of(train_first), year_of(test_last), "sector adjacency")
+    quarters = _covering(partitions.quarters, quarter_of(first), quarter_of(test_last), "universe")
+    years = _covering(partitions.years, year_of(first), year_of(test_last), "sector adjacency")
     _require_chain(home, partitions, rebalances[0], assets.portfolios)
+    for forecast in home.study.forecasts:
+        require_forecasts(home, forecast, np.array(rebalances, dtype="datetime64[D]"))
     return [
         Stage("securities and industries", assets.static),
         Stage("raw tables", assets.raw, str(home.first_session), str(_data_end(home, test_last))),
         Stage("universe", assets.universes, *quarters),
         Stage("sector adjacency", (ADJACENCY,), *years),
-        Stage("factors and panel", assets.factors, str(train_first), str(test_last)),
+        Stage("factors and panel", assets.factors, str(first), str(test_last)),
         *_training(home, sorted(windows)),
         Stage("predictions", assets.predictions, str(test_first), str(test_last)),
-        Stage("weekly portfolios", assets.portfolios, rebalances[0], rebalances[-1]),
-        Stage("evaluation, backtests and reports", assets.reports),
+        Stage("weekly portfolios", assets.portfolios, rebalances[0], rebalances[-1], divisible=True),
+        Stage("evaluation, backtests and reports", assets.reports, divisible=True),
     ]
 
 

@@ -64,7 +64,11 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         if date >= np.datetime64(home.study.windows.first_test):
             window = window_holding(home.calendar, home.study.windows, day).key
             needed += [(checkpoint_asset(model.name), window) for model in home.study.models]
-        yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
+        yield (
+            _when_imported(home, partitions, day)
+            or _when_there(context, needed)
+            or dg.RunRequest(run_key=day, partition_key=day)
+        )
 
     def weekly_portfolio(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
         """Target portfolios, when yesterday was a rebalance and its predictions and the week before are there."""
@@ -85,13 +89,17 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         needed = [(portfolio_table(strategy.name), day) for strategy in home.study.strategies]
         yield _when_there(context, needed) or dg.RunRequest(run_key=day)
 
+    schedules: list[tuple[str, str, Decide, str, str | None]] = [
+        ("every_quarter", NEW_PERIOD, quarter, names.QUARTER_JOB, "Universe of a new quarter."),
+        ("every_year", NEW_PERIOD, year, names.YEAR_JOB, "Adjacency of a new year."),
+        ("every_window", NEW_PERIOD, window, names.WINDOW_JOB, "Training, when a test range begins."),
+        ("every_session", BEFORE_THE_OPEN, session, names.SESSION_JOB, session.__doc__),
+        ("every_rebalance", BEFORE_THE_OPEN, weekly_portfolio, names.WEEK_JOB, weekly_portfolio.__doc__),
+        ("every_report", AFTER_THE_PORTFOLIO, weekly_report, names.REPORT_JOB, weekly_report.__doc__),
+    ]
+    # A study of imported forecasts has no job that trains.
     return [
-        _schedule("every_quarter", NEW_PERIOD, quarter, jobs[names.QUARTER_JOB], "Universe of a new quarter."),
-        _schedule("every_year", NEW_PERIOD, year, jobs[names.YEAR_JOB], "Adjacency of a new year."),
-        _schedule("every_window", NEW_PERIOD, window, jobs[names.WINDOW_JOB], "Training, when a test range begins."),
-        _schedule("every_session", BEFORE_THE_OPEN, session, jobs[names.SESSION_JOB], session.__doc__),
-        _schedule("every_rebalance", BEFORE_THE_OPEN, weekly_portfolio, jobs[names.WEEK_JOB], weekly_portfolio.__doc__),
-        _schedule("every_report", AFTER_THE_PORTFOLIO, weekly_report, jobs[names.REPORT_JOB], weekly_report.__doc__),
+        _schedule(name, cron, decide, jobs[job], text) for name, cron, decide, job, text in schedules if job in jobs
     ]
 
 
@@ -115,6 +123,15 @@ def _schedule(
         execution_fn=evaluate,
         job=job,
     )
+
+
+def _when_imported(home: Home, partitions: Partitions, day: str) -> dg.SkipReason | None:
+    """Which imported forecasts of a rebalance are not in the lake yet; None where nothing lacks."""
+    if partitions.rebalances.has_partition_key(day):
+        for forecast in home.study.forecasts:
+            if not home.lake.path(prediction_table(forecast.name), day).exists():
+                return dg.SkipReason(f"waiting for forecasts {forecast.name} of {day}: attn import predictions")
+    return None
 
 
 def _when_there(context: dg.ScheduleEvaluationContext, needed: Iterable[tuple[str, str]]) -> dg.SkipReason | None:

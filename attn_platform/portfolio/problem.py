@@ -1,13 +1,13 @@
 """The weekly portfolio problem: its limits, what is known when it is posed, and the shape of its answer.
 
-    maximise  score · w    subject to    Σ w = 1,  w ≥ 0  and the four limits of `PortfolioLimits`
+    maximise  score · w    subject to    Σ w = 1 − cash,  w ≥ 0  and the limits of `PortfolioLimits`
 
 The formulation is that of Huatai AI-69 and AI-55 (CSI 500 enhanced portfolio, rebalanced every 5 sessions) and, with
 other limits, that of the Haitong weekly (CSI 500 and CSI 1000 AI enhanced portfolios). Weights are fractions of the
 portfolio's value; `active weight` is the weight less the benchmark's; a style exposure is Σ active weight × z-score.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-LimitKind = Literal["turnover", "style", "industry", "stock"]
+LimitKind = Literal["turnover", "style", "industry", "members", "stock"]
 
 UNKNOWN_INDUSTRY = -1
 
@@ -40,8 +40,13 @@ class PortfolioLimits(BaseModel):
     style_deviation: float = Field(0.01, ge=0)  # |Σ (w − b) z|, standard deviations. AI-69 relaxed: 0.20; Haitong: 0.8
     style_deviations: dict[str, float] = Field(default_factory=dict)  # by style, instead; Haitong: valuation 0, size 0
     turnover: float = Field(0.15, gt=0, le=1)  # Σ |w − w_prev| / 2, one-way. AI-69 relaxed: 0.20; Haitong: 0.30
+    # Least weight in members of the benchmark. The studies have no such limit; Chinese enhanced-index funds hold 80 %.
+    members_share: float = Field(0.0, ge=0, le=1)
+    cash: float = Field(0.0, ge=0, lt=1)  # share that is not invested; the studies invest all
+    no_trade: tuple[str, ...] = ()  # symbols that keep their weight, as suspended ones do
+    no_buy: tuple[str, ...] = ()  # symbols that can only be sold down, as those without a forecast
     # What gives way when the limits contradict each other, first to last. A limit left out never gives way.
-    relaxation_order: tuple[LimitKind, ...] = ("turnover", "style", "industry", "stock")
+    relaxation_order: tuple[LimitKind, ...] = ("turnover", "style", "industry", "members", "stock")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -55,6 +60,11 @@ class PortfolioLimits(BaseModel):
     def style_limit(self, style: str) -> float:
         """Largest absolute exposure to `style`, in standard deviations."""
         return self.style_deviations.get(style, self.style_deviation)
+
+    def without_styles(self, missing: Collection[str]) -> Self:
+        """The limits without those of single styles that cannot be computed."""
+        left = {style: limit for style, limit in self.style_deviations.items() if style not in missing}
+        return self.model_copy(update={"style_deviations": left})
 
 
 RELAXED_LIMITS = PortfolioLimits(
@@ -77,6 +87,8 @@ class WeeklyProblem:
             in the data gives no room for a bet.
         styles: name → [n] z-scores. A missing one counts as 0, the average stock.
         tradable: [n] False keeps its previous weight to the bit (0 when not held), whatever its stock limit says.
+        returns: [L, n] close-to-close returns of the L sessions up to the day, NaN where there is none; None where no
+            term of the objective asks for them.
 
     Raises:
         PortfolioError: the arrays do not fit together or hold impossible values.
@@ -89,6 +101,7 @@ class WeeklyProblem:
     industry: IntArray
     styles: Mapping[str, FloatArray]
     tradable: BoolArray
+    returns: FloatArray | None = None
 
     def __post_init__(self) -> None:
         symbols = np.asarray(self.symbols, dtype=np.str_)
@@ -107,6 +120,8 @@ class WeeklyProblem:
         }
         for name, column in columns.items():
             object.__setattr__(self, name, column)
+        if self.returns is not None and (self.returns.ndim != 2 or self.returns.shape[1] != n):
+            raise PortfolioError(f"weekly problem: returns have shape {self.returns.shape}, but there are {n} symbols")
         self._check()
 
     def _check(self) -> None:
@@ -161,14 +176,31 @@ def _reject(name: str, symbols: NDArray[np.str_], bad: BoolArray, what: str) -> 
 class Relaxation:
     """One limit that had to give way.
 
-    `limit` is the kind, `name` the industry code, style or symbol (empty for turnover). `reached` is the signed active
-    weight, exposure, or the turnover, in the unit of `allowed`.
+    `limit` is the kind, `name` the industry code, style or symbol (empty for turnover and members). `reached` is the
+    signed active weight, exposure, turnover or share, in the unit of `allowed`.
     """
 
-    limit: LimitKind
+    limit: str
     name: str
     allowed: float
     reached: float
+
+
+@dataclass(frozen=True)
+class LimitState:
+    """One limit on a sum over the stocks, as the solution leaves it.
+
+    `lower` ≤ `value` ≤ `upper` are active weights, exposures, shares or the turnover. `price` is what the objective
+    would gain if the limit that binds were one unit higher: positive at the upper limit, negative at the lower one,
+    and 0 where none binds. The kind "budget" is Σ w itself.
+    """
+
+    kind: str
+    name: str
+    lower: float
+    upper: float
+    value: float
+    price: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,14 +208,17 @@ class PortfolioSolution:
     """Target portfolio of one week, rows as in the problem.
 
     Attributes:
-        weights: [n] sum to 1, none negative.
-        objective: expected_score · weights.
+        weights: [n] sum to 1 − cash, none negative.
+        objective: expected_score · weights, and the terms of the objective where there are any.
         status: `optimal` within all limits, or `relaxed`: the best portfolio of least violation.
         relaxations: the limits that gave way, empty when optimal.
+        limits: every limit on a sum: the budget, industries, styles, members, turnover.
+        lower, upper: [n] the interval of each weight after all rules about single stocks.
+        reduced_score: [n] what one more unit of weight would add to the objective once it pays the prices of `limits`:
+            positive for a stock at its upper bound, negative at its lower one, 0 between them and for one that stays
+            because a trade does not pay for its turnover.
         turnover: one-way, Σ |w − w_prev| / 2; None for the first portfolio.
-        active_industry: industry code → Σ (w − b).
-        active_style: style → Σ (w − b) z.
-        iterations: of the simplex method.
+        iterations: of the solver.
         seconds: wall time of the solve.
     """
 
@@ -191,8 +226,14 @@ class PortfolioSolution:
     objective: float
     status: Literal["optimal", "relaxed"]
     relaxations: tuple[Relaxation, ...]
+    limits: tuple[LimitState, ...]
+    lower: FloatArray
+    upper: FloatArray
+    reduced_score: FloatArray
     turnover: float | None
-    active_industry: dict[int, float]
-    active_style: dict[str, float]
     iterations: int
     seconds: float
+
+    def active(self, kind: str) -> dict[str, float]:
+        """Name → active weight or exposure of all limits of a kind: "industry", "style"."""
+        return {limit.name: limit.value for limit in self.limits if limit.kind == kind}

@@ -15,7 +15,7 @@ import highspy
 import numpy as np
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.constraints import Constraints
+from attn_platform.portfolio.compiled import CompiledConstraints
 from attn_platform.portfolio.problem import FloatArray, LimitKind
 from attn_platform.portfolio.split import (
     FEASIBILITY_TOLERANCE,
@@ -32,7 +32,9 @@ from attn_platform.portfolio.split import (
 PRIMAL_SIMPLEX = 4  # every stage after the first starts from a feasible solution, the one before
 
 
-def least_violation(constraints: Constraints, score: FloatArray, order: Sequence[LimitKind]) -> tuple[FloatArray, int]:
+def least_violation(
+    constraints: CompiledConstraints, score: FloatArray, order: Sequence[LimitKind]
+) -> tuple[FloatArray, FloatArray, int]:
     """The best portfolio among those of least violation.
 
     Args:
@@ -41,7 +43,7 @@ def least_violation(constraints: Constraints, score: FloatArray, order: Sequence
         order: the kinds of limit that may give way, first to last.
 
     Returns:
-        [n] weights, simplex iterations.
+        [n] weights, [m] prices of the rows, simplex iterations.
 
     Raises:
         PortfolioError: there is no portfolio even when all kinds in `order` give way.
@@ -53,7 +55,7 @@ def least_violation(constraints: Constraints, score: FloatArray, order: Sequence
     for kind in reversed(order):
         program.changeColCost(total_column[kind], 1.0)
         iterations += _solve(program, order)
-        least = solution_of(program)[total_column[kind]]
+        least = solution_of(program)[0][total_column[kind]]
         program.changeColCost(total_column[kind], 0.0)
         program.changeColBounds(total_column[kind], 0.0, least if least > FEASIBILITY_TOLERANCE else 0.0)
 
@@ -62,13 +64,14 @@ def least_violation(constraints: Constraints, score: FloatArray, order: Sequence
     iterations += _solve(program, order)
 
     n = len(score)
-    amounts_inside, amounts_beyond, _ = np.split(solution_of(program), [len(inside.stock), len(loss)])
+    amounts, prices = solution_of(program)
+    amounts_inside, amounts_beyond, _ = np.split(amounts, [len(inside.stock), len(loss)])
     change = inside.weight_change(amounts_inside, n) + beyond.weight_change(amounts_beyond, n)
-    return constraints.held + change, iterations
+    return constraints.held + change, prices[: len(constraints.rows)], iterations
 
 
 def _elastic_program(
-    constraints: Constraints, inside: Moves, beyond: Moves, order: Sequence[LimitKind]
+    constraints: CompiledConstraints, inside: Moves, beyond: Moves, order: Sequence[LimitKind]
 ) -> tuple[highspy.Highs, dict[LimitKind, int]]:
     """The program in which each limit of the kinds in `order` has an excess, and the column of each kind's total.
 
@@ -76,11 +79,12 @@ def _elastic_program(
     beyond the stock limit, the excesses of the rows, and the totals.
     """
     total_row: dict[str, int] = {kind: len(constraints.rows) + j for j, kind in enumerate(order)}
+    kinds, rows = len(order), len(constraints.rows) + len(order)
     blocks = [
-        inside.columns(constraints),
-        _counted(beyond.columns(constraints), total_row.get("stock", 0)),
-        _excess_columns(constraints, total_row),
-        _total_columns(list(total_row.values())),
+        inside.columns(constraints, kinds),
+        _counted(beyond.columns(constraints, kinds), total_row.get("stock")),
+        _excess_columns(constraints, total_row, rows),
+        _total_columns(list(total_row.values()), rows),
     ]
     column_count = sum(len(block.lower) for block in blocks)
     row_lower, row_upper = constraints.row_room
@@ -105,7 +109,7 @@ def _solve(program: highspy.Highs, order: Sequence[LimitKind]) -> int:
     return iterations_of(program)
 
 
-def _moves_beyond_stock_limit(constraints: Constraints, elastic: bool) -> Moves:
+def _moves_beyond_stock_limit(constraints: CompiledConstraints, elastic: bool) -> Moves:
     """The moves that take a weight out of its stock limit, one unit of excess for each unit moved; none unless elastic.
 
     A stock held outside of the limit first saves turnover, as the forced trade of `trades` is undone, and then uses it.
@@ -130,36 +134,29 @@ def _moves_beyond_stock_limit(constraints: Constraints, elastic: bool) -> Moves:
     )
 
 
-def _counted(columns: Columns, total_row: int) -> Columns:
-    """The same columns, each unit of which counts in `total_row`."""
-    count = len(columns.lower)
-    return Columns(
-        index=np.column_stack([columns.index, np.full(count, total_row)]),
-        value=np.column_stack([columns.value, np.ones(count)]),
-        lower=columns.lower,
-        upper=columns.upper,
-    )
+def _counted(columns: Columns, total_row: int | None) -> Columns:
+    """The same columns, each unit of which counts in `total_row`; there are none where there is no such row."""
+    entries = columns.entries.copy()
+    if total_row is not None:
+        entries[total_row] = 1.0
+    return Columns(entries, columns.lower, columns.upper)
 
 
-def _excess_columns(constraints: Constraints, total_row: Mapping[str, int]) -> Columns:
+def _excess_columns(constraints: CompiledConstraints, total_row: Mapping[str, int], rows: int) -> Columns:
     """Two columns for each row that may give way: its excess above the upper and below the lower limit."""
-    rows = [i for i, row in enumerate(constraints.rows) if row.kind in total_row]
-    totals = [total_row[constraints.rows[i].kind] for i in rows]
-    sign = np.repeat([-1.0, 1.0], len(rows))
-    return Columns(
-        index=np.column_stack([np.tile(rows, 2), np.tile(totals, 2)]).astype(np.int64),
-        value=np.column_stack([sign, np.ones(len(sign))]),
-        lower=np.zeros(len(sign)),
-        upper=np.full(len(sign), np.inf),
-    )
+    elastic = [i for i, row in enumerate(constraints.rows) if row.kind in total_row]
+    totals = [total_row[constraints.rows[i].kind] for i in elastic]
+    count = len(elastic)
+    entries = np.zeros((rows, 2 * count))
+    above, below = np.arange(count), np.arange(count, 2 * count)
+    entries[elastic, above], entries[elastic, below] = -1.0, 1.0
+    entries[totals, above] = entries[totals, below] = 1.0
+    return Columns(entries, np.zeros(2 * count), np.full(2 * count, np.inf))
 
 
-def _total_columns(total_rows: Sequence[int]) -> Columns:
+def _total_columns(total_rows: Sequence[int], rows: int) -> Columns:
     """One column a kind, its total excess."""
     count = len(total_rows)
-    return Columns(
-        index=np.array(total_rows, dtype=np.int64).reshape(count, 1),
-        value=np.full((count, 1), -1.0),
-        lower=np.zeros(count),
-        upper=np.full(count, np.inf),
-    )
+    entries = np.zeros((rows, count))
+    entries[list(total_rows), np.arange(count)] = -1.0
+    return Columns(entries, np.zeros(count), np.full(count, np.inf))

@@ -1,17 +1,29 @@
 """Solve one week: the target portfolio of highest forecast within the limits or, failing that, of least violation.
 
 The program is that of `split`, the week whose limits contradict each other that of `relaxation`; the answer is rebuilt
-by `vertex` and checked here. A failed solve raises: no older portfolio ever stands in for it.
+by `vertex` and checked here. With constraints or terms of a user's own that are not linear, the week is that of
+`convex`. A failed solve raises: no older portfolio ever stands in for it.
 """
 
 import logging
 import time
 from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.constraints import Constraints, compile_constraints, exceeded, violations
+from attn_platform.portfolio import convex
+from attn_platform.portfolio.compiled import (
+    NEGLIGIBLE,
+    CompiledConstraints,
+    compile_constraints,
+    exceeded,
+    excesses,
+)
+from attn_platform.portfolio.extension import Extension
+from attn_platform.portfolio.prices import limit_states, reduced_scores
 from attn_platform.portfolio.problem import (
     TOLERANCE,
     FloatArray,
@@ -21,6 +33,7 @@ from attn_platform.portfolio.problem import (
 )
 from attn_platform.portfolio.relaxation import least_violation
 from attn_platform.portfolio.split import (
+    OPTIMALITY_TOLERANCE,
     is_feasible,
     iterations_of,
     new_solver,
@@ -28,52 +41,81 @@ from attn_platform.portfolio.split import (
     solution_of,
     trades,
 )
+from attn_platform.portfolio.statement import stated
 from attn_platform.portfolio.vertex import rebuild
 
 logger = logging.getLogger(__name__)
 
 DUAL_SIMPLEX = 1  # all columns are boxed, so that any basis can be made dual feasible
 
-# What a place in the order of symbols is worth among equal forecasts, in standard deviations of the forecast: ten times
-# the solver's tolerance, so that it decides, and far below any difference that a forecast means.
+# Share of the stocks, those of the best forecasts, whose purchases a week's first program knows: with it two programs
+# of a sixth of the moves do, in less than half the time of one with all.
+FIRST_SIFTED = 0.15
+
+# What a place in the order of symbols is worth among equal forecasts, in standard deviations of the forecast: a hundred
+# times the solver's tolerance, so that it decides, and far below any difference that a forecast means.
 TIE_STEP = 1e-8
+# Places are not evenly spaced: else the swap of two stocks for two others may be worth exactly 0. Squares of the places
+# take care of those that are as far apart from each other.
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
-def solve(problem: WeeklyProblem, limits: PortfolioLimits) -> PortfolioSolution:
+@dataclass(frozen=True, eq=False)
+class _Optimum:
+    """What a solver found: weights [n], prices of the rows [m] in units of the objective, and its iterations."""
+
+    weights: FloatArray
+    objective: float
+    prices: FloatArray
+    reduced: FloatArray
+    iterations: int
+    negligible: float
+
+
+def solve(problem: WeeklyProblem, limits: PortfolioLimits, extension: Extension | None = None) -> PortfolioSolution:
     """The target portfolio of the week.
 
     Args:
         problem: the week.
         limits: of the strategy.
+        extension: the strategy's own constraints, and terms of its objective.
 
     Raises:
         PortfolioError: the limits do not fit the problem, no portfolio exists even when they give way, or the solver
             returned what cannot be trusted.
     """
     started = time.perf_counter()
-    constraints = compile_constraints(problem, limits)
-    score = tie_broken(problem.expected_score)
+    statement = stated(limits, () if extension is None else extension.limits)
+    constraints = compile_constraints(problem, statement)
+    if extension is None or extension.is_linear:
+        optimum = _linear(problem, constraints, limits)
+    else:
+        optimum = _convex(problem, constraints, limits, extension)
 
-    optimum = _within_limits(constraints, score)
-    rendered, iterations = optimum or least_violation(constraints, score, limits.relaxation_order)
-    weights = rebuild(constraints.widened(rendered), rendered)
-    relaxations = exceeded(problem, constraints, weights)
-    _check(problem, limits, weights, {relaxation.limit for relaxation in relaxations})
+    weights = optimum.weights
+    relaxations = exceeded(problem, constraints, weights, optimum.negligible)
+    gave_way = Counter(relaxation.limit for relaxation in relaxations)
+    broken = {
+        name: excess
+        for name, excess in excesses(problem, statement, constraints, weights).items()
+        if not excess <= TOLERANCE and name not in gave_way
+    }
+    if broken:
+        raise PortfolioError(f"the solver's portfolio breaks limits by more than {TOLERANCE}: {broken}; none was made")
     if relaxations:
-        gave_way = Counter(relaxation.limit for relaxation in relaxations)
         logger.warning("the limits of the week contradict each other; limits relaxed: %s", dict(gave_way))
-
-    sums = constraints.sums(weights) - [row.center for row in constraints.rows]
-    k = len(constraints.industries)
+    status: Literal["optimal", "relaxed"] = "relaxed" if relaxations else "optimal"
     return PortfolioSolution(
         weights=weights,
-        objective=float(problem.expected_score @ weights),
-        status="relaxed" if relaxations else "optimal",
+        objective=optimum.objective,
+        status=status,
         relaxations=relaxations,
-        turnover=None if problem.previous is None else float(sums[-1]),
-        active_industry=dict(zip(constraints.industries.tolist(), sums[1 : k + 1].tolist(), strict=True)),
-        active_style=dict(zip(problem.styles, sums[k + 1 : -1].tolist(), strict=True)),
-        iterations=iterations,
+        limits=limit_states(constraints, weights, optimum.prices),
+        lower=constraints.lower,
+        upper=constraints.upper,
+        reduced_score=optimum.reduced,
+        turnover=None if problem.previous is None else float(constraints.sums(weights)[-1]),
+        iterations=optimum.iterations,
         seconds=time.perf_counter() - started,
     )
 
@@ -84,33 +126,84 @@ def tie_broken(score: FloatArray) -> FloatArray:
     Equal forecasts are common with trees. Without an order among them several portfolios are optimal, and which of them
     comes out would be up to the solver's version. The order among unequal forecasts stays as it is.
     """
-    spread = score.std()
-    standardised = (score - score.mean()) / (spread if spread > 0 else 1.0)
+    standardised = (score - score.mean()) / spread_of(score)
     order = np.argsort(score, kind="stable")
     ordered = score[order]
     position = np.arange(len(score))
     first_of_equals = np.maximum.accumulate(np.where(np.diff(ordered, prepend=-np.inf) > 0, position, 0))
-    standardised[order] -= TIE_STEP * (position - first_of_equals)
+    place = position - first_of_equals
+    standardised[order] -= TIE_STEP * (place + (place**2 * GOLDEN_RATIO) % 1 / 2)
     return standardised
 
 
-def _within_limits(constraints: Constraints, score: FloatArray) -> tuple[FloatArray, int] | None:
-    """Optimal weights [n] under all limits and simplex iterations, or None when the limits contradict each other."""
+def spread_of(score: FloatArray) -> float:
+    """Standard deviation of the scores; 1 where all are equal."""
+    spread = float(score.std())
+    return spread if spread > 0 else 1.0
+
+
+def _linear(problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits) -> _Optimum:
+    """The optimal vertex, exact and the same bits whatever the road to it."""
+    expected = problem.expected_score
+    score = tie_broken(expected)
+    rendered, prices, iterations = _within_limits(constraints, score) or least_violation(
+        constraints, score, limits.relaxation_order
+    )
+    weights = rebuild(constraints.widened(rendered), rendered)
+    # The program's objective is the standardised score: its prices go back to the score's unit, and the budget's, which
+    # every unit of weight pays, to the score's zero.
+    prices = prices * spread_of(expected)
+    prices[0] += expected.mean()
+    return _Optimum(
+        weights=weights,
+        objective=float(expected @ weights),
+        prices=prices,
+        reduced=reduced_scores(constraints, weights, expected, prices),
+        iterations=iterations,
+        negligible=NEGLIGIBLE,
+    )
+
+
+def _within_limits(constraints: CompiledConstraints, score: FloatArray) -> tuple[FloatArray, FloatArray, int] | None:
+    """Optimal weights [n] under all limits, prices [m] and simplex iterations; None where the limits contradict.
+
+    By sifting: most stocks are never bought, so the program begins with the sales and the purchases of the best
+    forecasts, and takes in those others that would pay at its prices, until none would. Then it is the optimum over
+    all moves.
+    """
     moves = trades(constraints)
-    program = new_solver(DUAL_SIMPLEX)
-    pass_program(program, [moves.columns(constraints)], moves.loss(score), *constraints.row_room)
-    if not is_feasible(program):
-        return None
-    change = moves.weight_change(solution_of(program), len(score))
-    return constraints.held + change, iterations_of(program)
+    bar = np.quantile(score, 1.0 - FIRST_SIFTED)
+    chosen = (moves.sign < 0) | (moves.lower > 0) | (score[moves.stock] >= bar)
+    chosen |= not chosen.any()  # HiGHS takes no program without columns
+    iterations = 0
+    while True:
+        part = moves.only(chosen)
+        program = new_solver(DUAL_SIMPLEX)
+        pass_program(program, [part.columns(constraints)], part.loss(score), *constraints.row_room)
+        if not is_feasible(program):
+            if chosen.all():
+                return None
+            chosen[:] = True
+            continue
+        amounts, prices = solution_of(program)
+        iterations += iterations_of(program)
+        gain = moves.sign * (score - prices[:-1] @ constraints.coefficients)[moves.stock] - prices[-1] * moves.turnover
+        left_out = ~chosen & (gain > OPTIMALITY_TOLERANCE)
+        if not left_out.any():
+            return constraints.held + part.weight_change(amounts, len(score)), prices, iterations
+        chosen |= left_out
 
 
-def _check(problem: WeeklyProblem, limits: PortfolioLimits, weights: FloatArray, relaxed: set[str]) -> None:
-    """Raise when the weights break a limit that was not relaxed."""
-    broken = {
-        name: excess
-        for name, excess in violations(problem, limits, weights).items()
-        if not excess <= TOLERANCE and name not in relaxed
-    }
-    if broken:
-        raise PortfolioError(f"the solver's portfolio breaks limits by more than {TOLERANCE}: {broken}; none was made")
+def _convex(
+    problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits, extension: Extension
+) -> _Optimum:
+    """The optimum of an interior-point method, put onto the bounds that it reaches to within its accuracy."""
+    answer = convex.solve(problem, constraints, extension, limits.relaxation_order)
+    return _Optimum(
+        weights=answer.weights,
+        objective=answer.objective,
+        prices=answer.prices,
+        reduced=answer.reduced,
+        iterations=answer.iterations,
+        negligible=TOLERANCE,
+    )

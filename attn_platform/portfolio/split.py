@@ -3,9 +3,10 @@
     w = w_prev + buy − sell,    0 ≤ buy,  0 ≤ sell
 
 turns one-way turnover into the single row Σ (buy + sell) / 2, and the stock limit, the untradable stocks and those
-without a forecast into bounds of columns. What remains are about thirty rows. All columns are boxed, so that the dual
-simplex method starts without a first phase, and it starts from w_prev, a few dozen pivots from the optimum. Last week's
-basis would save none of them, and would let a week depend on more than its own inputs.
+without a forecast into bounds of columns. What remain are about thirty rows, and a column for each trade that the
+bounds leave any room. All columns are boxed, so that the dual simplex method starts without a first phase, and it
+starts from w_prev, a few dozen pivots from the optimum. Last week's basis would save none of them, and would let a week
+depend on more than its own inputs.
 """
 
 from collections.abc import Sequence
@@ -17,19 +18,19 @@ import numpy as np
 from highspy import HighsModelStatus, HighsStatus
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.constraints import Constraints
-from attn_platform.portfolio.problem import FloatArray, IntArray
+from attn_platform.portfolio.compiled import CompiledConstraints
+from attn_platform.portfolio.problem import BoolArray, FloatArray, IntArray
 
 # A thousandth of the accuracy that is promised for every limit.
 FEASIBILITY_TOLERANCE = 1e-9
+OPTIMALITY_TOLERANCE = 1e-10  # of a score in standard deviations; the least that HiGHS takes
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A block of c columns with e matrix entries each: `index` (row) and `value` [c, e], bounds [c]."""
+    """A block of c columns: their entries in the r rows of the program [r, c], and their bounds [c]."""
 
-    index: IntArray
-    value: FloatArray
+    entries: FloatArray
     lower: FloatArray
     upper: FloatArray
 
@@ -51,17 +52,23 @@ class Moves:
     lower: FloatArray
     upper: FloatArray
 
-    def columns(self, constraints: Constraints) -> Columns:
-        """Entries in the rows budget, industry, styles, turnover."""
-        c, s, last = len(self.stock), len(constraints.styles), len(constraints.rows) - 1
-        index = np.zeros((c, 3 + s), dtype=np.int64)
-        index[:, 1] = 1 + constraints.group[self.stock]
-        index[:, 2:] = np.arange(last - s, last + 1)
-        value = np.empty((c, 3 + s))
-        value[:, :2] = self.sign[:, None]
-        value[:, 2:-1] = (self.sign * constraints.styles[:, self.stock]).T
-        value[:, -1] = self.turnover
-        return Columns(index, value, self.lower, self.upper)
+    def columns(self, constraints: CompiledConstraints, more_rows: int = 0) -> Columns:
+        """Entries in the rows of `constraints`, and zeros in `more_rows` below them."""
+        m = len(constraints.rows)
+        entries = np.zeros((m + more_rows, len(self.stock)))
+        np.multiply(constraints.coefficients.take(self.stock, axis=1), self.sign, out=entries[: m - 1])
+        entries[m - 1] = self.turnover
+        return Columns(entries, self.lower, self.upper)
+
+    def only(self, chosen: BoolArray) -> "Moves":
+        """Those of the moves that are `chosen` [c]."""
+        return Moves(
+            stock=self.stock[chosen],
+            sign=self.sign[chosen],
+            turnover=self.turnover[chosen],
+            lower=self.lower[chosen],
+            upper=self.upper[chosen],
+        )
 
     def loss(self, score: FloatArray) -> FloatArray:
         """[c] cost of one unit moved when score · w is maximised."""
@@ -72,17 +79,21 @@ class Moves:
         return np.bincount(self.stock, self.sign * amounts, minlength=n).astype(np.float64)
 
 
-def trades(constraints: Constraints) -> Moves:
-    """The 2n moves buy and sell inside the stock limit; from outside of it a move back into it is forced."""
+def trades(constraints: CompiledConstraints) -> Moves:
+    """The moves buy and sell that the stock limit leaves room for; from outside of it a move back into it is forced."""
     n = len(constraints.held)
     to_lower = constraints.lower - constraints.held
     to_upper = constraints.upper - constraints.held
+    most = np.concatenate([to_upper, -to_lower])
+    possible = np.flatnonzero(most > 0)
+    if not len(possible):
+        possible = np.array([0])  # HiGHS takes no program without columns
     return Moves(
-        stock=np.tile(np.arange(n), 2),
-        sign=np.repeat([1.0, -1.0], n),
-        turnover=np.full(2 * n, 0.5),
-        lower=np.maximum(np.concatenate([to_lower, -to_upper]), 0),
-        upper=np.maximum(np.concatenate([to_upper, -to_lower]), 0),
+        stock=possible % n,
+        sign=np.where(possible < n, 1.0, -1.0),
+        turnover=np.full(len(possible), 0.5),
+        lower=np.maximum(np.concatenate([to_lower, -to_upper])[possible], 0),
+        upper=np.maximum(most[possible], 0),
     )
 
 
@@ -90,7 +101,7 @@ def new_solver(simplex_strategy: int) -> highspy.Highs:
     """A quiet HiGHS instance; `simplex_strategy` 1 is the serial dual, 4 the primal simplex method.
 
     Serial by `parallel`, not by `threads`, which HiGHS refuses once another library in the process has started its
-    thread pool with another number. Presolve costs more than it saves on thirty rows.
+    thread pool with another number. Presolve and scaling cost more than they save on thirty rows of ones and z-scores.
     """
     solver = highspy.Highs()
     options: dict[str, Any] = {
@@ -99,8 +110,9 @@ def new_solver(simplex_strategy: int) -> highspy.Highs:
         "simplex_strategy": simplex_strategy,
         "parallel": "off",
         "presolve": "off",
+        "simplex_scale_strategy": 0,
         "primal_feasibility_tolerance": FEASIBILITY_TOLERANCE,
-        "dual_feasibility_tolerance": FEASIBILITY_TOLERANCE,
+        "dual_feasibility_tolerance": OPTIMALITY_TOLERANCE,
     }
     for name, value in options.items():
         if solver.setOptionValue(name, value) != HighsStatus.kOk:
@@ -112,18 +124,27 @@ def pass_program(
     solver: highspy.Highs, blocks: Sequence[Columns], cost: FloatArray, row_lower: FloatArray, row_upper: FloatArray
 ) -> None:
     """Load `minimise cost · x` under row and column bounds into `solver`; the columns are the blocks side by side."""
-    entries = np.concatenate([np.full(len(block.lower), block.index.shape[1]) for block in blocks])
-    program = highspy.HighsLp()
-    program.num_col_, program.num_row_ = len(cost), len(row_lower)
-    program.col_cost_ = cost
-    program.col_lower_ = np.concatenate([block.lower for block in blocks])
-    program.col_upper_ = np.concatenate([block.upper for block in blocks])
-    program.row_lower_, program.row_upper_ = row_lower, row_upper
-    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    program.a_matrix_.start_ = np.concatenate([[0], np.cumsum(entries)]).astype(np.int32)
-    program.a_matrix_.index_ = np.concatenate([block.index.ravel() for block in blocks]).astype(np.int32)
-    program.a_matrix_.value_ = np.concatenate([block.value.ravel() for block in blocks])
-    if solver.passModel(program) == HighsStatus.kError:
+    entries = np.concatenate([block.entries for block in blocks], axis=1) if len(blocks) > 1 else blocks[0].entries
+    row, column = np.nonzero(entries)
+    start = np.searchsorted(row, np.arange(len(row_lower) + 1)).astype(np.int32)
+    status = solver.passModel(
+        len(cost),
+        len(row_lower),
+        len(row),
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        0.0,
+        cost,
+        np.concatenate([block.lower for block in blocks]),
+        np.concatenate([block.upper for block in blocks]),
+        row_lower,
+        row_upper,
+        start,
+        column.astype(np.int32),
+        entries[row, column],
+        np.zeros(len(cost), dtype=np.int32),  # no column is a whole number
+    )
+    if status == HighsStatus.kError:
         raise PortfolioError("HiGHS refuses the weekly program: a bound or coefficient is out of range")
 
 
@@ -142,9 +163,10 @@ def is_feasible(program: highspy.Highs) -> bool:
     return bool(status == HighsModelStatus.kOptimal)
 
 
-def solution_of(program: highspy.Highs) -> FloatArray:
-    """[c] values of the columns."""
-    return np.array(program.getSolution().col_value)
+def solution_of(program: highspy.Highs) -> tuple[FloatArray, FloatArray]:
+    """[c] values of the columns, and [r] prices of the rows: the fall of the minimum if a row's limit rises by one."""
+    solution = program.getSolution()
+    return np.array(solution.col_value), -np.array(solution.row_dual)
 
 
 def iterations_of(program: highspy.Highs) -> int:

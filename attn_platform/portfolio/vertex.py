@@ -8,11 +8,11 @@ it, a weight of zero is exactly zero, and the weights sum to one up to rounding.
 
 import numpy as np
 
-from attn_platform.portfolio.constraints import NEGLIGIBLE, Constraints
+from attn_platform.portfolio.compiled import NEGLIGIBLE, CompiledConstraints
 from attn_platform.portfolio.problem import BoolArray, FloatArray
 
 
-def rebuild(constraints: Constraints, weights: FloatArray) -> FloatArray:
+def rebuild(constraints: CompiledConstraints, weights: FloatArray) -> FloatArray:
     """[n] the vertex of which `weights` [n] is the solver's rendering, to within `NEGLIGIBLE`.
 
     If equally good optima left the solver off a vertex, the stocks between their bounds stay where it put them.
@@ -41,8 +41,7 @@ def rebuild(constraints: Constraints, weights: FloatArray) -> FloatArray:
     return settled
 
 
-def _row_coefficients(constraints: Constraints, stocks: BoolArray, bought: BoolArray) -> FloatArray:
+def _row_coefficients(constraints: CompiledConstraints, stocks: BoolArray, bought: BoolArray) -> FloatArray:
     """[m, stocks] rise of each row sum with each weight; `bought` [n] marks the weights above their previous ones."""
-    of_industry = constraints.group[stocks] == np.arange(len(constraints.industries))[:, None]
     turnover = np.where(bought[stocks], 0.5, -0.5)
-    return np.vstack([np.ones(len(turnover)), of_industry, constraints.styles[:, stocks], turnover])
+    return np.vstack([constraints.coefficients[:, stocks], turnover])

@@ -2,8 +2,8 @@
 
 Definition: AI-69 and AI-55 (weekly portfolio against the CSI 500). A rebalance of session T reads nothing dated after
 T. The state before it is what is really held: the last target, executed and drifted by the backtest's own rules.
-Tables of a strategy: `portfolio_<strategy>` (one row a stock) and `account_<strategy>` (one row: the account at the
-close of T, before the target is traded).
+Tables of a strategy: `portfolio_<strategy>` (one row a stock), `limits_<strategy>` (one row a limit, with its price)
+and `account_<strategy>` (one row: the account at the close of T, before the target is traded).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,17 +22,20 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import advance
 from attn_platform.errors import MissingDataError, PortfolioError
-from attn_platform.factors.preprocessing import PreprocessingConfig, winsorise, zscore
+from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.dense import DenseMarket, shared_dense
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
+from attn_platform.portfolio.extension import Extension
 from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioLimits, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.statement import Statement, stated
+from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 from attn_platform.universe.adjacency import industry_at
 
-VALUE_FIELDS = ("total_mv", "float_mv", "pb_lf")
 UNKNOWN = "unknown"
-PORTFOLIO = "portfolio_"
+PORTFOLIO, STYLE_PREFIX = "portfolio_", "style_"
 
 
 def portfolio_table(strategy: str) -> str:
@@ -45,6 +48,11 @@ def account_table(strategy: str) -> str:
     return f"account_{strategy}"
 
 
+def limits_table(strategy: str) -> str:
+    """Table of the limits of each rebalance, and of what they cost."""
+    return f"limits_{strategy}"
+
+
 def strategy_of(table: str) -> str:
     """The strategy whose target portfolios a table holds."""
     return table.removeprefix(PORTFOLIO)
@@ -52,7 +60,11 @@ def strategy_of(table: str) -> str:
 
 @dataclass(frozen=True)
 class Strategy:
-    """What the walk needs to know of a strategy."""
+    """What the walk needs to know of a strategy.
+
+    `style_tables` names the table of raw factor values for each style that is a factor of the catalogue; `extension` is
+    what the strategy adds to the weekly problem.
+    """
 
     name: str
     predictions: str
@@ -63,6 +75,8 @@ class Strategy:
     industry_scheme: str
     preprocessing: PreprocessingConfig
     backtest: BacktestConfig
+    style_tables: Mapping[str, str] = field(default_factory=dict)
+    extension: Extension | None = None
 
     @property
     def portfolio_table(self) -> str:
@@ -73,6 +87,21 @@ class Strategy:
     def account_table(self) -> str:
         """Table of the accounts before each rebalance."""
         return account_table(self.name)
+
+    @property
+    def limits_table(self) -> str:
+        """Table of the limits of each rebalance."""
+        return limits_table(self.name)
+
+    @property
+    def statement(self) -> Statement:
+        """Its constraints, but for those of its own that are not linear."""
+        return stated(self.limits, () if self.extension is None else self.extension.limits)
+
+    @property
+    def history(self) -> int:
+        """Past sessions whose returns the weekly problem holds."""
+        return 0 if self.extension is None else self.extension.history
 
 
 @dataclass(frozen=True)
@@ -93,7 +122,7 @@ class Rebalance:
         """The limits that gave way, industries by name."""
         return [
             {**vars(relaxation), "name": self.industry(int(relaxation.name))}
-            if relaxation.limit == "industry"
+            if relaxation.limit == INDUSTRY
             else vars(relaxation)
             for relaxation in self.solution.relaxations
         ]
@@ -101,6 +130,16 @@ class Rebalance:
     def industry(self, code: int) -> str:
         """Name of an industry by its code in the problem."""
         return UNKNOWN if code == UNKNOWN_INDUSTRY else self.industries[code]
+
+    def limits(self) -> pd.DataFrame:
+        """Every limit on a sum as the solution leaves it, industries by name; an open side is missing."""
+        rows = [
+            {**vars(state), "name": self.industry(int(state.name)) if state.kind == INDUSTRY else state.name}
+            for state in self.solution.limits
+        ]
+        frame = pd.DataFrame(rows)
+        frame.insert(0, "date", np.full(len(frame), self.session.astype("datetime64[s]")))
+        return frame.replace({"lower": -np.inf, "upper": np.inf}, np.nan)
 
     def frame(self) -> pd.DataFrame:
         """Target portfolio: the stocks of the problem that are held, targeted or in the benchmark."""
@@ -115,7 +154,10 @@ class Rebalance:
                 "score": problem.score,
                 "industry": [self.industry(code) for code in problem.industry],
                 "tradable": problem.tradable,
-                **{f"style_{name}": z for name, z in problem.styles.items()},
+                "lower": self.solution.lower,
+                "upper": self.solution.upper,
+                "reduced_score": self.solution.reduced_score,
+                **{f"{STYLE_PREFIX}{name}": z for name, z in problem.styles.items()},
             }
         )
         return frame[(frame[["weight", "held_weight", "benchmark_weight"]] > 0).any(axis=1)].reset_index(drop=True)
@@ -134,16 +176,18 @@ def walk(
     previous rebalance that is not in the lake: the chain has no gaps.
     """
     start = sessions[0] if previous is None else previous
+    if strategy.history:
+        start = min(start, calendar.sessions[max(calendar.position(sessions[0]) - strategy.history, 0)])
     account = None if previous is None else load_account(lake, strategy, previous)
     target = None if previous is None else load_target(lake, strategy, previous)
-    fields = sorted({*BACKTEST_FIELDS, *VALUE_FIELDS})
-    market = load_dense(lake, calendar, start, sessions[-1], fields)
+    fields = sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS})
+    market = shared_dense(lake, calendar, start, sessions[-1], fields)
     industry = lake.read("industry").to_pandas()
     for session in sessions:
         origin = "" if account is None else week_fingerprint(account, target)
         held = None if account is None else advance(account, target, market, session, strategy.backtest)[0]
         problem, industries = pose(lake, strategy, market, session, industry, held)
-        solution = solve(problem, strategy.limits)
+        solution = solve(problem, strategy.limits, strategy.extension)
         account = open_account(session, strategy.backtest.initial_capital) if held is None else held
         rebalance = Rebalance(session, account, problem, solution, industries, origin)
         target = _write(lake, strategy, rebalance)
@@ -160,8 +204,8 @@ def pose(
 ) -> tuple[WeeklyProblem, tuple[str, ...]]:
     """The problem of one rebalance, from what is known at the close of `session`; `account` None for the first one.
 
-    Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are the logarithm of float
-    market value and BP, winsorised and z-scored over those rows; a stock that is suspended cannot trade.
+    Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are winsorised and
+    z-scored over those rows; a stock that is suspended cannot trade.
     """
     score = _column(lake, strategy.predictions, session, strategy.horizon)
     benchmark = _benchmark(lake, strategy.benchmark, session)
@@ -181,18 +225,14 @@ def pose(
         benchmark=benchmark.reindex(symbols, fill_value=0.0).to_numpy(dtype=float),
         previous=None if account is None else held.reindex(symbols, fill_value=0.0).to_numpy(dtype=float),
         industry=np.array([code.get(name, UNKNOWN_INDUSTRY) for name in names], dtype=np.int64),
-        styles={name: style_exposure(name, today, strategy.preprocessing) for name in strategy.styles},
+        styles={
+            name: style_exposure(raw, strategy.preprocessing)
+            for name, raw in _raw_styles(lake, strategy, session, symbols, today).items()
+        },
         tradable=today["is_suspended"] == 0,
+        returns=_past_returns(market, row, at, strategy.history) if strategy.history else None,
     )
     return problem, known
-
-
-def style_exposure(name: str, today: Mapping[str, np.ndarray], config: PreprocessingConfig) -> np.ndarray:
-    """[n] z-scores of a style: 'log_float_mv' or 'bp_lf'; 5 × MAD winsorised first (AI-69 and AI-55)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw = np.log(today["float_mv"]) if name == "log_float_mv" else 1.0 / today["pb_lf"]
-    raw = np.where(np.isfinite(raw), raw, np.nan)
-    return zscore(winsorise(raw[:, None], config))[:, 0]
 
 
 def load_account(lake: Lake, strategy: Strategy, session: np.datetime64) -> Account:
@@ -209,26 +249,8 @@ def load_target(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.Se
 def load_portfolio(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.DataFrame:
     """What the strategy is to hold after the rebalance of `session`, largest weight first, beside the benchmark."""
     frame = _week(lake, strategy, strategy.portfolio_table, session).to_pandas()
-    columns = ["symbol", "weight", "held_weight", "benchmark_weight", "score", "industry"]
-    return frame.loc[frame["weight"] > 0, columns].sort_values("weight", ascending=False, ignore_index=True)
-
-
-def trades(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.DataFrame:
-    """Trades from what is held to the target, largest first: weights, and CNY at the account's equity, before lots."""
-    frame = _week(lake, strategy, strategy.portfolio_table, session).to_pandas()
-    equity = load_account(lake, strategy, session).equity
-    change = frame["weight"] - frame["held_weight"]
-    frame = pd.DataFrame(
-        {
-            "symbol": frame["symbol"],
-            "side": np.where(change > 0, "buy", "sell"),
-            "held_weight": frame["held_weight"],
-            "weight": frame["weight"],
-            "weight_change": change,
-            "amount": change.abs() * equity,
-        }
-    )
-    return frame[frame["weight_change"] != 0].sort_values("amount", ascending=False, ignore_index=True)
+    held = frame[frame["weight"] > 0].drop(columns="date")
+    return held.sort_values("weight", ascending=False, ignore_index=True)
 
 
 def week_fingerprint(account: Account, target: pd.Series | None) -> str:
@@ -286,9 +308,34 @@ def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:
             "origin": np.array([rebalance.origin]),
         }
     )
+    limits = rebalance.limits()
+    limits = pa.Table.from_pandas(limits.assign(date=limits["date"].dt.date), preserve_index=False)
     lake.write(strategy.account_table, record, rebalance.session)
+    lake.write(strategy.limits_table, limits, rebalance.session)
     lake.write(strategy.portfolio_table, table, rebalance.session)
     return target_weights(frame)
+
+
+def _raw_styles(
+    lake: Lake, strategy: Strategy, session: np.datetime64, symbols: np.ndarray, today: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """[n] raw values of each style: of the day's valuation, or from its table of factors."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            name: (
+                _column(lake, strategy.style_tables[name], session, name).reindex(symbols).to_numpy(dtype=float)
+                if name in strategy.style_tables
+                else BUILT_IN_STYLES[name](today)
+            )
+            for name in strategy.styles
+        }
+
+
+def _past_returns(market: DenseMarket, row: int, at: np.ndarray, count: int) -> np.ndarray:
+    """[L, n] close-to-close returns of the last `count` sessions up to `row`, as far as the market reaches back."""
+    rows = slice(max(row - count, 0), row + 1)
+    prices = np.where(at < 0, np.nan, (market["close"][rows] * market["adj_factor"][rows])[:, at])
+    return prices[1:] / prices[:-1] - 1.0
 
 
 def _column(lake: Lake, table: str, session: np.datetime64, column: str) -> pd.Series:

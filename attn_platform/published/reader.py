@@ -44,6 +44,15 @@ class PublishedRow:
     figures: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class PublishedMonths:
+    """Excess returns by month as an exhibit prints them: year, 01 … 12, year_total."""
+
+    source: str
+    test_range: str
+    months: pd.DataFrame
+
+
 def published_tables() -> tuple[str, ...]:
     """Names of all published tables, sorted."""
     files = resources.files(__package__).iterdir()
@@ -96,6 +105,14 @@ def published_row(exhibit: str, model: str, horizon: str | None = None) -> Publi
         horizon=str(row["horizon"]) if "horizon" in table.columns else None,
         figures={column: float(row[column]) for column in numeric},
     )
+
+
+def published_months(study: str, portfolio: str) -> PublishedMonths | None:
+    """The months of a portfolio as the study printed them (AI-55, exhibits 2, 4 and 6), or None where it did not."""
+    for name in published_tables():
+        if name.startswith(f"{study}_") and name.endswith(f"_monthly_excess_{portfolio}"):
+            return PublishedMonths(published_source(name), _TEST_RANGES[_parts(name)["study"]], published_table(name))
+    return None
 
 
 @cache

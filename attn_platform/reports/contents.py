@@ -5,13 +5,13 @@ and factor figures come from `attn_platform.evaluation` under the column names o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import pandas as pd
 
 from attn_platform.errors import ContractError
-from attn_platform.published import PublishedRow
+from attn_platform.published import PublishedMonths, PublishedRow
 
 DAILY_COLUMNS = (
     "net_value",
@@ -56,7 +56,9 @@ FACTOR_FIGURES = (
 WORST_WEEKS_COLUMNS = ("last_session", "return", "benchmark_return", "excess_return")
 REBALANCE_COLUMNS = ("one_way_turnover", "cost", "holdings", "relaxed", "unfilled")
 RELAXATION_PREFIX = "relaxed_"
-HOLDINGS_COLUMNS = ("symbol", "name", "weight", "benchmark_weight", "active_weight", "industry", "score")
+HOLDINGS_COLUMNS = ("symbol", "name", "weight", "benchmark_weight", "active_weight", "industry", "score", "reason")
+LIMIT_STATE_COLUMNS = ("date", "kind", "name", "lower", "upper", "value", "price")
+BINDING_COLUMNS = ("kind", "name", "weeks", "at_upper", "at_lower", "mean_price")
 
 
 def is_relaxed(rebalances: pd.DataFrame) -> "pd.Series[bool]":
@@ -129,8 +131,13 @@ class StrategyReportData:
     style_exposures     [session] × style: active exposure in standard deviations
     rebalances          [rebalance date] `REBALANCE_COLUMNS`, and relaxed_<limit>: by how much the limit gave way;
                         `relaxed` names what gave way ("" for nothing), `unfilled` the weight that could not be traded
+    limit_states        `LIMIT_STATE_COLUMNS`: every limit on each rebalance, and its price
+    binding_limits      `BINDING_COLUMNS`, as `portfolio.reasons.binding_limits` of them
+    stock_reasons       [rebalance date] × reason: how many stocks of the target have their weight for it
     holdings            `HOLDINGS_COLUMNS` of the newest portfolio, any order
     checkpoint_windows  one row a window, any columns
+    mix_parts           performance of each strategy that a mix is made of, by its name
+    mix_correlations    part × part: correlation of daily excess returns
     `explanation` is None for ensembles and for models that are no networks.
     """
 
@@ -163,7 +170,13 @@ class StrategyReportData:
     notes: Sequence[str] = ()
     published_performance: PublishedRow | None = None
     published_factor_figures: PublishedRow | None = None
+    published_months: PublishedMonths | None = None
     explanation: Explanation | None = None
+    limit_states: pd.DataFrame = field(default_factory=pd.DataFrame)
+    binding_limits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stock_reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mix_parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    mix_correlations: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         if self.daily.empty:
@@ -179,6 +192,8 @@ class StrategyReportData:
             ("factor_figures", self.factor_figures, FACTOR_FIGURES),
             ("rebalances", self.rebalances, REBALANCE_COLUMNS),
             ("holdings", self.holdings, HOLDINGS_COLUMNS),
+            ("limit_states", self.limit_states, LIMIT_STATE_COLUMNS),
+            ("binding_limits", self.binding_limits, BINDING_COLUMNS),
         )
         for name, part, columns in optional_parts:
             if len(part):

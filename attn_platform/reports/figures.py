@@ -31,7 +31,7 @@ from attn_platform.reports.drawing import (
     sign_colours,
     with_date_axis,
 )
-from attn_platform.reports.formatting import label
+from attn_platform.reports.formatting import label, limit_name
 
 _LIMIT = "#a08060"
 _MIDDLE_GREY = (150, 155, 162)
@@ -180,6 +180,46 @@ def style_exposures_figure(exposures: pd.DataFrame, limits: ExposureLimits) -> g
     figure.update_layout(legend={"x": 1, "xanchor": "right"})
     figure.update_yaxes(tickformat="~g", nticks=5)
     return with_date_axis(figure, exposures.index)
+
+
+def binding_limits_figure(states: pd.DataFrame, palette: Palette) -> go.Figure:
+    """Which limits bind on each rebalance: `states` as in `StrategyReportData`, one row a limit that ever binds.
+
+    The colour of gains marks a limit that binds from above, that of losses one that binds from below.
+    """
+    named = states.assign(
+        limit=[limit_name(kind, name) for kind, name in zip(states["kind"], states["name"], strict=True)]
+    )
+    prices = named.pivot(index="limit", columns="date", values="price")
+    prices = prices.loc[(prices.fillna(0.0) != 0).any(axis=1)]
+    often = prices.fillna(0.0).ne(0).sum(axis=1).sort_values(ascending=False, kind="stable")
+    prices = prices.loc[often.index]
+    figure = panels([1.0], height=110 + 19 * len(prices))
+    heatmap = go.Heatmap(
+        x=dates(prices.columns),
+        y=[escape(str(limit)) for limit in prices.index],
+        z=np.sign(prices.to_numpy(dtype=np.float64)).astype(np.float32),
+        customdata=prices.to_numpy(dtype=np.float64).astype(np.float32),
+        zmin=-1,
+        zmax=1,
+        colorscale=[[0.0, palette.loss_colour], [0.5, rgba(palette.gain, 0.0)], [1.0, palette.gain_colour]],
+        showscale=False,
+        hovertemplate="%{y}<br>%{x|%Y-%m-%d}: price %{customdata:.4~g}<extra></extra>",
+    )
+    figure.add_trace(heatmap, row=1, col=1)
+    figure.update_layout(hovermode="closest")
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", automargin=True, dtick=1)
+    return with_date_axis(figure, prices.columns)
+
+
+def stock_reasons_figure(reasons: pd.DataFrame) -> go.Figure:
+    """How many stocks of the target have their weight for which reason, over time; `reasons` [rebalance] × reason."""
+    figure = panels([1.0], height=360)
+    for colour, reason in zip(cycle(SERIES_COLOURS), reasons.columns, strict=False):
+        figure.add_trace(line(reasons[reason], escape(str(reason)), colour), row=1, col=1)
+    figure.update_layout(legend={"y": -0.12, "yanchor": "top"})
+    figure.update_yaxes(title_text="Stocks", rangemode="tozero", tickformat="~g")
+    return with_date_axis(figure, reasons.index)
 
 
 def trading_figure(rebalances: pd.DataFrame, daily_cost: pd.Series, limit: float | None, palette: Palette) -> go.Figure:

@@ -53,6 +53,9 @@ LABELS = {
     "relaxed_industry": "Industry over limit",
     "relaxed_stock": "Stock over limit",
     "unfilled": "Unfilled weight",
+    "at_upper": "At upper limit",
+    "at_lower": "At lower limit",
+    "mean_price": "Mean price",
     "year_total": "Total",
     "bp": "BP",
     # Single factors
@@ -76,6 +79,11 @@ LABELS = {
 def label(name: str) -> str:
     """Return the name of a column as a reader wants it; unknown names lose their underscores."""
     return LABELS.get(name, (name[:1].upper() + name[1:]).replace("_", " "))
+
+
+def limit_name(kind: str, name: str) -> str:
+    """A limit as a reader names it: "Turnover", "Style bp_lf", "Industry 银行"."""
+    return f"{label(kind)} {name}".strip()
 
 
 def percent(value: float, digits: int = 2) -> str:
@@ -161,12 +169,13 @@ _PERCENT_1 = frozenset(
         "benchmark_annual_return",
     }
 )
-_COUNTS = frozenset({"holdings", "sessions", "months", "months_won", "stocks", "values"})
+_COUNTS = frozenset({"holdings", "sessions", "weeks", "months", "months_won", "stocks", "values"})
 # How many digits a figure is written with, as a percentage or as a number; all others are numbers with two.
 _PERCENT_DIGITS = (
     dict.fromkeys(_PERCENT_2, 2)
     | dict.fromkeys(_PERCENT_1, 1)
     | {"cost": 3, "rank_ic_std": 1, "positive_share": 1, "coverage": 1, "zero_share": 1}
+    | dict.fromkeys(("at_upper", "at_lower"), 1)
     | dict.fromkeys(("top_return", "bottom_return", "universe_return", "spread"), 2)
     | dict.fromkeys(("top_turnover", "bottom_turnover"), 1)
 )

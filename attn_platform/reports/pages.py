@@ -110,6 +110,7 @@ def render_strategy_report(data: StrategyReportData, config: ReportConfig | None
         _explanation_section(data, config),
         _exposure_section(data, config),
         _trading_section(data, config),
+        _limits_section(data, config),
         _holdings_section(data, config),
         _provenance_section(data),
     )
@@ -205,8 +206,16 @@ def _performance_section(data: StrategyReportData) -> Section:
     if len(data.worst_weeks):
         weeks = tables.worst_weeks_table(data.worst_weeks)
         parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
+    if data.mix_parts:
+        correlations = f"Correlation of the daily excess returns: {_pairs(data.mix_correlations)}."
+        of_mix = tables.mix_table(data.strategy, data.performance, data.mix_parts)
+        parts.append(Part("The mix and its parts", (correlations,), table=of_mix))
     if len(data.month_table):
         parts.append(Part("Excess return by month", table=tables.month_table(data.month_table)))
+    if data.published_months is not None:
+        printed = data.published_months
+        source = f"Published: {printed.source}, real A shares, {printed.test_range}."
+        parts.append(Part("Published months", (source,), table=tables.month_table(printed.months, printed.source)))
     if len(data.yearly):
         parts.append(Part("By year", table=tables.yearly_table(data.yearly)))
     return Section("performance", "Performance", tuple(parts))
@@ -376,6 +385,32 @@ def _trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
     )
 
 
+def _limits_section(data: StrategyReportData, config: ReportConfig) -> Section:
+    if data.binding_limits.empty:
+        return Section("limits", "Limits")
+    palette, weeks = drawing.PALETTES[config.colours], data.limit_states["date"].nunique()
+    limits = data.binding_limits
+    binding = limits[(limits["at_upper"] > 0) | (limits["at_lower"] > 0)]
+    text = (
+        f"{len(binding):,} of {_count(len(limits), 'limit')} bind on at least one of {_count(weeks, 'rebalance')}. The "
+        "price of a limit is what the portfolio's forecast would gain by one unit more room; its mean is over all "
+        "rebalances, 0 where the limit does not bind."
+    )
+    if len(binding) > config.binding_limits_shown:
+        text += f" The {config.binding_limits_shown} most frequent are shown; binding_limits.csv has all."
+    parts = [Part("Which limits bind", (text,), table=tables.binding_limits_table(limits, config.binding_limits_shown))]
+    if len(binding):
+        summary = "Blue: at the upper limit; orange: at the lower one."
+        summary = summary if config.colours == "neutral" else "Red: at the upper limit; green: at the lower one."
+        heatmap = figures.binding_limits_figure(data.limit_states, palette)
+        parts.append(Part(plot=Plot("binding-limits", "Limits over time", summary, heatmap)))
+    if len(data.stock_reasons):
+        summary = "Stocks of the target portfolio on each rebalance."
+        lines = figures.stock_reasons_figure(data.stock_reasons)
+        parts.append(Part(plot=Plot("stock-reasons", "Why stocks have their weights", summary, lines)))
+    return Section("limits", "Limits", tuple(parts))
+
+
 def _holdings_section(data: StrategyReportData, config: ReportConfig) -> Section:
     if data.holdings.empty:
         return Section("holdings", "Holdings")
@@ -416,6 +451,17 @@ def _comparison_text(data: StrategyReportData, published: PublishedRow | None) -
     row = published.model if published.horizon is None else f"{published.model}, {published.horizon}"
     theirs = f"Published: {published.source}, {row}, real A shares, {published.test_range}."
     return own, theirs, _SOURCE_REMARKS[data.data_source.kind]
+
+
+def _pairs(correlations: pd.DataFrame) -> str:
+    """Each pair once: "0.53 (gat residual and xgboost)"."""
+    names = [str(name).replace("_", " ") for name in correlations.columns]
+    values = correlations.to_numpy()
+    return ", ".join(
+        f"{formatting.number(float(values[one, other]))} ({names[one]} and {names[other]})"
+        for one in range(len(names))
+        for other in range(one + 1, len(names))
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -25,9 +25,17 @@ from attn_platform.evaluation.performance import (
 )
 from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
 from attn_platform.market.lake import Lake
+from attn_platform.portfolio.constraints.budget import BUDGET
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.reasons import binding_limits, weight_reasons
 from attn_platform.portfolio.weekly import Strategy
-from attn_platform.published import PublishedRow, published_row, published_tables
+from attn_platform.published import (
+    PublishedMonths,
+    PublishedRow,
+    published_months,
+    published_row,
+    published_tables,
+)
 from attn_platform.reports.contents import DataSource, Explanation, ExposureLimits, StrategyReportData
 from attn_platform.training.checkpoints import Manifest, load_checkpoint
 
@@ -50,23 +58,24 @@ class Subject:
     data_source: DataSource
     evaluation_horizon: int
     checkpoints: Mapping[str, Path]
-    """Folder of the checkpoints of the model, or of each member of an ensemble."""
+    """Folder of the checkpoints of the model, or of each member of an ensemble; none of imported forecasts."""
     notes: Sequence[str]
 
 
 def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
     """Everything the report shows; `MissingDataError` names what has not been materialised."""
     strategy, name = subject.strategy, subject.strategy.name
-    daily = _dated(lake, backtest_table(name))
-    portfolios = _dated(lake, strategy.portfolio_table)
-    trades = _dated(lake, backtest_table(name, "trades"))
-    accounts = _dated(lake, strategy.account_table).set_index("date")
+    daily = dated(lake, backtest_table(name))
+    portfolios = dated(lake, strategy.portfolio_table)
+    trades = dated(lake, backtest_table(name, "trades"))
+    accounts = dated(lake, strategy.account_table).set_index("date")
     figures = lake.read(figures_table(subject.model)).to_pandas().set_index("horizon").loc[strategy.horizon]
-    correlations = _dated(lake, sessions_table(subject.model))
+    correlations = dated(lake, sessions_table(subject.model))
     correlations = correlations[correlations["horizon"] == strategy.horizon].set_index("date")
     layer_values = predictions.layers(strategy.horizon, evaluation)
     newest = portfolios["date"].max()
     manifests = _manifests(subject.checkpoints)
+    states = dated(lake, strategy.limits_table)
     exposures = _exposures(portfolios)
     return StrategyReportData(
         title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · weekly {strategy.benchmark} enhanced",
@@ -77,7 +86,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         universe=subject.universe,
         benchmark=strategy.benchmark,
         data_source=subject.data_source,
-        daily=_report_daily(daily),
+        daily=report_daily(daily),
         performance=performance_figures(daily, evaluation),
         yearly=yearly_figures(daily, evaluation),
         month_table=monthly_excess_returns(daily),
@@ -104,16 +113,22 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         notes=tuple(subject.notes),
         published_performance=published_performance(subject.study, subject.model, strategy.horizon, strategy.limits),
         published_factor_figures=published_factor_figures(subject.study, subject.model, strategy.horizon),
-        explanation=_explanation(lake, subject.model, strategy.horizon),
+        published_months=published_portfolio_months(subject.study, subject.model, strategy.limits),
+        explanation=_explanation(lake, subject.model, strategy.horizon) if subject.checkpoints else None,
+        limit_states=states[states["kind"] != BUDGET].reset_index(drop=True),
+        binding_limits=binding_limits(states),
+        stock_reasons=_stock_reasons(portfolios),
     )
 
 
-def _dated(lake: Lake, table: str) -> pd.DataFrame:
+def dated(lake: Lake, table: str) -> pd.DataFrame:
+    """A table of the lake with its dates as timestamps."""
     frame = lake.read(table).to_pandas()
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
-def _report_daily(daily: pd.DataFrame) -> pd.DataFrame:
+def report_daily(daily: pd.DataFrame) -> pd.DataFrame:
+    """Daily figures as a report has them: by date, with the benchmark's net value, less the base."""
     frame = daily.set_index("date")
     frame["benchmark_net_value"] = (1.0 + frame["benchmark_return"].fillna(0.0)).cumprod()
     return frame.iloc[1:]
@@ -173,7 +188,7 @@ def _rebalances(
         index=accounts.index,
     )
     relaxed = accounts["relaxed"].map(json.loads)
-    frame["relaxed"] = relaxed.map(lambda entries: ", ".join(sorted({_relaxed_name(entry) for entry in entries})))
+    frame["relaxed"] = accounts["relaxed"].map(relaxed_names)
     for limit in sorted({entry["limit"] for entries in relaxed for entry in entries}):
         frame[f"relaxed_{limit}"] = relaxed.map(
             lambda entries, limit=limit: max(
@@ -183,13 +198,21 @@ def _rebalances(
     return frame
 
 
-def _relaxed_name(entry: Mapping[str, str]) -> str:
-    return f"{entry['limit']} {entry['name']}".strip()
+def relaxed_names(record: str) -> str:
+    """What gave way in a week, from its account's record: "industry banks, turnover"; "" for nothing."""
+    return ", ".join(sorted({f"{entry['limit']} {entry['name']}".strip() for entry in json.loads(record)}))
+
+
+def _stock_reasons(portfolios: pd.DataFrame) -> pd.DataFrame:
+    """How many stocks of each target have their weight for which reason: [rebalance] × reason, the commonest first."""
+    held = portfolios.assign(reason=weight_reasons(portfolios))[portfolios["weight"] > 0]
+    counts = held.groupby(["date", "reason"]).size().unstack(fill_value=0)
+    return counts[counts.sum().sort_values(ascending=False, kind="stable").index].rename_axis(columns=None)
 
 
 def _holdings(lake: Lake, portfolio: pd.DataFrame) -> pd.DataFrame:
     names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
-    held = portfolio[portfolio["weight"] > 0]
+    held = portfolio.assign(reason=weight_reasons(portfolio))[portfolio["weight"] > 0]
     return pd.DataFrame(
         {
             "symbol": held["symbol"],
@@ -199,6 +222,7 @@ def _holdings(lake: Lake, portfolio: pd.DataFrame) -> pd.DataFrame:
             "active_weight": held["weight"] - held["benchmark_weight"],
             "industry": held["industry"],
             "score": held["score"],
+            "reason": held["reason"],
         }
     ).reset_index(drop=True)
 
@@ -272,6 +296,11 @@ def published_performance(study: str, model: str, horizon: str, limits: Portfoli
     """What the study printed of a strategy on this forecast; the relaxed limits have an exhibit of their own."""
     exhibits = RELAXED_PERFORMANCE if limits == RELAXED_LIMITS else PERFORMANCE
     return _published(study, exhibits, model, horizon)
+
+
+def published_portfolio_months(study: str, portfolio: str, limits: PortfolioLimits) -> PublishedMonths | None:
+    """The months that the study printed of a portfolio, which had the original limits (AI-55, exhibits 2, 4 and 6)."""
+    return None if limits == RELAXED_LIMITS else published_months(study, portfolio)
 
 
 def published_factor_figures(study: str, model: str, horizon: str) -> PublishedRow | None:

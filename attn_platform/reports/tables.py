@@ -10,6 +10,7 @@ import pandas as pd
 from attn_platform.published import PublishedRow
 from attn_platform.reports import formatting
 from attn_platform.reports.contents import (
+    BINDING_COLUMNS,
     FACTOR_FIGURES,
     HOLDINGS_COLUMNS,
     PERFORMANCE_FIGURES,
@@ -78,14 +79,25 @@ def comparison_table(
     return Table(caption, ("Figure", own, f"Published: {published.source}", "Difference"), rows)
 
 
-def month_table(months: pd.DataFrame) -> Table:
-    """Year × month excess returns, tinted by size, with the year's total."""
+def mix_table(mix: str, performance: Mapping[str, float], parts: Mapping[str, Mapping[str, float]]) -> Table:
+    """Performance of a mix beside that of the strategies that it is made of."""
+    columns = {mix: performance, **parts}
+    rows = tuple(
+        _cells(formatting.label(name), *(formatting.figure(name, figures[name]) for figures in columns.values()))
+        for name in PERFORMANCE_FIGURES
+    )
+    return Table("The mix and its parts", ("Figure", *(formatting.label(name) for name in columns)), rows)
+
+
+def month_table(months: pd.DataFrame, source: str | None = None) -> Table:
+    """Year × month excess returns, tinted by size, with the year's total; published ones name their source."""
     columns = [str(column) for column in months.columns if column != "year"]
     rows = tuple(
         (Cell(str(row["year"])), *(_tinted(column, float(row[column])) for column in columns))
         for row in months.to_dict("records")
     )
-    return Table("Excess return by month", ("Year", *(formatting.label(column) for column in columns)), rows)
+    caption = "Excess return by month" + ("" if source is None else f", {source}")
+    return Table(caption, ("Year", *(formatting.label(column) for column in columns)), rows)
 
 
 def yearly_table(yearly: pd.DataFrame) -> Table:
@@ -128,21 +140,38 @@ def relaxation_table(rebalances: pd.DataFrame, shown: int) -> Table:
     return Table("Rebalances with relaxed limits", header, rows, frozenset({0, 1}))
 
 
+def binding_limits_table(binding: pd.DataFrame, shown: int) -> Table:
+    """Return the limits that bind, the most frequent first: shares of the rebalances, and mean price."""
+    often = binding.assign(binds=binding["at_upper"] + binding["at_lower"])
+    often = often[often["binds"] > 0].sort_values(["binds", "mean_price"], ascending=False, kind="stable").head(shown)
+    unit = float(often["mean_price"].max()) / 10 if len(often) else 0.0
+    rows = tuple(
+        _cells(
+            formatting.limit_name(row["kind"], row["name"]),
+            *(formatting.figure(column, row[column]) for column in BINDING_COLUMNS[2:5]),
+            formatting.in_unit_of(row["mean_price"], unit),
+        )
+        for row in often.to_dict("records")
+    )
+    return Table("Limits that bind", ("Limit", *(formatting.label(column) for column in BINDING_COLUMNS[2:])), rows)
+
+
 def holdings_table(holdings: pd.DataFrame, shown: int) -> Table:
-    """Return the `shown` largest holdings by weight."""
+    """Return the `shown` largest holdings by weight, without the columns that no holding has a value of."""
     largest = _by_weight(holdings).head(shown)
-    texts = ("symbol", "name", "industry")
+    columns = [column for column in HOLDINGS_COLUMNS if holdings[column].notna().any()]
+    texts = ("symbol", "name", "industry", "reason")
     rows = tuple(
         _cells(
             *(
                 _text(row[column]) if column in texts else formatting.figure(column, float(row[column]))
-                for column in HOLDINGS_COLUMNS
+                for column in columns
             )
         )
         for _, row in largest.iterrows()
     )
-    text_columns = frozenset(HOLDINGS_COLUMNS.index(column) for column in texts)
-    return Table("Largest holdings", tuple(formatting.label(column) for column in HOLDINGS_COLUMNS), rows, text_columns)
+    text_columns = frozenset(at for at, column in enumerate(columns) if column in texts)
+    return Table("Largest holdings", tuple(formatting.label(column) for column in columns), rows, text_columns)
 
 
 def part_shares_table(shares: Mapping[str, float]) -> Table:
@@ -172,6 +201,14 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "industry_exposures": _indexed(data.industry_exposures, "date"),
         "style_exposures": _indexed(data.style_exposures, "date"),
         "rebalances": _indexed(data.rebalances, "date"),
+        "mix_parts": _indexed(pd.DataFrame({data.strategy: data.performance, **data.mix_parts}), "figure")
+        if data.mix_parts
+        else pd.DataFrame(),
+        "mix_correlations": _indexed(data.mix_correlations, "strategy"),
+        "published_months": pd.DataFrame() if data.published_months is None else data.published_months.months,
+        "limits": data.limit_states,
+        "binding_limits": data.binding_limits,
+        "stock_reasons": _indexed(data.stock_reasons, "date"),
         "holdings": _by_weight(data.holdings) if len(data.holdings) else data.holdings,
         "checkpoint_windows": data.checkpoint_windows,
     }

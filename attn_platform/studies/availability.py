@@ -1,12 +1,15 @@
-"""What a home's source lacks for the factors of its catalogue, and why."""
+"""What a home's source lacks for the factors of its catalogue, and for the styles of its strategies, and why."""
 
 from __future__ import annotations
 
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.input_columns import TABLE_OF
 from attn_platform.factors.inputs import ROW_FIELD
+from attn_platform.factors.store import family_table
 from attn_platform.market.contract import DAILY_BAR
+from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
 
 
 def lacking(home: Home, definition: FactorDefinition) -> str | None:
@@ -22,6 +25,23 @@ def switched_off(home: Home, family: str) -> str | None:
     """Why a family cannot be computed at all: each of its factors lacks something, the first one this."""
     reasons = [lacking(home, definition) for definition in home.study.catalogue.family(family)]
     return reasons[0] if all(reasons) else None
+
+
+def missing_styles(home: Home, strategy: StrategyConfig) -> dict[str, str]:
+    """Styles of a strategy that cannot be computed, with the reason; the strategy does without them."""
+    of_catalogue = [style for style in strategy.styles if style not in BUILT_IN_STYLES]
+    reasons = {style: lacking(home, home.study.catalogue.definition(style)) for style in of_catalogue}
+    return {style: reason for style, reason in reasons.items() if reason is not None}
+
+
+def style_tables(home: Home, strategy: StrategyConfig) -> dict[str, str]:
+    """Table of factors that holds each style, but for those of the raw tables and those that cannot be computed."""
+    known, missing = home.study.catalogue, missing_styles(home, strategy)
+    return {
+        style: family_table(known.definition(style).family)
+        for style in strategy.styles
+        if style not in BUILT_IN_STYLES and style not in missing
+    }
 
 
 def _absent(home: Home, name: str) -> str | None:

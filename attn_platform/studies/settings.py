@@ -177,6 +177,11 @@ class Home:
         return self.root / "reports"
 
     @property
+    def backtests(self) -> Path:
+        """Folder of the backtests of other people's predictions."""
+        return self.root / "backtests"
+
+    @property
     def dagster(self) -> Path:
         """The Dagster home."""
         return self.root / "dagster"
@@ -202,6 +207,33 @@ class Home:
     def absent_tables(self) -> dict[str, str]:
         """Tables that the source lacks, with the reason."""
         return self.settings.source.absent_tables
+
+
+class LayeredHome(Home):
+    """A home on top of another one: it reads the other's market, and writes to a folder and a lake of its own.
+
+    Its study is given, not named by settings: `attn backtest` trades on predictions that the home below does not know.
+    """
+
+    def __init__(self, root: Path, beneath: Home, study: StudyConfig) -> None:
+        super().__init__(root, beneath.settings)
+        self._beneath = beneath
+        self._study = study
+
+    @cached_property
+    def study(self) -> StudyConfig:
+        """The study given."""
+        return self._study
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """That of the home below."""
+        return self._beneath.calendar
+
+    @cached_property
+    def lake(self) -> Lake:
+        """A lake of its own on top of the other's."""
+        return Lake(self.root / "lake", beneath=self._beneath.lake)
 
 
 def available_profiles() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.mix import MixConfig
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.config import EvaluationConfig, FactorProfileConfig
 from attn_platform.factors.catalogue import AI69_FACTORS, FACTOR_SETS, Catalogue
@@ -27,18 +28,21 @@ from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.models.trees import XGBoostConfig
+from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
 from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
 from attn_platform.universe.store import UNIVERSE
 
-StyleFactor = Literal["log_float_mv", "bp_lf"]
 COMBINED = "+"
 ENSEMBLE_HORIZON = "ensemble"  # as AI-69, exhibits 34 and 35, call it
 EVERY_ENTRY = "*"
 YAML_SUFFIXES = (".yaml", ".yml")
+FORECASTER = "model, ensemble or forecast"
+USER_FILES = ("factor_files", "portfolio_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -55,6 +59,7 @@ Features = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_fact
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Horizon = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+]*$")]
 
 
 @dataclass(frozen=True)
@@ -143,20 +148,53 @@ class EnsembleConfig(BaseModel):
         return (ENSEMBLE_HORIZON,)
 
 
-Forecaster = ModelConfig | EnsembleConfig
-"""What makes predictions: a model, or an ensemble of models."""
-
-
-class StrategyConfig(BaseModel):
-    """Weekly benchmark-relative portfolio on one horizon of one model, or on an ensemble."""
+class ImportedForecastConfig(BaseModel):
+    """Forecasts made outside of the platform, which `attn import predictions` brings into the lake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
-    model: str  # or an ensemble
+    horizons: tuple[Horizon, ...] = Field(min_length=1)
+    """Names of what is forecast, each a column of the file."""
+    price: Literal["close", "vwap"] = "close"
+    """Price between whose values the return is taken that the forecasts are measured on."""
+
+    @property
+    def labels(self) -> LabelConfig:
+        """What the forecasts are measured on."""
+        return LabelConfig(price=self.price)
+
+
+Forecaster = ModelConfig | EnsembleConfig | ImportedForecastConfig
+"""What predictions come from: a model, an ensemble of models, or somebody else."""
+
+
+class StrategyConfig(BaseModel):
+    """Weekly benchmark-relative portfolio on one horizon of one model, of an ensemble, or of imported forecasts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    model: str  # or an ensemble, or imported forecasts
     horizon: str
     limits: PortfolioLimits = PortfolioLimits()  # AI-69 and AI-55, original column
-    styles: tuple[StyleFactor, ...] = ("log_float_mv",)  # AI-69; AI-55's graph models add bp_lf
+    # AI-69; AI-55's graph models add bp_lf. Any factor of the catalogue can be a style; one that the source lacks the
+    # inputs of is left out, and the report says so.
+    styles: tuple[str, ...] = ("log_float_mv",)
+    # Beside the limits: functions of `portfolio_files`, or of the package. The studies have neither.
+    constraints: tuple[str, ...] = ()
+    terms: tuple[TermConfig, ...] = ()
+    benchmark: str | None = None
+    """None: the study's."""
+    backtest: BacktestConfig | None = None
+    """None: the study's."""
+
+
+class StrategyMixConfig(MixConfig):
+    """Several strategies with equal money each, set back to equal at intervals (AI-55, exhibits 6 and 21)."""
+
+    name: Name
+    parts: tuple[str, ...] = Field(min_length=2)
 
 
 class StudyConfig(BaseModel):
@@ -170,6 +208,8 @@ class StudyConfig(BaseModel):
     adjacency: AdjacencyConfig = AdjacencyConfig()
     factor_files: tuple[str, ...] = ()
     """Python files with factors of the user's own; a relative path starts at the folder of the file that names it."""
+    portfolio_files: tuple[str, ...] = ()
+    """Python files with constraints and terms of the user's own, for portfolios."""
     features: Features = AI69_FACTORS  # AI-69, AI-55: the 42 factors
     factors: FactorConfig = FactorConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
@@ -177,9 +217,11 @@ class StudyConfig(BaseModel):
     benchmark: str = "csi500"  # AI-69 and AI-55
     rebalance_every: int = Field(default=5, ge=1)  # AI-69 and AI-55: every 5 sessions
     evaluation_horizon: int = Field(default=10, ge=1)  # realised 10-day return, also for 20-day predictions
-    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    models: tuple[ModelConfig, ...] = ()
     ensembles: tuple[EnsembleConfig, ...] = ()
+    forecasts: tuple[ImportedForecastConfig, ...] = ()
     strategies: tuple[StrategyConfig, ...] = Field(min_length=1)
+    mixes: tuple[StrategyMixConfig, ...] = ()
     backtest: BacktestConfig = BacktestConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     factor_profile: FactorProfileConfig = FactorProfileConfig()
@@ -188,8 +230,10 @@ class StudyConfig(BaseModel):
     def _consistent(self) -> Self:
         for feature in (*self.features, *(name for model in self.models for name in model.features or ())):
             self.catalogue.definition(feature)
-        _require_once("model or ensemble", [forecaster.name for forecaster in self.forecasters])
-        _require_once("strategy", [strategy.name for strategy in self.strategies])
+        if not self.models and not self.forecasts:
+            raise ValueError("a study needs models, or forecasts that are imported; add either")
+        _require_once(FORECASTER, [forecaster.name for forecaster in self.forecasters])
+        _require_once("strategy or mix", [each.name for each in self.traded])
         for ensemble in self.ensembles:
             for member in ensemble.members:
                 _require_horizon(f"ensemble {ensemble.name}", member.model, member.horizon, self.models)
@@ -199,14 +243,48 @@ class StudyConfig(BaseModel):
                 raise ValueError(f"ensemble {ensemble.name}: members predict returns of {' and of '.join(prices)}")
         for strategy in self.strategies:
             _require_horizon(f"strategy {strategy.name}", strategy.model, strategy.horizon, self.forecasters)
+            self._check_styles(strategy)
+            self.extension(strategy)
+        for mix in self.mixes:
+            self._check_parts(mix)
         for model in self.models:
             self.windows_of(model)
         return self
+
+    def _check_styles(self, strategy: StrategyConfig) -> None:
+        _require_once(f"strategy {strategy.name}: style", strategy.styles)
+        for style in strategy.styles:
+            if style not in BUILT_IN_STYLES:
+                self.catalogue.definition(style)
+        if unknown := sorted(set(strategy.limits.style_deviations) - set(strategy.styles)):
+            raise ValueError(
+                f"strategy {strategy.name}: style_deviations names {unknown[0]}, which is none of its styles "
+                f"{', '.join(strategy.styles)}"
+            )
+
+    def _check_parts(self, mix: StrategyMixConfig) -> None:
+        _require_once(f"mix {mix.name}: part", mix.parts)
+        known = {strategy.name: strategy for strategy in self.strategies}
+        if unknown := [part for part in mix.parts if part not in known]:
+            raise ValueError(f"mix {mix.name} names strategy {unknown[0]}, which the study lacks")
+        parts = [known[part] for part in mix.parts]
+        for what in ("benchmark", "backtest"):
+            if len({str(getattr(part, what) or getattr(self, what)) for part in parts}) > 1:
+                raise ValueError(f"mix {mix.name}: its parts have another {what} each; give them the same")
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """All factors of the platform and of the study's own files, be they features or not."""
         return catalogue_with(self.factor_files)
+
+    @cached_property
+    def portfolio_functions(self) -> dict[str, PortfolioFunction]:
+        """Constraints and terms of the package and of the study's own files."""
+        return known_functions(self.portfolio_files)
+
+    def extension(self, strategy: StrategyConfig) -> Extension | None:
+        """What a strategy adds to the weekly problem; `ConfigurationError` where there is no such function."""
+        return extension_of(self.portfolio_functions, strategy.constraints, strategy.terms)
 
     @cached_property
     def universes(self) -> tuple[Universe, ...]:
@@ -249,50 +327,81 @@ class StudyConfig(BaseModel):
 
     @property
     def longest_windows(self) -> WindowConfig:
-        """The windows of the model that reaches furthest back."""
-        return max((self.windows_of(model) for model in self.models), key=lambda windows: windows.windows_back)
+        """The windows of the model that reaches furthest back; those of the study where it has no model."""
+        of_models = (self.windows_of(model) for model in self.models)
+        return max(of_models, key=lambda windows: windows.windows_back, default=self.windows)
 
     @property
     def forecasters(self) -> tuple[Forecaster, ...]:
-        """All models, then all ensembles."""
-        return (*self.models, *self.ensembles)
+        """All models, then all ensembles, then all imported forecasts."""
+        return (*self.models, *self.ensembles, *self.forecasts)
 
     def forecaster(self, name: str) -> Forecaster:
-        """The model or ensemble of that name."""
-        return _named(self.forecasters, name, "model or ensemble", self.name)
+        """The model, ensemble or imported forecasts of that name."""
+        return _named(self.forecasters, name, FORECASTER, self.name)
 
     def members_of(self, forecaster: Forecaster) -> tuple[ModelConfig, ...]:
-        """The models behind a forecaster: itself, or an ensemble's members."""
+        """The models behind a forecaster: itself, an ensemble's members, or none behind imported forecasts."""
         if isinstance(forecaster, ModelConfig):
             return (forecaster,)
+        if isinstance(forecaster, ImportedForecastConfig):
+            return ()
         return tuple(self.model(member.model) for member in forecaster.members)
 
-    def only(self, models: Sequence[str]) -> StudyConfig:
-        """The study with these models alone, and the ensembles and strategies that they suffice for.
+    def labels_of(self, forecaster: Forecaster) -> LabelConfig:
+        """What forecasts are measured on; an ensemble's members share it."""
+        if isinstance(forecaster, ImportedForecastConfig):
+            return forecaster.labels
+        return self.members_of(forecaster)[0].labels
 
-        `ConfigurationError` where one is unknown, or no strategy is left.
+    def only(self, models: Sequence[str]) -> StudyConfig:
+        """The study with these models (or imported forecasts) alone, and what they suffice for.
+
+        Ensembles stay where all of their members do, strategies with their forecasts, and mixes with all of their
+        parts. `ConfigurationError` where a name is unknown, or no strategy is left.
         """
-        names = {self.model(name).name for name in models}
+        names = {_named((*self.models, *self.forecasts), name, "model", self.name).name for name in models}
         kept = tuple(model for model in self.models if model.name in names)
+        forecasts = tuple(each for each in self.forecasts if each.name in names)
         ensembles = tuple(each for each in self.ensembles if {member.model for member in each.members} <= names)
         names |= {ensemble.name for ensemble in ensembles}
         strategies = tuple(strategy for strategy in self.strategies if strategy.model in names)
+        left = {strategy.name for strategy in strategies}
         if not strategies:
             known = ", ".join(dict.fromkeys(strategy.model for strategy in self.strategies))
             raise ConfigurationError(
                 f"no strategy of study {self.name} is left with the models {', '.join(models)}; there are strategies "
                 f"on {known}"
             )
-        fields = {name: getattr(self, name) for name in StudyConfig.model_fields}
-        return StudyConfig(**{**fields, "models": kept, "ensembles": ensembles, "strategies": strategies})
+        chosen = {
+            "models": kept,
+            "ensembles": ensembles,
+            "forecasts": forecasts,
+            "strategies": strategies,
+            "mixes": tuple(mix for mix in self.mixes if set(mix.parts) <= left),
+        }
+        return self.replace(**chosen)
+
+    def replace(self, **parts: Any) -> StudyConfig:
+        """The study with some parts exchanged, checked again as a whole."""
+        return StudyConfig(**{**{name: getattr(self, name) for name in StudyConfig.model_fields}, **parts})
 
     def model(self, name: str) -> ModelConfig:
         """The model of that name."""
         return _named(self.models, name, "model", self.name)
 
+    @property
+    def traded(self) -> tuple[StrategyConfig | StrategyMixConfig, ...]:
+        """All strategies, then all mixes: what has a backtest and a report."""
+        return (*self.strategies, *self.mixes)
+
     def strategy(self, name: str) -> StrategyConfig:
         """The strategy of that name; `ConfigurationError` lists those there are."""
         return _named(self.strategies, name, "strategy", self.name)
+
+    def mix(self, name: str) -> StrategyMixConfig:
+        """The mix of that name; `ConfigurationError` lists those there are."""
+        return _named(self.mixes, name, "mix", self.name)
 
 
 _PanelChoice = tuple[Universe, tuple[str, ...], PreprocessingConfig]
@@ -316,7 +425,7 @@ def _named(items: tuple[Any, ...], name: str, what: str, study: str) -> Any:
         if item.name == name:
             return item
     known = ", ".join(item.name for item in items)
-    raise ConfigurationError(f"study {study} has no {what} '{name}'; it has: {known}")
+    raise ConfigurationError(f"study {study} has no {what} '{name}'; it has: {known or 'none'}")
 
 
 def available_studies() -> tuple[str, ...]:
@@ -344,11 +453,15 @@ def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
 
 
 def with_paths_from(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Parts of a study with the paths of its `factor_files` in full; relative ones start at `folder`."""
-    files = content.get("factor_files")
-    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
-        return content
-    return {**content, "factor_files": [str((folder / file).resolve()) for file in files]}
+    """Parts of a study with the paths of its Python files in full; relative ones start at `folder`."""
+    return {
+        name: [str((folder / file).resolve()) for file in part] if name in USER_FILES and _is_texts(part) else part
+        for name, part in content.items()
+    }
+
+
+def _is_texts(part: Any) -> bool:
+    return isinstance(part, list) and all(isinstance(each, str) for each in part)
 
 
 def read_yaml(file: Path | Traversable) -> dict[str, Any]:

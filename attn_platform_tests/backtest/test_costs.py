@@ -34,8 +34,16 @@ def test_stamp_duty_before_the_table_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cost_per_side": -0.1}, {"lot_size": 0}, {"delisting_recovery": 1.5}, {"cost": 0.1}]
+    "wrong",
+    [
+        {"cost_per_side": -0.1},
+        {"delisting_recovery": 1.5},
+        {"volume_cap": 0.0},
+        {"unfilled": "keep"},
+        {"bonus_threshold": 1.0},
+        {"cost": 0.1},
+    ],
 )
-def test_impossible_configuration_is_refused(wrong: dict[str, float]) -> None:
+def test_impossible_configuration_is_refused(wrong: dict[str, float | str]) -> None:
     with pytest.raises(ValidationError):
         BacktestConfig(**wrong)

@@ -12,9 +12,22 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.simulator import BacktestResult, advance, run_backtest, targets_from_frame
 from attn_platform.errors import MissingDataError, SimulationError
 from attn_platform.market.dense import DenseMarket
-from attn_platform_tests.backtest.markets import PlainSimulator, random_market, random_targets, sessions_of
+from attn_platform_tests.backtest.markets import random_market, random_targets, sessions_of
+from attn_platform_tests.backtest.plain_simulator import PlainSimulator
 
 CONFIG = BacktestConfig(initial_capital=1.0)
+# Every way of running a backtest that changes what is traded.
+VARIANTS = [
+    CONFIG,
+    BacktestConfig(initial_capital=300_000.0, volume_cap=0.1),
+    BacktestConfig(initial_capital=300_000.0, unfilled="carry"),
+    BacktestConfig(initial_capital=300_000.0, volume_cap=0.05, unfilled="carry", buy_delisting=True),
+    BacktestConfig(initial_capital=300_000.0, whole_shares=True),
+    BacktestConfig(initial_capital=300_000.0, whole_shares=True, volume_cap=0.1, delisting_recovery=0.5),
+    BacktestConfig(initial_capital=300_000.0, whole_shares=True, volume_cap=0.05, unfilled="carry"),
+]
+NAMES = ("studies", "cap", "carry", "cap-carry", "whole", "whole-cap", "whole-cap-carry")
+by_variant = pytest.mark.parametrize("config", VARIANTS, ids=NAMES)
 
 
 def flat_market(closes: Mapping[str, list[float]], **changes: np.ndarray) -> DenseMarket:
@@ -23,7 +36,9 @@ def flat_market(closes: Mapping[str, list[float]], **changes: np.ndarray) -> Den
     fields = {name: close.copy() for name in ("open", "high", "low", "close", "vwap")}
     fields |= {name: np.full_like(close, np.nan) for name in ("up_limit", "down_limit")}
     fields["adj_factor"] = np.where(np.isnan(close), np.nan, 1.0)
-    fields["is_suspended"] = np.where(np.isnan(close), np.nan, 0.0)
+    for name in ("is_suspended", "trading_status"):
+        fields[name] = np.where(np.isnan(close), np.nan, 0.0)
+    fields["volume"] = np.where(np.isnan(close), np.nan, 1e6)
     return DenseMarket(sessions_of(len(close)), np.array(list(closes)), fields | changes)
 
 
@@ -32,30 +47,34 @@ def no_benchmark(market: DenseMarket) -> np.ndarray:
 
 
 def assert_same(left: BacktestResult, right: BacktestResult) -> None:
-    for name in ("daily", "trades", "holdings", "delistings"):
+    for name in ("daily", "trades", "holdings", "delistings", "dividends"):
         pd.testing.assert_frame_equal(getattr(left, name), getattr(right, name), check_exact=True)
 
 
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), recovery=st.sampled_from([1.0, 0.5]))
-def test_equals_a_plain_share_by_share_simulator(seed: int, recovery: float) -> None:
+@by_variant
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_equals_a_plain_share_by_share_simulator(config: BacktestConfig, seed: int) -> None:
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=int(rng.integers(1, 14)))
     targets = random_targets(rng, market)
-    config = CONFIG.model_copy(update={"delisting_recovery": recovery})
     result = run_backtest(targets, market, no_benchmark(market), config)
 
-    plain = PlainSimulator(market, cost=0.002, recovery=recovery)
+    plain = PlainSimulator(market, config)
     first = market.position(min(targets))
     expected = [(1.0, 0.0, 1.0)]
     for t in range(first + 1, len(market.sessions)):
         target = targets.get(market.sessions[t - 1])
         plain.session(t, None if target is None else target.to_dict())
-        expected.append((plain.equity(), plain.traded, plain.cash / plain.equity()))
+        expected.append((plain.equity() / config.initial_capital, plain.traded, plain.cash / plain.equity()))
     actual = result.daily[["net_value", "turnover", "cash_share"]].to_numpy()
     np.testing.assert_allclose(actual, np.array(expected), rtol=1e-10, atol=1e-10)
-    held = pd.Series(result.account.units, index=result.account.symbols).reindex(market.symbols, fill_value=0.0)
-    np.testing.assert_allclose(held, [plain.units.get(symbol, 0.0) for symbol in market.symbols], rtol=1e-9, atol=1e-12)
+    account = result.account
+    held = pd.Series(account.units, index=account.symbols).reindex(market.symbols, fill_value=0.0)
+    expected_units = [plain.units.get(symbol, 0.0) for symbol in market.symbols]
+    np.testing.assert_allclose(held, expected_units, rtol=1e-9, atol=1e-12 * config.initial_capital)
+    goals = {} if account.goals is None else dict(zip(account.symbols.tolist(), account.goals, strict=True))
+    assert {s: goal for s, goal in goals.items() if goal != held[s]} == pytest.approx(plain.orders, rel=1e-9)
 
 
 def test_two_stocks_by_hand() -> None:
@@ -122,9 +141,10 @@ def test_a_suspended_stock_is_neither_bought_nor_sold() -> None:
     assert blocked[["symbol", "restriction"]].to_numpy().tolist() == [["A", "suspended"], ["B", "suspended"]]
 
 
-@settings(max_examples=25, deadline=None)
+@by_variant
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(2, 35))
-def test_nothing_after_a_session_changes_what_is_known_there(seed: int, cut: int) -> None:
+def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestConfig, seed: int, cut: int) -> None:
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=10)
     targets = random_targets(rng, market)
@@ -132,32 +152,33 @@ def test_nothing_after_a_session_changes_what_is_known_there(seed: int, cut: int
     for values in poisoned.fields.values():
         values[cut + 1 :] = rng.uniform(-5, 5, values[cut + 1 :].shape)
     until = market.sessions[cut]
-    left = run_backtest(targets, market, no_benchmark(market), CONFIG, until=until)
-    right = run_backtest(targets, poisoned, no_benchmark(market), CONFIG, until=until)
+    left = run_backtest(targets, market, no_benchmark(market), config, until=until)
+    right = run_backtest(targets, poisoned, no_benchmark(market), config, until=until)
     assert_same(left, right)
     assert left.account.to_record() == right.account.to_record()
-    longer = run_backtest(targets, market, no_benchmark(market), CONFIG)
+    longer = run_backtest(targets, market, no_benchmark(market), config)
     pd.testing.assert_frame_equal(longer.daily.iloc[: len(left.daily)], left.daily, check_exact=True)
 
 
-@settings(max_examples=25, deadline=None)
+@by_variant
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=6))
-def test_advancing_in_pieces_equals_one_go_bit_for_bit(seed: int, cuts: set[int]) -> None:
+def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, seed: int, cuts: set[int]) -> None:
     """Also through JSON, and on slices of the market that hold only the stocks with a row in them."""
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=12)
     target = pd.Series(rng.dirichlet(np.ones(12)), index=market.symbols)
-    whole, ledger = advance(open_account(market.sessions[1], 1.0), target, market, market.sessions[-1], CONFIG)
+    start = open_account(market.sessions[1], config.initial_capital)
+    whole, ledger = advance(start, target, market, market.sessions[-1], config)
 
-    account, daily, pending = open_account(market.sessions[1], 1.0), [], target
+    account, daily, pending = start, [], target
     for cut in [*sorted(cuts), 39]:
-        start = market.position(account.session)
-        rows = market.rows(slice(start, cut + 1))
+        rows = market.rows(slice(market.position(account.session), cut + 1))
         present = ~np.isnan(rows["is_suspended"]).all(axis=0)
         piece = DenseMarket(
             rows.sessions, rows.symbols[present], {name: values[:, present] for name, values in rows.fields.items()}
         )
-        account, records = advance(account, pending, piece, market.sessions[cut], CONFIG)
+        account, records = advance(account, pending, piece, market.sessions[cut], config)
         pending = None
         daily.append(records.daily)
         account = Account.from_record(json.loads(json.dumps(account.to_record())))
@@ -165,21 +186,55 @@ def test_advancing_in_pieces_equals_one_go_bit_for_bit(seed: int, cuts: set[int]
     assert account.to_record() == whole.to_record()
 
 
-def test_the_weekly_portfolio_and_the_backtest_hold_the_same() -> None:
+@by_variant
+def test_the_weekly_portfolio_and_the_backtest_hold_the_same(config: BacktestConfig) -> None:
     """Advancing from signal to signal by hand, as the portfolio asset does, gives the backtest's account."""
     rng = np.random.default_rng(5)
     market = random_market(rng, sessions=31, stocks=10)
     targets = random_targets(rng, market)
     account, pending = None, None
     for session, target in targets.items():
-        account = (
-            open_account(session, 1.0) if account is None else advance(account, pending, market, session, CONFIG)[0]
-        )
+        if account is None:
+            account = open_account(session, config.initial_capital)
+        else:
+            account, _ = advance(account, pending, market, session, config)
+            account = Account.from_record(json.loads(json.dumps(account.to_record())))
         pending = target
     assert account is not None
-    account, _ = advance(account, pending, market, market.sessions[-1], CONFIG)
-    result = run_backtest(targets, market, no_benchmark(market), CONFIG)
+    account, _ = advance(account, pending, market, market.sessions[-1], config)
+    result = run_backtest(targets, market, no_benchmark(market), config)
     assert account.to_record() == result.account.to_record()
+
+
+def of_session(values: pd.Series, session: pd.Timestamp) -> list[tuple[str, float]]:
+    """Symbols and values of one session, of a series by date and symbol."""
+    return list(values[values.index.get_level_values("date") == session].droplevel("date").items())
+
+
+@by_variant
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_is_bought_today_is_not_sold_today(config: BacktestConfig, seed: int) -> None:
+    """A session has one trade a stock, and it sells no more than was held the evening before, and new shares."""
+    rng = np.random.default_rng(seed)
+    market = random_market(rng, sessions=40, stocks=10)
+    result = run_backtest(random_targets(rng, market, every=1), market, no_benchmark(market), config)
+    trades = result.trades.set_index(["date", "symbol"])
+    assert trades.index.is_unique
+    credited = result.dividends.set_index(["date", "symbol"])["new_shares"]
+    gone = result.delistings.set_index(["date", "symbol"])["units"]
+    held: dict[str, float] = {}
+    for session in result.daily["date"]:
+        for symbol, new in of_session(credited, session):
+            held[symbol] += new
+        for symbol, _ in of_session(gone, session):
+            del held[symbol]
+        for symbol, units in of_session(trades["units"], session):
+            before = held.get(symbol, 0.0)
+            assert -units <= before + 1e-9 * max(before, 1.0)
+            held[symbol] = before + units
+    final = pd.Series(result.account.units, index=result.account.symbols)
+    assert {s: u for s, u in held.items() if u > 1e-6} == pytest.approx(final[final > 0].to_dict(), rel=1e-9, abs=1e-6)
 
 
 def test_weights_after_a_rebalance_are_the_targets() -> None:

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.mix import MixConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
-from attn_platform.backtest.store import PARTS, backtest_table, benchmark_returns, write_backtest
+from attn_platform.backtest.store import PARTS, backtest_table, benchmark_returns, write_backtest, write_mix
 from attn_platform.errors import MissingDataError
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import from_columns
@@ -39,8 +40,8 @@ def result(home):
     return write_backtest(home.lake, home.calendar, "x", "portfolio_x", "csi500", np.datetime64(LAST), CONFIG)
 
 
-def stored(home, part=None) -> pd.DataFrame:
-    frame = home.lake.read(backtest_table("x", part)).to_pandas()
+def stored(home, part=None, strategy="x") -> pd.DataFrame:
+    frame = home.lake.read(backtest_table(strategy, part)).to_pandas()
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
@@ -91,6 +92,44 @@ def test_empty_parts_keep_their_types(home, result):
     schema = home.lake.read(backtest_table("x", "delistings")).schema
     assert schema.field("date").type == pa.date32()
     assert schema.field("weight").type == pa.float64()
+    assert home.lake.read(backtest_table("x", "dividends")).schema.names == [
+        "date",
+        "symbol",
+        "shares",
+        "new_shares",
+        "cash",
+    ]
+
+
+def test_whole_shares_of_the_lakes_market_are_in_lots_and_their_dividends_in_a_table(home):
+    config = BacktestConfig(whole_shares=True, initial_capital=1e7)
+    write_backtest(home.lake, home.calendar, "whole", "portfolio_x", "csi500", np.datetime64(LAST), config)
+    trades = stored(home, "trades", "whole")
+    bought = trades[trades["units"] > 0]
+    lots = bought[~bought["symbol"].str.startswith("688") & ~bought["symbol"].str.endswith(".BJ")]
+    assert len(lots) > 20
+    assert (lots["units"] % 100 == 0).all()
+    assert (trades["fee"] == trades["fee"].round(2)).all()
+    value, last = stored(home, None, "whole")["net_value"], stored(home)["net_value"]
+    assert 0 < abs(value - last).max() < 0.01
+
+
+def test_a_mix_has_the_tables_of_a_strategy(home, result):
+    targets = home.lake.read("portfolio_x").to_pandas()
+    for session, rows in targets.groupby("date"):
+        other = rows.assign(weight=rows["weight"].to_numpy()[::-1])
+        home.lake.write("portfolio_y", pa.Table.from_pandas(other, preserve_index=False), str(session))
+    write_backtest(home.lake, home.calendar, "y", "portfolio_y", "csi500", np.datetime64(LAST), CONFIG)
+    mix = MixConfig(reset_sessions=10)
+    mixed = write_mix(home.lake, home.calendar, "half", ("x", "y"), mix, CONFIG)
+    for part in (None, *PARTS):
+        own, of_part = (home.lake.read(backtest_table(name, part)).schema for name in ("half", "x"))
+        assert [(f.name, f.type) for f in own if f.name != "part"] == [(f.name, f.type) for f in of_part]
+    pd.testing.assert_frame_equal(stored(home, "trades", "half"), mixed.trades, check_dtype=False)
+    daily = [stored(home, None, name)["net_value"].to_numpy() for name in ("x", "y", "half")]
+    np.testing.assert_allclose(daily[2][:10], (daily[0] + daily[1])[:10] / 2, rtol=1e-12)
+    reset = mixed.trades[mixed.trades["date"] == mixed.daily["date"].iloc[10]]
+    assert set(reset["part"]) == {"x", "y"}
 
 
 def test_an_index_without_bars_is_named(home):

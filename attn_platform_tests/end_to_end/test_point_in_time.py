@@ -67,7 +67,7 @@ ROUNDING = 1e-12
 MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE)
 CHECKPOINTS = {checkpoint_asset(model): model for model in MODELS}
 
-BESIDE = {portfolio_table(strategy): (f"account_{strategy}",) for strategy in STRATEGIES}
+BESIDE = {portfolio_table(strategy): (f"account_{strategy}", f"limits_{strategy}") for strategy in STRATEGIES}
 """Tables that an asset writes beside the one of its name, session by session."""
 
 KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {

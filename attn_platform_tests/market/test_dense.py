@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from attn_platform.errors import CalendarError, MissingDataError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.contract import TRADING_STATUSES
-from attn_platform.market.dense import STATUS_CODES, DenseMarket, load_dense
+from attn_platform.market.dense import STATUS_CODES, DenseMarket, load_dense, shared_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables
 
@@ -123,3 +124,21 @@ def test_rows_of_a_dense_market(tmp_path: Path) -> None:
 
 def test_statuses_are_numbered_in_the_order_of_the_contract() -> None:
     assert STATUS_CODES == {"normal": 0.0, "st": 1.0, "star_st": 2.0, "delisting": 3.0}
+
+
+def test_a_shared_market_is_loaded_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    asked = (CALENDAR, SESSIONS[0], SESSIONS[-1], ("close", "pb_lf"))
+    first = shared_dense(lake, *asked)
+    assert shared_dense(Lake(lake.root), *asked) is first
+    np.testing.assert_array_equal(first["pb_lf"], load_dense(lake, *asked)["pb_lf"])
+    with pytest.raises(ValueError, match="read-only"):
+        first["close"][0, 0] = 1.0
+    assert shared_dense(lake, CALENDAR, SESSIONS[1], SESSIONS[1], ("close",)).shape[0] == 1
+
+    bars = lake.read("daily_bar", SESSIONS[2], SESSIONS[2])
+    lake.write(
+        "daily_bar", bars.set_column(bars.column_names.index("close"), "close", pc.add(bars["close"], 1.0)), SESSIONS[2]
+    )
+    changed = shared_dense(lake, *asked)["close"] - first["close"]
+    assert np.nanmax(np.abs(changed), axis=1).round(9).tolist() == [0, 0, 1, 0, 0, 0]

@@ -310,3 +310,50 @@ def test_from_columns_keeps_types() -> None:
     )
     assert table.schema.types == [pa.date32(), pa.string(), pa.bool_(), pa.int64()]
     assert days(table["date"]).tolist() == DAYS[:2].tolist()
+
+
+@pytest.fixture
+def layered(lake: Lake, tmp_path: Path) -> Lake:
+    """An empty lake on top of one with the sessions of `t` and the whole table `s`."""
+    for day in DAYS[:3]:
+        lake.write("t", rows(day, [1.0]), day)
+    lake.write("s", pa.table({"symbol": ["600000.SH"]}))
+    return Lake(tmp_path / "top", beneath=lake)
+
+
+def test_a_lake_on_top_reads_what_lies_beneath(layered: Lake, lake: Lake) -> None:
+    assert layered.tables() == ["s", "t"]
+    assert layered.has("t")
+    assert not layered.has("u")
+    assert layered.sessions("t").tolist() == DAYS[:3].tolist()
+    assert layered.rows("t", DAYS[1]) == 1
+    assert layered.path("t", DAYS[1]) == lake.path("t", DAYS[1])
+    assert layered.read("t", DAYS[1]) == lake.read("t", DAYS[1])
+    assert layered.read_sessions("t", DAYS) == lake.read("t")
+    with layered.connect() as connection:
+        assert connection.sql("SELECT count(*) FROM t").fetchall() == [(3,)]
+    with pytest.raises(MissingDataError, match=f"the lake {lake.root} has no table 'u'"):
+        layered.read("u")
+    assert not layered.root.exists()
+
+
+def test_a_lake_on_top_keeps_what_is_written_to_itself(layered: Lake, lake: Lake) -> None:
+    before = tree(lake.root)
+    layered.write("t", rows(DAYS[3], [9.0]), DAYS[3])
+    layered.write("u", pa.table({"a": [1]}))
+    with layered.staging() as stage:
+        stage.write("v", pa.table({"a": [2]}))
+    assert tree(lake.root) == before
+    assert layered.tables() == ["s", "t", "u", "v"]
+    with layered.connect() as connection:
+        assert connection.sql("SELECT a FROM v").fetchall() == [(2,)]
+
+
+def test_a_table_on_top_hides_all_sessions_beneath(layered: Lake) -> None:
+    layered.write("t", rows(DAYS[3], [9.0]), DAYS[3])
+    assert layered.sessions("t").tolist() == [DAYS[3].item()]
+    assert layered.read("t")["x"].to_pylist() == [9.0]
+    assert layered.read_sessions("t", DAYS)["x"].to_pylist() == [9.0]
+    assert not layered.path("t", DAYS[0]).exists()
+    with pytest.raises(MissingDataError, match=f"the lake {layered.root} has no t/"):
+        layered.rows("t", DAYS[0])

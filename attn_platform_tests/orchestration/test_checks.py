@@ -16,7 +16,7 @@ from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import MODEL, STRATEGY
 
 SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
-PORTFOLIO, ACCOUNT = f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
+PORTFOLIO, ACCOUNT, LIMITS = f"portfolio_{STRATEGY}", f"account_{STRATEGY}", f"limits_{STRATEGY}"
 ASSETS = {
     "bars": "daily_bar",
     "index_weight": "index_weight",
@@ -82,6 +82,9 @@ FAULTS = [
     ("prediction", "finite", f"prediction_{MODEL}", with_cell("5d", np.nan), "5d has missing values"),
     ("portfolio", "fully_invested", PORTFOLIO, scaled("weight", 1.00001), "weights sum to 1.00001"),
     ("portfolio", "fully_invested", PORTFOLIO, sold_short, "least -1.00e-02"),
+    ("portfolio", "within_limits", LIMITS, with_cell("value", 0.5), "is 1.00000000, recorded as 0.50000000"),
+    ("portfolio", "within_limits", LIMITS, with_cell("upper", 0.5), "budget  is 1.00000000"),
+    ("portfolio", "within_limits", PORTFOLIO, with_cell("upper", -0.5), "-0.50000000"),
     ("portfolio", "solved", ACCOUNT, with_cell("status", "infeasible"), "infeasible"),
     ("portfolio", "solved", ACCOUNT, with_cell("status", "relaxed"), "relaxed, but relaxed limits: []"),
     ("portfolio", "chain", PORTFOLIO, scaled("weight", 0.999), "2021-01-15 and 3 more weeks start from an older week"),

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import cvxpy as cp
 import numpy as np
+import pytest
 
-from attn_platform.portfolio.problem import LimitKind, PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.problem import LimitKind, PortfolioLimits, PortfolioSolution, WeeklyProblem
 
 # The solver's own default, 1e-7, is coarser than what is compared.
 EXACT_HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -20,7 +21,10 @@ def held_before(problem: WeeklyProblem) -> list[float]:
 def total_excess(problem: WeeklyProblem, limits: PortfolioLimits, weights: np.ndarray) -> dict[str, float]:
     """Excess over the limits of each kind, summed over its limits; under `rule`, the largest breach of a hard rule."""
     held = held_before(problem)
-    excess = {"rule": abs(sum(weights) - 1), "turnover": 0.0, "style": 0.0, "industry": 0.0, "stock": 0.0}
+    invested = 1 - limits.cash
+    excess = {"rule": abs(sum(weights) - invested), **dict.fromkeys(("turnover", "style", "industry", "stock"), 0.0)}
+    in_members = sum(weight for weight, share in zip(weights, problem.benchmark, strict=True) if share > 0)
+    excess["members"] = max(0.0, limits.members_share - in_members)
     industries: dict[int, float] = {}
     exposures = dict.fromkeys(problem.styles, 0.0)
     traded = 0.0
@@ -62,8 +66,9 @@ def least_violation(problem: WeeklyProblem, limits: PortfolioLimits) -> tuple[Ma
     only_sold = free & ~has_forecast
     reachable = np.where(has_forecast, np.inf, held)
     floor = np.minimum(problem.benchmark - limits.stock_deviation, reachable)
-    constraints = [cp.sum(w) == 1, w >= 0, w[~free] == held[~free], w[only_sold] <= held[only_sold]]
-    excess = {kind: cp.Constant(0) for kind in ("turnover", "style", "industry", "stock")}
+    constraints = [cp.sum(w) == 1 - limits.cash, w >= 0, w[~free] == held[~free], w[only_sold] <= held[only_sold]]
+    excess = {kind: cp.Constant(0) for kind in ("turnover", "style", "industry", "members", "stock")}
+    excess["members"] += cp.pos(limits.members_share - cp.sum(w[problem.benchmark > 0]))
     excess["stock"] += cp.sum(cp.pos(active[free] - limits.stock_deviation)) + cp.sum(cp.pos((floor - w)[free]))
     for code in set(problem.industry.tolist()):
         total = cp.sum(active[problem.industry == code])
@@ -87,3 +92,35 @@ def least_violation(problem: WeeklyProblem, limits: PortfolioLimits) -> tuple[Ma
     final = cp.Problem(cp.Maximize(score @ w), constraints)
     final.solve(solver=cp.HIGHS, highs_options=EXACT_HIGHS)
     return least, float(final.value)
+
+
+def assert_explained(
+    problem: WeeklyProblem, solution: PortfolioSolution, tolerance: float, interior_point: bool = False
+) -> None:
+    """Each score less the prices that the stock pays is its reduced score, whose sign says at which bound it is.
+
+    And a limit has a price only where it binds, at its upper side a positive one. Together they prove the optimum. Of
+    a stock that stays at a bound an interior-point method says some value between those of a buy and of a sale.
+    """
+    prices = {(state.kind, state.name): state.price for state in solution.limits}
+    for state in solution.limits:
+        if state.kind != "budget":
+            assert state.price <= tolerance or state.value >= state.upper - 1e-6, state
+            assert state.price >= -tolerance or state.value <= state.lower + 1e-6, state
+    toll = prices.get(("turnover", ""), 0.0) / 2
+    for i, symbol in enumerate(problem.symbols):
+        value = problem.expected_score[i] - prices["budget", ""] - prices["industry", str(problem.industry[i])]
+        value -= sum(prices["style", name] * z[i] for name, z in problem.styles.items())
+        value -= prices.get(("members", ""), 0.0) * (problem.benchmark[i] > 0)
+        weight = solution.weights[i]
+        if weight > problem.held[i] + 1e-12:
+            value -= toll
+        elif weight < problem.held[i] - 1e-12:
+            value += toll
+        else:
+            value = max(value - toll, 0.0) + min(value + toll, 0.0)
+        at_lower, at_upper = weight <= solution.lower[i] + 1e-12, weight >= solution.upper[i] - 1e-12
+        assert value <= tolerance or at_upper, symbol
+        assert value >= -tolerance or at_lower, symbol
+        stays = interior_point and abs(weight - problem.held[i]) <= 1e-12
+        assert solution.reduced_score[i] == pytest.approx(value, abs=tolerance + 2 * toll * stays), symbol

@@ -1,10 +1,11 @@
-"""Intervals and violations, worked by hand."""
+"""Intervals, rows and violations, worked by hand."""
 
 import numpy as np
 import pytest
 
-from attn_platform.portfolio.constraints import compile_constraints, violations
+from attn_platform.portfolio.compiled import compile_constraints, violations
 from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.statement import stated
 from attn_platform_tests.portfolio.small_weeks import small
 
 PROBLEM = small(
@@ -19,13 +20,13 @@ LIMITS = PortfolioLimits()
 
 
 def test_stock_intervals() -> None:
-    constraints = compile_constraints(PROBLEM, LIMITS)
+    constraints = compile_constraints(PROBLEM, stated(LIMITS))
     np.testing.assert_allclose(constraints.lower, [0.49, 0, 0.1, 0.185, 0.1])
     np.testing.assert_allclose(constraints.upper, [0.51, 0.015, 0.1, 0.2, 0.1])
 
 
 def test_rows() -> None:
-    constraints = compile_constraints(PROBLEM, LIMITS)
+    constraints = compile_constraints(PROBLEM, stated(LIMITS))
     assert [(row.kind, row.name) for row in constraints.rows] == [
         ("budget", ""),
         ("industry", "-1"),

@@ -76,4 +76,4 @@ def test_limits_from_plain_values() -> None:
     original = PortfolioLimits()
     deviations = (original.stock_deviation, original.industry_deviation, original.style_deviation)
     assert (*deviations, original.turnover) == (0.01, 0.01, 0.01, 0.15)
-    assert original.relaxation_order == ("turnover", "style", "industry", "stock")
+    assert original.relaxation_order == ("turnover", "style", "industry", "members", "stock")

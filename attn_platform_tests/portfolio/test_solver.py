@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from attn_platform.errors import PortfolioError
 from attn_platform.portfolio import solver as solver_module
-from attn_platform.portfolio.constraints import compile_constraints
-from attn_platform.portfolio.oracle import cvxpy_problem
+from attn_platform.portfolio.compiled import compile_constraints
+from attn_platform.portfolio.convex import cvxpy_problem
 from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.solver import solve, tie_broken
 from attn_platform.portfolio.split import is_feasible, new_solver, pass_program, trades
+from attn_platform.portfolio.statement import stated
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL, EXACT_HIGHS, held_before, total_excess
 from attn_platform_tests.portfolio.small_weeks import hostile_weeks, small
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks
@@ -105,9 +106,9 @@ def test_solutions_are_vertices(walks: dict[str, Walk]) -> None:
         corners = np.stack([low, high, problem.previous, np.minimum(high, problem.previous)])
         between = (np.abs(corners - solution.weights).min(axis=0) > 1e-12).sum()
         tight = 1 + sum(
-            abs(abs(value) - limits.industry_deviation) < 1e-9 for value in solution.active_industry.values()
+            abs(abs(value) - limits.industry_deviation) < 1e-9 for value in solution.active("industry").values()
         )
-        tight += sum(abs(abs(value) - limits.style_deviation) < 1e-9 for value in solution.active_style.values())
+        tight += sum(abs(abs(value) - limits.style_deviation) < 1e-9 for value in solution.active("style").values())
         tight += abs(solution.turnover - limits.turnover) < 1e-9
         assert between <= tight
 
@@ -132,15 +133,26 @@ def test_bits_are_the_same_on_repetition_and_under_a_new_scale_of_the_forecast(w
 def test_reported_exposures(walks: dict[str, Walk]) -> None:
     for problem, solution in walks["haitong"]:
         active = solution.weights - problem.benchmark
-        for code, value in solution.active_industry.items():
-            assert value == pytest.approx(active[problem.industry == code].sum(), abs=1e-12)
-        assert set(solution.active_industry) == set(problem.industry.tolist())
+        industries = solution.active("industry")
+        for code, value in industries.items():
+            assert value == pytest.approx(active[problem.industry == int(code)].sum(), abs=1e-12)
+        assert set(industries) == set(problem.industry.astype(str))
         for name in HAITONG_STYLES:
-            assert solution.active_style[name] == pytest.approx(active @ problem.styles[name], abs=1e-12)
+            assert solution.active("style")[name] == pytest.approx(active @ problem.styles[name], abs=1e-12)
         if problem.previous is None:
             assert solution.turnover is None
         else:
             assert solution.turnover == pytest.approx(np.abs(solution.weights - problem.previous).sum() / 2)
+
+
+@pytest.mark.parametrize("first", [0.0, 0.5, 1.0])
+def test_bits_do_not_depend_on_what_the_first_program_knows(
+    walks: dict[str, Walk], monkeypatch: pytest.MonkeyPatch, first: float
+) -> None:
+    monkeypatch.setattr(solver_module, "FIRST_SIFTED", first)
+    for name, walked in walks.items():
+        for problem, solution in walked:
+            np.testing.assert_array_equal(solve(problem, STRATEGIES[name][0]).weights, solution.weights)
 
 
 def test_first_portfolio_has_no_turnover_limit_and_leaves_untradable_stocks_out() -> None:
@@ -192,7 +204,7 @@ def test_large_member_outside_the_universe_is_left_at_minus_its_weight() -> None
 def test_unknown_industry_is_a_group_with_a_limit() -> None:
     problem = small([2, 2, 1, 1], [0.25] * 4, industry=[-1, -1, 3, 3])
     solution = solve(problem, PortfolioLimits(stock_deviation=0.2, industry_deviation=0.03))
-    assert solution.active_industry == pytest.approx({-1: 0.03, 3: -0.03})
+    assert solution.active("industry") == pytest.approx({"-1": 0.03, "3": -0.03})
 
 
 def test_limit_of_one_style_overrides_the_general_one() -> None:
@@ -201,7 +213,7 @@ def test_limit_of_one_style_overrides_the_general_one() -> None:
     solution = solve(problem, limits)
     # (w1 − 0.4) − (w2 − 0.3) ≤ 0.08 leaves w1 ≤ 0.18 once w2, which would buy room at too high a price, is 0.
     np.testing.assert_allclose(solution.weights, [0.18, 0, 0.82], atol=1e-14)
-    assert solution.active_style["size"] == pytest.approx(0.08)
+    assert solution.active("style")["size"] == pytest.approx(0.08)
 
 
 def test_cash_is_invested() -> None:
@@ -229,13 +241,13 @@ def test_style_limit_without_the_style_is_refused() -> None:
 
 def test_no_portfolio_at_all_raises() -> None:
     problem = small([1, 2], [0.5, 0.5], previous=[0.5, 0.2], tradable=[False, False])
-    with pytest.raises(PortfolioError, match="no portfolio exists although turnover, style, industry, stock"):
+    with pytest.raises(PortfolioError, match="no portfolio exists although turnover, style, industry, members, stock"):
         solve(problem, PortfolioLimits())
 
 
 def test_solver_that_stops_early_raises() -> None:
     problem = small([4, 3, 2, 1], [0.25] * 4, previous=[0.25] * 4)
-    constraints = compile_constraints(problem, PortfolioLimits(stock_deviation=0.1))
+    constraints = compile_constraints(problem, stated(PortfolioLimits(stock_deviation=0.1)))
     moves = trades(constraints)
     program = new_solver(1)
     program.setOptionValue("simplex_iteration_limit", 0)

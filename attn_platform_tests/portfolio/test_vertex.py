@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from attn_platform.portfolio.constraints import compile_constraints
+from attn_platform.portfolio.compiled import compile_constraints
 from attn_platform.portfolio.problem import PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.statement import stated
 from attn_platform.portfolio.vertex import rebuild
 from attn_platform_tests.portfolio.small_weeks import small
 
@@ -28,7 +29,7 @@ def test_blur_is_removed_to_the_last_bit() -> None:
     Tight are the budget, the turnover of 0.06, and the exposure: 0.032 by drift, 0.06 + 0.3 × 0.02 − 0.2 × 0.04 traded.
     """
     limits = PortfolioLimits(stock_deviation=0.1, style_deviation=0.09, turnover=0.06)
-    constraints = compile_constraints(week(size=[1.0, 0.5, -0.3, 0.2, -1.4]), limits)
+    constraints = compile_constraints(week(size=[1.0, 0.5, -0.3, 0.2, -1.4]), stated(limits))
     exact = np.array([0.28, 0.2, 0.18, 0.15, 0.19])
     rebuilt = [rebuild(constraints, blurred(exact, seed)) for seed in range(20)]
     np.testing.assert_allclose(rebuilt[0], exact, rtol=0, atol=1e-15)
@@ -39,7 +40,7 @@ def test_blur_is_removed_to_the_last_bit() -> None:
 
 def test_off_a_vertex_only_the_corners_are_cleaned() -> None:
     """With two rows tight, three stocks between their bounds are not determined."""
-    constraints = compile_constraints(week(), PortfolioLimits(stock_deviation=0.1, turnover=0.06))
+    constraints = compile_constraints(week(), stated(PortfolioLimits(stock_deviation=0.1, turnover=0.06)))
     given = blurred(np.array([0.28, 0.2, 0.18, 0.15, 0.19]), seed=1)
     rebuilt = rebuild(constraints, given)
     np.testing.assert_array_equal(rebuilt[[0, 2, 3]], given[[0, 2, 3]])

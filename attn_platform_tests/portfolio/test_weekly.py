@@ -14,7 +14,8 @@ from attn_platform.errors import MissingDataError, PortfolioError
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.portfolio.constraints import violations
+from attn_platform.portfolio.compiled import violations
+from attn_platform.portfolio.extension import TermConfig, extension_of, known_functions
 from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioLimits
 from attn_platform.portfolio.weekly import (
     Strategy,
@@ -23,9 +24,7 @@ from attn_platform.portfolio.weekly import (
     load_target,
     stale_weeks,
     strategy_of,
-    style_exposure,
     target_weights,
-    trades,
     walk,
 )
 from attn_platform_tests.homes import linked
@@ -42,6 +41,8 @@ STRATEGY = Strategy(
     preprocessing=PreprocessingConfig(),
     backtest=BacktestConfig(),
 )
+
+TABLES = (STRATEGY.portfolio_table, STRATEGY.account_table, STRATEGY.limits_table)
 
 
 @pytest.fixture(scope="module")
@@ -150,17 +151,68 @@ def test_styles_are_winsorised_z_scores_over_the_weeks_stocks(home, weeks):
         np.testing.assert_allclose(week.problem.styles[name], expected, atol=1e-12)
 
 
-def test_style_of_a_worthless_float_or_book_is_missing():
-    today = {"float_mv": np.array([1e9, 0.0, 2e9, np.nan]), "pb_lf": np.array([2.0, np.nan, 0.0, 4.0])}
-    for name, missing in (("log_float_mv", [1, 3]), ("bp_lf", [1, 2])):
-        z = style_exposure(name, today, PreprocessingConfig())
-        assert np.flatnonzero(np.isnan(z)).tolist() == missing
+def test_a_factor_of_the_catalogue_can_be_a_style(home, sessions):
+    """Raw values of the day from the family's table, winsorised and z-scored; what is missing counts as average."""
+    rng = np.random.default_rng(1)
+    symbols = home.lake.read("forecast", sessions[0], sessions[0])["symbol"].to_numpy().astype(str)[:50]
+    values = rng.standard_normal(50)
+    columns = {"date": np.full(50, sessions[0]), "symbol": symbols, "ret_1m": values}
+    home.lake.write("factor_reversal", from_columns(columns), sessions[0])
+    strategy = replace(STRATEGY, name="momentum", styles=("ret_1m",), style_tables={"ret_1m": "factor_reversal"})
+    (week,) = walk(home.lake, home.calendar, strategy, sessions[:1], None)
+    z = dict(zip(week.problem.symbols, week.problem.styles["ret_1m"], strict=True))
+    median = np.median(values)
+    reach = 5 * np.median(abs(values - median))
+    clipped = np.clip(values, median - reach, median + reach)
+    np.testing.assert_allclose([z[s] for s in symbols], (clipped - clipped.mean()) / clipped.std(), atol=1e-12)
+    assert {z[symbol] for symbol in week.problem.symbols if symbol not in set(symbols)} == {0.0}
+    with pytest.raises(MissingDataError, match=f"factor_reversal.*{sessions[1]}"):
+        list(walk(home.lake, home.calendar, strategy, sessions[1:2], sessions[0]))
+
+
+def test_every_limit_of_a_week_is_stored_with_its_price(home, weeks):
+    for week in weeks[1:]:
+        held = home.lake.read(STRATEGY.limits_table, week.session, week.session).to_pandas()
+        expected = [week.industry(int(s.name)) if s.kind == "industry" else s.name for s in week.solution.limits]
+        assert held["name"].tolist() == expected
+        assert held["kind"].tolist() == [state.kind for state in week.solution.limits]
+        for column in ("lower", "upper", "value", "price"):
+            numbers = np.array([getattr(state, column) for state in week.solution.limits])
+            np.testing.assert_array_equal(held[column], np.where(np.isinf(numbers), np.nan, numbers))
+        assert (held["price"] != 0).any()
+        rows = home.lake.read(STRATEGY.portfolio_table, week.session, week.session).to_pandas().set_index("symbol")
+        shown = pd.DataFrame(
+            {name: getattr(week.solution, name) for name in ("lower", "upper", "reduced_score")},
+            index=week.problem.symbols,
+        )
+        pd.testing.assert_frame_equal(rows[shown.columns], shown.loc[rows.index], check_exact=True, check_names=False)
+
+
+RISK = extension_of(known_functions(), [], [TermConfig(name="tracking_risk", parameters={"sessions": 60.0})])
+
+
+def test_a_term_with_a_history_reads_the_returns_up_to_the_day(home, sessions):
+    strategy = replace(STRATEGY, name="careful", extension=RISK)
+    walked = list(walk(home.lake, home.calendar, strategy, sessions[:3], None))
+    for week in walked:
+        at = home.calendar.position(week.session)
+        days = home.calendar.sessions[at - 60 : at + 1]
+        bars = home.lake.read("daily_bar", days[0], days[-1], ["date", "symbol", "close", "adj_factor"]).to_pandas()
+        bars["price"] = bars["close"] * bars["adj_factor"]
+        prices = bars.pivot(index="date", columns="symbol", values="price")
+        returns = (prices / prices.shift() - 1).iloc[1:].reindex(columns=week.problem.symbols)
+        assert week.problem.returns.shape == (60, len(week.problem.symbols))
+        np.testing.assert_allclose(week.problem.returns, returns.to_numpy(), rtol=1e-12)
+    plain = list(walk(home.lake, home.calendar, replace(STRATEGY, name="bold"), sessions[:1], None))
+    first = walked[0].problem
+    risks = [np.nan_to_num(first.returns) @ (week.solution.weights - first.benchmark) for week in (walked[0], plain[0])]
+    assert risks[0].std() < 0.9 * risks[1].std()
 
 
 @pytest.mark.parametrize("pieces", [[3, 9], [1, 1, 10]])
 def test_walking_in_pieces_is_walking_in_one_go(home, sessions, weeks, copy_of, pieces):
-    again = copy_of(home, [STRATEGY.portfolio_table, STRATEGY.account_table])
-    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+    again = copy_of(home, TABLES)
+    for table in TABLES:
         for session in sessions:
             again.lake.path(table, session).unlink()
     start, previous = 0, None
@@ -168,14 +220,14 @@ def test_walking_in_pieces_is_walking_in_one_go(home, sessions, weeks, copy_of, 
         chosen = sessions[start : start + count]
         assert len(list(walk(again.lake, again.calendar, STRATEGY, chosen, previous))) == len(chosen)
         start, previous = start + count, chosen[-1]
-    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+    for table in TABLES:
         for session in sessions[:start]:
             assert stored(again.lake, table, session) == stored(home.lake, table, session)
 
 
 def test_a_gap_in_the_chain_names_the_missing_week(home, sessions, weeks, copy_of):
-    gap = copy_of(home, [STRATEGY.portfolio_table, STRATEGY.account_table])
-    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+    gap = copy_of(home, TABLES)
+    for table in TABLES:
         gap.lake.path(table, sessions[4]).unlink()
     with pytest.raises(PortfolioError, match=f"walker has no portfolio of {sessions[4]}"):
         list(walk(gap.lake, gap.calendar, STRATEGY, sessions[5:6], sessions[4]))
@@ -192,14 +244,14 @@ def test_an_index_without_weights_is_named(home, sessions, weeks, copy_of):
 def test_nothing_after_the_week_is_read(home, sessions, weeks, copy_of):
     """With every later raw file gone, and the industries announced later too, the week comes out the same."""
     at = sessions[4]
-    tables = ("daily_bar", "valuation", "index_weight", "forecast", STRATEGY.portfolio_table, STRATEGY.account_table)
+    tables = ("daily_bar", "valuation", "index_weight", "forecast", *TABLES)
     cut = copy_of(home, tables)
     for table in tables:
         for session in cut.lake.sessions(table):
             if session > at:
                 cut.lake.path(table, session).unlink()
     list(walk(cut.lake, cut.calendar, STRATEGY, sessions[4:5], sessions[3]))
-    for table in (STRATEGY.portfolio_table, STRATEGY.account_table):
+    for table in TABLES:
         assert stored(cut.lake, table, at) == stored(home.lake, table, at)
 
 
@@ -223,20 +275,8 @@ def test_portfolio_is_shown_largest_first(home, weeks):
     assert (frame["weight"] > 0).all()
 
 
-def test_trades_lead_from_what_is_held_to_the_target(home, weeks):
-    for week in weeks[:3]:
-        frame = trades(home.lake, STRATEGY, week.session).set_index("symbol")
-        target = load_target(home.lake, STRATEGY, week.session)
-        held = week.account.weights()
-        after = held.add(frame["weight_change"], fill_value=0.0)
-        assert after[after.abs() > 1e-12].to_dict() == pytest.approx(target.to_dict())
-        assert (frame["amount"] == frame["weight_change"].abs() * week.account.equity).all()
-        assert frame["amount"].is_monotonic_decreasing
-        assert (frame["side"] == np.where(frame["weight_change"] > 0, "buy", "sell")).all()
-
-
 def test_weeks_after_an_overwritten_one_are_stale(home, sessions, weeks, copy_of):
-    changed = copy_of(home, ["forecast", STRATEGY.portfolio_table, STRATEGY.account_table])
+    changed = copy_of(home, ["forecast", *TABLES])
     assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[0])) == 0
     list(walk(changed.lake, changed.calendar, STRATEGY, sessions[3:4], sessions[2]))
     assert len(stale_weeks(changed.lake, STRATEGY.name, sessions[0])) == 0, "the same week again is the same week"
@@ -256,7 +296,7 @@ def test_weeks_after_an_overwritten_one_are_stale(home, sessions, weeks, copy_of
 
 
 def test_names_of_tables():
-    assert (STRATEGY.portfolio_table, STRATEGY.account_table) == ("portfolio_walker", "account_walker")
+    assert TABLES == ("portfolio_walker", "account_walker", "limits_walker")
     assert strategy_of("portfolio_portfolio_x") == "portfolio_x"
 
 

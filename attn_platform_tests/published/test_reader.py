@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.published import published_row, published_source, published_table, published_tables
+from attn_platform.published import published_months, published_row, published_source, published_table, published_tables
 from attn_platform.reports.contents import FACTOR_FIGURES, PERFORMANCE_FIGURES
 
 
@@ -94,3 +94,29 @@ def test_an_ambiguous_row_asks_for_the_horizon() -> None:
 def test_an_unknown_table_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigurationError, match="ai69_exhibit11_performance"):
         published_table(name)
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "source", "total_2011"),
+    [
+        ("gat_residual", "Huatai AI-55, exhibit 2", None),
+        ("gat_residual_mse", "Huatai AI-55, exhibit 4", None),
+        ("gat_xgboost_mix", "Huatai AI-55, exhibit 6", 0.162),
+    ],
+)
+def test_months_are_those_of_the_portfolios_exhibit(portfolio: str, source: str, total_2011: float | None) -> None:
+    found = published_months("ai55", portfolio)
+    assert found is not None
+    assert (found.source, found.test_range) == (source, "2011-01-04 to 2022-03-31")
+    assert found.months["year"].tolist() == list(range(2011, 2023))
+    if total_2011 is not None:
+        assert found.months["year_total"][0] == total_2011
+    # A year's total is its months' geometric one, up to the printed digits.
+    whole = found.months[found.months["year"].between(2011, 2021)]
+    months = whole[[f"{month:02d}" for month in range(1, 13)]]
+    assert ((1 + months).prod(axis=1) - 1 - whole["year_total"]).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(("study", "portfolio"), [("ai69", "gat_residual"), ("ai55", "nn"), ("ai55", "residual")])
+def test_months_that_were_not_printed_are_none(study: str, portfolio: str) -> None:
+    assert published_months(study, portfolio) is None

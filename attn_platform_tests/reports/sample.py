@@ -107,16 +107,46 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
                 "active_weight": weights - 0.001,
                 "industry": [INDUSTRIES[k % 3] for k in range(stocks)],
                 "score": rng.normal(0, 1, stocks),
+                "reason": ["at its upper limit" if k % 2 else "between its limits" for k in range(stocks)],
             }
         ),
         "holdings_date": rebalances[-1] if count else None,
         "checkpoint_windows": pd.DataFrame({"window": ["2021-11-15"], "seeds": [5], "checkpoint": ["9f3c2a71"]}),
         "fingerprints": {"code": "4c1f0de", "raw_data": "blake2b 5d0f9a31"},
         "notes": ("Factor con_roe_change has no data.",),
+        "limit_states": limit_states(rebalances),
+        "binding_limits": pd.DataFrame(
+            {
+                "kind": ["industry", "industry", "style", "turnover"],
+                "name": ["银行", "电子", "bp", ""],
+                "weeks": [count, count, count, max(count - 1, 0)],
+                "at_upper": [0.25, 0.0, 0.0, 1.0],
+                "at_lower": [0.0, 0.0, 0.5, 0.0],
+                "mean_price": [0.01, 0.0, 0.0123, 0.2],
+            }
+        ),
+        "stock_reasons": pd.DataFrame(
+            {"at its upper limit": np.arange(count) + 60, "between its limits": 20}, index=rebalances
+        ),
         "published_performance": published_row("ai69_exhibit11_performance", "inter_task_attention", "20d"),
         "published_factor_figures": published_row("ai69_exhibit10_factor_metrics", "inter_task_attention", "20d"),
     }
     return StrategyReportData(**(fields | overrides))
+
+
+def limit_states(rebalances: pd.DatetimeIndex) -> pd.DataFrame:
+    """Limits of each rebalance: an industry that binds from above on every fourth, a style from below on every second,
+    one that never does, and the turnover, which the first one does not have."""
+    rows = []
+    for at, date in enumerate(rebalances):
+        rows += [
+            (date, "industry", "银行", -0.01, 0.01, 0.01, 0.04 if at % 4 == 0 else 0.0),
+            (date, "industry", "电子", -0.01, 0.01, 0.003, 0.0),
+            (date, "style", "bp", -0.2, 0.2, -0.2, -0.0246 if at % 2 == 0 else 0.0),
+        ]
+        if at:
+            rows.append((date, "turnover", "", np.nan, 0.15, 0.15, 0.2))
+    return pd.DataFrame(rows, columns=["date", "kind", "name", "lower", "upper", "value", "price"])
 
 
 @dataclass

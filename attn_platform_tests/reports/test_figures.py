@@ -56,6 +56,26 @@ def test_no_limit_draws_none_and_a_neutral_style_one_line() -> None:
     assert [(shape.yref, shape.y0) for shape in shapes] == [("y2", 0.0)]
 
 
+def test_binding_limits_show_which_side_binds_when() -> None:
+    data = strategy_report_data()
+    heatmap = figures.binding_limits_figure(data.limit_states, PALETTE).data[0]
+    assert list(heatmap.y) == ["Turnover", "Style bp", "Industry 银行"], "the most frequent first; one never binds"
+    assert list(heatmap.x) == [f"{date:%Y-%m-%d}" for date in data.rebalances.index]
+    sides = np.array(heatmap.z)
+    assert np.isnan(sides[0, 0])
+    assert (sides[0, 1:] == 1).all()
+    assert sides[1].tolist() == [-1 if at % 2 == 0 else 0 for at in range(len(data.rebalances))]
+    assert sides[2].tolist() == [1 if at % 4 == 0 else 0 for at in range(len(data.rebalances))]
+    assert heatmap.customdata[1][0] == pytest.approx(-0.0246)
+
+
+def test_stocks_are_counted_by_reason() -> None:
+    data = strategy_report_data()
+    lines = {trace.name: trace for trace in figures.stock_reasons_figure(data.stock_reasons).data}
+    assert lines["at its upper limit"].y.tolist() == data.stock_reasons["at its upper limit"].tolist()
+    assert lines["between its limits"].y.tolist() == [20] * len(data.rebalances)
+
+
 def test_limits_lie_inside_the_panels() -> None:
     exposures = pd.DataFrame({"size": [0.001, -0.03]}, index=pd.bdate_range("2021-01-04", periods=2))
     figure = figures.style_exposures_figure(exposures, ExposureLimits(None, {"size": 0.01}, None))

@@ -149,10 +149,11 @@ def test_all_parts_are_there(page: Page) -> None:
     assert set(page.plots) == {
         *("excess-net-value", "net-value", "rank-ic", "layers", "layer-returns"),
         *("industry-extremes", "industry-weights", "styles", "turnover-cost"),
+        *("binding-limits", "stock-reasons"),
     }
     assert set(page.tables) == {
         *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks"),
-        *("Rebalances with relaxed limits", "Largest holdings", "Provenance", "Checkpoint windows"),
+        *("Rebalances with relaxed limits", "Limits that bind", "Largest holdings", "Provenance", "Checkpoint windows"),
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
     assert page.tables["Worst weeks"][1] == ["2021-12-10", "−3.10%", "−1.00%", "−2.10%"]
@@ -229,7 +230,7 @@ def test_links_lead_to_sections(page: Page) -> None:
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 7
+    assert len(links) == 8
     assert {link.removeprefix("#") for link in links} <= set(identifiers)
     for plot in page.plots:
         assert plot in identifiers
@@ -253,14 +254,18 @@ def test_hostile_text_stays_text() -> None:
         industry_exposures=data.industry_exposures.rename(columns={"银行": HOSTILE}),
         style_exposures=data.style_exposures.rename(columns={"bp": HOSTILE}),
         checkpoint_windows=pd.DataFrame({HOSTILE: [HOSTILE]}),
+        limit_states=data.limit_states.replace({"name": {"银行": HOSTILE}}),
+        binding_limits=data.binding_limits.replace({"name": {"银行": HOSTILE}}),
+        stock_reasons=data.stock_reasons.rename(columns={"between its limits": HOSTILE}),
     )
     page = read_page(render_strategy_report(hostile))
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
-    assert len([a for a in scripts if a.get("type") == "application/json"]) == len(page.plots) == 9
+    assert len([a for a in scripts if a.get("type") == "application/json"]) == len(page.plots) == 11
     assert len(scripts) == len(page.plots) + 2
     assert not [tag for tag, _ in page.elements if tag == "img"]
     assert page.tables["Largest holdings"][1][:2] == [HOSTILE, HOSTILE]
     assert dict(page.tables["Provenance"][1:])[HOSTILE] == HOSTILE
+    assert f"Industry {HOSTILE}" in [row[0] for row in page.tables["Limits that bind"]]
     for plot in page.plots.values():
         labels = re.findall(r"[^']*alert\(1\)[^']*", str(plot))
         assert not [text for text in labels if "<" in text]
@@ -300,6 +305,9 @@ def test_empty_parts_are_left_out() -> None:
         rebalances=empty,
         holdings=empty,
         holdings_date=None,
+        limit_states=empty,
+        binding_limits=empty,
+        stock_reasons=empty,
         checkpoint_windows=empty,
         fingerprints={},
         notes=(),
@@ -319,14 +327,20 @@ def test_missing_values_everywhere_still_make_a_page() -> None:
     for name in ("yearly", "month_table"):
         missing[name]["year"] = getattr(data, name)["year"]
     missing["daily"] = data.daily * np.nan
+    missing["limit_states"] = data.limit_states.assign(**dict.fromkeys(("lower", "upper", "value", "price"), np.nan))
+    sides = dict.fromkeys(("at_upper", "at_lower", "mean_price"), np.nan)
+    missing["binding_limits"] = data.binding_limits.assign(**sides)
     missing["factor_figures"] = dict.fromkeys(FACTOR_FIGURES, float("nan"))
     numeric = ["weight", "benchmark_weight", "active_weight", "score"]
-    missing["holdings"] = data.holdings.assign(name=None, **dict.fromkeys(numeric, np.nan))
+    # A column that no stock has a value of is left out: one stock has them all
+    missing["holdings"] = data.holdings.copy()
+    missing["holdings"].loc[1:, "name"] = None
+    missing["holdings"].loc[1:, numeric] = np.nan
     page = read_page(render_strategy_report(strategy_report_data(**missing)))
-    assert set(page.plots) == {"excess-net-value", "net-value", "layer-returns", "turnover-cost"}
+    assert set(page.plots) == {"excess-net-value", "net-value", "layer-returns", "turnover-cost", "stock-reasons"}
     assert page.tables["Figures by year"][1] == ["2021", "–", "–", "–"]
     assert page.tables["Excess return by month"][1] == ["2021", *[""] * 13]
-    assert page.tables["Largest holdings"][1][1:5] == ["–", "–", "–", "–"]
+    assert page.tables["Largest holdings"][2][1:5] == ["–", "–", "–", "–"]
     assert not any("nan" in text.split() for text in page.texts)
 
 

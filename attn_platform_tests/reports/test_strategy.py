@@ -143,6 +143,29 @@ def test_holdings_are_those_of_the_newest_week(home, data):
     assert data.holdings["name"].tolist() == [names[symbol] for symbol in held["symbol"]]
 
 
+def test_limits_are_those_of_the_weeks(home, data):
+    """Every price and reason, counted again from the tables of the walk."""
+    states, portfolios = stored(home, f"limits_{STRATEGY}"), stored(home, PORTFOLIO)
+    weeks = sorted(portfolios["date"].unique())
+    assert sorted(data.limit_states["date"].unique()) == weeks
+    assert "budget" in set(states["kind"])
+    assert "budget" not in set(data.limit_states["kind"])
+    for row in data.binding_limits.itertuples():
+        prices = states[(states["kind"] == row.kind) & (states["name"] == row.name)]["price"]
+        assert (row.weeks, row.at_upper, row.at_lower) == (len(prices), (prices > 0).mean(), (prices < 0).mean())
+        assert row.mean_price == pytest.approx(sum(abs(price) for price in prices) / len(prices))
+    assert (data.binding_limits["mean_price"] > 0).any()
+    held = portfolios[portfolios["weight"] > 0]
+    assert data.stock_reasons.sum(axis=1).to_dict() == held.groupby("date").size().to_dict()
+    newest = held[held["date"] == held["date"].max()].set_index("symbol")
+    holdings = data.holdings.set_index("symbol")
+    at_upper = newest.index[(newest["weight"] > newest["upper"] - 1e-7) & newest["tradable"] & newest["score"].notna()]
+    assert (holdings.loc[at_upper, "reason"] == "at its upper limit").all()
+    assert data.stock_reasons.iloc[-1].to_dict() == {
+        **dict.fromkeys(data.stock_reasons.columns, 0), **holdings["reason"].value_counts().to_dict()
+    }  # fmt: skip
+
+
 def test_layers_start_at_one_and_end_with_the_predictions(home, data):
     sessions = home.lake.sessions(f"prediction_{MODEL}")
     assert data.layers.index.to_numpy().astype("datetime64[D]").tolist() == sessions.tolist()

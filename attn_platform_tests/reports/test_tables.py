@@ -21,6 +21,11 @@ def test_csv_files_hold_the_inputs_in_full_precision(tmp_path) -> None:
     assert list(read["industry_exposures"].columns[1:]) == list(data.industry_exposures.columns)
     np.testing.assert_array_equal(read["monthly_excess"].to_numpy(), data.month_table.to_numpy())
     np.testing.assert_array_equal(read["rank_ic"]["weighted_rank_ic"], data.weighted_rank_ic)
+    pd.testing.assert_frame_equal(
+        read["limits"].fillna({"name": ""}), data.limit_states.assign(date=data.limit_states["date"].astype(str))
+    )
+    np.testing.assert_array_equal(read["binding_limits"]["mean_price"], data.binding_limits["mean_price"])
+    np.testing.assert_array_equal(read["stock_reasons"].drop(columns="date").to_numpy(), data.stock_reasons.to_numpy())
     assert read["rebalances"]["relaxed"].fillna("").tolist() == data.rebalances["relaxed"].tolist()
     assert set(read["holdings"]["symbol"]) == set(data.holdings["symbol"])
     assert read["holdings"]["weight"].is_monotonic_decreasing
@@ -79,6 +84,15 @@ def test_newest_relaxations_come_first() -> None:
 def test_blank_and_missing_texts_are_no_relaxation() -> None:
     rebalances = strategy_report_data().rebalances.head(3).assign(relaxed=[" ", None, "industry"])
     assert len(tables.relaxation_table(rebalances, shown=9).rows) == 1
+
+
+def test_limits_that_bind_come_most_frequent_first() -> None:
+    table = tables.binding_limits_table(strategy_report_data().binding_limits, shown=2)
+    assert table.columns == ("Limit", "Weeks", "At upper limit", "At lower limit", "Mean price")
+    texts = [[cell.text for cell in row] for row in table.rows]
+    assert texts == [["Turnover", "11", "100.0%", "0.0%", "0.200"], ["Style bp", "12", "0.0%", "50.0%", "0.012"]]
+    everything = tables.binding_limits_table(strategy_report_data().binding_limits, shown=9)
+    assert [row[0].text for row in everything.rows] == ["Turnover", "Style bp", "Industry 银行"]
 
 
 def test_largest_holdings_come_first_whatever_the_order() -> None:

@@ -1,13 +1,13 @@
-"""What a source lacks for a factor: a table, a column, or nothing where one of two inputs will do."""
+"""What a source lacks for a factor or a style: a table, a column, or nothing where one of two inputs will do."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from attn_platform.studies.availability import lacking, switched_off
+from attn_platform.studies.availability import lacking, missing_styles, style_tables, switched_off
 from attn_platform.studies.settings import Home
-from attn_platform_tests.homes import IMPORTED, tiny_home
+from attn_platform_tests.homes import IMPORTED, MODEL, tiny_home
 
 NO_CASH_FLOW = "no cash flows"
 
@@ -78,3 +78,14 @@ def test_what_an_importer_works_out_is_not_lacking(tmp_path: Path) -> None:
 )
 def test_of_two_inputs_one_will_do(tmp_path: Path, source: dict[str, Any], expected: str | None) -> None:
     assert lacks(home(tmp_path, **source), "ivr_ff3factor_1m") == expected
+
+
+def test_styles_whose_inputs_are_absent_are_missing_and_have_no_table(tmp_path: Path) -> None:
+    styles = ["log_float_mv", "bp_lf", "ret_1m", "turn_1m", "roe_ttm", "profit_g_q"]
+    strategies = [{"name": "weekly", "model": MODEL, "horizon": "3d", "styles": styles}]
+    source = {**IMPORTED, "absent_tables": {"fundamental": "no statements"}}
+    made = tiny_home(tmp_path, source, strategies=strategies, ensembles=[], mixes=[])
+    weekly = made.study.strategy("weekly")
+    reason = "table fundamental is absent (no statements)"
+    assert missing_styles(made, weekly) == {"roe_ttm": reason, "profit_g_q": reason}
+    assert style_tables(made, weekly) == {"ret_1m": "factor_reversal", "turn_1m": "factor_turnover"}

@@ -14,12 +14,14 @@ from attn_platform.studies.settings import (
     PROFILE_VARIABLE,
     SETTINGS_FILE,
     Home,
+    LayeredHome,
     Settings,
     SourceConfig,
     available_profiles,
     imported_settings,
     profile_settings,
 )
+from attn_platform.studies.study import load_study
 from attn_platform.training.windows import window_keys
 from attn_platform_tests.market.test_dense import lake_of
 from attn_platform_tests.market.vendor_files import contract_tables, tree
@@ -226,3 +228,17 @@ def test_another_import_keeps_what_the_user_has_set(tmp_path: Path) -> None:
     assert settings.changes == {"adjacency": {"scheme": "citic_l1"}}
     assert settings.source.absent_tables == {}
     assert settings.first_session == "2020-12-29"
+
+
+def test_a_home_on_top_of_another_has_its_market_and_a_study_of_its_own(tmp_path: Path) -> None:
+    beneath = Home.open(edited(tmp_path, calendar_file="days.txt"))
+    (tmp_path / "days.txt").write_text("2020-01-02\n2020-01-03\n", encoding="utf-8")
+    lake_of(tmp_path, {"security": contract_tables()["security"]})
+    study = load_study("haitong")
+    top = LayeredHome(beneath.backtests / "theirs", beneath, study)
+    assert top.study is study
+    assert top.root == tmp_path / "backtests" / "theirs"
+    assert top.calendar.sessions.astype(str).tolist() == ["2020-01-02", "2020-01-03"]
+    assert top.lake.read("security") == beneath.lake.read("security")
+    assert (top.reports, top.settings) == (top.root / "reports", beneath.settings)
+    assert not top.root.exists()

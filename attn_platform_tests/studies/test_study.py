@@ -20,6 +20,11 @@ MEMBERS = [{"model": "net", "horizon": "10d"}, {"model": "net", "horizon": "20d"
 ENSEMBLE: dict[str, Any] = {"name": "both", "members": MEMBERS}
 
 
+FORECASTS = {"name": "theirs", "horizons": ["10d", "20d"]}
+OTHER = {"name": "other", "model": "net", "horizon": "10d"}
+MIX = {"name": "halves", "parts": ["weekly", "other"]}
+
+
 def study(**changes: Any) -> dict[str, Any]:
     return {"name": "mine", "title": "Mine", "models": [MODEL], "strategies": [STRATEGY], **changes}
 
@@ -110,6 +115,36 @@ def test_every_published_portfolio_is_a_strategy(exhibit: str, limits: Portfolio
     found = [(s.model, s.horizon) for s in study.strategies if s.limits == limits]
     assert len(found) == len(set(found))
     assert wanted <= set(found)
+
+
+def test_the_mix_of_ai55_is_that_of_the_exhibits() -> None:
+    study = load_study("ai55")
+    [mix] = study.mixes
+    assert mix == study.mix("gat_xgboost_mix")
+    assert (mix.parts, mix.reset_sessions) == (("gat_residual", "xgboost"), 60)
+    assert mix.name in set(published_table("ai55_exhibit21_performance")["model"])
+    with pytest.raises(ConfigurationError, match="study ai55 has no mix 'halves'; it has: gat_xgboost_mix"):
+        study.mix("halves")
+
+
+def test_haitong_is_the_published_weekly() -> None:
+    study = load_study("haitong")
+    assert {strategy.name for strategy in study.strategies} == set(
+        published_table("haitong20240830_table2_portfolios")["portfolio"]
+    )
+    assert (study.models, [each.name for each in study.forecasters]) == ((), ["multi_granularity"])
+    size = {"csi500": 0.0, "csi1000": 0.2}
+    for strategy in study.strategies:
+        limits, index = strategy.limits, strategy.benchmark
+        assert strategy.name == f"{index}_ai_enhanced"
+        assert (limits.stock_deviation, limits.industry_deviation, limits.turnover) == (0.01, 0.0, 0.30)
+        assert limits.style_limit("log_total_mv") == size[index or ""]
+        assert limits.style_limit("bp_lf") == 0
+        regular = set(strategy.styles) - {"log_total_mv", "bp_lf"}
+        assert regular == {"mid_size", "turn_1m", "ret_1m", "ivr_ff3factor_1m", "roe_ttm", "profit_g_q"}
+        assert {limits.style_limit(style) for style in regular} == {0.8}
+        assert strategy.backtest is not None
+        assert 2 * strategy.backtest.cost_per_side == 0.003
 
 
 def test_every_strategy_of_ai69_was_published() -> None:
@@ -223,7 +258,7 @@ def test_an_unknown_study_is_named(name: str, message: str) -> None:
         (b"- a\n- b\n", "holds no mapping of settings"),
         (b"name: [unclosed\ntitle: x\n", r"no valid YAML \(.*line 2.*\); correct it"),
         (b"name: \xff\xfe\n", "cannot be read"),
-        (b"name: mine\ntitle: Mine\n", r"models: Field required \(and 1 more\)"),
+        (b"name: mine\n", r"title: Field required \(and 1 more\)"),
     ],
 )
 def test_a_bad_study_file_is_named_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
@@ -250,8 +285,37 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         ({"windows": {"first_test": "2011-13-04"}}, "mine: windows.first_test: '2011-13-04' is no date"),
         ({"features": ["bp_lf", "no_such"]}, "mine: .*no_such"),
         ({"features": []}, "mine: features: Tuple should have at least 1 item"),
-        ({"models": [MODEL, MODEL]}, "mine: model or ensemble net stands twice"),
-        ({"strategies": [STRATEGY, STRATEGY]}, "mine: strategy weekly stands twice"),
+        ({"models": []}, "mine: a study needs models, or forecasts that are imported; add either"),
+        ({"forecasts": [FORECASTS | {"name": "net"}]}, "mine: model, ensemble or forecast net stands twice"),
+        ({"forecasts": [FORECASTS | {"horizons": []}]}, "mine: forecasts.0.horizons: Tuple should have at least 1"),
+        ({"forecasts": [FORECASTS | {"horizons": ["10 d"]}]}, "mine: forecasts.0.horizons.0: String should match"),
+        (
+            {"forecasts": [FORECASTS], "strategies": [STRATEGY | {"model": "theirs"}]},
+            r"strategy weekly: model theirs has horizons 10d, 20d, not 10d\+20d",
+        ),
+        ({"strategies": [STRATEGY | {"styles": ["bp_lq"]}]}, "mine: no factor 'bp_lq' in the catalogue"),
+        ({"strategies": [STRATEGY | {"styles": ["bp_lf", "bp_lf"]}]}, "strategy weekly: style bp_lf stands twice"),
+        (
+            {"strategies": [STRATEGY | {"limits": {"style_deviations": {"bp_lf": 0}}}]},
+            "strategy weekly: style_deviations names bp_lf, which is none of its styles log_float_mv",
+        ),
+        ({"mixes": [MIX]}, "mine: mix halves names strategy other, which the study lacks"),
+        ({"mixes": [MIX | {"parts": ["weekly"]}]}, "mine: mixes.0.parts: Tuple should have at least 2"),
+        ({"mixes": [MIX | {"parts": ["weekly", "weekly"]}]}, "mine: mix halves: part weekly stands twice"),
+        (
+            {"strategies": [STRATEGY, OTHER], "mixes": [MIX | {"name": "other"}]},
+            "mine: strategy or mix other stands twice",
+        ),
+        (
+            {"strategies": [STRATEGY, OTHER | {"benchmark": "csi1000"}], "mixes": [MIX]},
+            "mine: mix halves: its parts have another benchmark each; give them the same",
+        ),
+        (
+            {"strategies": [STRATEGY, OTHER | {"backtest": {"cost_per_side": 0.001}}], "mixes": [MIX]},
+            "mine: mix halves: its parts have another backtest each",
+        ),
+        ({"models": [MODEL, MODEL]}, "mine: model, ensemble or forecast net stands twice"),
+        ({"strategies": [STRATEGY, STRATEGY]}, "mine: strategy or mix weekly stands twice"),
         ({"strategies": [STRATEGY | {"model": "other"}]}, "mine: strategy weekly names model other, which the study"),
         (
             {"strategies": [STRATEGY | {"horizon": "5d"}]},
@@ -269,8 +333,8 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         ({"models": [MODEL | {"windows": {"train": 252}}]}, "mine: models.0.windows.valid: Field required"),
         ({"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 63}}]}, "windows.test: Extra inputs"),
         ({"models": [MODEL | {"network": {"name": "xgboost"}}]}, "model net: xgboost learns one horizon, not 10d, 20d"),
-        ({"ensembles": [ENSEMBLE | {"name": "net"}]}, "mine: model or ensemble net stands twice"),
-        ({"ensembles": [ENSEMBLE, ENSEMBLE]}, "mine: model or ensemble both stands twice"),
+        ({"ensembles": [ENSEMBLE | {"name": "net"}]}, "mine: model, ensemble or forecast net stands twice"),
+        ({"ensembles": [ENSEMBLE, ENSEMBLE]}, "mine: model, ensemble or forecast both stands twice"),
         (
             {"ensembles": [ENSEMBLE | {"members": MEMBERS[:1]}]},
             "mine: ensembles.0.members: Tuple should have at least 2",
@@ -325,7 +389,7 @@ def test_an_ensemble_is_a_forecaster_beside_the_models() -> None:
     assert ensemble.horizons == ("ensemble",)
     assert config.members_of(ensemble) == (config.model("net"), config.model("net"))
     assert config.members_of(config.forecaster("net")) == (config.model("net"),)
-    with pytest.raises(ConfigurationError, match="study mine has no model or ensemble 'gat'; it has: net, both"):
+    with pytest.raises(ConfigurationError, match="mine has no model, ensemble or forecast 'gat'; it has: net, both"):
         config.forecaster("gat")
 
 
@@ -373,6 +437,43 @@ def test_chosen_models_keep_what_they_suffice_for() -> None:
     assert whole.only([model.name for model in whole.models]) == whole
     assert whole.panels == one.panels
     assert [panel.table for panel in load_study("ai55").only(["xgboost"]).panels] == ["factor_panel_xgboost"]
+
+
+def test_imported_forecasts_stand_beside_models() -> None:
+    strategies = [STRATEGY, {"name": "on_theirs", "model": "theirs", "horizon": "20d"}]
+    config = parse(StudyConfig, study(forecasts=[FORECASTS | {"price": "vwap"}], strategies=strategies), "mine")
+    theirs = config.forecaster("theirs")
+    assert [each.name for each in config.forecasters] == ["net", "theirs"]
+    assert config.members_of(theirs) == ()
+    assert config.labels_of(theirs).price == "vwap"
+    assert config.labels_of(config.forecaster("net")) == config.model("net").labels
+    assert config.only(["theirs"]).models == ()
+    assert [strategy.name for strategy in config.only(["theirs"]).strategies] == ["on_theirs"]
+    assert config.only(["net"]).forecasts == ()
+    assert config.only(["net", "theirs"]) == config
+
+
+def test_a_study_of_imported_forecasts_alone_has_the_windows_of_the_study() -> None:
+    strategies = [{"name": "on_theirs", "model": "theirs", "horizon": "20d"}]
+    config = parse(StudyConfig, study(models=[], forecasts=[FORECASTS], strategies=strategies), "mine")
+    assert config.longest_windows == config.windows
+    assert config.panels == ()
+
+
+def test_a_mix_stays_where_all_of_its_parts_do() -> None:
+    models = [MODEL, MODEL | {"name": "gat"}]
+    strategies = [STRATEGY, OTHER, {"name": "third", "model": "gat", "horizon": "10d"}]
+    mixes = [MIX, {"name": "thirds", "parts": ["weekly", "other", "third"], "reset_sessions": 20}]
+    config = parse(StudyConfig, study(models=models, strategies=strategies, mixes=mixes), "mine")
+    assert [mix.name for mix in config.only(["net"]).mixes] == ["halves"]
+    assert config.only(["net", "gat"]) == config
+
+
+def test_any_factor_of_the_catalogue_can_be_a_style() -> None:
+    styles = ["log_float_mv", "ret_1m"]
+    limits = {"style_deviations": {"ret_1m": 0.5}}
+    config = parse(StudyConfig, study(strategies=[STRATEGY | {"styles": styles, "limits": limits}]), "mine")
+    assert config.strategy("weekly").limits.style_limit("ret_1m") == 0.5
 
 
 def test_a_choice_that_leaves_nothing_is_refused() -> None:

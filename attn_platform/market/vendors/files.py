@@ -25,11 +25,12 @@ def existing_folder(folder: Path) -> Path:
     return folder
 
 
-def read_source(path: Path, table: Table) -> pa.Table:
+def read_source(path: Path, table: Table, has_others: bool = False) -> pa.Table:
     """A Parquet or CSV file (by its suffix) that should hold the columns of `table`.
 
-    `SourceError` where it is absent, empty, truncated or otherwise unreadable; `ContractError` where a cell of a CSV
-    file is not of its column's type.
+    Columns beside them are an error of whoever checks the table, or left out where the file `has_others`. `SourceError`
+    where the file is absent, empty, truncated or otherwise unreadable; `ContractError` where a cell of a CSV file is
+    not of its column's type.
     """
     if not path.exists():
         raise SourceError(f"{path}: no such file; check the path")
@@ -37,7 +38,11 @@ def read_source(path: Path, table: Table) -> pa.Table:
         raise SourceError(f"{path}: is a folder, not a file; put the file there")
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: the file is empty; fetch it again")
-    return _read_csv(path, table) if path.suffix == ".csv" else _read_parquet(path)
+    data = _read_csv(path, table) if path.suffix == ".csv" else _read_parquet(path)
+    if has_others:
+        known = {column.name for column in table.columns}
+        data = data.select([at for at, name in enumerate(data.column_names) if name in known])
+    return from_text(data, table, str(path)) if path.suffix == ".csv" else data
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -82,4 +87,4 @@ def _read_csv(path: Path, table: Table) -> pa.Table:
             f"{path}: row {row.number - 1}: has {row.actual_columns} cells, the header {row.expected_columns} columns; "
             "correct the row, or fetch the file again"
         )
-    return from_text(data, table, str(path))
+    return data

@@ -1,27 +1,33 @@
-"""Backtests of the strategies over all their target portfolios."""
+"""Backtests of the strategies over all their target portfolios, and of the mixes of them."""
+
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from attn_platform.backtest.store import backtest_table, write_backtest
+from attn_platform.backtest.store import backtest_table, write_backtest, write_mix
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures
 from attn_platform.evaluation.store import predicted_range
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.provenance import code_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import StrategyConfig
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 
 GROUP = "backtests"
 
 
 def build(home: Home) -> list[dg.AssetsDefinition]:
-    """One asset a strategy."""
-    return [_backtest(home, config) for config in home.study.strategies]
+    """One asset a strategy, and one a mix."""
+    return [
+        *(_backtest(home, config) for config in home.study.strategies),
+        *(_mix(home, config) for config in home.study.mixes),
+    ]
 
 
 def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
-    study, strategy = home.study, resolve(home, config)
+    strategy = resolve(home, config)
+    costs = strategy.backtest
 
     @dg.asset(
         name=backtest_table(config.name),
@@ -34,27 +40,52 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
             dg.AssetDep("index_bar", partition_mapping=dg.AllPartitionMapping()),
         ],
         description=(
-            f"Signal after the close of T, trades at T+1's {study.backtest.execution_price}, "
-            f"{study.backtest.cost_per_side:.1%} a side; suspensions and one-price boards as they were."
+            f"Signal after the close of T, trades at T+1's {costs.execution_price}, {costs.cost_per_side:.2%} a side; "
+            "suspensions and one-price boards as they were."
         ),
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         _, last = predicted_range(home.lake, strategy.predictions)
         result = write_backtest(
-            home.lake, home.calendar, config.name, strategy.portfolio_table, study.benchmark, last, study.backtest
+            home.lake, home.calendar, config.name, strategy.portfolio_table, strategy.benchmark, last, costs
         )
-        daily = result.daily.set_index("date")
-        daily["benchmark_net_value"] = (1.0 + daily["benchmark_return"].fillna(0.0)).cumprod()
-        figures = performance_figures(result.daily, study.evaluation)
-        return dg.MaterializeResult(
-            metadata={
-                "performance": table_metadata(pd.DataFrame(figures.items(), columns=["figure", "value"])),
-                "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(daily)),
-                "months": table_metadata(monthly_excess_returns(result.daily)),
-                "excess annual return": figures["excess_annual_return"],
-                "information ratio": figures["information_ratio"],
-                "delistings while held": len(result.delistings),
-            }
-        )
+        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
 
     return backtest
+
+
+def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
+    parts = [resolve(home, home.study.strategy(part)) for part in config.parts]
+
+    @dg.asset(
+        name=backtest_table(config.name),
+        group_name=GROUP,
+        kinds={"parquet"},
+        code_version=code_version("attn_platform.backtest"),
+        deps=[
+            *(backtest_table(part) for part in config.parts),
+            dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
+        ],
+        description=(
+            f"Equal money in {' and '.join(config.parts)}, set back to equal every {config.reset_sessions} sessions."
+        ),
+    )
+    def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        result = write_mix(home.lake, home.calendar, config.name, config.parts, config, parts[0].backtest)
+        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
+
+    return backtest
+
+
+def _metadata(home: Home, daily: pd.DataFrame, delistings: pd.DataFrame) -> dict[str, Any]:
+    figures = performance_figures(daily, home.study.evaluation)
+    curves = daily.set_index("date")
+    curves["benchmark_net_value"] = (1.0 + curves["benchmark_return"].fillna(0.0)).cumprod()
+    return {
+        "performance": table_metadata(pd.DataFrame(figures.items(), columns=["figure", "value"])),
+        "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(curves)),
+        "months": table_metadata(monthly_excess_returns(daily)),
+        "excess annual return": figures["excess_annual_return"],
+        "information ratio": figures["information_ratio"],
+        "delistings while held": len(delistings),
+    }

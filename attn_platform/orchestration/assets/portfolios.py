@@ -1,6 +1,7 @@
 """Weekly target portfolios: one asset a strategy, each week starting from what is really held."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,12 +18,26 @@ from attn_platform.orchestration.provenance import (
     column_schema,
     session_keys,
     table_metadata,
+    with_files,
 )
-from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
+from attn_platform.portfolio.constraints.budget import BUDGET
+from attn_platform.portfolio.constraints.style_deviation import STYLE
+from attn_platform.portfolio.weekly import STYLE_PREFIX, Rebalance, Strategy, walk
+from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 
 GROUP = "portfolios"
+# What a target depends on. Orders and explanations are made from it, and are no part of it.
+WEEKLY_CODE = (
+    "attn_platform.backtest",
+    "attn_platform.portfolio.constraints",
+    *(
+        f"attn_platform.portfolio.{module}"
+        for module in ("problem", "statement", "compiled", "split", "vertex", "relaxation", "prices", "solver")
+    ),
+    *(f"attn_platform.portfolio.{module}" for module in ("extension", "terms", "convex", "styles", "weekly")),
+)
 SHOWN = 15
 COLUMNS = {
     "weight": ("double", "target weight"),
@@ -31,22 +46,27 @@ COLUMNS = {
     "score": ("double", "forecast; null without one"),
     "industry": ("string", "level-1 industry on the session"),
     "tradable": ("bool", "not suspended on the session"),
+    "lower": ("double", "least weight by the rules about single stocks"),
+    "upper": ("double", "greatest weight by the same"),
+    "reduced_score": ("double", "gain by one more unit of weight, at the prices of the limits"),
 }
 
 
 def resolve(home: Home, config: StrategyConfig) -> Strategy:
-    """The strategy with what the study lays down for all of them."""
-    study = home.study
+    """The strategy with what the study lays down for all of them, less the styles that the source lacks."""
+    study, missing = home.study, missing_styles(home, config)
     return Strategy(
         name=config.name,
         predictions=prediction_table(config.model),
         horizon=config.horizon,
-        benchmark=study.benchmark,
-        limits=config.limits,
-        styles=config.styles,
+        benchmark=config.benchmark or study.benchmark,
+        limits=config.limits.without_styles(missing),
+        styles=tuple(style for style in config.styles if style not in missing),
         industry_scheme=study.adjacency.scheme,
         preprocessing=study.preprocessing,
-        backtest=study.backtest,
+        backtest=config.backtest or study.backtest,
+        style_tables=style_tables(home, config),
+        extension=study.extension(config),
     )
 
 
@@ -64,13 +84,16 @@ def previous_rebalance(partitions: Partitions, session: np.datetime64) -> np.dat
 
 def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg.AssetsDefinition:
     strategy = resolve(home, config)
-    limits = config.limits
+    limits = strategy.limits
 
     @dg.asset(
         name=strategy.portfolio_table,
         group_name=GROUP,
         kinds={"parquet", "highs"},
-        code_version=code_version("attn_platform.portfolio", "attn_platform.backtest"),
+        code_version=with_files(
+            code_version(*WEEKLY_CODE),
+            [Path(file) for file in home.study.portfolio_files],
+        ),
         partitions_def=partitions.rebalances,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
@@ -79,16 +102,18 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
             "valuation",
             "index_weight",
             "industry",
+            *sorted(set(strategy.style_tables.values())),
             dg.AssetDep(strategy.portfolio_table, partition_mapping=partitions.previous),
         ],
         check_specs=expectations.specs("portfolio", strategy.portfolio_table),
         metadata=column_schema(
-            {**KEY_COLUMNS, **COLUMNS, **{f"style_{s}": ("double", "z-score") for s in config.styles}}
+            {**KEY_COLUMNS, **COLUMNS, **{f"{STYLE_PREFIX}{s}": ("double", "z-score") for s in strategy.styles}}
         ),
         description=(
-            f"Highest forecast ({config.model}, {config.horizon}) against {home.study.benchmark} within: stock ± "
+            f"Highest forecast ({config.model}, {config.horizon}) against {strategy.benchmark} within: stock ± "
             f"{limits.stock_deviation:.1%}, industry ± {limits.industry_deviation:.1%}, style "
-            f"{', '.join(config.styles)} ± {limits.style_deviation:g}, one-way turnover {limits.turnover:.0%}."
+            f"{', '.join(f'{style} ± {limits.style_limit(style):g}' for style in strategy.styles)}, "
+            f"one-way turnover {limits.turnover:.0%}."
         ),
     )
     def portfolio(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -108,7 +133,7 @@ def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
     newest = weeks[-1]
     frame = newest.frame()
     held = frame[frame["weight"] > 0].nlargest(SHOWN, "weight")[
-        ["symbol", "industry", "weight", "benchmark_weight", "score"]
+        ["symbol", "industry", "weight", "benchmark_weight", "score", "lower", "upper", "reduced_score"]
     ]
     recent = pd.DataFrame(
         {
@@ -118,13 +143,24 @@ def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
             "one-way turnover": [
                 np.nan if week.solution.turnover is None else week.solution.turnover for week in weeks
             ],
+            "relaxed": [", ".join(_relaxed(week)) for week in weeks],
         }
     ).tail(SHOWN)
+    limits = newest.limits()
+    binding = limits[(limits["price"] != 0) & (limits["kind"] != BUDGET)]
     return {
         "weeks in run": len(weeks),
         "relaxed weeks": sum(week.solution.status == "relaxed" for week in weeks),
         "holdings": int((newest.solution.weights > 0).sum()),
         "largest weights": table_metadata(held),
         "newest weeks": table_metadata(recent),
-        "active style exposures": ", ".join(f"{k} {v:+.4f}" for k, v in newest.solution.active_style.items()),
+        "binding limits": table_metadata(binding.drop(columns="date")),
+        "active style exposures": ", ".join(f"{k} {v:+.4f}" for k, v in newest.solution.active(STYLE).items()),
     }
+
+
+def _relaxed(week: Rebalance) -> Iterator[str]:
+    """What gave way in a week, and how far: "turnover 0.15 → 0.1833"."""
+    for relaxation in week.relaxed():
+        name = f" {relaxation['name']}" if relaxation["name"] else ""
+        yield f"{relaxation['limit']}{name} {relaxation['allowed']:.4g} → {relaxation['reached']:.4g}"

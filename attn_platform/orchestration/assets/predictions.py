@@ -1,4 +1,4 @@
-"""Predictions of models and ensembles by session, and their evaluation as composite factors."""
+"""Predictions of models, of ensembles and of others by session, and their evaluation as composite factors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import (
     Predictions,
     figures_table,
@@ -23,12 +24,13 @@ from attn_platform.orchestration.provenance import (
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
+    data_version,
     session_keys,
     table_metadata,
 )
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, Forecaster, ModelConfig
+from attn_platform.studies.study import EnsembleConfig, Forecaster, ImportedForecastConfig, ModelConfig
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.window_training import write_predictions
 from attn_platform.universe.store import ADJACENCY
@@ -37,23 +39,35 @@ GROUP = "predictions"
 
 
 def prediction_table(forecaster: str) -> str:
-    """Table and asset of the predictions of a model or an ensemble."""
+    """Table and asset of a forecaster's predictions."""
     return f"prediction_{forecaster}"
 
 
 def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:
-    """The predictions beside the prices that they are measured on, which an ensemble's members share."""
+    """The predictions beside the prices that they are measured on."""
     table = prediction_table(forecaster.name)
     first, last = predicted_range(home.lake, table)
-    labels = home.study.members_of(forecaster)[0].labels
+    labels = home.study.labels_of(forecaster)
     return Predictions(home.lake, home.calendar, table, labels, first, last, home.study.evaluation_horizon + 1)
 
 
+def require_forecasts(home: Home, forecast: ImportedForecastConfig, rebalances: np.ndarray) -> None:
+    """`MissingDataError` where the lake has no imported forecasts of one of the rebalances."""
+    absent = np.setdiff1d(rebalances, home.lake.sessions(prediction_table(forecast.name)))
+    if len(absent):
+        raise MissingDataError(
+            f"the lake has no forecasts '{forecast.name}' of {absent[0]}, one of {len(absent)} rebalances without; "
+            f"import them (attn import predictions FILE --name {forecast.name}), or let the study's first test range "
+            "begin where they do (windows.first_test)"
+        )
+
+
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Two assets a model and two an ensemble."""
+    """Two assets a forecaster."""
     return [
         *(_prediction(home, partitions, model) for model in home.study.models),
         *(_ensemble(home, partitions, ensemble) for ensemble in home.study.ensembles),
+        *(_imported(home, partitions, forecast) for forecast in home.study.forecasts),
         *(_evaluation(home, forecaster) for forecaster in home.study.forecasters),
     ]
 
@@ -117,8 +131,37 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
     return prediction
 
 
-def _columns(forecaster: Forecaster) -> dict[str, dg.TableSchema]:
-    forecasts = {horizon: ("float", f"forecast, {horizon}") for horizon in forecaster.horizons}
+def _imported(home: Home, partitions: Partitions, forecast: ImportedForecastConfig) -> dg.AssetsDefinition:
+    table = prediction_table(forecast.name)
+
+    @dg.asset(
+        name=table,
+        group_name=GROUP,
+        kinds={"parquet", "vendor"},
+        code_version=code_version("attn_platform.studies.forecasts"),
+        partitions_def=partitions.sessions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        metadata=_columns(forecast, "double"),
+        description=(
+            f"Forecasts of {', '.join(forecast.horizons)} made elsewhere, as found where `attn import predictions` has "
+            "put them; it checked every row on the way in. Only rebalances need them."
+        ),
+    )
+    def prediction(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        sessions = session_keys(context)
+        held = home.lake.sessions(table, sessions[0], sessions[-1])
+        rebalances = np.array(partitions.rebalances.get_partition_keys(), dtype=sessions.dtype)
+        require_forecasts(home, forecast, np.intersect1d(sessions, rebalances))
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, table, sessions),
+            metadata={"sessions in run": len(held), **(_newest(home, forecast, held) if len(held) else {})},
+        )
+
+    return prediction
+
+
+def _columns(forecaster: Forecaster, kind: str = "float") -> dict[str, dg.TableSchema]:
+    forecasts = {horizon: (kind, f"forecast, {horizon}") for horizon in forecaster.horizons}
     return column_schema({**KEY_COLUMNS, **forecasts})
 
 

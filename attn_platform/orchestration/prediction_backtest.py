@@ -1,0 +1,184 @@
+"""Anybody's predictions through the weekly portfolio, the simulator and the report of the platform's own models.
+
+What is made lies in a folder of its own, `<home>/backtests/<name>`, on top of the home's lake, whose tables stay as
+they are. It is there whole or not at all: a run that fails leaves what an earlier one made.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from attn_platform.backtest.store import write_backtest
+from attn_platform.errors import BadInputError, ConfigurationError
+from attn_platform.evaluation.performance import performance_figures
+from attn_platform.evaluation.store import write_evaluation
+from attn_platform.factors.store import chunks, family_of, write_families
+from attn_platform.market.calendar import Day
+from attn_platform.market.lake import days
+from attn_platform.orchestration.assets.portfolios import resolve
+from attn_platform.orchestration.assets.predictions import measured_predictions, prediction_table
+from attn_platform.orchestration.assets.reports import report_page, write_report
+from attn_platform.portfolio.weekly import walk
+from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
+from attn_platform.studies.settings import Home, LayeredHome
+from attn_platform.studies.strategies import find_strategy
+from attn_platform.studies.study import ImportedForecastConfig, StrategyConfig, StudyConfig
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Rebalances whose style factors are computed at a time: they lie some sessions apart, all of which are read.
+STYLE_REBALANCES = 100
+
+
+@dataclass(frozen=True)
+class PredictionBacktest:
+    """What came of a backtest: the twelve figures of the published tables, and where the page lies."""
+
+    strategy: str
+    benchmark: str
+    first_session: np.datetime64
+    last_session: np.datetime64
+    weeks: int
+    relaxed_weeks: int
+    figures: dict[str, float]
+    missing_styles: dict[str, str]
+    page: Path
+
+
+def name_of(path: Path) -> str:
+    """Name of the backtest of a file: its own, in lower case and with `_` for what no name may hold."""
+    name = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
+    return name if NAME.fullmatch(name) else f"{PREDICTION}_{name}".strip("_")
+
+
+def backtest_predictions(
+    home: Home,
+    path: Path,
+    strategy: str | None = None,
+    name: str | None = None,
+    first: Day | None = None,
+    last: Day | None = None,
+    every: int | None = None,
+) -> PredictionBacktest:
+    """Trade on the predictions of a file (date, symbol, prediction) as a strategy does, and write the report.
+
+    Args:
+        home: whose market is traded on.
+        path: Parquet or CSV.
+        strategy: of the home's study or of one of the package, whose limits, styles, benchmark and costs hold; the
+            home's first one without a name.
+        name: of the backtest; that of the file without one.
+        first: first session whose predictions count.
+        last: last session of the backtest; the last predicted one without it.
+        every: sessions from one rebalance to the next, at least; those of the strategy's study without it.
+
+    Raises:
+        BadInputError: the file cannot be used; names file, row and column.
+        ConfigurationError: the name or the strategy cannot be used.
+        MissingDataError: the lake lacks what the strategy needs.
+    """
+    chosen = name_of(path) if name is None else name
+    if not NAME.fullmatch(chosen):
+        raise ConfigurationError(
+            f"'{chosen}' cannot be a backtest's name; it has small letters, digits and _, and starts with a letter"
+        )
+    study, model = find_strategy(home.study, strategy)
+    with _replacing(home.backtests / chosen) as folder:
+        own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
+        predicted = _imported(own, path, first, last)
+        rebalances = rebalances_of(predicted, home.calendar, study.rebalance_every if every is None else every)
+        end = _end(home, path, predicted, last)
+        relaxed, figures = _run(own, rebalances, end)
+    config = own.study.strategies[0]
+    return PredictionBacktest(
+        strategy=model.name,
+        benchmark=resolve(own, config).benchmark,
+        first_session=rebalances[0],
+        last_session=end,
+        weeks=len(rebalances),
+        relaxed_weeks=relaxed,
+        figures=figures,
+        missing_styles=missing_styles(own, config),
+        page=report_page(Home(home.backtests / chosen, home.settings), chosen),
+    )
+
+
+def study_of_predictions(study: StudyConfig, strategy: str, name: str) -> StudyConfig:
+    """The study with nothing but predictions of somebody else's, and the strategy on them under their name."""
+    config = study.strategy(strategy).model_copy(update={"name": name, "model": name, "horizon": PREDICTION})
+    forecasts = ImportedForecastConfig(name=name, horizons=(PREDICTION,))
+    title = f"Imported predictions under the limits of {strategy}, {study.title}"
+    return study.replace(title=title, models=(), ensembles=(), mixes=(), forecasts=(forecasts,), strategies=(config,))
+
+
+def _imported(home: Home, path: Path, first: Day | None, last: Day | None) -> np.ndarray:
+    """Bring the predictions into the home's lake; returns their sessions."""
+    forecasts = read_forecasts(path, (PREDICTION,), home.lake, home.calendar, first, last)
+    import_forecasts(home.lake, prediction_table(home.study.forecasts[0].name), forecasts)
+    return np.unique(days(forecasts["date"]))
+
+
+def _end(home: Home, path: Path, predicted: np.ndarray, last: Day | None) -> np.datetime64:
+    """Last session of the backtest; `BadInputError` where nothing could be traded up to it."""
+    end = predicted[-1]
+    if last is not None:
+        end = min(home.calendar.on_or_before(last), home.lake.sessions("daily_bar")[-1])
+    if end <= predicted[0]:
+        raise BadInputError(
+            f"{path}: nothing can be traded between {predicted[0]}, the first session with predictions, and {end}; "
+            "give predictions of more sessions, or let the backtest end later (--end)"
+        )
+    return np.datetime64(end, "D")
+
+
+def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, dict[str, float]]:
+    """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and the performance figures."""
+    study, config = home.study, home.study.strategies[0]
+    strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
+    write_style_tables(home, config, rebalances)
+    weeks = walk(home.lake, home.calendar, strategy, rebalances, None)
+    progress = tqdm(weeks, total=len(rebalances), desc=strategy.name, unit="week", disable=None)
+    relaxed = sum(week.solution.status == "relaxed" for week in progress)
+    result = write_backtest(
+        home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest
+    )
+    predictions = measured_predictions(home, forecaster)
+    write_evaluation(
+        home.lake, predictions, forecaster.name, forecaster.horizons, study.evaluation_horizon, study.evaluation
+    )
+    write_report(home, config, predictions)
+    return relaxed, performance_figures(result.daily, study.evaluation)
+
+
+def write_style_tables(home: Home, config: StrategyConfig, rebalances: np.ndarray) -> None:
+    """Compute the factors that serve as styles, where the lake does not have them on all rebalances."""
+    tables = sorted(set(style_tables(home, config).values()))
+    lacking = [table for table in tables if not np.isin(rebalances, home.lake.sessions(table)).all()]
+    families, study = [family_of(table) for table in lacking], home.study
+    for sessions in chunks(rebalances, STYLE_REBALANCES) if families else ():
+        write_families(home.lake, home.calendar, families, sessions, study.factors, study.catalogue)
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
+    made, old = (folder.with_name(f".{folder.name}-{uuid.uuid4().hex}") for _ in range(2))
+    try:
+        yield made
+        if folder.exists():
+            folder.rename(old)
+        made.rename(folder)
+    finally:
+        for left in (made, old):
+            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()  # only succeeds where nothing is left in it

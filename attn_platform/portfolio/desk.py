@@ -1,0 +1,139 @@
+"""The orders of a rebalance, from the lake: closes, the order list, and what whole shares do to the limits.
+
+The signal is that of the rebalance's close; the orders are for the next session, at its costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.backtest.account import Account
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.costs import cost_rates
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.tradability import Restriction, restrictions
+from attn_platform.errors import PortfolioError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import STATUS_CODES, load_dense
+from attn_platform.market.lake import Lake
+from attn_platform.portfolio.compiled import compile_constraints, exceeded
+from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
+from attn_platform.portfolio.explained import industry_name, posed
+from attn_platform.portfolio.orders import OrderConfig, OrderList, make_orders
+from attn_platform.portfolio.positions import scaled_positions
+from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.weekly import Strategy, load_account, load_target
+
+EXCEEDED_COLUMNS = ("limit", "name", "allowed", "target", "reached")
+
+
+@dataclass(frozen=True)
+class DeskOrders:
+    """The orders of one rebalance, for `session`, the one after its signal.
+
+    `exceeded` has the limits that the portfolio of whole shares exceeds, `EXCEEDED_COLUMNS`: what is allowed, and the
+    active weight, exposure, share or turnover of the target and of the whole shares. The turnover is that from the
+    desk's own positions.
+    """
+
+    signal: np.datetime64
+    session: np.datetime64
+    listed: OrderList
+    exceeded: pd.DataFrame
+
+
+def desk_orders(
+    lake: Lake,
+    calendar: Calendar,
+    strategy: Strategy,
+    signal: np.datetime64,
+    config: OrderConfig,
+    money: float | None = None,
+    positions: pd.DataFrame | None = None,
+    cash: float | None = None,
+) -> DeskOrders:
+    """Orders that lead from a desk's positions to the target of the rebalance of `signal`.
+
+    Without `positions` they are the strategy's own account, scaled to `money` (default: what the account is worth).
+    With them there is `cash` beside them, or `money` is what they and the cash are worth together.
+
+    Raises PortfolioError where the rebalance is not in the lake, and for what `make_orders` refuses.
+    """
+    account, target = load_account(lake, strategy, signal), load_target(lake, strategy, signal)
+    quotes = closing_quotes(lake, calendar, signal, strategy.backtest)
+    if positions is None:
+        positions, cash = scaled_positions(account, quotes, account.equity if money is None else money)
+    elif cash is None:
+        cash = _rest(positions, quotes, money)
+    session = calendar.shift(signal, 1)
+    listed = make_orders(target, positions, cash, quotes, cost_rates(strategy.backtest, session), config)
+    own = _as_account(positions, quotes, cash, signal)
+    return DeskOrders(signal, session, listed, _exceeded(lake, calendar, strategy, signal, own, listed))
+
+
+def closing_quotes(lake: Lake, calendar: Calendar, session: np.datetime64, config: BacktestConfig) -> pd.DataFrame:
+    """Name, raw close and restriction at the close of `session` of every stock with a row, by symbol."""
+    market = load_dense(lake, calendar, session, session, BACKTEST_FIELDS)
+    today = {name: values[0] for name, values in market.fields.items()}
+    code = restrictions(today, "close").astype(np.int64)
+    if not config.buy_delisting:
+        is_leaving = (today["trading_status"] == STATUS_CODES["delisting"]) & (code != Restriction.SUSPENDED)
+        code = np.where(is_leaving, Restriction.DELISTING_PERIOD, code)
+    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    return pd.DataFrame(
+        {"name": names.reindex(market.symbols).fillna(""), "close": today["close"], "restriction": code},
+        index=market.symbols,
+    )
+
+
+def _rest(positions: pd.DataFrame, quotes: pd.DataFrame, money: float | None) -> float:
+    """The cash beside positions that are worth `money` with it."""
+    if money is None:
+        raise PortfolioError("orders: positions alone do not say the cash beside them; give cash, or money in all")
+    closes = quotes["close"].reindex(positions["symbol"]).to_numpy()
+    return money - float(np.nansum(positions["shares"].to_numpy() * closes))
+
+
+def _as_account(positions: pd.DataFrame, quotes: pd.DataFrame, cash: float, session: np.datetime64) -> Account | None:
+    """The positions as an account, in raw shares at raw closes; None where there are none."""
+    held = positions[positions["shares"] > 0].sort_values("symbol")
+    if held.empty:
+        return None
+    symbols = held["symbol"].to_numpy(dtype=str)
+    return Account(
+        session=session,
+        cash=cash,
+        symbols=symbols,
+        units=held["shares"].to_numpy(dtype=np.float64),
+        prices=quotes["close"].reindex(symbols).to_numpy(dtype=np.float64),
+    )
+
+
+def _exceeded(
+    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, own: Account | None, listed: OrderList
+) -> pd.DataFrame:
+    problem, industries = posed(lake, calendar, strategy, session, own)
+    constraints = compile_constraints(problem, strategy.statement)
+    holdings = listed.holdings.set_index("symbol")
+    after, target = (
+        holdings[column].reindex(problem.symbols, fill_value=0.0).to_numpy() for column in ("weight", "target_weight")
+    )
+    centers = np.array([row.center for row in constraints.rows])
+    sums = dict(
+        zip(((row.kind, row.name) for row in constraints.rows), constraints.sums(target) - centers, strict=True)
+    )
+    active = dict(zip(problem.symbols.tolist(), target - problem.benchmark, strict=True))
+    rows = [
+        {
+            "limit": each.limit,
+            "name": industry_name(industries, each.name) if each.limit == INDUSTRY else each.name,
+            "allowed": each.allowed,
+            "target": float(active[each.name] if each.limit == "stock" else sums[each.limit, each.name]),
+            "reached": each.reached,
+        }
+        for each in exceeded(problem, constraints, after, TOLERANCE)
+    ]
+    return pd.DataFrame(rows, columns=list(EXCEEDED_COLUMNS))

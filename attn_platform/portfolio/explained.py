@@ -1,0 +1,217 @@
+"""Why a stock has its weight: its forecast and rank, its limits, and the prices that its forecast has to pay.
+
+At the optimum  forecast − Σ price of a limit × what one unit of the stock uses of it = reduced score,  which is zero
+between the stock's limits, positive at the upper and negative at the lower one (linear programming duality). The prices
+are those that the weekly walk wrote; what the stock uses of each limit comes from the problem, posed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.backtest.account import Account
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import load_dense
+from attn_platform.market.lake import Lake
+from attn_platform.portfolio.compiled import CompiledConstraints, compile_constraints
+from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
+from attn_platform.portfolio.constraints.turnover import TURNOVER
+from attn_platform.portfolio.prices import TURNOVER_A_UNIT
+from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, WeeklyProblem
+from attn_platform.portfolio.reasons import weight_reasons
+from attn_platform.portfolio.styles import VALUATION_FIELDS
+from attn_platform.portfolio.weekly import (
+    UNKNOWN,
+    Strategy,
+    load_account,
+    pose,
+)
+
+RAW_TABLES = ("daily_bar", "valuation", "consensus")
+PAYMENT_COLUMNS = ("limit", "name", "price", "use", "amount")
+
+
+@dataclass(frozen=True)
+class WeightExplanation:
+    """What is known of one stock's weight in one rebalance.
+
+    - rank: of its forecast among the `candidates`, 1 the highest; None without a forecast.
+    - lower, upper: the interval of the weight, after all rules about single stocks; `reason` is one of `REASONS`.
+    - payments: `PAYMENT_COLUMNS`, the limits that the stock pays for: price of one unit, what one unit of weight uses,
+      and the product, which goes off the forecast (negative where the stock is paid).
+    - expected_score: what the forecast counts with: itself, or the mean of all where there is none.
+    - reduced_score: expected_score − Σ payments − `other`, which is what the strategy's own terms take.
+    - buy_above, sell_below: at the prices of the week, and within its interval, the stock is bought with a forecast
+      above the one, sold with one below the other, and kept with one between; None with terms of the strategy's own.
+    - raw: table → the stock's row of the session.
+    """
+
+    session: np.datetime64
+    symbol: str
+    name: str
+    industry: str
+    weight: float
+    held_weight: float
+    benchmark_weight: float
+    lower: float
+    upper: float
+    reason: str
+    score: float | None
+    expected_score: float
+    rank: int | None
+    candidates: int
+    payments: pd.DataFrame
+    other: float
+    reduced_score: float
+    buy_above: float | None
+    sell_below: float | None
+    styles: Mapping[str, float]
+    raw: Mapping[str, Mapping[str, Any]]
+
+
+def explain_weight(
+    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, symbol: str
+) -> WeightExplanation | None:
+    """Why `symbol` has its weight in the portfolio of `session`; None where it is not in the week's problem.
+
+    Raises PortfolioError where the rebalance is not in the lake.
+    """
+    account = load_account(lake, strategy, session)
+    problem, industries = posed(lake, calendar, strategy, session, account if len(account.symbols) else None)
+    at = int(np.searchsorted(problem.symbols, symbol))
+    if at == len(problem.symbols) or problem.symbols[at] != symbol:
+        return None
+    constraints = compile_constraints(problem, strategy.statement)
+    row = _stored_row(lake, strategy, session, symbol)
+    if row is None:  # neither held nor wanted nor in the benchmark: its weight is 0
+        row = _row_of(problem, constraints, at)
+    payments = _payments(lake, strategy, session, problem, constraints, industries, at, row["weight"])
+    score, expected = problem.score[at], float(problem.expected_score[at])
+    paid = expected - float(payments["amount"].sum())
+    reduced = paid if row["reduced_score"] is None else float(row["reduced_score"])
+    buy_above, sell_below = _thresholds(payments) if _is_linear(strategy) else (None, None)
+    code = int(problem.industry[at])
+    return WeightExplanation(
+        session=session,
+        symbol=symbol,
+        name=_name(lake, symbol),
+        industry=UNKNOWN if code == UNKNOWN_INDUSTRY else industries[code],
+        weight=float(row["weight"]),
+        held_weight=float(problem.held[at]),
+        benchmark_weight=float(problem.benchmark[at]),
+        lower=float(row["lower"]),
+        upper=float(row["upper"]),
+        reason=str(weight_reasons(pd.DataFrame([row]))[0]),
+        score=None if np.isnan(score) else float(score),
+        expected_score=expected,
+        rank=None if np.isnan(score) else int((problem.score > score).sum()) + 1,
+        candidates=int((~np.isnan(problem.score)).sum()),
+        payments=payments,
+        other=paid - reduced,
+        reduced_score=reduced,
+        buy_above=buy_above,
+        sell_below=sell_below,
+        styles={name: float(z[at]) for name, z in problem.styles.items()},
+        raw={table: cells for table in RAW_TABLES if (cells := raw_row(lake, table, session, symbol)) is not None},
+    )
+
+
+def posed(
+    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, account: Account | None
+) -> tuple[WeeklyProblem, tuple[str, ...]]:
+    """The problem of one rebalance and the names of its industries, from the lake; `account` None for the first one."""
+    first = calendar.sessions[max(calendar.position(session) - strategy.history, 0)]
+    market = load_dense(lake, calendar, first, session, sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS}))
+    return pose(lake, strategy, market, session, lake.read("industry").to_pandas(), account)
+
+
+def industry_name(industries: tuple[str, ...], code: str) -> str:
+    """Name of an industry by its code in the problem, which rows of constraints have as text."""
+    return UNKNOWN if int(code) == UNKNOWN_INDUSTRY else industries[int(code)]
+
+
+def raw_row(lake: Lake, table: str, session: np.datetime64, symbol: str) -> Mapping[str, Any] | None:
+    """The stock's row of the session in a raw table; None where there is none."""
+    try:
+        rows = lake.read(table, session, session).to_pandas()
+    except MissingDataError:
+        return None
+    found = rows[rows["symbol"] == symbol].drop(columns=["date", "symbol"])
+    return found.iloc[0].to_dict() if len(found) else None
+
+
+def _payments(
+    lake: Lake,
+    strategy: Strategy,
+    session: np.datetime64,
+    problem: WeeklyProblem,
+    constraints: CompiledConstraints,
+    industries: tuple[str, ...],
+    at: int,
+    weight: float,
+) -> pd.DataFrame:
+    """What the stock pays for each limit that has a price."""
+    limits = lake.read(strategy.limits_table, session, session, ["kind", "name", "price"]).to_pandas()
+    prices = {(row.kind, row.name): float(row.price) for row in limits.itertuples(index=False)}
+    rows = []
+    for row, coefficients in zip(constraints.rows, constraints.coefficients, strict=False):  # the turnover has none
+        name = industry_name(industries, row.name) if row.kind == INDUSTRY else row.name
+        rows.append((row.kind, name, prices.get((row.kind, name), 0.0), float(coefficients[at])))
+    gain = float(problem.expected_score[at]) - sum(price * use for _, _, price, use in rows)
+    toll = prices.get((TURNOVER, ""), 0.0)
+    rows.append((TURNOVER, "", toll, _turnover_use(weight - problem.held[at], gain, toll)))
+    frame = pd.DataFrame(rows, columns=["limit", "name", "price", "use"])
+    frame["amount"] = frame["price"] * frame["use"]
+    is_paid = (frame["amount"] != 0) | ((frame["limit"] == TURNOVER) & (frame["price"] != 0))
+    return frame[is_paid].reset_index(drop=True)
+
+
+def _thresholds(payments: pd.DataFrame) -> tuple[float, float]:
+    """Forecasts above which a stock is bought, and below which it is sold: what it pays ± half the turnover's price."""
+    is_turnover = payments["limit"] == TURNOVER
+    paid = float(payments.loc[~is_turnover, "amount"].sum())
+    toll = float(payments.loc[is_turnover, "price"].sum()) * TURNOVER_A_UNIT
+    return paid + toll, paid - toll
+
+
+def _is_linear(strategy: Strategy) -> bool:
+    return strategy.extension is None or strategy.extension.is_linear
+
+
+def _turnover_use(change: float, gain: float, toll: float) -> float:
+    """Turnover of one more unit of weight: of a buy, of a sale undone, or as much as the gain of a kept stock pays."""
+    if abs(change) > TOLERANCE:
+        return TURNOVER_A_UNIT if change > 0 else -TURNOVER_A_UNIT
+    return float(np.clip(gain / toll, -TURNOVER_A_UNIT, TURNOVER_A_UNIT)) if toll > 0 else 0.0
+
+
+def _stored_row(lake: Lake, strategy: Strategy, session: np.datetime64, symbol: str) -> dict[str, Any] | None:
+    rows = lake.read(strategy.portfolio_table, session, session).to_pandas()
+    found = rows[rows["symbol"] == symbol]
+    return found.iloc[0].to_dict() if len(found) else None
+
+
+def _row_of(problem: WeeklyProblem, constraints: CompiledConstraints, at: int) -> dict[str, Any]:
+    """The row of a stock that the table leaves out."""
+    return {
+        "weight": 0.0,
+        "held_weight": 0.0,
+        "score": problem.score[at],
+        "tradable": problem.tradable[at],
+        "lower": constraints.lower[at],
+        "upper": constraints.upper[at],
+        "reduced_score": None,
+    }
+
+
+def _name(lake: Lake, symbol: str) -> str:
+    security = lake.read("security", columns=["symbol", "name"]).to_pandas()
+    names = security.loc[security["symbol"] == symbol, "name"]
+    return str(names.iloc[0]) if len(names) and pd.notna(names.iloc[0]) else ""

@@ -1,0 +1,215 @@
+"""A strategy's own constraints, and terms of its objective beside the forecast.
+
+Three decorators register functions under their own names, in the package (see `terms`) or in a Python file that a study
+names in its `portfolio_files`; a strategy lists the names:
+
+    @limit        week → (a [n], lower, upper): lower ≤ a · w ≤ upper. Linear, so HiGHS solves the week as ever.
+    @constraint   (w, week) → cvxpy constraints on the weights w [n]. Anything convex.
+    @term(…)      (w, week, parameters) → a concave cvxpy expression, added to score · w: a risk, a cost.
+
+`week` is the `WeeklyProblem`. With a constraint or a term the week is solved through cvxpy, by Clarabel. They never
+give way; the limits of the strategy do, in their order.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import cvxpy as cp
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from attn_platform.errors import ConfigurationError, PortfolioError
+from attn_platform.portfolio.constraints.base import LinearConstraint, Rows
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.user_files import registered_in
+
+Kind = Literal["limit", "constraint", "term"]
+BUILT_IN = "attn_platform.portfolio.terms"
+
+
+@dataclass(frozen=True)
+class PortfolioFunction:
+    """A registered function. `history` is the number of past returns a term reads, or the parameter that says it."""
+
+    name: str
+    kind: Kind
+    function: Callable[..., Any]
+    history: int | str = 0
+    file: Path | None = None
+
+
+class TermConfig(BaseModel):
+    """A term of the objective by its name, and its parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    parameters: dict[str, float] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UserLimit(LinearConstraint):
+    """A limit on one sum, from a function under `@limit`."""
+
+    function: PortfolioFunction
+
+    def rows(self, week: WeeklyProblem) -> Rows:
+        """The one sum; `PortfolioError` where the function gives no coefficient for each stock."""
+        coefficients, lower, upper = _called(self.function, week)
+        row = np.asarray(coefficients, dtype=np.float64)
+        if row.shape != (len(week.symbols),) or not np.isfinite(row).all():
+            raise PortfolioError(
+                f"limit {self.function.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
+                f"the {len(week.symbols)} stocks; correct {self.function.file or BUILT_IN}"
+            )
+        return Rows("limit", (self.function.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a strategy adds to the weekly problem."""
+
+    limits: tuple[UserLimit, ...] = ()
+    constraints: tuple[PortfolioFunction, ...] = ()
+    terms: tuple[tuple[PortfolioFunction, Mapping[str, float]], ...] = ()
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether HiGHS can solve the week."""
+        return not self.constraints and not self.terms
+
+    @property
+    def history(self) -> int:
+        """Sessions of past returns that the terms read."""
+        return max((_history(function, parameters) for function, parameters in self.terms), default=0)
+
+    def constraints_on(self, weights: cp.Variable, week: WeeklyProblem) -> list[cp.Constraint]:
+        """The constraints that are not linear."""
+        return [stated for function in self.constraints for stated in _called(function, weights, week)]
+
+    def objective_of(self, weights: cp.Variable, week: WeeklyProblem) -> list[cp.Expression]:
+        """The terms."""
+        return [_called(function, weights, week, **parameters) for function, parameters in self.terms]
+
+
+def limit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Register a linear limit: week → (coefficients [n], lower, upper)."""
+    return _register(PortfolioFunction(function.__name__, "limit", function))
+
+
+def constraint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Register a convex constraint: (w, week) → list of cvxpy constraints."""
+    return _register(PortfolioFunction(function.__name__, "constraint", function))
+
+
+def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a term of the objective: (w, week, parameters by name) → concave cvxpy expression.
+
+    With a `history`, `week.returns` holds that many past sessions; the name of a parameter stands for its value.
+    """
+    return lambda function: _register(PortfolioFunction(function.__name__, "term", function, history))
+
+
+def known_functions(files: Iterable[str | Path] = ()) -> dict[str, PortfolioFunction]:
+    """All registered functions by name: the package's, and those of the user's files.
+
+    `ConfigurationError` names the file, and the line where there is one, or a name that is taken.
+    """
+    import_module(BUILT_IN)
+    known = dict(_built_in)
+    for file in dict.fromkeys(Path(file).resolve() for file in files):
+        empty = "registers nothing; decorate a function with @limit, @constraint or @term"
+        for function in registered_in(file, "portfolio_files", _registering_for, empty):
+            _add(known, function)
+    return known
+
+
+def extension_of(
+    known: Mapping[str, PortfolioFunction], constraints: Sequence[str], terms: Sequence[TermConfig]
+) -> Extension | None:
+    """The extension of a strategy that lists these names; None where it lists none.
+
+    `ConfigurationError` for an unknown name, one of another kind, and parameters that a term does not have.
+    """
+    if not constraints and not terms:
+        return None
+    chosen = [_chosen(known, name, ("limit", "constraint")) for name in constraints]
+    named_terms = []
+    for config in terms:
+        function = _chosen(known, config.name, ("term",))
+        try:
+            inspect.signature(function.function).bind(None, None, **config.parameters)
+        except TypeError as error:
+            raise ConfigurationError(f"term {config.name}: {error}; correct its parameters") from None
+        named_terms.append((function, config.parameters))
+    return Extension(
+        limits=tuple(UserLimit(function) for function in chosen if function.kind == "limit"),
+        constraints=tuple(function for function in chosen if function.kind == "constraint"),
+        terms=tuple(named_terms),
+    )
+
+
+_built_in: dict[str, PortfolioFunction] = {}
+_running_file: ContextVar[tuple[Path | None, dict[str, PortfolioFunction]]] = ContextVar(
+    "portfolio_file", default=(None, _built_in)
+)
+
+
+@contextmanager
+def _registering_for(file: Path) -> Iterator[dict[str, PortfolioFunction]]:
+    registered: dict[str, PortfolioFunction] = {}
+    token = _running_file.set((file, registered))
+    try:
+        yield registered
+    finally:
+        _running_file.reset(token)
+
+
+def _register(given: PortfolioFunction) -> Callable[..., Any]:
+    file, registered = _running_file.get()
+    _add(registered, PortfolioFunction(given.name, given.kind, given.function, given.history, file))
+    return given.function
+
+
+def _add(registered: dict[str, PortfolioFunction], function: PortfolioFunction) -> None:
+    if function.name in registered:
+        places = [str(each.file or BUILT_IN) for each in (registered[function.name], function)]
+        raise ConfigurationError(f"{function.name} is defined by {' and by '.join(places)}; rename one of them")
+    registered[function.name] = function
+
+
+def _chosen(known: Mapping[str, PortfolioFunction], name: str, kinds: tuple[Kind, ...]) -> PortfolioFunction:
+    function = known.get(name)
+    if function is None or function.kind not in kinds:
+        there = ", ".join(sorted(each.name for each in known.values() if each.kind in kinds)) or "none"
+        raise ConfigurationError(
+            f"there is no {' or '.join(kinds)} '{name}'; there are: {there}. Define it in one of portfolio_files"
+        )
+    return function
+
+
+def _history(function: PortfolioFunction, parameters: Mapping[str, float]) -> int:
+    if isinstance(function.history, int):
+        return function.history
+    given = parameters.get(function.history)
+    return int(inspect.signature(function.function).parameters[function.history].default if given is None else given)
+
+
+def _called(function: PortfolioFunction, *arguments: Any, **parameters: float) -> Any:
+    """What a function gives; an error inside it is a `PortfolioError` that names it."""
+    try:
+        return function.function(*arguments, **parameters)
+    except PortfolioError:
+        raise
+    except Exception as error:
+        raise PortfolioError(
+            f"{function.kind} {function.name}: {type(error).__name__}: {error}; correct {function.file or BUILT_IN}"
+        ) from error

@@ -1,0 +1,41 @@
+"""Shadow prices: what each limit costs the portfolio, and what each stock is worth once it has paid for them.
+
+At an optimum  score_i − Σ_r price_r a_ri ∓ price_turnover / 2  is zero for a stock between its bounds, positive for one
+at its upper bound and negative for one at its lower bound; a buy pays half the price of turnover, a sale too. That sum
+is the answer to "why do we hold this?" (linear programming duality).
+"""
+
+import numpy as np
+
+from attn_platform.portfolio.compiled import NEGLIGIBLE, CompiledConstraints
+from attn_platform.portfolio.problem import FloatArray, LimitState
+
+TURNOVER_A_UNIT = 0.5  # one-way turnover of one unit of weight bought or sold
+
+
+def limit_states(constraints: CompiledConstraints, weights: FloatArray, prices: FloatArray) -> tuple[LimitState, ...]:
+    """Every limit on a sum at `weights`, with its price [m]; the turnover only where it is limited."""
+    sums = constraints.sums(weights)
+    return tuple(
+        LimitState(row.kind, row.name, row.lower, row.upper, float(value - row.center), float(price))
+        for row, value, price in zip(constraints.rows, sums, prices, strict=True)
+        if np.isfinite(row.lower) or np.isfinite(row.upper)
+    )
+
+
+def reduced_scores(
+    constraints: CompiledConstraints, weights: FloatArray, marginal: FloatArray, prices: FloatArray
+) -> FloatArray:
+    """[n] `marginal` gain of the objective by each weight, less the prices [m] of the limits it uses.
+
+    A stock that keeps its weight could be bought or sold: it has the value of the better of the two, 0 where neither
+    pays.
+    """
+    gain = marginal - prices[:-1] @ constraints.coefficients
+    toll = prices[-1] * TURNOVER_A_UNIT
+    bought, sold = gain - toll, gain + toll
+    change = weights - constraints.held
+    kept = np.where(bought > 0, bought, np.where(sold < 0, sold, 0.0))
+    reduced = np.where(change > NEGLIGIBLE, bought, np.where(change < -NEGLIGIBLE, sold, kept))
+    at_bound = (weights <= constraints.lower + NEGLIGIBLE) | (weights >= constraints.upper - NEGLIGIBLE)
+    return np.where(at_bound, reduced, 0.0)

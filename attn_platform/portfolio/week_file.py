@@ -1,0 +1,186 @@
+"""One week of a user's own from a file: forecasts and, where it has them, benchmark, holdings, industries and styles.
+
+A row is a stock: symbol, score (or prediction), and of benchmark, held, industry, tradable, style_<name> what the user
+has. Weights are fractions; styles are z-scores and are taken as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.errors import BadInputError, PortfolioError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
+from attn_platform.market.vendors.files import SUFFIXES, read_source
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.reasons import weight_reasons
+from attn_platform.portfolio.weekly import STYLE_PREFIX, UNKNOWN
+
+SCORE, PREDICTION = "score", "prediction"
+BENCHMARK, HELD, INDUSTRY, TRADABLE = "benchmark", "held", "industry", "tradable"
+
+
+@dataclass(frozen=True)
+class WeekFile:
+    """Columns of a file by name, indexed by symbol in ascending order; those that it lacks are absent."""
+
+    source: str
+    columns: pd.DataFrame
+
+    def require(self, names: Iterable[str]) -> None:
+        """`BadInputError` where the file lacks one of the columns."""
+        lacking = [name for name in names if name not in self.columns]
+        if lacking:
+            raise BadInputError(
+                f"{self.source}: has no column {', '.join(lacking)}; add what is missing, or name a session of a home "
+                "that has it (--date, --home)"
+            )
+
+
+@dataclass(frozen=True)
+class PosedWeek:
+    """A problem, and the names of its industries by code."""
+
+    problem: WeeklyProblem
+    industries: tuple[str, ...]
+
+    def industry(self, code: int) -> str | None:
+        """Name of an industry; None where it is not known."""
+        return None if code == UNKNOWN_INDUSTRY else self.industries[code]
+
+
+def read_week(path: Path, styles: Sequence[str], calendar: Calendar) -> WeekFile:
+    """Read and check a file that may have columns of these styles; others than those known are left out.
+
+    `BadInputError` names file, row and column of the first fault.
+    """
+    if path.suffix not in SUFFIXES:
+        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
+    data = read_source(path, _contract(SCORE, styles, optional=True), has_others=True)
+    score = SCORE if SCORE in data.column_names or PREDICTION not in data.column_names else PREDICTION
+    unused = {SCORE, PREDICTION} - {score}
+    data = data.select([at for at, name in enumerate(data.column_names) if name not in unused])
+    checked = conform(data, _contract(score, styles), str(path), calendar).select(data.column_names).to_pandas()
+    return WeekFile(str(path), checked.rename(columns={score: SCORE}).set_index("symbol").sort_index())
+
+
+def _contract(score: str, styles: Sequence[str], optional: bool = False) -> Table:
+    """Columns of the file; where the score is `optional`, it may stand under either of its names."""
+    scores = (SCORE, PREDICTION) if optional else (score,)
+    return Table(
+        name="scores",
+        title="One week",
+        columns=(
+            symbol_column(),
+            *(Column(name, FLOAT, "a forecast, or nothing", nullable=True, optional=optional) for name in scores),
+            *(Column(name, FLOAT, "weight as a fraction", minimum=0.0, optional=True) for name in (BENCHMARK, HELD)),
+            Column(INDUSTRY, TEXT, "name of an industry", nullable=True, optional=True),
+            Column(TRADABLE, BOOL, "true or false", optional=True),
+            *(Column(f"{STYLE_PREFIX}{style}", FLOAT, "z-score", nullable=True, optional=True) for style in styles),
+        ),
+        key=("symbol",),
+        by_session=False,
+    )
+
+
+def week_of_file(week: WeekFile, styles: Sequence[str]) -> PosedWeek:
+    """The problem of a file alone. Without `held` it is a first portfolio, without `tradable` every stock can trade.
+
+    `BadInputError` where the file lacks benchmark, industry or a style, or what it holds makes no problem.
+    """
+    week.require([BENCHMARK, INDUSTRY, *(f"{STYLE_PREFIX}{style}" for style in styles)])
+    symbols = week.columns.index.to_numpy(dtype=str)
+    count = len(symbols)
+    blank = WeeklyProblem(
+        symbols=symbols,
+        score=np.zeros(count),
+        benchmark=np.full(count, 1.0 / count),
+        previous=None,
+        industry=np.full(count, UNKNOWN_INDUSTRY),
+        styles={},
+        tradable=np.ones(count, dtype=bool),
+    )
+    return with_columns(PosedWeek(blank, ()), week, styles)
+
+
+def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> PosedWeek:
+    """The problem with what the file has in place of what was known; stocks that the file lacks keep their industry.
+
+    They are in no benchmark of the file and not held, and their styles are missing.
+    """
+    problem, columns = posed.problem, week.columns.reindex(pd.Index(posed.problem.symbols))
+    names = [posed.industry(code) for code in problem.industry]
+    if INDUSTRY in columns:
+        own = columns[INDUSTRY].astype(object)
+        names = [name if pd.isna(given) else str(given) for name, given in zip(names, own, strict=True)]
+    known = tuple(sorted({name for name in names if name is not None}))
+    code = {name: number for number, name in enumerate(known)}
+    given = {style: f"{STYLE_PREFIX}{style}" for style in styles if f"{STYLE_PREFIX}{style}" in columns}
+    previous = columns[HELD].fillna(0.0).to_numpy() if HELD in columns else problem.previous
+    tradable = problem.tradable
+    if TRADABLE in columns:
+        can_trade = columns[TRADABLE].map({True: 1.0, False: 0.0}).to_numpy(dtype=float)
+        tradable = np.where(np.isnan(can_trade), tradable, can_trade == 1)
+    try:
+        changed = replace(
+            problem,
+            score=columns[SCORE].to_numpy(dtype=float),
+            benchmark=columns[BENCHMARK].fillna(0.0).to_numpy() if BENCHMARK in columns else problem.benchmark,
+            previous=previous if previous is None or previous.any() else None,
+            industry=np.array([UNKNOWN_INDUSTRY if name is None else code[name] for name in names], dtype=np.int64),
+            styles={**problem.styles, **{style: columns[column].to_numpy() for style, column in given.items()}},
+            tradable=tradable,
+        )
+    except PortfolioError as error:
+        raise BadInputError(f"{week.source}: {error}") from None
+    return PosedWeek(changed, known)
+
+
+def weights_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
+    """Stocks that are to be held, that are held, or that the benchmark has; largest weight first.
+
+    Columns: symbol, weight, held_weight, benchmark_weight, score, industry, tradable, lower, upper, reduced_score and
+    reason.
+    """
+    problem = week.problem
+    frame = pd.DataFrame(
+        {
+            "symbol": problem.symbols,
+            "weight": solution.weights,
+            "held_weight": problem.held,
+            "benchmark_weight": problem.benchmark,
+            "score": problem.score,
+            "industry": [week.industry(code) for code in problem.industry],
+            "tradable": problem.tradable,
+            "lower": solution.lower,
+            "upper": solution.upper,
+            "reduced_score": solution.reduced_score,
+        }
+    )
+    concerned = (frame[["weight", "held_weight", "benchmark_weight"]] > 0).any(axis=1)
+    frame = frame[concerned].sort_values(["weight", "symbol"], ascending=[False, True], ignore_index=True)
+    return frame.assign(reason=weight_reasons(frame))
+
+
+def limits_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
+    """Every limit on a sum as the solution leaves it: kind, name, lower, upper, value, price; an open side is NaN."""
+    frame = pd.DataFrame([vars(state) for state in solution.limits])
+    names = [_name(week, kind, name) for kind, name in zip(frame["kind"], frame["name"], strict=True)]
+    return frame.assign(name=names).replace({"lower": -np.inf, "upper": np.inf}, np.nan)
+
+
+def relaxed_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
+    """The limits that gave way: limit, name, allowed, reached."""
+    frame = pd.DataFrame([vars(each) for each in solution.relaxations], columns=["limit", "name", "allowed", "reached"])
+    return frame.assign(
+        name=[_name(week, kind, name) for kind, name in zip(frame["limit"], frame["name"], strict=True)]
+    )
+
+
+def _name(week: PosedWeek, kind: str, name: str) -> str:
+    return (week.industry(int(name)) or UNKNOWN) if kind == INDUSTRY else name

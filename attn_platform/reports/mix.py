@@ -1,0 +1,149 @@
+"""Gathers what the report of a mix shows: its backtest, beside those of the strategies that it is made of.
+
+A mix (AI-55, exhibits 6 and 21) has no forecast and no weekly problem of its own, so its page has neither a composite
+factor nor limits; these stand on the pages of its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.performance import (
+    monthly_excess_returns,
+    performance_figures,
+    worst_weeks,
+    yearly_figures,
+)
+from attn_platform.market.lake import Lake
+from attn_platform.portfolio.weekly import Strategy
+from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
+from attn_platform.reports.strategy import (
+    dated,
+    published_performance,
+    published_portfolio_months,
+    relaxed_names,
+    report_daily,
+)
+from attn_platform.universe.adjacency import industry_at
+
+HORIZON = "mix"
+
+
+@dataclass(frozen=True)
+class MixSubject:
+    """What the report of a mix is about, beyond the tables of its backtest."""
+
+    name: str
+    parts: Sequence[Strategy]
+    reset_sessions: int
+    study: str
+    study_title: str
+    universe: str
+    data_source: DataSource
+    notes: Sequence[str]
+
+
+def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) -> StrategyReportData:
+    """Everything that the page of a mix shows; `MissingDataError` names what has not been materialised."""
+    name, first = subject.name, subject.parts[0]
+    daily, trades = dated(lake, backtest_table(name)), dated(lake, backtest_table(name, "trades"))
+    parts = {part.name: dated(lake, backtest_table(part.name)) for part in subject.parts}
+    excess = pd.DataFrame({part: frame.set_index("date")["excess_return"] for part, frame in parts.items()})
+    holdings, held_on = _holdings(lake, name, first)
+    titles = " and ".join(part.name.replace("_", " ") for part in subject.parts)
+    return StrategyReportData(
+        title=f"{name.replace('_', ' ')} · weekly {first.benchmark} enhanced",
+        strategy=name,
+        model=titles,
+        horizon=HORIZON,
+        study=subject.study_title,
+        universe=subject.universe,
+        benchmark=first.benchmark,
+        data_source=subject.data_source,
+        daily=report_daily(daily),
+        performance=performance_figures(daily, evaluation),
+        yearly=yearly_figures(daily, evaluation),
+        month_table=monthly_excess_returns(daily),
+        worst_weeks=worst_weeks(daily),
+        factor_figures={},
+        rank_ic=pd.Series(dtype=float),
+        weighted_rank_ic=pd.Series(dtype=float),
+        layers=pd.DataFrame(),
+        layer_annual_returns=pd.Series(dtype=float),
+        industry_exposures=pd.DataFrame(),
+        style_exposures=pd.DataFrame(),
+        limits=ExposureLimits(industry=None, styles={}, one_way_turnover=None),
+        rebalances=_rebalances(daily, trades, _relaxed(lake, subject.parts)),
+        holdings=holdings,
+        holdings_date=held_on,
+        checkpoint_windows=pd.DataFrame(),
+        fingerprints={},
+        notes=(
+            f"Equal money in {titles}, set back to equal every {subject.reset_sessions} sessions. Forecasts, exposures "
+            "and limits stand on their own pages.",
+            *subject.notes,
+        ),
+        published_performance=published_performance(subject.study, name, first.horizon, first.limits),
+        published_months=published_portfolio_months(subject.study, name, first.limits),
+        mix_parts={part: performance_figures(frame, evaluation) for part, frame in parts.items()},
+        mix_correlations=excess.corr(),
+    )
+
+
+def _relaxed(lake: Lake, parts: Sequence[Strategy]) -> pd.Series:
+    """[rebalance] what gave way in the problems of the parts, "" for nothing."""
+    by_part = {
+        part.name: dated(lake, part.account_table).set_index("date")["relaxed"].map(relaxed_names) for part in parts
+    }
+    texts = [names.map(lambda text, name=name: f"{name}: {text}" if text else "") for name, names in by_part.items()]
+    both = pd.concat(texts, axis=1).fillna("")
+    return both.apply(lambda row: "; ".join(text for text in row if text), axis=1)
+
+
+def _rebalances(daily: pd.DataFrame, trades: pd.DataFrame, relaxed: pd.Series) -> pd.DataFrame:
+    """One row a session with trades: of the parts, the session after they were rebalanced, or of a reset."""
+    sessions = daily.set_index("date")
+    signals = sessions.index.to_series().shift(1)
+    traded = sessions[sessions["turnover"] > 0]
+    unfilled = trades[trades["is_blocked"]].groupby("date")["unfilled_weight"].sum()
+    return pd.DataFrame(
+        {
+            "one_way_turnover": traded["turnover"] / 2.0,
+            "cost": traded["cost"],
+            "holdings": traded["holding_count"],
+            "unfilled": unfilled.reindex(traded.index).fillna(0.0),
+            "relaxed": relaxed.reindex(signals[traded.index]).fillna("").to_numpy(),
+        }
+    )
+
+
+def _holdings(lake: Lake, name: str, strategy: Strategy) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """What the mix held after its newest trades, beside the benchmark of that session."""
+    held = dated(lake, backtest_table(name, "holdings"))
+    newest = held["date"].max()
+    session = np.datetime64(newest, "D")
+    weights = held[held["date"] == newest].set_index("symbol")["weight"]
+    index = lake.read("index_weight", session, session, ["index", "symbol", "weight"]).to_pandas()
+    benchmark = index[index["index"] == strategy.benchmark].set_index("symbol")["weight"].reindex(weights.index)
+    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    industries = industry_at(
+        lake.read("industry").to_pandas(), weights.index.tolist(), session, strategy.industry_scheme
+    )
+    frame = pd.DataFrame(
+        {
+            "symbol": weights.index,
+            "name": names.reindex(weights.index).fillna("").to_numpy(),
+            "weight": weights.to_numpy(),
+            "benchmark_weight": benchmark.fillna(0.0).to_numpy(),
+            "industry": industries,
+            "score": np.nan,
+            "reason": None,
+        }
+    )
+    return frame.assign(active_weight=frame["weight"] - frame["benchmark_weight"]), newest

@@ -1,0 +1,78 @@
+"""Python files of a user's own, outside of any package: factors (`factor_files`), constraints and terms of portfolios
+(`portfolio_files`).
+
+A file is run once for each of its contents. What it registers belongs to those who name the file and to nobody else,
+so two homes of one process may have files of the same names.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from attn_platform.errors import ConfigurationError
+
+Item = TypeVar("Item")
+Registering = Callable[[Path], AbstractContextManager[Mapping[str, Item]]]
+"""Opens a register for a file, which fills while the file runs."""
+
+
+def registered_in(file: str | Path, option: str, registering: Registering[Item], empty: str) -> tuple[Item, ...]:
+    """What a file registers, in its order.
+
+    `option` is the setting that names the file, `empty` the remedy where it registers nothing. `ConfigurationError`
+    names the file, and the line where there is one: no such file, no valid Python, an error while it runs, or nothing
+    registered.
+    """
+    path = Path(file).resolve()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such file; put it there, or correct {option}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give a Python file") from None
+    return _run(path, content, registering, empty)
+
+
+@cache
+def _run(file: Path, content: bytes, registering: Registering[Item], empty: str) -> tuple[Item, ...]:
+    module = ModuleType(_module_name(file))
+    module.__file__ = str(file)
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module  # dataclasses, pickle and numba look a function's module up there
+    try:
+        with registering(file) as registered:
+            exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
+        if not registered:
+            raise ConfigurationError(empty)
+    except Exception as error:
+        if before is None:
+            del sys.modules[module.__name__]
+        else:
+            sys.modules[module.__name__] = before
+        raise ConfigurationError(f"{_place(file, error)}: {_reason(error)}") from error
+    return tuple(registered.values())
+
+
+def _module_name(file: Path) -> str:
+    """The same for the same file, another one for a file of that name elsewhere."""
+    return f"user_file_{file.stem}_{blake2b(str(file).encode(), digest_size=4).hexdigest()}"
+
+
+def _place(file: Path, error: Exception) -> str:
+    """The file, and its last line that the error passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(file) else (lines or [None])[-1]
+    return f"{file}, line {line}" if line is not None else str(file)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    text = error.msg if isinstance(error, SyntaxError) else error
+    return f"{type(error).__name__}: {text}; correct it"

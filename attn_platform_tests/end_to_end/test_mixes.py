@@ -1,0 +1,109 @@
+"""A mix of two strategies as assets: its tables, its page, and nothing that comes later in what came before."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from attn_platform.backtest.store import PARTS, backtest_table
+from attn_platform.definitions import build_defs
+from attn_platform.evaluation.performance import performance_figures
+from attn_platform.market.lake import days
+from attn_platform.orchestration.assets.reports import report_asset, report_page
+from attn_platform.orchestration.jobs import road_assets
+from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.studies.settings import Home
+from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, CopyOf
+from attn_platform_tests.roads import Road
+from attn_platform_tests.test_cli import Attn
+
+MIX = "tiny_mix"
+RESET = 10
+
+
+def with_mix(home: Home) -> Home:
+    """The home with a mix of its two strategies in its study."""
+    content: dict[str, Any] = {
+        **STUDY,
+        "mixes": [{"name": MIX, "parts": [STRATEGY, ENSEMBLE], "reset_sessions": RESET}],
+    }
+    Path(home.settings.study).write_text(yaml.safe_dump(content), encoding="utf-8")
+    made = Home(home.root, home.settings)
+    made.save()
+    return made
+
+
+def run_mix(home: Home, *assets: str) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_stage(build_defs(home), instance, Stage("mix", assets))
+
+
+def daily_of(home: Home, name: str) -> pd.DataFrame:
+    frame = home.lake.read(backtest_table(name)).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+@pytest.fixture
+def home(road: Road, copy_of: CopyOf) -> Home:
+    return with_mix(copy_of(road.home))
+
+
+def test_a_mix_has_a_backtest_and_a_page(home: Home) -> None:
+    assets = (backtest_table(MIX), report_asset(MIX))
+    assert set(assets) <= set(road_assets(home).reports)
+    run_mix(home, *assets)
+    parts = [daily_of(home, name) for name in (STRATEGY, ENSEMBLE)]
+    mix = daily_of(home, MIX)
+    # Up to the first reset it is half of each, left alone.
+    halves = sum(part["net_value"].to_numpy()[:RESET] for part in parts) / 2
+    np.testing.assert_allclose(mix["net_value"][:RESET], halves, rtol=1e-12)
+    assert all(home.lake.has(backtest_table(MIX, part)) for part in PARTS)
+    page = report_page(home, MIX).read_text(encoding="utf-8")
+    assert "The mix and its parts" in page
+    correlation = np.corrcoef(*(part["excess_return"].to_numpy()[1:] for part in parts))[0, 1]
+    assert f"{correlation:.2f} (tiny network 3d 5d and tiny ensemble)" in page
+    tables = report_page(home, MIX).parent / "tables"
+    own = pd.read_csv(tables / "mix_parts.csv").set_index("figure")
+    for name, daily in zip((MIX, STRATEGY, ENSEMBLE), (mix, *parts), strict=True):
+        figures = performance_figures(daily)
+        np.testing.assert_allclose(own[name], [figures[figure] for figure in own.index], rtol=1e-12)
+    assert not (tables / "factor_figures.csv").exists()
+    held = pd.read_csv(tables / "holdings.csv")
+    assert held["weight"].sum() == pytest.approx(1, abs=0.05)
+    assert (held["active_weight"] - held["weight"] + held["benchmark_weight"]).abs().max() < 1e-12
+
+
+def test_a_mix_comes_after_its_parts(home: Home) -> None:
+    graph = build_defs(home).resolve_asset_graph()
+
+    def parents(asset: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
+
+    own = {backtest_table(STRATEGY), backtest_table(ENSEMBLE)}
+    assert parents(backtest_table(MIX)) == own | {"daily_bar"}
+    assert parents(report_asset(MIX)) == own | {backtest_table(MIX)}
+
+
+def test_nothing_later_changes_what_a_mix_did(home: Home, noisy_home: Home, copy_of: CopyOf) -> None:
+    noisy = with_mix(copy_of(noisy_home, name="noisy"))
+    for each in (home, noisy):
+        run_mix(each, backtest_table(MIX))
+    for part in (None, *PARTS):
+        tables = [each.lake.read(backtest_table(MIX, part)) for each in (home, noisy)]
+        known = [table.filter(days(table["date"]) <= KNOWN_UNTIL) for table in tables]
+        assert known[0] == known[1], part
+    assert daily_of(home, MIX)["net_value"].iloc[-1] != daily_of(noisy, MIX)["net_value"].iloc[-1]
+
+
+def test_the_page_of_a_mix_on_the_command_line(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    attn = Attn(capsys)
+    assert attn("materialize", backtest_table(MIX), "--home", home.root) == 0
+    assert attn("report", MIX, "--home", home.root) == 0
+    assert attn.out.split() == [str(report_page(home, MIX))]
+    assert attn("report", "tiny", "--home", home.root) == 0
+    assert attn.out.split() == [str(report_page(home, name)) for name in (STRATEGY, ENSEMBLE, MIX)]
+    assert "study tiny has no strategy 'none'" in attn.mistake("report", "none", "--home", home.root)

@@ -1,0 +1,226 @@
+"""`attn portfolio` on the road's home: the portfolio with its reasons, its orders, and why it holds a stock."""
+
+import json
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from attn_platform.cli import main
+from attn_platform.factors.store import family_table
+from attn_platform.orchestration.why import why
+from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform_tests.homes import ENSEMBLE, MODEL, SECOND_WINDOW, STEPS, STRATEGY, tiny_home
+
+EXIT_BAD_INPUT = 2
+
+
+@pytest.fixture
+def attn(road, copy_of, monkeypatch, capsys, tmp_path):
+    """Runs a command on the road's home in this process; its exit code, output and errors."""
+    monkeypatch.setattr("attn_platform.cli.console", Console(width=240))
+    monkeypatch.chdir(tmp_path)
+    home = copy_of(road.home)
+    home.save()
+
+    def run(*arguments):
+        code = 0
+        try:
+            main([*(str(argument) for argument in arguments), "--home", str(home.root)])
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def week(road) -> str:
+    """A rebalance in the second test window."""
+    return str(road.home.lake.sessions(f"portfolio_{STRATEGY}")[5])
+
+
+@pytest.fixture(scope="module")
+def target(road, week) -> pd.DataFrame:
+    rows = road.home.lake.read(f"portfolio_{STRATEGY}", week, week).to_pandas()
+    return rows.set_index("symbol").sort_values("weight", ascending=False)
+
+
+def test_portfolio_says_the_reason_of_each_weight(attn, week, target):
+    code, out, _ = attn("portfolio", STRATEGY, "--date", week)
+    assert code == 0
+    held = target[target["weight"] > 0]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│ ")]
+    assert {row[0] for row in rows} == set(held.index)
+    assert [row[1] for row in rows] == [f"{weight:.4f}" for weight in held["weight"]]
+    assert attn("portfolio", STRATEGY, "--date", week, "--out", "target.csv")[0] == 0
+    written = pd.read_csv("target.csv").set_index("symbol")
+    np.testing.assert_array_equal(written["weight"], held["weight"])
+    at_upper = held["tradable"] & held["score"].notna() & (held["weight"] > held["upper"] - 1e-7)
+    assert at_upper.any()
+    assert (written.loc[at_upper.index[at_upper], "reason"] == "at its upper limit").all()
+
+
+def test_orders_are_the_same_in_every_form(attn, week, target):
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--money", "2e7")
+    code, out, _ = attn(*arguments)
+    assert code == 0
+    assert f"signal of {week}" in out
+    assert "Tracking difference" in out
+    record = json.loads(attn(*arguments, "--json")[1])
+    for name in ("orders.csv", "orders.parquet", "orders.xlsx"):
+        code, out, _ = attn(*arguments, "--out", name)
+        assert code == 0
+        assert f"{len(record['orders'])} orders written to {name}" in out
+    listed = pd.read_parquet("orders.parquet")
+    pd.testing.assert_frame_equal(pd.read_csv("orders.csv", keep_default_na=False), listed)
+    assert listed.to_dict("records") == record["orders"]
+    book = openpyxl.load_workbook("orders.xlsx")
+    assert {"orders", "holdings", "summary"} <= set(book.sheetnames)
+    assert [row[0].value for row in book["orders"].iter_rows(min_row=2)] == listed["symbol"].tolist()
+    summary = {row[0].value: row[1].value for row in book["summary"].iter_rows(min_row=2)}
+    assert summary["Strategy"] == STRATEGY
+    assert summary["Signal"] == week
+    assert summary["Equity"] == pytest.approx(2e7)
+    assert summary["Cash after"] == record["summary"]["cash_after"] >= 0
+    sign = np.where(listed["side"] == "buy", -1, 1)
+    assert record["summary"]["cash"] + (sign * listed["amount"]).sum() - listed["cost"].sum() == pytest.approx(
+        record["summary"]["cash_after"], abs=1e-6
+    )
+    bought = listed[listed["side"] == "buy"].set_index("symbol")
+    assert (target.loc[bought.index, "weight"] > 0).all()
+
+
+def test_orders_from_the_desks_own_positions(attn, week, target):
+    held = target.index[(target["weight"] > 0) & target["tradable"]][0]
+    pd.DataFrame({"symbol": [held], "shares": [12_300], "sellable": [12_300]}).to_excel("positions.xlsx", index=False)
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "positions.xlsx", "--json")
+    code, out, err = attn(*arguments, "--cash", "5e6")
+    assert code == 0, err
+    record = json.loads(out)
+    assert record["summary"]["cash"] == 5e6
+    orders = {order["symbol"]: order for order in record["orders"]}
+    assert {symbol for symbol, order in orders.items() if order["held_shares"]} <= {held}
+    buffered = json.loads(attn(*arguments, "--cash", "5e6", "--price-buffer", "0.1")[1])["summary"]
+    assert buffered["buys"] < 0.95 * record["summary"]["buys"]
+    dear = json.loads(attn(*arguments, "--cash", "5e6", "--minimum-cost", "500")[1])["orders"]
+    assert min(order["cost"] for order in dear) == 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--orders", "--why", "600000.SH"), "two questions"),
+        (("--money", "1e8"), "go with --orders"),
+        (("--price-buffer", "0.1"), "go with --orders"),
+        (("--json",), "--json goes with"),
+        (("--why", "600000.SH", "--out", "a.csv"), "--why prints"),
+        (("--orders", "--cash", "1e6"), "without them give --money"),
+        (("--orders", "--positions", "p.csv"), "either --cash"),
+        (("--orders", "--positions", "p.csv", "--cash", "1", "--money", "2"), "either --cash"),
+        (("--orders", "--positions", "p.csv", "--cash", "1"), "p.csv: no such file"),
+        (("--orders", "--out", "orders.txt"), "orders.txt: none of"),
+    ],
+)
+def test_mistakes_are_one_line(attn, week, arguments, words, tmp_path):
+    code, _, err = attn("portfolio", STRATEGY, "--date", week, *arguments)
+    assert code == EXIT_BAD_INPUT
+    assert words in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("orders*"))
+
+
+def test_a_bad_position_is_named_with_its_row(attn, week, tmp_path):
+    (tmp_path / "p.csv").write_text("symbol,shares\n000001.SZ,100\n000002.SZ,1.5\n")
+    code, _, err = attn("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "p.csv", "--cash", "1e6")
+    assert code == EXIT_BAD_INPUT
+    assert "p.csv: row 2, column shares" in err
+    (tmp_path / "p.csv").write_text("symbol,shares\n999999.SH,100\n")
+    code, _, err = attn("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "p.csv", "--cash", "1e6")
+    assert code == 1
+    assert "999999.SH has no close" in err
+
+
+def test_a_day_without_a_rebalance(attn, road, week):
+    other = str(road.home.calendar.shift(week, 1))
+    for option in ((), ("--orders",), ("--why", "000001.SZ")):
+        code, _, err = attn("portfolio", STRATEGY, "--date", other, *option)
+        assert code == 1
+        assert f"{STRATEGY} has no portfolio of {other}" in err
+
+
+def test_why_says_where_the_forecast_came_from(attn, road, week, target):
+    """Seeds, panel, raw factors and raw rows are those in the lake."""
+    lake, symbol = road.home.lake, target.index[0]
+    code, out, err = attn("portfolio", STRATEGY, "--date", week, "--why", symbol, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    weight, (origin,) = answer["weight"], answer["origins"]
+    assert weight["weight"] == target.loc[symbol, "weight"]
+    assert weight["reduced_score"] == target.loc[symbol, "reduced_score"]
+    predictions = lake.read(f"prediction_{MODEL}", week, week).to_pandas().set_index("symbol")["3d+5d"]
+    assert weight["score"] == predictions[symbol]
+    assert weight["rank"] == int((predictions > predictions[symbol]).sum()) + 1
+    assert weight["candidates"] == len(predictions)
+    paid = sum(payment["amount"] for payment in weight["payments"])
+    assert weight["expected_score"] - paid == pytest.approx(weight["reduced_score"], abs=1e-6)
+
+    manifest = load_checkpoint(road.home.checkpoints / MODEL / SECOND_WINDOW).manifest
+    assert origin["window"] == SECOND_WINDOW
+    assert origin["fingerprint"] == manifest.fingerprint
+    assert [int(seed) for seed in origin["by_seed"]] == list(manifest.seeds)
+    assert len(set(origin["by_seed"].values())) == len(manifest.seeds)
+    assert np.mean(list(origin["by_seed"].values())) == pytest.approx(predictions[symbol], abs=1e-6)
+    panel = lake.read("factor_panel", week, week).to_pandas().set_index("symbol").loc[symbol]
+    found = {row["factor"]: row for row in origin["factors"]}
+    assert set(found) == set(manifest.features)
+    sizes = [abs(row["panel"]) for row in origin["factors"]]
+    assert sizes == sorted(sizes, reverse=True)
+    for name, row in found.items():
+        assert row["panel"] == pytest.approx(panel[name])
+    momentum = lake.read(family_table("momentum"), week, week).to_pandas().set_index("symbol").loc[symbol]
+    for name in found.keys() & set(momentum.index):
+        assert found[name]["raw"] == pytest.approx(momentum[name], nan_ok=True)
+    bar = lake.read("daily_bar", week, week).to_pandas().set_index("symbol").loc[symbol]
+    assert weight["raw"]["daily_bar"]["close"] == bar["close"]
+    assert weight["raw"]["daily_bar"]["trading_status"] == bar["trading_status"]
+    assert "total_mv" in weight["raw"]["valuation"]
+
+    text = attn("portfolio", STRATEGY, "--date", week, "--why", symbol)[1]
+    for word in (symbol, weight["reason"], weight["industry"], "budget", "left", origin["fingerprint"], "total_mv"):
+        assert word in text
+
+
+def test_an_ensembles_forecast_is_traced_to_each_member(road, week):
+    rows = road.home.lake.read(f"portfolio_{ENSEMBLE}", week, week).to_pandas()
+    symbol = rows.loc[rows["score"].notna() & (rows["weight"] > 0), "symbol"].iloc[0]
+    answer = why(road.home, road.home.study.strategy(ENSEMBLE), np.datetime64(week), symbol)
+    assert [origin.model for origin in answer.origins] == [MODEL, STEPS]
+    assert answer.weight.score == pytest.approx(np.mean([origin.forecast for origin in answer.origins]), abs=1e-6)
+    assert answer.absence is None
+
+
+def test_a_stock_without_a_forecast_is_told_why(attn, road, week, target):
+    rows = road.home.lake.read(f"portfolio_{ENSEMBLE}").to_pandas()
+    date, symbol = rows.loc[rows["score"].isna(), ["date", "symbol"]].iloc[0]
+    answer = json.loads(attn("portfolio", ENSEMBLE, "--date", date, "--why", symbol, "--json")[1])
+    assert answer["weight"]["score"] is None
+    assert answer["origins"] == []
+    assert answer["absence"]
+    bars = road.home.lake.read("daily_bar", week, week)["symbol"].to_pylist()
+    predicted = road.home.lake.read(f"prediction_{MODEL}", week, week)["symbol"].to_pylist()
+    outside = sorted(set(bars) - set(predicted) - set(target.index))
+    text = attn("portfolio", STRATEGY, "--date", week, "--why", outside[0])[1]
+    assert "not in the week's problem" in text
+    assert "no forecast: " in text
+
+
+def test_a_mix_has_no_portfolio_of_its_own(capsys, tmp_path):
+    home = tiny_home(tmp_path / "mixed", mixes=[{"name": "half_and_half", "parts": [STRATEGY, ENSEMBLE]}])
+    home.save()
+    with pytest.raises(SystemExit) as end:
+        main(["portfolio", "half_and_half", "--date", "2021-01-15", "--home", str(home.root)])
+    assert end.value.code == EXIT_BAD_INPUT
+    assert f"ask for {STRATEGY} or {ENSEMBLE}" in capsys.readouterr().err

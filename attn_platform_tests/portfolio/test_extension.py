@@ -1,0 +1,178 @@
+"""A strategy's own limits, constraints and terms: what they do, and what is said where they are wrong."""
+
+from pathlib import Path
+
+import cvxpy as cp
+import numpy as np
+import pytest
+
+from attn_platform.errors import ConfigurationError, PortfolioError
+from attn_platform.portfolio.extension import Extension, TermConfig, extension_of, known_functions
+from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.solver import solve
+from attn_platform_tests.portfolio.small_weeks import small
+
+FILE = """
+import cvxpy as cp
+import numpy as np
+
+from attn_platform.portfolio.extension import constraint, limit, term
+
+
+@limit
+def little_of_the_first(week):
+    return np.arange(len(week.symbols)) == 0, 0.0, 0.3
+
+
+@constraint
+def spread_out(w, week):
+    return [cp.sum_squares(w) <= 0.27]
+
+
+@term(history="sessions")
+def closeness(w, week, rate, sessions=3):
+    return -rate * cp.sum_squares(w - week.benchmark)
+
+
+@constraint
+def at_odds(w, week):
+    return [w[0] >= 1.5]
+
+
+@term()
+def not_concave(w, week):
+    return cp.sum_squares(w)
+
+
+@limit
+def too_short(week):
+    return [1.0], 0.0, 1.0
+
+
+@constraint
+def broken(w, week):
+    return week.prices
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+def extension(file: Path, *constraints: str, **terms: dict[str, float]) -> Extension:
+    configured = [TermConfig(name=name, parameters=parameters) for name, parameters in terms.items()]
+    chosen = extension_of(known_functions([file]), constraints, configured)
+    assert chosen is not None
+    return chosen
+
+
+PROBLEM = small([4, 3, 2, 1], [0.25] * 4)
+LIMITS = PortfolioLimits(stock_deviation=0.2)
+
+
+def test_a_linear_limit_stays_with_highs_and_has_a_price(file: Path) -> None:
+    """Without it the first stock would have 0.45; what it loses goes to the third."""
+    own = extension(file, "little_of_the_first")
+    assert own.is_linear
+    solution = solve(PROBLEM, LIMITS, own)
+    np.testing.assert_allclose(solution.weights, [0.3, 0.45, 0.2, 0.05], atol=1e-14)
+    (state,) = (state for state in solution.limits if state.kind == "limit")
+    assert (state.name, state.upper) == ("little_of_the_first", 0.3)
+    assert state.price == pytest.approx(2.0)  # 4 for 2
+    assert state.value == pytest.approx(0.3)
+
+
+def test_a_convex_constraint_goes_to_clarabel(file: Path) -> None:
+    """Highest score on the circle Σ w = 1, Σ w² = 0.27: w = 1/4 + 0.1 · (score − mean) / |score − mean| · √2."""
+    own = extension(file, "spread_out")
+    assert not own.is_linear
+    solution = solve(PROBLEM, LIMITS, own)
+    direction = np.array([1.5, 0.5, -0.5, -1.5])
+    expected = 0.25 + np.sqrt(0.27 - 0.25) * direction / np.linalg.norm(direction)
+    np.testing.assert_allclose(solution.weights, expected, atol=1e-5)
+    assert solution.status == "optimal"
+    assert abs(solution.weights.sum() - 1) < 1e-12
+
+
+def test_a_term_is_added_to_the_objective(file: Path) -> None:
+    """Maximise score · w − 10 |w − b|²: w − b = (score − mean) / 20."""
+    own = extension(file, closeness={"rate": 10.0})
+    solution = solve(PROBLEM, LIMITS, own)
+    np.testing.assert_allclose(solution.weights, 0.25 + np.array([1.5, 0.5, -0.5, -1.5]) / 20, atol=1e-5)
+    assert solution.objective == pytest.approx(2.5 + 5 / 20 - 10 * 5 / 400, abs=1e-7)
+
+
+def test_the_history_is_what_the_terms_read(file: Path) -> None:
+    assert extension(file, closeness={"rate": 1.0}).history == 3
+    assert extension(file, closeness={"rate": 1.0, "sessions": 40.0}).history == 40
+    assert extension(file, "spread_out").history == 0
+
+
+def test_nothing_named_is_no_extension() -> None:
+    assert extension_of(known_functions(), [], []) is None
+
+
+@pytest.mark.parametrize(
+    ("constraints", "terms", "message"),
+    [
+        (["nothing"], {}, "no limit or constraint 'nothing'; there are: at_odds, broken, little_of_the_first"),
+        (["closeness"], {}, "no limit or constraint 'closeness'"),
+        ([], {"spread_out": {}}, "no term 'spread_out'; there are: closeness"),
+        ([], {"closeness": {}}, "term closeness: missing a required argument: 'rate'"),
+        ([], {"closeness": {"rate": 1.0, "ratio": 2.0}}, "term closeness: got an unexpected keyword argument 'ratio'"),
+    ],
+)
+def test_what_is_unknown_is_named(file: Path, constraints: list[str], terms: dict, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        extension(file, *constraints, **terms)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "terms", "message"),
+    [
+        (["at_odds"], {}, r"own constraints \(at_odds\) never do"),
+        (["too_short"], {}, r"limit too_short: gives coefficients of shape \(1,\).*4 stocks; correct .*mine.py"),
+        (["broken"], {}, "constraint broken: AttributeError: .*prices.*; correct .*mine.py"),
+        ([], {"not_concave": {}}, "not_concave: not convex as cvxpy sees it; a term must be concave"),
+    ],
+)
+def test_a_week_that_cannot_be_solved_names_the_function(
+    file: Path, constraints: list[str], terms: dict, message: str
+) -> None:
+    with pytest.raises(PortfolioError, match=message):
+        solve(PROBLEM, LIMITS, extension(file, *constraints, **terms))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("import cvxpy\n", "mine.py: registers nothing; decorate a function with @limit, @constraint or @term"),
+        ("\nx = 1 / 0\n", "mine.py, line 2: ZeroDivisionError"),
+        (
+            "from attn_platform.portfolio.extension import term\n@term()\ndef trading_cost(w, week): ...\n",
+            "trading_cost is defined by attn_platform.portfolio.terms and by .*mine.py; rename one of them",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(file: Path, content: str, message: str) -> None:
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match=message):
+        known_functions([file])
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"none.py: no such file; put it there, or correct portfolio_files"):
+        known_functions([tmp_path / "none.py"])
+
+
+def test_a_user_s_constraint_sees_the_week(file: Path) -> None:
+    week = small([1, 2, 3], [0.5, 0.3, 0.2], previous=[0.4, 0.3, 0.3])
+    w = cp.Variable(3)
+    (stated,) = extension(file, "spread_out").constraints_on(w, week)
+    w.value = np.array([0.5, 0.1, 0.1])
+    assert stated.value()
+    w.value = np.array([0.6, 0.1, 0.1])
+    assert not stated.value()

@@ -1,0 +1,171 @@
+"""One week from a file alone: the problem is what its columns say, and what is missing or wrong is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+
+from attn_platform.errors import BadInputError
+from attn_platform.market.calendar import exchange_calendar
+from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.week_file import (
+    PosedWeek,
+    limits_frame,
+    read_week,
+    relaxed_frame,
+    week_of_file,
+    weights_frame,
+    with_columns,
+)
+
+CALENDAR = exchange_calendar()
+STYLES = ("size",)
+LIMITS = PortfolioLimits(stock_deviation=0.05, industry_deviation=0.02, style_deviation=0.1, turnover=0.3)
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """Forty stocks of three industries, half of them in the benchmark; the last one cannot trade."""
+    generator = np.random.default_rng(3)
+    count = 40
+    benchmark = np.where(np.arange(count) % 2 == 0, generator.exponential(size=count), 0.0)
+    held = generator.exponential(size=count)
+    return pd.DataFrame(
+        {
+            "symbol": [f"{600000 + 7 * at:06d}.SH" for at in range(count)],
+            "score": generator.normal(size=count),
+            "benchmark": benchmark / benchmark.sum(),
+            "held": held / held.sum(),
+            "industry": generator.choice(["banks", "food", "steel"], count),
+            "tradable": np.arange(count) < count - 1,
+            "style_size": generator.normal(size=count),
+        }
+    )
+
+
+def posed(frame: pd.DataFrame, folder: Path, kind: str = "week.csv") -> PosedWeek:
+    file = folder / kind
+    if kind.endswith(".csv"):
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_parquet(file, index=False)
+    return week_of_file(read_week(file, STYLES, CALENDAR), STYLES)
+
+
+@pytest.mark.parametrize("kind", ["week.csv", "week.parquet"])
+@pytest.mark.parametrize("score", ["score", "prediction"])
+def test_the_problem_is_what_the_file_says(tmp_path: Path, frame: pd.DataFrame, kind: str, score: str) -> None:
+    shuffled = frame.sample(frac=1, random_state=1).rename(columns={"score": score}).assign(note="left out")
+    week = posed(shuffled, tmp_path, kind)
+    problem = week.problem
+    assert problem.symbols.tolist() == frame["symbol"].tolist()
+    for name, found in {"score": problem.score, "benchmark": problem.benchmark, "held": problem.previous}.items():
+        np.testing.assert_array_equal(found, frame[name])
+    np.testing.assert_array_equal(problem.tradable, frame["tradable"])
+    np.testing.assert_array_equal(problem.styles["size"], frame["style_size"])
+    assert [week.industry(code) for code in problem.industry] == frame["industry"].tolist()
+
+
+def test_the_answer_is_that_of_another_solver(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """The same program, written down from the file for SciPy: w, and what is bought and sold of each stock."""
+    week = posed(frame, tmp_path)
+    weights = weights_frame(week, solve(week.problem, LIMITS)).set_index("symbol")["weight"]
+    count, one = len(frame), np.eye(len(frame))
+    none = np.zeros(count)
+    groups = [(frame["industry"] == name).to_numpy(dtype=float) for name in sorted(set(frame["industry"]))]
+    sums = [(row, 0.02) for row in groups] + [(frame["style_size"].to_numpy(), 0.1)]
+    active = [(sign * row, limit + sign * row @ frame["benchmark"]) for row, limit in sums for sign in (1.0, -1.0)]
+    moves = [np.concatenate([row, none, none]) for row, _ in active] + [np.repeat([0.0, 0.5, 0.5], count)]
+    lower = np.maximum(frame["benchmark"] - 0.05, 0.0)
+    upper = frame["benchmark"] + 0.05
+    for side in (lower, upper):
+        side[~frame["tradable"]] = frame["held"][~frame["tradable"]]
+    answer = linprog(
+        np.concatenate([-frame["score"], none, none]),
+        A_ub=np.array(moves),
+        b_ub=np.array([*(bound for _, bound in active), 0.3]),
+        A_eq=np.vstack([np.concatenate([np.ones(count), none, none]), np.hstack([one, -one, one])]),
+        b_eq=np.concatenate([[1.0], frame["held"]]),
+        bounds=[*zip(lower, upper, strict=True), *[(0.0, None)] * (2 * count)],
+    )
+    assert answer.success
+    found = weights.reindex(frame["symbol"]).fillna(0.0).to_numpy()
+    assert found @ frame["score"] == pytest.approx(-answer.fun, abs=1e-9)
+    np.testing.assert_allclose(found, answer.x[:count], atol=1e-7)
+
+
+def test_held_and_tradable_may_lack(tmp_path: Path, frame: pd.DataFrame) -> None:
+    problem = posed(frame.drop(columns=["held", "tradable"]), tmp_path).problem
+    assert problem.previous is None
+    assert problem.tradable.all()
+    assert posed(frame.assign(held=0.0), tmp_path).problem.previous is None, "nothing held is a first portfolio"
+
+
+def test_the_file_comes_before_what_was_known(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """Stocks that the file lacks keep their industry, are in no benchmark of it, and are not held."""
+    known = posed(frame, tmp_path)
+    own = frame.iloc[:30].assign(industry="mine", benchmark=lambda f: f["benchmark"] / f["benchmark"].sum())
+    own.loc[0, "industry"] = None
+    own[["symbol", "score", "benchmark", "industry"]].to_csv(tmp_path / "own.csv", index=False)
+    week = with_columns(known, read_week(tmp_path / "own.csv", STYLES, CALENDAR), STYLES)
+    problem = week.problem
+    assert np.isnan(problem.score[30:]).all()
+    assert (problem.benchmark[30:] == 0).all()
+    np.testing.assert_array_equal(problem.previous, known.problem.previous)
+    np.testing.assert_array_equal(problem.styles["size"], known.problem.styles["size"])
+    names = [week.industry(code) for code in problem.industry]
+    assert names == [frame["industry"][0], *["mine"] * 29, *frame["industry"][30:]]
+
+
+def test_frames_name_industries_and_reasons(tmp_path: Path, frame: pd.DataFrame) -> None:
+    week = posed(frame, tmp_path)
+    tight = PortfolioLimits(stock_deviation=0.05, industry_deviation=0.0, style_deviation=0.1, turnover=0.01)
+    solution = solve(week.problem, tight)
+    weights, limits = weights_frame(week, solution), limits_frame(week, solution)
+    assert weights["weight"].is_monotonic_decreasing
+    assert weights["weight"].sum() == pytest.approx(1)
+    last = weights.set_index("symbol").loc[frame["symbol"].iloc[-1]]
+    assert (last["weight"], last["reason"]) == (frame["held"].iloc[-1], "kept: suspended")
+    assert set(limits.loc[limits["kind"] == "industry", "name"]) == {"banks", "food", "steel"}
+    assert solution.status == "relaxed"
+    relaxed = relaxed_frame(week, solution)
+    assert relaxed["limit"].iloc[-1] == "turnover"
+    assert relaxed["reached"].iloc[-1] > relaxed["allowed"].iloc[-1] == 0.01
+
+
+Spoil = Callable[[pd.DataFrame], pd.DataFrame]
+SPOILT: list[tuple[Spoil, str]] = [
+    (lambda f: f.drop(columns="score"), "column 'score' of table scores is missing; add it"),
+    (lambda f: f.drop(columns="symbol"), "column 'symbol' of table scores is missing"),
+    (lambda f: f.drop(columns=["benchmark", "style_size"]), r"has no column benchmark, style_size; add .* \(--date"),
+    (lambda f: pd.concat([f, f.iloc[[3]]]), "rows 4 and 41 have the same key"),
+    (lambda f: f.assign(score=f["score"].where(f.index != 1, np.inf)), "row 2 .*'score': inf, where"),
+    (lambda f: f.assign(benchmark=-f["benchmark"]), "column 'benchmark': -.*, where the contract wants at least 0"),
+    (lambda f: f.assign(benchmark=f["benchmark"] / 2), "benchmark weights sum to 0.5.*, not 1; give every"),
+    (lambda f: f.assign(held=f["held"] * 2), "previous weights sum to 2.*, more than 1"),
+    (lambda f: f.assign(score=np.nan), "no stock has a forecast"),
+    (lambda f: f.iloc[:0], "has no rows"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT)
+def test_what_makes_no_problem_is_named(tmp_path: Path, frame: pd.DataFrame, spoil: Spoil, message: str) -> None:
+    with pytest.raises(BadInputError, match=message) as raised:
+        posed(spoil(frame), tmp_path)
+    assert str(raised.value).startswith(f"{tmp_path / 'week.csv'}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("week.txt", b"x", "neither .parquet nor .csv"), ("week.csv", None, "no such file"), ("week.csv", b"", "empty")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: Any, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInputError, match=message):
+        read_week(tmp_path / name, STYLES, CALENDAR)
