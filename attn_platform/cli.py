@@ -569,7 +569,7 @@ def optimise(
 
     target = _open(home)
     week = solve_week(target, scores, strategy, None if date is None else _session(target, date))
-    solution, binding = week.solution, week.limits[week.limits["price"] != 0]
+    solution, binding = week.solution, week.binding
     if out is not None:
         _write_frame(week.weights, out)
     held = week.weights[week.weights["weight"] > 0]

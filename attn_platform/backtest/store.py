@@ -18,7 +18,7 @@ from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import BacktestResult, run_backtest, targets_from_frame
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.dense import DenseMarket, shared_dense
 from attn_platform.market.lake import Lake
 
 PARTS = ("trades", "holdings", "delistings", "dividends")
@@ -44,7 +44,7 @@ def write_backtest(
     targets["date"] = pd.to_datetime(targets["date"])
     targets = targets[targets["weight"] > 0]
     first = targets["date"].min().to_datetime64().astype("datetime64[D]")
-    market = load_dense(lake, calendar, first, last, BACKTEST_FIELDS)
+    market = shared_dense(lake, calendar, first, last, BACKTEST_FIELDS)
     result = run_backtest(
         targets_from_frame(targets), market, benchmark_returns(lake, market, benchmark), config, until=last
     )
@@ -61,7 +61,7 @@ def write_mix(
         for strategy in strategies
     ]
     dates = parts[0].daily["date"].to_numpy()
-    market = load_dense(lake, calendar, dates[0], dates[-1], MIX_FIELDS)
+    market = shared_dense(lake, calendar, dates[0], dates[-1], MIX_FIELDS)
     result = mix_backtests(parts, market, mix, config)
     _write(lake, name, result)
     return result

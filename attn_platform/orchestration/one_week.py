@@ -20,7 +20,7 @@ from attn_platform.portfolio.week_file import (
     SCORE,
     PosedWeek,
     WeekFile,
-    limits_frame,
+    binding_frame,
     read_week,
     relaxed_frame,
     week_of_file,
@@ -42,7 +42,7 @@ class OneWeek:
     strategy: str
     solution: PortfolioSolution
     weights: pd.DataFrame
-    limits: pd.DataFrame
+    binding: pd.DataFrame
     relaxed: pd.DataFrame
 
     @property
@@ -78,7 +78,7 @@ def optimise(home: Home, path: Path, strategy: str | None = None, session: np.da
         strategy=config.name,
         solution=solution,
         weights=weights_frame(posed_week, solution),
-        limits=limits_frame(posed_week, solution),
+        binding=binding_frame(posed_week, solution),
         relaxed=relaxed_frame(posed_week, solution),
     )
 

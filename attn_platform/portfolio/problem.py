@@ -87,6 +87,8 @@ class WeeklyProblem:
             in the data gives no room for a bet.
         styles: name → [n] z-scores. A missing one counts as 0, the average stock.
         tradable: [n] False keeps its previous weight to the bit (0 when not held), whatever its stock limit says.
+        closing: [n] True where the stock is about to be delisted: it can only be sold down, as one without a forecast.
+            None: none is.
         returns: [L, n] close-to-close returns of the L sessions up to the day, NaN where there is none; None where no
             term of the objective asks for them.
 
@@ -101,6 +103,7 @@ class WeeklyProblem:
     industry: IntArray
     styles: Mapping[str, FloatArray]
     tradable: BoolArray
+    closing: BoolArray | None = None
     returns: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -117,6 +120,7 @@ class WeeklyProblem:
             "industry": _array("industry", self.industry, n, np.int64),
             "styles": {name: np.where(np.isnan(z), 0.0, z) for name, z in styles.items()},
             "tradable": _array("tradable", self.tradable, n, np.bool_),
+            "closing": np.zeros(n, np.bool_) if self.closing is None else _array("closing", self.closing, n, np.bool_),
         }
         for name, column in columns.items():
             object.__setattr__(self, name, column)
@@ -144,11 +148,6 @@ class WeeklyProblem:
     def held(self) -> FloatArray:
         """[n] previous weights; zeros for the first portfolio."""
         return np.zeros(len(self.symbols)) if self.previous is None else self.previous
-
-    @cached_property
-    def can_be_bought(self) -> BoolArray:
-        """[n] tradable and with a forecast."""
-        return self.tradable & ~np.isnan(self.score)
 
     @cached_property
     def expected_score(self) -> FloatArray:

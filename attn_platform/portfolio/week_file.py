@@ -17,7 +17,7 @@ from attn_platform.errors import BadInputError, PortfolioError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
 from attn_platform.market.vendors.files import SUFFIXES, read_source
-from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
 from attn_platform.portfolio.weekly import STYLE_PREFIX, UNKNOWN
 
@@ -172,6 +172,12 @@ def limits_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
     frame = pd.DataFrame([vars(state) for state in solution.limits])
     names = [_name(week, kind, name) for kind, name in zip(frame["kind"], frame["name"], strict=True)]
     return frame.assign(name=names).replace({"lower": -np.inf, "upper": np.inf}, np.nan)
+
+
+def binding_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
+    """The limits that bind, as `limits_frame`: a price far below the spread of the scores is that of their order."""
+    limits = limits_frame(week, solution)
+    return limits[limits["price"].abs() > TOLERANCE * np.nanstd(week.problem.score)].reset_index(drop=True)
 
 
 def relaxed_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:

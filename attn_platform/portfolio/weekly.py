@@ -24,7 +24,7 @@ from attn_platform.backtest.simulator import advance
 from attn_platform.errors import MissingDataError, PortfolioError
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, shared_dense
+from attn_platform.market.dense import STATUS_CODES, DenseMarket, shared_dense
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
 from attn_platform.portfolio.extension import Extension
@@ -205,7 +205,8 @@ def pose(
     """The problem of one rebalance, from what is known at the close of `session`; `account` None for the first one.
 
     Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are winsorised and
-    z-scored over those rows; a stock that is suspended cannot trade.
+    z-scored over those rows; a stock that is suspended cannot trade, one in its delisting-consolidation period is only
+    sold, unless the backtest buys such stocks.
     """
     score = _column(lake, strategy.predictions, session, strategy.horizon)
     benchmark = _benchmark(lake, strategy.benchmark, session)
@@ -230,6 +231,7 @@ def pose(
             for name, raw in _raw_styles(lake, strategy, session, symbols, today).items()
         },
         tradable=today["is_suspended"] == 0,
+        closing=None if strategy.backtest.buy_delisting else today["trading_status"] == STATUS_CODES["delisting"],
         returns=_past_returns(market, row, at, strategy.history) if strategy.history else None,
     )
     return problem, known

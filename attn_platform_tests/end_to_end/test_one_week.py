@@ -10,6 +10,7 @@ import pytest
 from attn_platform.orchestration.one_week import optimise
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
+from attn_platform.studies.strategies import find_strategy
 from attn_platform_tests.homes import MODEL, STRATEGY, CopyOf
 from attn_platform_tests.market.vendor_files import tree
 from attn_platform_tests.roads import Road
@@ -78,7 +79,10 @@ def test_a_strategy_that_the_home_does_not_walk_has_no_holdings(
     week = optimise(home, scores, "csi1000_ai_enhanced", session)
     assert week.is_first
     assert (week.weights["held_weight"] == 0).all()
-    assert {"ret_1m", "roe_ttm"} <= set(week.limits.loc[week.limits["kind"] == "style", "name"])
+    assert (week.binding["price"] != 0).all()
+    assert "budget" in set(week.binding["kind"])
+    styles = set(week.binding.loc[week.binding["kind"] == "style", "name"])
+    assert styles <= set(find_strategy(home.study, "csi1000_ai_enhanced")[1].styles)
 
 
 def test_on_the_command_line(attn: Attn, home: Home, session: np.datetime64, scores: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Intervals, rows and violations, worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,17 @@ def test_stock_intervals() -> None:
     constraints = compile_constraints(PROBLEM, stated(LIMITS))
     np.testing.assert_allclose(constraints.lower, [0.49, 0, 0.1, 0.185, 0.1])
     np.testing.assert_allclose(constraints.upper, [0.51, 0.015, 0.1, 0.2, 0.1])
+
+
+def test_what_can_be_traded_and_bought() -> None:
+    """Not a suspended stock, one about to be delisted, one without a forecast, or one that the user names."""
+    week = replace(
+        small([1, 2, np.nan, 4, 5, 6], [0.5, 0.1, 0.1, 0.1, 0.1, 0.1], tradable=[True, False, True, True, True, True]),
+        closing=np.array([False, False, False, True, False, False]),
+    )
+    rules = stated(PortfolioLimits(no_trade=("600004.SH",), no_buy=("600005.SH",))).holdings
+    assert rules.can_trade(week).tolist() == [True, False, True, True, False, True]
+    assert rules.can_buy(week).tolist() == [True, False, False, False, False, False]
 
 
 def test_rows() -> None:

@@ -20,7 +20,7 @@ def changed(**columns: object) -> WeeklyProblem:
 def test_derived_columns() -> None:
     problem = changed(tradable=np.array([True, True, False]))
     np.testing.assert_array_equal(problem.expected_score, [1, 2, 3])
-    np.testing.assert_array_equal(problem.can_be_bought, [True, False, False])
+    np.testing.assert_array_equal(problem.closing, [False, False, False])
     np.testing.assert_array_equal(problem.styles["size"], [1, 0, -1])
     np.testing.assert_array_equal(changed(previous=None).held, [0, 0, 0])
 

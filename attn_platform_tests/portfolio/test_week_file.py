@@ -15,6 +15,7 @@ from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.week_file import (
     PosedWeek,
+    binding_frame,
     limits_frame,
     read_week,
     relaxed_frame,
@@ -120,6 +121,21 @@ def test_the_file_comes_before_what_was_known(tmp_path: Path, frame: pd.DataFram
     np.testing.assert_array_equal(problem.styles["size"], known.problem.styles["size"])
     names = [week.industry(code) for code in problem.industry]
     assert names == [frame["industry"][0], *["mine"] * 29, *frame["industry"][30:]]
+
+
+def test_limits_bind_that_the_answer_would_gain_by(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """Against the objective's own change when a limit is moved by a little."""
+    week, step = posed(frame, tmp_path), 1e-5
+    solution = solve(week.problem, LIMITS)
+    binding = binding_frame(week, solution).set_index(["kind", "name"])["price"]
+    for name, changed in {
+        "turnover": LIMITS.model_copy(update={"turnover": 0.3 + step}),
+        "style": LIMITS.model_copy(update={"style_deviations": {"size": 0.1 + step}}),
+    }.items():
+        gain = (solve(week.problem, changed).objective - solution.objective) / step
+        key = (name, "size" if name == "style" else "")
+        assert abs(binding.get(key, 0.0)) == pytest.approx(gain, abs=1e-6)
+    assert ("turnover", "") in binding.index
 
 
 def test_frames_name_industries_and_reasons(tmp_path: Path, frame: pd.DataFrame) -> None:

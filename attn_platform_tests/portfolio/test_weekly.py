@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from attn_platform.backtest.config import BacktestConfig
@@ -168,6 +169,24 @@ def test_a_factor_of_the_catalogue_can_be_a_style(home, sessions):
     assert {z[symbol] for symbol in week.problem.symbols if symbol not in set(symbols)} == {0.0}
     with pytest.raises(MissingDataError, match=f"factor_reversal.*{sessions[1]}"):
         list(walk(home.lake, home.calendar, strategy, sessions[1:2], sessions[0]))
+
+
+def test_a_stock_about_to_be_delisted_is_not_bought(home, sessions, weeks, copy_of):
+    """The best forecast of the first week is put into its consolidation period."""
+    leaving = copy_of(home, ["daily_bar", *TABLES])
+    first = weeks[0]
+    bought = first.problem.symbols[np.argmax(np.where(first.solution.weights > 0.01, first.problem.score, -np.inf))]
+    stored_bars = leaving.lake.read("daily_bar", first.session, first.session)
+    bars = stored_bars.to_pandas()
+    bars.loc[bars["symbol"] == bought, "trading_status"] = "delisting"
+    leaving.lake.write("daily_bar", pa.Table.from_pandas(bars, schema=stored_bars.schema), first.session)
+    (week,) = walk(leaving.lake, leaving.calendar, STRATEGY, sessions[:1], None)
+    at = week.problem.symbols == bought
+    assert week.problem.closing.tolist() == at.tolist()
+    assert week.solution.weights[at].item() == 0
+    anyway = replace(STRATEGY, backtest=BacktestConfig(buy_delisting=True))
+    (week,) = walk(leaving.lake, leaving.calendar, anyway, sessions[:1], None)
+    assert week.solution.weights[at].item() == first.solution.weights[at].item() > 0
 
 
 def test_every_limit_of_a_week_is_stored_with_its_price(home, weeks):

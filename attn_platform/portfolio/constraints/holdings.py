@@ -16,7 +16,8 @@ from attn_platform.portfolio.problem import BoolArray, FloatArray, WeeklyProblem
 class Holdings(StockConstraint):
     """0 ≤ w; w = w_prev where a stock cannot be traded; w ≤ w_prev where it cannot be bought.
 
-    `no_trade` and `no_buy` are symbols of the user's, beside the week's suspensions and stocks without forecast.
+    `no_trade` and `no_buy` are symbols of the user's, beside the week's suspensions, stocks without forecast, and those
+    about to be delisted.
     """
 
     no_trade: tuple[str, ...] = ()
@@ -28,7 +29,8 @@ class Holdings(StockConstraint):
 
     def can_buy(self, week: WeeklyProblem) -> BoolArray:
         """[n] stocks whose weight may rise."""
-        return self.can_trade(week) & ~np.isnan(week.score) & ~np.isin(week.symbols, self.no_buy)
+        allowed = ~np.isnan(week.score) & ~np.isin(week.symbols, self.no_buy)
+        return self.can_trade(week) & (allowed if week.closing is None else allowed & ~week.closing)
 
     def bounds(self, week: WeeklyProblem) -> tuple[FloatArray, FloatArray]:
         """Floor and cap [n] of the weights."""
