@@ -19,10 +19,11 @@ from highspy import HighsModelStatus, HighsStatus
 
 from attn_platform.errors import PortfolioError
 from attn_platform.portfolio.compiled import CompiledConstraints
-from attn_platform.portfolio.problem import BoolArray, FloatArray, IntArray
+from attn_platform.portfolio.problem import FloatArray, IntArray
 
 # A thousandth of the accuracy that is promised for every limit.
 FEASIBILITY_TOLERANCE = 1e-9
+REFUSED = "HiGHS refuses the weekly program: a bound or coefficient is out of range"
 OPTIMALITY_TOLERANCE = 1e-10  # of a score in standard deviations; the least that HiGHS takes
 
 
@@ -60,8 +61,8 @@ class Moves:
         entries[m - 1] = self.turnover
         return Columns(entries, self.lower, self.upper)
 
-    def only(self, chosen: BoolArray) -> "Moves":
-        """Those of the moves that are `chosen` [c]."""
+    def only(self, chosen: IntArray) -> "Moves":
+        """The moves at the places `chosen`, in their order."""
         return Moves(
             stock=self.stock[chosen],
             sign=self.sign[chosen],
@@ -145,7 +146,25 @@ def pass_program(
         np.zeros(len(cost), dtype=np.int32),  # no column is a whole number
     )
     if status == HighsStatus.kError:
-        raise PortfolioError("HiGHS refuses the weekly program: a bound or coefficient is out of range")
+        raise PortfolioError(REFUSED)
+
+
+def add_columns(program: highspy.Highs, columns: Columns, cost: FloatArray) -> None:
+    """Put more columns behind those that `program` has; its next solve starts from where the last one ended."""
+    column, row = np.nonzero(columns.entries.T)
+    start = np.searchsorted(column, np.arange(len(cost))).astype(np.int32)
+    status = program.addCols(
+        len(cost),
+        cost,
+        columns.lower,
+        columns.upper,
+        len(row),
+        start,
+        row.astype(np.int32),
+        columns.entries[row, column],
+    )
+    if status == HighsStatus.kError:
+        raise PortfolioError(REFUSED)
 
 
 def is_feasible(program: highspy.Highs) -> bool:
