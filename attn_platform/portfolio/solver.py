@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 
 DUAL_SIMPLEX = 1  # all columns are boxed, so that any basis can be made dual feasible
 
-# Share of the stocks, those of the best forecasts, whose purchases a week's first program knows. Measured: with a tenth,
-# a few pivots after it suffice, and the week takes half the time of a program of all moves.
+# Share of the stocks, those of the best forecasts, whose purchases a week's first program knows. With a tenth, a few
+# pivots after it suffice, and the week takes half the time of a program of all moves.
 FIRST_SIFTED = 0.1
 
 # What a place in the order of symbols is worth among equal forecasts, in standard deviations of the forecast: a hundred
