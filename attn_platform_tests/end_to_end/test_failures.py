@@ -21,6 +21,7 @@ from attn_platform.orchestration.road import Stage, plan, run_stage
 from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, MODEL, SECOND_WINDOW, STRATEGY, linked, tiny_home
 
 PREDICTION, PORTFOLIO, ACCOUNT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
+WEEKLY = (PORTFOLIO, ACCOUNT, f"limits_{STRATEGY}")
 CHECKPOINT = f"checkpoint_{MODEL}"
 FIRST, LAST = "2021-01-06", "2021-01-12"
 
@@ -118,13 +119,13 @@ def test_a_damaged_checkpoint_is_named(road, copy_of, instance):
 
 
 def test_a_gap_in_the_weeks_is_named(road, copy_of, instance):
-    home = copy_of(road.home, [PORTFOLIO, ACCOUNT])
-    for table in (PORTFOLIO, ACCOUNT):
+    home = copy_of(road.home, WEEKLY)
+    for table in WEEKLY:
         home.lake.path(table, "2021-01-08").unlink()
-    before = files(home.lake, PORTFOLIO, ACCOUNT)
+    before = files(home.lake, *WEEKLY)
     with pytest.raises(PortfolioError, match=f"{STRATEGY} has no portfolio of 2021-01-08"):
         run_stage(build_defs(home), instance, Stage("weeks", (PORTFOLIO,), "2021-01-15", "2021-01-22"))
-    assert files(home.lake, PORTFOLIO, ACCOUNT) == before
+    assert files(home.lake, *WEEKLY) == before
 
 
 def test_raw_tables_that_were_never_imported_are_named(tmp_path, instance):

@@ -34,6 +34,7 @@ from attn_platform_tests.homes import (
 )
 
 PREDICTION, PORTFOLIO, ACCOUNT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
+WEEKLY = (PORTFOLIO, ACCOUNT, f"limits_{STRATEGY}")
 REPORTS = (figures_table(MODEL), backtest_table(STRATEGY), f"report_{STRATEGY}")
 ONE_DAY = "2021-01-15"
 
@@ -171,11 +172,11 @@ def test_a_session_alone_is_the_session_of_the_backfill(road, copy_of, ephemeral
 
 
 def test_a_week_alone_is_the_week_of_the_walk(road, copy_of, ephemeral):
-    home = copy_of(road.home, [PORTFOLIO, ACCOUNT])
-    for table in (PORTFOLIO, ACCOUNT):
+    home = copy_of(road.home, WEEKLY)
+    for table in WEEKLY:
         home.lake.path(table, ONE_DAY).unlink()
     run_stage(build_defs(home), ephemeral, Stage("week", (PORTFOLIO,), ONE_DAY, ONE_DAY))
-    for table in (PORTFOLIO, ACCOUNT):
+    for table in WEEKLY:
         assert home.lake.path(table, ONE_DAY).read_bytes() == road.home.lake.path(table, ONE_DAY).read_bytes()
 
 
@@ -213,7 +214,7 @@ def negate(home, week: str) -> None:
 
 def test_an_overwritten_week_names_the_weeks_that_are_stale(road, copy_of, ephemeral, caplog):
     """Dagster does not mark them (see `stale_weeks`): the check `chain` does, on the asset's page and for the CLI."""
-    home = copy_of(road.home, [PREDICTION, PORTFOLIO, ACCOUNT])
+    home = copy_of(road.home, [PREDICTION, *WEEKLY])
     defs = build_defs(home)
     weeks = [str(day) for day in home.lake.sessions(PORTFOLIO)]
 
@@ -238,7 +239,7 @@ def test_an_overwritten_week_names_the_weeks_that_are_stale(road, copy_of, ephem
 
 def test_raw_data_that_changes_makes_what_was_made_from_it_stale(road, copy_of, ephemeral):
     """Of raw data only the content tells; the same content again changes nothing."""
-    home = copy_of(tiny_home(road.home.root, IMPORTED), ["index_weight", PORTFOLIO, ACCOUNT])
+    home = copy_of(tiny_home(road.home.root, IMPORTED), ["index_weight", *WEEKLY])
     defs = build_defs(home)
     weights = Stage("weights", ("index_weight",), ONE_DAY, ONE_DAY)
 
