@@ -847,18 +847,15 @@ def _read_frame(path: Path) -> pd.DataFrame:
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    from attn_platform.reports.writing import replacing
+
     if path.suffix not in (".parquet", ".csv"):
         raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as temporary:
         if path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False)
         else:
             frame.to_csv(temporary, index=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _print_json(values: Mapping[str, object]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from attn_platform.portfolio.constraints.base import Rows
 from attn_platform.portfolio.constraints.budget import BUDGET
 from attn_platform.portfolio.constraints.turnover import TURNOVER
-from attn_platform.portfolio.problem import BoolArray, FloatArray, PortfolioLimits, Relaxation, WeeklyProblem
-from attn_platform.portfolio.statement import Statement, stated
+from attn_platform.portfolio.problem import BoolArray, FloatArray, Relaxation, WeeklyProblem
+from attn_platform.portfolio.statement import Statement
 
 # An excess below this is rounding of the solver (whose own tolerance is a tenth of it), no relaxation.
 NEGLIGIBLE = 1e-8
@@ -101,21 +101,15 @@ def compile_constraints(week: WeeklyProblem, statement: Statement) -> CompiledCo
     )
 
 
-def violations(week: WeeklyProblem, limits: PortfolioLimits, weights: FloatArray) -> dict[str, float]:
-    """Largest excess over each limit at `weights`, 0 where it holds; an asset check compares them with `TOLERANCE`.
+def excesses(
+    week: WeeklyProblem, statement: Statement, constraints: CompiledConstraints, weights: FloatArray
+) -> dict[str, float]:
+    """Largest excess over each limit at `weights`, 0 where it holds.
 
     Keys: long_only, untradable (a weight that should have stayed), no_forecast (bought what cannot be bought), stock,
     and the kinds of the rows: budget, industry, style, members, turnover. A deliberate relaxation shows up here under
     its limit.
     """
-    statement = stated(limits)
-    return excesses(week, statement, compile_constraints(week, statement), weights)
-
-
-def excesses(
-    week: WeeklyProblem, statement: Statement, constraints: CompiledConstraints, weights: FloatArray
-) -> dict[str, float]:
-    """`violations` of constraints that are compiled already."""
     can_trade, can_buy = statement.holdings.can_trade(week), statement.holdings.can_buy(week)
     excess = {
         "long_only": _largest(-weights),

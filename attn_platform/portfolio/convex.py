@@ -16,7 +16,8 @@ import numpy as np
 from attn_platform.errors import PortfolioError
 from attn_platform.portfolio.compiled import CompiledConstraints
 from attn_platform.portfolio.extension import Extension
-from attn_platform.portfolio.problem import FloatArray, LimitKind, PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.prices import Optimum
+from attn_platform.portfolio.problem import TOLERANCE, FloatArray, LimitKind, PortfolioLimits, WeeklyProblem
 from attn_platform.portfolio.statement import stated
 
 logger = logging.getLogger(__name__)
@@ -27,20 +28,6 @@ NEAR = 1e-7
 # By how much the least total excess of a kind may be missed in the stages after it.
 SLACK = 1e-9
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
-
-
-@dataclass(frozen=True, eq=False)
-class ConvexAnswer:
-    """Weights [n], prices of the rows [m], value of one more unit of weight at its bounds [n].
-
-    Of a stock that stays at a bound that value lies anywhere between those of a buy and of a sale.
-    """
-
-    weights: FloatArray
-    objective: float
-    prices: FloatArray
-    reduced: FloatArray
-    iterations: int
 
 
 def cvxpy_problem(
@@ -65,7 +52,7 @@ def cvxpy_problem(
 
 def solve(
     week: WeeklyProblem, constraints: CompiledConstraints, extension: Extension, order: Sequence[LimitKind]
-) -> ConvexAnswer:
+) -> Optimum:
     """The best portfolio within all limits or, where they contradict each other, of least violation.
 
     Raises:
@@ -156,20 +143,21 @@ class _Program:
             logger.warning("Clarabel ended short of its tolerance; every limit is checked all the same")
         return str(self.problem.status)
 
-    def answer(self) -> ConvexAnswer:
-        """What the last solve found."""
+    def answer(self) -> Optimum:
+        """What the last solve found; of a stock that stays at a bound, a reduced score between a buy's and a sale's."""
         prices = np.append(-np.asarray(self.link.dual_value), 0.0)
         if self.turnover is not None:
             prices[-1] = float(np.asarray(self.turnover.dual_value).item())
         at_upper = np.asarray(self.high.dual_value) + np.asarray(self.cap.dual_value)
         at_lower = np.asarray(self.low.dual_value) + np.asarray(self.floor.dual_value)
         weights = _cleaned(self.constraints, np.asarray(self.weights.value))
-        return ConvexAnswer(
+        return Optimum(
             weights=weights,
             objective=float(self.problem.value),
             prices=prices,
             reduced=at_upper - at_lower,
             iterations=self.problem.solver_stats.num_iters or 0,
+            negligible=TOLERANCE,
         )
 
 

@@ -5,12 +5,35 @@ at its upper bound and negative for one at its lower bound; a buy pays half the 
 is the answer to "why do we hold this?" (linear programming duality).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from attn_platform.portfolio.compiled import NEGLIGIBLE, CompiledConstraints
 from attn_platform.portfolio.problem import FloatArray, LimitState
 
 TURNOVER_A_UNIT = 0.5  # one-way turnover of one unit of weight bought or sold
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """What a solver found.
+
+    Attributes:
+        weights: [n].
+        objective: in units of the score.
+        prices: [m] of the rows, in units of the objective.
+        reduced: [n] the reduced scores.
+        iterations: of the solver.
+        negligible: how far its weights may be off a limit that they keep.
+    """
+
+    weights: FloatArray
+    objective: float
+    prices: FloatArray
+    reduced: FloatArray
+    iterations: int
+    negligible: float
 
 
 def limit_states(constraints: CompiledConstraints, weights: FloatArray, prices: FloatArray) -> tuple[LimitState, ...]:

@@ -8,7 +8,6 @@ by `vertex` and checked here. With constraints or terms of a user's own that are
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ from attn_platform.portfolio.compiled import (
     excesses,
 )
 from attn_platform.portfolio.extension import Extension
-from attn_platform.portfolio.prices import limit_states, reduced_scores
+from attn_platform.portfolio.prices import Optimum, limit_states, reduced_scores
 from attn_platform.portfolio.problem import (
     TOLERANCE,
     FloatArray,
@@ -61,18 +60,6 @@ TIE_STEP = 1e-8
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
-@dataclass(frozen=True, eq=False)
-class _Optimum:
-    """What a solver found: weights [n], prices of the rows [m] in units of the objective, and its iterations."""
-
-    weights: FloatArray
-    objective: float
-    prices: FloatArray
-    reduced: FloatArray
-    iterations: int
-    negligible: float
-
-
 def solve(problem: WeeklyProblem, limits: PortfolioLimits, extension: Extension | None = None) -> PortfolioSolution:
     """The target portfolio of the week.
 
@@ -91,7 +78,7 @@ def solve(problem: WeeklyProblem, limits: PortfolioLimits, extension: Extension 
     if extension is None or extension.is_linear:
         optimum = _linear(problem, constraints, limits)
     else:
-        optimum = _convex(problem, constraints, limits, extension)
+        optimum = convex.solve(problem, constraints, extension, limits.relaxation_order)
 
     weights = optimum.weights
     relaxations = exceeded(problem, constraints, weights, optimum.negligible)
@@ -143,7 +130,7 @@ def spread_of(score: FloatArray) -> float:
     return spread if spread > 0 else 1.0
 
 
-def _linear(problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits) -> _Optimum:
+def _linear(problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits) -> Optimum:
     """The optimal vertex, exact and the same bits whatever the road to it."""
     expected = problem.expected_score
     score = tie_broken(expected)
@@ -155,7 +142,7 @@ def _linear(problem: WeeklyProblem, constraints: CompiledConstraints, limits: Po
     # every unit of weight pays, to the score's zero.
     prices = prices * spread_of(expected)
     prices[0] += expected.mean()
-    return _Optimum(
+    return Optimum(
         weights=weights,
         objective=float(expected @ weights),
         prices=prices,
@@ -196,18 +183,3 @@ def _within_limits(constraints: CompiledConstraints, score: FloatArray) -> tuple
     if not is_solved:
         return None
     return constraints.held + moves.only(order).weight_change(amounts, len(score)), prices, iterations
-
-
-def _convex(
-    problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits, extension: Extension
-) -> _Optimum:
-    """The optimum of an interior-point method, put onto the bounds that it reaches to within its accuracy."""
-    answer = convex.solve(problem, constraints, extension, limits.relaxation_order)
-    return _Optimum(
-        weights=answer.weights,
-        objective=answer.objective,
-        prices=answer.prices,
-        reduced=answer.reduced,
-        iterations=answer.iterations,
-        negligible=TOLERANCE,
-    )

@@ -121,11 +121,6 @@ def signed_number(value: float, digits: int = 2) -> str:
     return text if has_no_sign else f"+{text}"
 
 
-def whole_number(value: float) -> str:
-    """Write a count."""
-    return number(value, 0)
-
-
 def date(value: dt.date | np.datetime64 | str | None) -> str:
     """Write a date as 2011-01-04; a missing one as a dash."""
     stamp = pd.Timestamp(value) if value is not None else pd.NaT

@@ -6,8 +6,6 @@ read at a glance; the figures themselves are in full precision everywhere.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from attn_platform.errors import BadInputError
 from attn_platform.reports.formatting import label
 from attn_platform.reports.tables import CSV_ENCODING
+from attn_platform.reports.writing import replacing
 
 SUFFIXES = (".csv", ".parquet", ".xlsx")
 TEXT, MONEY, PRICE, COUNT, LOTS, SHARE, EXPOSURE = "@", "#,##0.00", "0.00", "#,##0", "#,##0.##", "0.0000%", "0.000000"
@@ -57,18 +56,13 @@ def write_order_file(path: Path, orders: pd.DataFrame, summary: Mapping[str, obj
     """
     if path.suffix not in SUFFIXES:
         raise BadInputError(f"{path}: none of {', '.join(SUFFIXES)}; choose one of them")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         if path.suffix == ".parquet":
             orders.to_parquet(temporary, index=False)
         elif path.suffix == ".csv":
             orders.to_csv(temporary, index=False, encoding=CSV_ENCODING, lineterminator="\n")
         else:
             _write_workbook(temporary, {"orders": orders, **sheets}, summary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_workbook(path: Path, sheets: Mapping[str, pd.DataFrame], summary: Mapping[str, object]) -> None:

@@ -18,11 +18,6 @@ from attn_platform_tests.test_cli import Attn
 
 
 @pytest.fixture
-def attn(capsys: pytest.CaptureFixture[str]) -> Attn:
-    return Attn(capsys)
-
-
-@pytest.fixture
 def home(road: Road, copy_of: CopyOf) -> Home:
     home = copy_of(road.home)
     home.save()
@@ -118,17 +113,18 @@ def test_a_whole_file_needs_no_home(attn: Attn, tmp_path: Path) -> None:
     )
     file, nowhere = tmp_path / "week.parquet", tmp_path / "nowhere"
     frame.to_parquet(file)
-    assert attn("optimise", file, "--home", nowhere, "--json") == 0
+    place = ("--home", nowhere)
+    assert attn("optimise", file, *place, "--json") == 0
     found = json.loads(attn.out)
     assert found["turnover"] is None
     weights = pd.Series(found["weights"]).reindex(frame["symbol"]).fillna(0.0).to_numpy()
     assert weights.sum() == pytest.approx(1)
     assert np.abs(weights - 1 / count).max() <= 0.01 + 1e-9
     assert abs((weights - 1 / count) @ frame["style_log_float_mv"]) <= 0.01 + 1e-9
-    assert attn("optimise", file, "--home", nowhere) == 0
+    assert attn("optimise", file, *place) == 0
     assert "a first portfolio" in attn.out
     assert not nowhere.exists()
     frame.drop(columns="industry").to_parquet(file)
-    assert "week.parquet: has no column industry; add what is missing" in attn.mistake("optimise", file)
-    assert "there is no strategy 'none'" in attn.mistake("optimise", file, "--strategy", "none")
-    assert "'soon' is no date" in attn.mistake("optimise", file, "--date", "soon")
+    assert "week.parquet: has no column industry; add what is missing" in attn.mistake("optimise", file, *place)
+    assert "there is no strategy 'none'" in attn.mistake("optimise", file, *place, "--strategy", "none")
+    assert "'soon' is no date" in attn.mistake("optimise", file, *place, "--date", "soon")

@@ -31,11 +31,6 @@ OWN_NAMES = {portfolio_table(STRATEGY), account_table(STRATEGY), limits_table(ST
 
 
 @pytest.fixture
-def attn(capsys: pytest.CaptureFixture[str]) -> Attn:
-    return Attn(capsys)
-
-
-@pytest.fixture
 def home(road: Road, copy_of: CopyOf) -> Home:
     """The road's home, into which a test may write backtests."""
     home = copy_of(road.home)

@@ -6,11 +6,19 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+from attn_platform.portfolio.compiled import compile_constraints, excesses
 from attn_platform.portfolio.problem import LimitKind, PortfolioLimits, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.statement import stated
 
 # The solver's own default, 1e-7, is coarser than what is compared.
 EXACT_HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 EXACT_CLARABEL = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+
+
+def violations(problem: WeeklyProblem, limits: PortfolioLimits, weights: np.ndarray) -> dict[str, float]:
+    """The library's own excesses over the limits of a strategy."""
+    statement = stated(limits)
+    return excesses(problem, statement, compile_constraints(problem, statement), weights)
 
 
 def held_before(problem: WeeklyProblem) -> list[float]:

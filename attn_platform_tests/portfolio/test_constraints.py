@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attn_platform.portfolio.compiled import compile_constraints, violations
+from attn_platform.portfolio.compiled import compile_constraints
 from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.portfolio.statement import stated
+from attn_platform_tests.portfolio.reference import violations
 from attn_platform_tests.portfolio.small_weeks import small
 
 PROBLEM = small(

@@ -12,14 +12,11 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import run_backtest
 from attn_platform.errors import MissingDataError, PortfolioError
-from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.portfolio.compiled import violations
 from attn_platform.portfolio.extension import TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioLimits
+from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY
 from attn_platform.portfolio.weekly import (
-    Strategy,
     load_account,
     load_portfolio,
     load_target,
@@ -29,19 +26,9 @@ from attn_platform.portfolio.weekly import (
     walk,
 )
 from attn_platform_tests.homes import linked
-
-FIRST, LAST = "2020-12-10", "2021-02-03"
-STRATEGY = Strategy(
-    name="walker",
-    predictions="forecast",
-    horizon="10d",
-    benchmark="csi500",
-    limits=PortfolioLimits(stock_deviation=0.05, industry_deviation=0.05, style_deviation=0.5, turnover=0.3),
-    styles=("log_float_mv", "bp_lf"),
-    industry_scheme="citic_l1",
-    preprocessing=PreprocessingConfig(),
-    backtest=BacktestConfig(),
-)
+from attn_platform_tests.portfolio.reference import violations
+from attn_platform_tests.portfolio.walked import FIRST, LAST
+from attn_platform_tests.portfolio.walked import WALKER as STRATEGY
 
 TABLES = (STRATEGY.portfolio_table, STRATEGY.account_table, STRATEGY.limits_table)
 
