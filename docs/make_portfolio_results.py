@@ -21,7 +21,7 @@ from attn_platform.backtest.simulator import run_backtest, targets_from_frame
 from attn_platform.backtest.store import backtest_table, benchmark_returns
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.dense import load_dense, shared_dense
-from attn_platform.market.lake import Lake
+from attn_platform.market.lake import Lake, days
 from attn_platform.orchestration.prediction_backtest import PredictionBacktest, backtest_predictions
 from attn_platform.portfolio.weekly import limits_table, portfolio_table
 from attn_platform.studies.settings import Home
@@ -34,7 +34,7 @@ STRATEGIES = (
     "csi500_ai_enhanced",
     "csi1000_ai_enhanced",
 )
-FIRST_WEIGHTS = {"csi1000_ai_enhanced": "2014-10-17"}
+FIRST_WEIGHTS = {"csi1000_ai_enhanced": "2016-01-04"}  # from then on without gaps
 OPTIONS: dict[str, BacktestConfig] = {
     "as the studies: fractional shares, 0.2 % a side": BacktestConfig(),
     "no cost": BacktestConfig(cost_per_side=0.0),
@@ -126,7 +126,7 @@ def print_options(home: Home, strategy: str) -> None:
     lake = made(home, strategy)
     targets = lake.read(portfolio_table(strategy), columns=["date", "symbol", "weight"]).to_pandas()
     targets = targets_from_frame(targets[targets["weight"] > 0].assign(date=lambda each: pd.to_datetime(each["date"])))
-    last = lake.read(backtest_table(strategy), columns=["date"])["date"].to_pylist()[-1]
+    last = days(lake.read(backtest_table(strategy), columns=["date"])["date"])[-1]
     market = shared_dense(lake, home.calendar, min(targets), last, BACKTEST_FIELDS)
     benchmark = benchmark_returns(lake, market, home.study.benchmark)
     print("| simulator | " + " | ".join(each.replace("_", " ") for each in FIGURES), end="")
