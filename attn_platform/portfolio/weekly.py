@@ -32,7 +32,7 @@ from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioLimits, P
 from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.statement import Statement, stated
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
-from attn_platform.universe.adjacency import industry_at
+from attn_platform.universe.adjacency import industry_at, with_timestamps
 
 UNKNOWN = "unknown"
 PORTFOLIO, STYLE_PREFIX = "portfolio_", "style_"
@@ -182,7 +182,7 @@ def walk(
     target = None if previous is None else load_target(lake, strategy, previous)
     fields = sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS})
     market = shared_dense(lake, calendar, start, sessions[-1], fields)
-    industry = lake.read("industry").to_pandas()
+    industry = with_timestamps(lake.read("industry").to_pandas())
     for session in sessions:
         origin = "" if account is None else week_fingerprint(account, target)
         held = None if account is None else advance(account, target, market, session, strategy.backtest)[0]

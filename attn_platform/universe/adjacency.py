@@ -51,6 +51,11 @@ CITIC_L1_SECTORS: Mapping[str, str] = MappingProxyType(
 )
 
 
+def with_timestamps(industry: pd.DataFrame) -> pd.DataFrame:
+    """The contract's table with its dates as timestamps, which those who ask it often need not convert each time."""
+    return industry.assign(**{name: pd.to_datetime(industry[name]) for name in ("in_date", "out_date")})
+
+
 def in_force(industry: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
     """Rows of the contract's table whose membership holds on `session`: begun, and not over yet."""
     day = pd.Timestamp(session)
@@ -66,7 +71,8 @@ def industry_at(industry: pd.DataFrame, symbols: Sequence[str], session: np.date
     after `session` are not read.
     """
     current = in_force(industry[industry["scheme"] == scheme], session).sort_values("in_date")
-    names = dict(zip(current["symbol"], current["name"], strict=True))  # the last, newest row of a symbol stays
+    # The last, newest row of a symbol stays.
+    names = dict(zip(current["symbol"].to_numpy(), current["name"].to_numpy(), strict=True))
     return np.array([names.get(symbol) for symbol in symbols], dtype=object)
 
 
