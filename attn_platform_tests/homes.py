@@ -10,9 +10,11 @@ Packages whose tests need a home import the fixtures into their conftest. A home
 it; where the suite runs in several processes, one makes it, and the others wait and share it.
 """
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,21 @@ def made_once(home: Home, make: Callable[[], object]) -> Home:
     return home
 
 
+@contextmanager
+def left_as_it_was(home: Home) -> Iterator[None]:
+    """Fails after the tests where one has written to the lake of a home that they share."""
+
+    def digests() -> dict[str, str]:
+        files = sorted(path for path in home.lake.root.rglob("*") if path.is_file())
+        return {str(path.relative_to(home.lake.root)): hashlib.blake2b(path.read_bytes()).hexdigest() for path in files}
+
+    before = digests()
+    yield
+    after = digests()
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    assert not changed, f"tests wrote {changed[:3]} of {home.root.name}, which they share; name the table in copy_of(…)"
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that all processes of this run of the suite see."""
@@ -144,10 +161,12 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 
 @pytest.fixture(scope="session")
-def raw_home(shared_folder: Path) -> Home:
+def raw_home(shared_folder: Path) -> Iterator[Home]:
     """A tiny home with its raw tables and nothing else."""
     home = tiny_home(shared_folder / "raw")
-    return made_once(home, lambda: write_raw_tables(home))
+    made_once(home, lambda: write_raw_tables(home))
+    with left_as_it_was(home):
+        yield home
 
 
 def linked(home: Home, root: Path, own: Sequence[str] = ()) -> Home:

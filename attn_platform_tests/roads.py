@@ -16,7 +16,7 @@ from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LO
 from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.settings import HOME_VARIABLE, Home
 from attn_platform_tests.end_to_end.noise import replace_after
-from attn_platform_tests.homes import IMPORTED, KNOWN_UNTIL, made_once, tiny_home
+from attn_platform_tests.homes import IMPORTED, KNOWN_UNTIL, left_as_it_was, made_once, tiny_home
 
 NOISE_SEED = 7
 
@@ -56,11 +56,12 @@ def road(shared_folder: Path) -> Iterator[Road]:
     home = tiny_home(shared_folder / "road")
     with instance_of(home) as instance:
         made_once(home, lambda: run_road(home, instance))
-        yield Road(home, build_defs(home), instance)
+        with left_as_it_was(home):
+            yield Road(home, build_defs(home), instance)
 
 
 @pytest.fixture(scope="session")
-def noisy_home(road: Road, shared_folder: Path) -> Home:
+def noisy_home(road: Road, shared_folder: Path) -> Iterator[Home]:
     """After the road on the same raw tables up to `KNOWN_UNTIL` and noise after it, imported."""
     home = tiny_home(shared_folder / "noisy", IMPORTED)
 
@@ -69,4 +70,6 @@ def noisy_home(road: Road, shared_folder: Path) -> Home:
         with dg.DagsterInstance.ephemeral() as instance:
             run_road(home, instance)
 
-    return made_once(home, make)
+    made_once(home, make)
+    with left_as_it_was(home):
+        yield home
