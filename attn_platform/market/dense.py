@@ -16,6 +16,8 @@ from attn_platform.market.contract import TABLES, TRADING_STATUSES
 from attn_platform.market.lake import Lake, days
 
 DENSE_TABLES = ("daily_bar", "valuation", "consensus")
+# Sessions that are read at a time: their rows take a few hundred MB, those of twenty years ten GB.
+PIECE = 250
 STATUS_CODES = {status: float(code) for code, status in enumerate(TRADING_STATUSES)}
 
 
@@ -74,26 +76,40 @@ def load_dense(
         table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
         for table in DENSE_TABLES
     }
+    pieces = {table: _pieces(lake, table, first, last) for table in DENSE_TABLES}
+    # One piece is read once, for symbols and values; of several the symbols first, which is less than to hold them all.
     loaded: dict[str, pa.Table] = {}
     if symbols is None:
-        loaded["daily_bar"] = lake.read("daily_bar", first, last, ["date", "symbol", *wanted["daily_bar"]])
-        symbols = np.array(sorted(pc.unique(loaded["daily_bar"]["symbol"]).to_pylist()), dtype=str)
+        if len(pieces["daily_bar"]) <= 1:
+            loaded["daily_bar"] = lake.read("daily_bar", first, last, ["date", "symbol", *wanted["daily_bar"]])
+            found = [loaded["daily_bar"]["symbol"]]
+        else:
+            found = [_read(lake, "daily_bar", piece, ["symbol"])["symbol"] for piece in pieces["daily_bar"]]
+        symbols = np.array(sorted({name for names in found for name in pc.unique(names).to_pylist()}), dtype=str)
     shape = len(sessions), len(symbols)
     arrays: dict[str, np.ndarray] = {}
     for table, names in wanted.items():
-        held = lake.sessions(table) if names else np.array([], dtype="datetime64[D]")
-        if not len(held):
+        if not names or not lake.has(table):
             continue
-        if not np.any((held >= as_day(first)) & (held <= as_day(last))):
-            arrays |= {name: np.full(shape, np.nan) for name in names}
-            continue
-        data = loaded[table] if table in loaded else lake.read(table, first, last, ["date", "symbol", *names])
-        row, column, keep = _coordinates(data, calendar, sessions, symbols)
-        places, has_all = _places(row, column, keep, shape), keep.all()
-        for name in names:
-            values = numeric(data[name])
-            arrays[name] = _scatter(values if has_all else values[keep], places, shape)
+        arrays |= {name: np.full(shape, np.nan) for name in names}
+        for piece in pieces[table]:
+            data = loaded[table] if table in loaded else _read(lake, table, piece, ["date", "symbol", *names])
+            row, column, keep = _coordinates(data, calendar, sessions, symbols)
+            places, has_all = _places(row, column, keep, shape), keep.all()
+            for name in names:
+                values = numeric(data[name])
+                arrays[name].reshape(-1)[places] = values if has_all else values[keep]
     return DenseMarket(sessions, symbols, arrays)
+
+
+def _pieces(lake: Lake, table: str, first: Day, last: Day) -> list[np.ndarray]:
+    """The sessions that a table holds in a range, in runs of at most `PIECE`."""
+    held = lake.sessions(table, first, last)
+    return [held[start : start + PIECE] for start in range(0, len(held), PIECE)]
+
+
+def _read(lake: Lake, table: str, piece: np.ndarray, columns: Sequence[str]) -> pa.Table:
+    return lake.read(table, piece[0], piece[-1], columns)
 
 
 def shared_dense(lake: Lake, calendar: Calendar, first: Day, last: Day, fields: Sequence[str]) -> DenseMarket:
@@ -140,19 +156,15 @@ def dense_array(
     values: np.ndarray, row: np.ndarray, column: np.ndarray, keep: np.ndarray, shape: tuple[int, int]
 ) -> np.ndarray:
     """Scatter `values` to [row, column]; NaN elsewhere."""
-    return _scatter(values if keep.all() else values[keep], _places(row, column, keep, shape), shape)
+    out = np.full(shape[0] * shape[1], np.nan)
+    out[_places(row, column, keep, shape)] = values if keep.all() else values[keep]
+    return out.reshape(shape)
 
 
 def _places(row: np.ndarray, column: np.ndarray, keep: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Where the kept values lie in a flat panel; worked out once for all columns of a table."""
     places = row * shape[1] + column
     return places if keep.all() else places[keep]
-
-
-def _scatter(values: np.ndarray, places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    out = np.full(shape[0] * shape[1], np.nan)
-    out[places] = values
-    return out.reshape(shape)
 
 
 def _coordinates(

@@ -126,6 +126,18 @@ def test_statuses_are_numbered_in_the_order_of_the_contract() -> None:
     assert STATUS_CODES == {"normal": 0.0, "st": 1.0, "star_st": 2.0, "delisting": 3.0}
 
 
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_reading_in_pieces_is_reading_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    whole = load_dense(lake, CALENDAR, SESSIONS[0], SESSIONS[-1], FIELDS)
+    monkeypatch.setattr("attn_platform.market.dense.PIECE", length)
+    pieces = load_dense(lake, CALENDAR, SESSIONS[0], SESSIONS[-1], FIELDS)
+    np.testing.assert_array_equal(pieces.symbols, whole.symbols)
+    assert list(pieces.fields) == list(whole.fields)
+    for name, values in whole.fields.items():
+        np.testing.assert_array_equal(pieces[name], values)
+
+
 def test_a_shared_market_is_loaded_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
     lake = lake_of(tmp_path, contract_tables())
     asked = (CALENDAR, SESSIONS[0], SESSIONS[-1], ("close", "pb_lf"))
