@@ -13,12 +13,11 @@ from attn_platform.market.lake import from_columns
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.prediction_backtest import study_of_predictions, write_style_tables
-from attn_platform.portfolio.explained import posed
+from attn_platform.portfolio.posed import PosedWeek
 from attn_platform.portfolio.problem import PortfolioSolution
 from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.week_file import (
     SCORE,
-    PosedWeek,
     WeekFile,
     binding_frame,
     read_week,
@@ -27,7 +26,7 @@ from attn_platform.portfolio.week_file import (
     weights_frame,
     with_columns,
 )
-from attn_platform.portfolio.weekly import Strategy, account_table, load_account
+from attn_platform.portfolio.weekly import Strategy, account_table, load_account, pose_again
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
@@ -99,5 +98,5 @@ def _with_home(
         write_style_tables(own, config, np.array([session]))
         has_account = session in home.lake.sessions(account_table(strategy))
         account = load_account(home.lake, replace(resolved, name=strategy), session) if has_account else None
-        problem, industries = posed(own.lake, own.calendar, resolved, session, account)
-    return with_columns(PosedWeek(problem, industries), week, resolved.styles), resolved
+        posed_week = pose_again(own.lake, own.calendar, resolved, session, account)
+    return with_columns(posed_week, week, resolved.styles), resolved

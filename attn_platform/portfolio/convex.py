@@ -151,10 +151,13 @@ class _Program:
         at_upper = np.asarray(self.high.dual_value) + np.asarray(self.cap.dual_value)
         at_lower = np.asarray(self.low.dual_value) + np.asarray(self.floor.dual_value)
         weights = _cleaned(self.constraints, np.asarray(self.weights.value))
+        # An interior-point method leaves every limit a price, however small; one that is not reached has none.
+        limits, sums = self.constraints, self.constraints.sums(weights)
+        reached = (sums <= limits.row_lower + TOLERANCE) | (sums >= limits.row_upper - TOLERANCE)
         return Optimum(
             weights=weights,
             objective=float(self.problem.value),
-            prices=prices,
+            prices=np.where(reached, prices, 0.0),
             reduced=at_upper - at_lower,
             iterations=self.problem.solver_stats.num_iters or 0,
             negligible=TOLERANCE,

@@ -20,12 +20,10 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import STATUS_CODES, load_dense
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.compiled import compile_constraints, exceeded
-from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
-from attn_platform.portfolio.explained import industry_name, posed
 from attn_platform.portfolio.orders import OrderConfig, OrderList, make_orders
 from attn_platform.portfolio.positions import scaled_positions
 from attn_platform.portfolio.problem import TOLERANCE
-from attn_platform.portfolio.weekly import Strategy, load_account, load_target
+from attn_platform.portfolio.weekly import Strategy, load_account, load_target, pose_again
 
 EXCEEDED_COLUMNS = ("limit", "name", "allowed", "target", "reached")
 
@@ -115,7 +113,8 @@ def _as_account(positions: pd.DataFrame, quotes: pd.DataFrame, cash: float, sess
 def _exceeded(
     lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, own: Account | None, listed: OrderList
 ) -> pd.DataFrame:
-    problem, industries = posed(lake, calendar, strategy, session, own)
+    week = pose_again(lake, calendar, strategy, session, own)
+    problem = week.problem
     constraints = compile_constraints(problem, strategy.statement)
     holdings = listed.holdings.set_index("symbol")
     after, target = (
@@ -129,7 +128,7 @@ def _exceeded(
     rows = [
         {
             "limit": each.limit,
-            "name": industry_name(industries, each.name) if each.limit == INDUSTRY else each.name,
+            "name": week.name(each.limit, each.name),
             "allowed": each.allowed,
             "target": float(active[each.name] if each.limit == "stock" else sums[each.limit, each.name]),
             "reached": each.reached,

@@ -14,25 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attn_platform.backtest.account import Account
-from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.compiled import CompiledConstraints, compile_constraints
-from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
 from attn_platform.portfolio.constraints.turnover import TURNOVER
+from attn_platform.portfolio.posed import PosedWeek
 from attn_platform.portfolio.prices import TURNOVER_A_UNIT
-from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, WeeklyProblem
+from attn_platform.portfolio.problem import TOLERANCE, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
-from attn_platform.portfolio.styles import VALUATION_FIELDS
-from attn_platform.portfolio.weekly import (
-    UNKNOWN,
-    Strategy,
-    load_account,
-    pose,
-)
+from attn_platform.portfolio.weekly import Strategy, load_account, pose_again
 
 RAW_TABLES = ("daily_bar", "valuation", "consensus")
 PAYMENT_COLUMNS = ("limit", "name", "price", "use", "amount")
@@ -84,7 +75,8 @@ def explain_weight(
     Raises PortfolioError where the rebalance is not in the lake.
     """
     account = load_account(lake, strategy, session)
-    problem, industries = posed(lake, calendar, strategy, session, account if len(account.symbols) else None)
+    week = pose_again(lake, calendar, strategy, session, account if len(account.symbols) else None)
+    problem = week.problem
     at = int(np.searchsorted(problem.symbols, symbol))
     if at == len(problem.symbols) or problem.symbols[at] != symbol:
         return None
@@ -92,17 +84,16 @@ def explain_weight(
     row = _stored_row(lake, strategy, session, symbol)
     if row is None:  # neither held nor wanted nor in the benchmark: its weight is 0
         row = _row_of(problem, constraints, at)
-    payments = _payments(lake, strategy, session, problem, constraints, industries, at, row["weight"])
+    payments = _payments(lake, strategy, session, week, constraints, at, row["weight"])
     score, expected = problem.score[at], float(problem.expected_score[at])
     paid = expected - float(payments["amount"].sum())
     reduced = paid if row["reduced_score"] is None else float(row["reduced_score"])
     buy_above, sell_below = _thresholds(payments) if _is_linear(strategy) else (None, None)
-    code = int(problem.industry[at])
     return WeightExplanation(
         session=session,
         symbol=symbol,
         name=_name(lake, symbol),
-        industry=UNKNOWN if code == UNKNOWN_INDUSTRY else industries[code],
+        industry=week.industry(int(problem.industry[at])),
         weight=float(row["weight"]),
         held_weight=float(problem.held[at]),
         benchmark_weight=float(problem.benchmark[at]),
@@ -123,20 +114,6 @@ def explain_weight(
     )
 
 
-def posed(
-    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, account: Account | None
-) -> tuple[WeeklyProblem, tuple[str, ...]]:
-    """The problem of one rebalance and the names of its industries, from the lake; `account` None for the first one."""
-    first = calendar.sessions[max(calendar.position(session) - strategy.history, 0)]
-    market = load_dense(lake, calendar, first, session, sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS}))
-    return pose(lake, strategy, market, session, lake.read("industry").to_pandas(), account)
-
-
-def industry_name(industries: tuple[str, ...], code: str) -> str:
-    """Name of an industry by its code in the problem, which rows of constraints have as text."""
-    return UNKNOWN if int(code) == UNKNOWN_INDUSTRY else industries[int(code)]
-
-
 def raw_row(lake: Lake, table: str, session: np.datetime64, symbol: str) -> Mapping[str, Any] | None:
     """The stock's row of the session in a raw table; None where there is none."""
     try:
@@ -151,9 +128,8 @@ def _payments(
     lake: Lake,
     strategy: Strategy,
     session: np.datetime64,
-    problem: WeeklyProblem,
+    week: PosedWeek,
     constraints: CompiledConstraints,
-    industries: tuple[str, ...],
     at: int,
     weight: float,
 ) -> pd.DataFrame:
@@ -162,11 +138,11 @@ def _payments(
     prices = {(row.kind, row.name): float(row.price) for row in limits.itertuples(index=False)}
     rows = []
     for row, coefficients in zip(constraints.rows, constraints.coefficients, strict=False):  # the turnover has none
-        name = industry_name(industries, row.name) if row.kind == INDUSTRY else row.name
+        name = week.name(row.kind, row.name)
         rows.append((row.kind, name, prices.get((row.kind, name), 0.0), float(coefficients[at])))
-    gain = float(problem.expected_score[at]) - sum(price * use for _, _, price, use in rows)
+    gain = float(week.problem.expected_score[at]) - sum(price * use for _, _, price, use in rows)
     toll = prices.get((TURNOVER, ""), 0.0)
-    rows.append((TURNOVER, "", toll, _turnover_use(weight - problem.held[at], gain, toll)))
+    rows.append((TURNOVER, "", toll, _turnover_use(weight - week.problem.held[at], gain, toll)))
     frame = pd.DataFrame(rows, columns=["limit", "name", "price", "use"])
     frame["amount"] = frame["price"] * frame["use"]
     is_paid = (frame["amount"] != 0) | ((frame["limit"] == TURNOVER) & (frame["price"] != 0))

@@ -23,9 +23,11 @@ def tracking_risk(
     (1 − specific) · R'R / L + specific · diag(R'R / L), × 252. In this form it needs no [n, n] matrix. A return that is
     missing (suspended, not yet listed) counts as 0. `PortfolioError` where there are fewer than two past sessions.
     """
-    if week.returns is None or len(week.returns) < 2:
+    past = np.empty((0, len(week.symbols))) if week.returns is None else week.returns
+    past = past[~np.isnan(past).all(axis=1)]  # sessions before the first that the lake has
+    if len(past) < 2:
         raise PortfolioError(f"tracking_risk needs {sessions:.0f} sessions of returns before the week; import them")
-    returns = np.where(np.isnan(week.returns), 0.0, week.returns)
+    returns = np.where(np.isnan(past), 0.0, past)
     centred = (returns - returns.mean(axis=0)) * np.sqrt(SESSIONS_A_YEAR / len(returns))
     deviation = np.sqrt((centred**2).sum(axis=0))
     active = weights - week.benchmark

@@ -17,9 +17,9 @@ from attn_platform.errors import BadInputError, PortfolioError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
 from attn_platform.market.vendors.files import SUFFIXES, read_source
-from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
-from attn_platform.portfolio.weekly import STYLE_PREFIX, UNKNOWN
 
 SCORE, PREDICTION = "score", "prediction"
 BENCHMARK, HELD, INDUSTRY, TRADABLE = "benchmark", "held", "industry", "tradable"
@@ -40,18 +40,6 @@ class WeekFile:
                 f"{self.source}: has no column {', '.join(lacking)}; add what is missing, or name a session of a home "
                 "that has it (--date, --home)"
             )
-
-
-@dataclass(frozen=True)
-class PosedWeek:
-    """A problem, and the names of its industries by code."""
-
-    problem: WeeklyProblem
-    industries: tuple[str, ...]
-
-    def industry(self, code: int) -> str | None:
-        """Name of an industry; None where it is not known."""
-        return None if code == UNKNOWN_INDUSTRY else self.industries[code]
 
 
 def read_week(path: Path, styles: Sequence[str], calendar: Calendar) -> WeekFile:
@@ -114,7 +102,7 @@ def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> P
     They are in no benchmark of the file and not held, and their styles are missing.
     """
     problem, columns = posed.problem, week.columns.reindex(pd.Index(posed.problem.symbols))
-    names = [posed.industry(code) for code in problem.industry]
+    names = [None if code == UNKNOWN_INDUSTRY else posed.industries[code] for code in problem.industry]
     if INDUSTRY in columns:
         own = columns[INDUSTRY].astype(object)
         names = [name if pd.isna(given) else str(given) for name, given in zip(names, own, strict=True)]
@@ -142,51 +130,17 @@ def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> P
 
 
 def weights_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """Stocks that are to be held, that are held, or that the benchmark has; largest weight first.
-
-    Columns: symbol, weight, held_weight, benchmark_weight, score, industry, tradable, lower, upper, reduced_score and
-    reason.
-    """
-    problem = week.problem
-    frame = pd.DataFrame(
-        {
-            "symbol": problem.symbols,
-            "weight": solution.weights,
-            "held_weight": problem.held,
-            "benchmark_weight": problem.benchmark,
-            "score": problem.score,
-            "industry": [week.industry(code) for code in problem.industry],
-            "tradable": problem.tradable,
-            "lower": solution.lower,
-            "upper": solution.upper,
-            "reduced_score": solution.reduced_score,
-        }
-    )
-    concerned = (frame[["weight", "held_weight", "benchmark_weight"]] > 0).any(axis=1)
-    frame = frame[concerned].sort_values(["weight", "symbol"], ascending=[False, True], ignore_index=True)
+    """The columns of `PosedWeek.weights` and the reason of each weight; largest weight first."""
+    frame = week.weights(solution).sort_values(["weight", "symbol"], ascending=[False, True], ignore_index=True)
     return frame.assign(reason=weight_reasons(frame))
 
 
-def limits_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """Every limit on a sum as the solution leaves it: kind, name, lower, upper, value, price; an open side is NaN."""
-    frame = pd.DataFrame([vars(state) for state in solution.limits])
-    names = [_name(week, kind, name) for kind, name in zip(frame["kind"], frame["name"], strict=True)]
-    return frame.assign(name=names).replace({"lower": -np.inf, "upper": np.inf}, np.nan)
-
-
 def binding_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """The limits that bind, as `limits_frame`: a price far below the spread of the scores is that of their order."""
-    limits = limits_frame(week, solution)
-    return limits[limits["price"].abs() > TOLERANCE * np.nanstd(week.problem.score)].reset_index(drop=True)
+    """The limits that bind, with the columns of `PosedWeek.limits`."""
+    limits = week.limits(solution)
+    return limits[limits["price"] != 0].reset_index(drop=True)
 
 
 def relaxed_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
     """The limits that gave way: limit, name, allowed, reached."""
-    frame = pd.DataFrame([vars(each) for each in solution.relaxations], columns=["limit", "name", "allowed", "reached"])
-    return frame.assign(
-        name=[_name(week, kind, name) for kind, name in zip(frame["limit"], frame["name"], strict=True)]
-    )
-
-
-def _name(week: PosedWeek, kind: str, name: str) -> str:
-    return (week.industry(int(name)) or UNKNOWN) if kind == INDUSTRY else name
+    return pd.DataFrame(week.relaxed(solution), columns=["limit", "name", "allowed", "reached"])

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,18 +25,18 @@ from attn_platform.backtest.simulator import advance
 from attn_platform.errors import MissingDataError, PortfolioError
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import STATUS_CODES, DenseMarket, shared_dense
+from attn_platform.market.dense import STATUS_CODES, DenseMarket, load_dense, shared_dense
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
 from attn_platform.portfolio.extension import Extension
+from attn_platform.portfolio.posed import PosedWeek
 from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioLimits, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.statement import Statement, stated
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 from attn_platform.universe.adjacency import industry_at, with_timestamps
 
-UNKNOWN = "unknown"
-PORTFOLIO, STYLE_PREFIX = "portfolio_", "style_"
+MARKET_FIELDS = tuple(sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS}))
+PORTFOLIO = "portfolio_"
 
 
 def portfolio_table(strategy: str) -> str:
@@ -106,61 +107,37 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Rebalance:
-    """One week: the account before it, the problem, its solution, and the industries' names by code.
+    """One week: the account before it, the problem as it was posed, and its solution.
 
     `origin` is the fingerprint of the week that it started from, empty for the first one.
     """
 
     session: np.datetime64
     account: Account
-    problem: WeeklyProblem
+    posed: PosedWeek
     solution: PortfolioSolution
-    industries: tuple[str, ...]
     origin: str
 
-    def relaxed(self) -> list[dict[str, str | float]]:
-        """The limits that gave way, industries by name."""
-        return [
-            {**vars(relaxation), "name": self.industry(int(relaxation.name))}
-            if relaxation.limit == INDUSTRY
-            else vars(relaxation)
-            for relaxation in self.solution.relaxations
-        ]
+    @property
+    def problem(self) -> WeeklyProblem:
+        """The problem of the week."""
+        return self.posed.problem
 
-    def industry(self, code: int) -> str:
-        """Name of an industry by its code in the problem."""
-        return UNKNOWN if code == UNKNOWN_INDUSTRY else self.industries[code]
+    def relaxed(self) -> list[dict[str, Any]]:
+        """The limits that gave way, industries by name."""
+        return self.posed.relaxed(self.solution)
 
     def limits(self) -> pd.DataFrame:
-        """Every limit on a sum as the solution leaves it, industries by name; an open side is missing."""
-        rows = [
-            {**vars(state), "name": self.industry(int(state.name)) if state.kind == INDUSTRY else state.name}
-            for state in self.solution.limits
-        ]
-        frame = pd.DataFrame(rows)
-        frame.insert(0, "date", np.full(len(frame), self.session.astype("datetime64[s]")))
-        return frame.replace({"lower": -np.inf, "upper": np.inf}, np.nan)
+        """Rows of the table of limits: date, and the columns of `PosedWeek.limits`."""
+        return self._dated(self.posed.limits(self.solution))
 
     def frame(self) -> pd.DataFrame:
-        """Target portfolio: the stocks of the problem that are held, targeted or in the benchmark."""
-        problem, weights = self.problem, self.solution.weights
-        frame = pd.DataFrame(
-            {
-                "date": np.full(len(weights), self.session.astype("datetime64[s]")),
-                "symbol": problem.symbols,
-                "weight": weights,
-                "held_weight": problem.held,
-                "benchmark_weight": problem.benchmark,
-                "score": problem.score,
-                "industry": [self.industry(code) for code in problem.industry],
-                "tradable": problem.tradable,
-                "lower": self.solution.lower,
-                "upper": self.solution.upper,
-                "reduced_score": self.solution.reduced_score,
-                **{f"{STYLE_PREFIX}{name}": z for name, z in problem.styles.items()},
-            }
-        )
-        return frame[(frame[["weight", "held_weight", "benchmark_weight"]] > 0).any(axis=1)].reset_index(drop=True)
+        """Rows of the target portfolio: date, and the columns of `PosedWeek.weights`."""
+        return self._dated(self.posed.weights(self.solution))
+
+    def _dated(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame.insert(0, "date", np.full(len(frame), self.session.astype("datetime64[s]")))
+        return frame
 
 
 def walk(
@@ -180,16 +157,15 @@ def walk(
         start = min(start, calendar.sessions[max(calendar.position(sessions[0]) - strategy.history, 0)])
     account = None if previous is None else load_account(lake, strategy, previous)
     target = None if previous is None else load_target(lake, strategy, previous)
-    fields = sorted({*BACKTEST_FIELDS, *VALUATION_FIELDS})
-    market = shared_dense(lake, calendar, start, sessions[-1], fields)
+    market = shared_dense(lake, calendar, start, sessions[-1], MARKET_FIELDS)
     industry = with_timestamps(lake.read("industry").to_pandas())
     for session in sessions:
         origin = "" if account is None else week_fingerprint(account, target)
         held = None if account is None else advance(account, target, market, session, strategy.backtest)[0]
-        problem, industries = pose(lake, strategy, market, session, industry, held)
-        solution = solve(problem, strategy.limits, strategy.extension)
+        posed = pose(lake, strategy, market, session, industry, held)
+        solution = solve(posed.problem, strategy.limits, strategy.extension)
         account = open_account(session, strategy.backtest.initial_capital) if held is None else held
-        rebalance = Rebalance(session, account, problem, solution, industries, origin)
+        rebalance = Rebalance(session, account, posed, solution, origin)
         target = _write(lake, strategy, rebalance)
         yield rebalance
 
@@ -201,7 +177,7 @@ def pose(
     session: np.datetime64,
     industry: pd.DataFrame,
     account: Account | None,
-) -> tuple[WeeklyProblem, tuple[str, ...]]:
+) -> PosedWeek:
     """The problem of one rebalance, from what is known at the close of `session`; `account` None for the first one.
 
     Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are winsorised and
@@ -209,7 +185,7 @@ def pose(
     sold, unless the backtest buys such stocks.
     """
     score = _column(lake, strategy.predictions, session, strategy.horizon)
-    benchmark = _benchmark(lake, strategy.benchmark, session)
+    benchmark = benchmark_weights(lake, strategy.benchmark, session)
     held = pd.Series(dtype=float) if account is None else account.weights()
     symbols = np.unique(
         np.concatenate([index.to_numpy(dtype=str) for index in (score.index, benchmark.index, held.index)])
@@ -234,7 +210,16 @@ def pose(
         closing=None if strategy.backtest.buy_delisting else today["trading_status"] == STATUS_CODES["delisting"],
         returns=_past_returns(market, row, at, strategy.history) if strategy.history else None,
     )
-    return problem, known
+    return PosedWeek(problem, known)
+
+
+def pose_again(
+    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, account: Account | None
+) -> PosedWeek:
+    """The problem of one rebalance by itself, as the walk poses it; `account` None for the first one."""
+    first = calendar.sessions[max(calendar.position(session) - strategy.history, 0)]
+    market = load_dense(lake, calendar, first, session, MARKET_FIELDS)
+    return pose(lake, strategy, market, session, lake.read("industry").to_pandas(), account)
 
 
 def load_account(lake: Lake, strategy: Strategy, session: np.datetime64) -> Account:
@@ -345,7 +330,8 @@ def _column(lake: Lake, table: str, session: np.datetime64, column: str) -> pd.S
     return frame.set_index("symbol")[column]
 
 
-def _benchmark(lake: Lake, index: str, session: np.datetime64) -> pd.Series:
+def benchmark_weights(lake: Lake, index: str, session: np.datetime64) -> pd.Series:
+    """Weights by symbol of an index on a session; `MissingDataError` where the lake has none."""
     frame = lake.read("index_weight", session, session, ["index", "symbol", "weight"]).to_pandas()
     weights = frame[frame["index"] == index].set_index("symbol")["weight"]
     if weights.empty:

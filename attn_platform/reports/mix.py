@@ -14,21 +14,16 @@ import pandas as pd
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.performance import (
-    monthly_excess_returns,
-    performance_figures,
-    worst_weeks,
-    yearly_figures,
-)
+from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.lake import Lake
-from attn_platform.portfolio.weekly import Strategy
+from attn_platform.portfolio.weekly import Strategy, benchmark_weights
 from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
 from attn_platform.reports.strategy import (
     dated,
+    of_backtest,
     published_performance,
     published_portfolio_months,
     relaxed_names,
-    report_daily,
 )
 from attn_platform.universe.adjacency import industry_at
 
@@ -66,11 +61,7 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         universe=subject.universe,
         benchmark=first.benchmark,
         data_source=subject.data_source,
-        daily=report_daily(daily),
-        performance=performance_figures(daily, evaluation),
-        yearly=yearly_figures(daily, evaluation),
-        month_table=monthly_excess_returns(daily),
-        worst_weeks=worst_weeks(daily),
+        **of_backtest(daily, evaluation),
         factor_figures={},
         rank_ic=pd.Series(dtype=float),
         weighted_rank_ic=pd.Series(dtype=float),
@@ -129,8 +120,7 @@ def _holdings(lake: Lake, name: str, strategy: Strategy) -> tuple[pd.DataFrame, 
     newest = held["date"].max()
     session = np.datetime64(newest, "D")
     weights = held[held["date"] == newest].set_index("symbol")["weight"]
-    index = lake.read("index_weight", session, session, ["index", "symbol", "weight"]).to_pandas()
-    benchmark = index[index["index"] == strategy.benchmark].set_index("symbol")["weight"].reindex(weights.index)
+    benchmark = benchmark_weights(lake, strategy.benchmark, session).reindex(weights.index)
     names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
     industries = industry_at(
         lake.read("industry").to_pandas(), weights.index.tolist(), session, strategy.industry_scheme

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from attn_platform.evaluation.performance import (
 from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.constraints.budget import BUDGET
+from attn_platform.portfolio.posed import STYLE_PREFIX
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.portfolio.reasons import binding_limits, weight_reasons
 from attn_platform.portfolio.weekly import Strategy
@@ -39,7 +41,6 @@ from attn_platform.published import (
 from attn_platform.reports.contents import DataSource, Explanation, ExposureLimits, StrategyReportData
 from attn_platform.training.checkpoints import Manifest, load_checkpoint
 
-STYLE_PREFIX = "style_"
 # Published tables by what they hold
 PERFORMANCE = ("performance", "performance_ensemble", "neutralisation")  # AI-69: 11, 23, 35; AI-55: 21, 35
 RELAXED_PERFORMANCE = ("performance_relaxed",)  # AI-69: 24
@@ -86,11 +87,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         universe=subject.universe,
         benchmark=strategy.benchmark,
         data_source=subject.data_source,
-        daily=report_daily(daily),
-        performance=performance_figures(daily, evaluation),
-        yearly=yearly_figures(daily, evaluation),
-        month_table=monthly_excess_returns(daily),
-        worst_weeks=worst_weeks(daily),
+        **of_backtest(daily, evaluation),
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
@@ -127,7 +124,18 @@ def dated(lake: Lake, table: str) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
-def report_daily(daily: pd.DataFrame) -> pd.DataFrame:
+def of_backtest(daily: pd.DataFrame, evaluation: EvaluationConfig) -> dict[str, Any]:
+    """The fields of a report that follow from the daily figures of a backtest alone."""
+    return {
+        "daily": _report_daily(daily),
+        "performance": performance_figures(daily, evaluation),
+        "yearly": yearly_figures(daily, evaluation),
+        "month_table": monthly_excess_returns(daily),
+        "worst_weeks": worst_weeks(daily),
+    }
+
+
+def _report_daily(daily: pd.DataFrame) -> pd.DataFrame:
     """Daily figures as a report has them: by date, with the benchmark's net value, less the base."""
     frame = daily.set_index("date")
     frame["benchmark_net_value"] = (1.0 + frame["benchmark_return"].fillna(0.0)).cumprod()

@@ -1,6 +1,29 @@
 """Fixtures of this package: tiny homes, one with raw tables, and the road that was run on one."""
 
+import pytest
+from rich.console import Console
+
+from attn_platform.cli import main
 from attn_platform_tests.homes import copy_of, raw_home, shared_folder
 from attn_platform_tests.roads import road
 
 __all__ = ["copy_of", "raw_home", "road", "shared_folder"]
+
+
+@pytest.fixture
+def attn(road, copy_of, monkeypatch, capsys, tmp_path):
+    """Runs a command on the road's home in this process; its exit code, output and errors."""
+    monkeypatch.setattr("attn_platform.cli.console", Console(width=240))
+    monkeypatch.chdir(tmp_path)
+    home = copy_of(road.home)
+    home.save()
+
+    def run(*arguments):
+        code = 0
+        try:
+            main([*(str(argument) for argument in arguments), "--home", str(home.root)])
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run

@@ -5,9 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from attn_platform.cli import main
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.explanation_store import FACTORS, STOCKS, read_explanation
 from attn_platform.orchestration.assets.explanation import explained_by, explained_horizons
@@ -16,24 +14,6 @@ from attn_platform_tests.homes import MODEL, STRATEGY, tiny_home
 from attn_platform_tests.reports.sample import read_page
 
 HORIZON = "3d+5d"
-
-
-@pytest.fixture
-def attn(road, copy_of, monkeypatch, capsys):
-    """Runs a command on the road's home in this process; its exit code, output and errors."""
-    monkeypatch.setattr("attn_platform.cli.console", Console(width=200))
-    home = copy_of(road.home)
-    home.save()
-
-    def run(*arguments):
-        code = 0
-        try:
-            main([*(str(argument) for argument in arguments), "--home", str(home.root)])
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_newest_forecasts_are_explained(road):

@@ -6,7 +6,6 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from attn_platform.cli import main
 from attn_platform.factors.store import family_table
@@ -15,25 +14,6 @@ from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform_tests.homes import ENSEMBLE, MODEL, SECOND_WINDOW, STEPS, STRATEGY, tiny_home
 
 EXIT_BAD_INPUT = 2
-
-
-@pytest.fixture
-def attn(road, copy_of, monkeypatch, capsys, tmp_path):
-    """Runs a command on the road's home in this process; its exit code, output and errors."""
-    monkeypatch.setattr("attn_platform.cli.console", Console(width=240))
-    monkeypatch.chdir(tmp_path)
-    home = copy_of(road.home)
-    home.save()
-
-    def run(*arguments):
-        code = 0
-        try:
-            main([*(str(argument) for argument in arguments), "--home", str(home.root)])
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

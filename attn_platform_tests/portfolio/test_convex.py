@@ -7,7 +7,7 @@ from scipy.optimize import LinearConstraint, minimize
 
 from attn_platform.portfolio.convex import cvxpy_problem
 from attn_platform.portfolio.extension import Extension, TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.problem import TOLERANCE, PortfolioLimits
 from attn_platform.portfolio.solver import solve
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL, EXACT_HIGHS, assert_explained, total_excess
 from attn_platform_tests.portfolio.small_weeks import small
@@ -58,6 +58,8 @@ def test_without_a_cost_the_answer_is_that_of_the_linear_program() -> None:
         np.testing.assert_array_equal(convex.weights[frozen], problem.held[frozen])
         assert_explained(problem, linear, 1e-6)
         assert_explained(problem, convex, 1e-5, interior_point=True)
+        for state in convex.limits:
+            assert state.price == 0 or min(state.upper - state.value, state.value - state.lower) <= TOLERANCE
         compared += 1
     assert compared >= 8
 

@@ -109,7 +109,7 @@ def test_limits_that_whole_shares_exceed_are_named(walked_home, week):
     active = {s: weights.get(s, 0.0) - b for s, b in zip(problem.symbols, problem.benchmark, strict=True)}
     by_industry: dict[str, float] = {}
     for symbol, code in zip(problem.symbols, problem.industry, strict=True):
-        name = week.industry(int(code))
+        name = week.posed.industry(int(code))
         by_industry[name] = by_industry.get(name, 0.0) + active[symbol]
     exceeded = made.exceeded.set_index(["limit", "name"])
     assert len(exceeded)

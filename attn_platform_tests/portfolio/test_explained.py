@@ -25,7 +25,7 @@ def paid_by(week, at: int) -> dict[tuple[str, str], float]:
         if state.kind == "budget":
             paid["budget", ""] = state.price
         elif state.kind == "industry" and int(state.name) == problem.industry[at]:
-            paid["industry", week.industry(int(state.name))] = state.price
+            paid["industry", week.posed.industry(int(state.name))] = state.price
         elif state.kind == "style":
             paid["style", state.name] = state.price * problem.styles[state.name][at]
     return paid
@@ -86,7 +86,7 @@ def test_standing_of_a_stock(walked_home):
         assert answer.weight == pytest.approx(week.solution.weights[at], abs=1e-15)
         assert (answer.held_weight, answer.benchmark_weight) == (problem.held[at], problem.benchmark[at])
         assert (answer.lower, answer.upper) == (week.solution.lower[at], week.solution.upper[at])
-        assert answer.industry == week.industry(int(problem.industry[at]))
+        assert answer.industry == week.posed.industry(int(problem.industry[at]))
         assert answer.reason in REASONS
         assert answer.candidates == len(forecasts)
         if np.isnan(problem.score[at]):

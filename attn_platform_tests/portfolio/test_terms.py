@@ -53,7 +53,7 @@ def test_costs() -> None:
     assert float(quadratic_cost(at(WEIGHTS), week(), rate=3.0).value) == pytest.approx(-3.0 * (change**2).sum())
 
 
-@pytest.mark.parametrize("returns", [None, RETURNS[:1]])
+@pytest.mark.parametrize("returns", [None, RETURNS[:1], np.vstack([np.full((9, N), np.nan), RETURNS[:1]])])
 def test_risk_without_a_past_is_refused(returns: np.ndarray | None) -> None:
     with pytest.raises(PortfolioError, match="tracking_risk needs 252 sessions"):
         tracking_risk(at(WEIGHTS), week(returns))

@@ -11,12 +11,11 @@ from scipy.optimize import linprog
 
 from attn_platform.errors import BadInputError
 from attn_platform.market.calendar import exchange_calendar
+from attn_platform.portfolio.posed import PosedWeek
 from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.week_file import (
-    PosedWeek,
     binding_frame,
-    limits_frame,
     read_week,
     relaxed_frame,
     week_of_file,
@@ -142,7 +141,7 @@ def test_frames_name_industries_and_reasons(tmp_path: Path, frame: pd.DataFrame)
     week = posed(frame, tmp_path)
     tight = PortfolioLimits(stock_deviation=0.05, industry_deviation=0.0, style_deviation=0.1, turnover=0.01)
     solution = solve(week.problem, tight)
-    weights, limits = weights_frame(week, solution), limits_frame(week, solution)
+    weights, limits = weights_frame(week, solution), week.limits(solution)
     assert weights["weight"].is_monotonic_decreasing
     assert weights["weight"].sum() == pytest.approx(1)
     last = weights.set_index("symbol").loc[frame["symbol"].iloc[-1]]

@@ -119,7 +119,7 @@ def test_a_week_knows_forecasts_members_and_holdings_of_its_day(home, weeks):
     for symbol, code in zip(week.problem.symbols, week.problem.industry, strict=True):
         rows = industry[(industry["symbol"] == symbol) & (industry["in_date"] <= session.item())]
         rows = rows[rows["out_date"].isna() | (rows["out_date"] > session.item())]
-        assert week.industry(code) == (rows["name"].item() if len(rows) else "unknown")
+        assert week.posed.industry(code) == (rows["name"].item() if len(rows) else "unknown")
 
 
 def test_styles_are_winsorised_z_scores_over_the_weeks_stocks(home, weeks):
@@ -179,7 +179,7 @@ def test_a_stock_about_to_be_delisted_is_not_bought(home, sessions, weeks, copy_
 def test_every_limit_of_a_week_is_stored_with_its_price(home, weeks):
     for week in weeks[1:]:
         held = home.lake.read(STRATEGY.limits_table, week.session, week.session).to_pandas()
-        expected = [week.industry(int(s.name)) if s.kind == "industry" else s.name for s in week.solution.limits]
+        expected = [week.posed.industry(int(s.name)) if s.kind == "industry" else s.name for s in week.solution.limits]
         assert held["name"].tolist() == expected
         assert held["kind"].tolist() == [state.kind for state in week.solution.limits]
         for column in ("lower", "upper", "value", "price"):
@@ -307,7 +307,7 @@ def test_names_of_tables():
 
 
 def test_an_unknown_industry_has_no_name(weeks):
-    assert weeks[0].industry(UNKNOWN_INDUSTRY) == "unknown"
+    assert weeks[0].posed.industry(UNKNOWN_INDUSTRY) == "unknown"
 
 
 def test_target_weights_leave_out_what_is_not_wanted():

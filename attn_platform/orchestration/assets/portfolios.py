@@ -22,7 +22,8 @@ from attn_platform.orchestration.provenance import (
 )
 from attn_platform.portfolio.constraints.budget import BUDGET
 from attn_platform.portfolio.constraints.style_deviation import STYLE
-from attn_platform.portfolio.weekly import STYLE_PREFIX, Rebalance, Strategy, walk
+from attn_platform.portfolio.posed import STYLE_PREFIX
+from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
@@ -36,7 +37,7 @@ WEEKLY_CODE = (
         f"attn_platform.portfolio.{module}"
         for module in ("problem", "statement", "compiled", "split", "vertex", "relaxation", "prices", "solver")
     ),
-    *(f"attn_platform.portfolio.{module}" for module in ("extension", "terms", "convex", "styles", "weekly")),
+    *(f"attn_platform.portfolio.{module}" for module in ("extension", "terms", "convex", "styles", "posed", "weekly")),
 )
 SHOWN = 15
 COLUMNS = {

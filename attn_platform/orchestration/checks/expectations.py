@@ -22,8 +22,9 @@ from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
 from attn_platform.portfolio.constraints.members_share import MEMBERS
 from attn_platform.portfolio.constraints.style_deviation import STYLE
 from attn_platform.portfolio.constraints.turnover import TURNOVER
+from attn_platform.portfolio.posed import STYLE_PREFIX
 from attn_platform.portfolio.problem import TOLERANCE
-from attn_platform.portfolio.weekly import STYLE_PREFIX, account_table, limits_table, stale_weeks, strategy_of
+from attn_platform.portfolio.weekly import account_table, limits_table, stale_weeks, strategy_of
 from attn_platform.studies.settings import Home
 
 Finder = Callable[[Home, str, np.ndarray], Iterator[str]]
