@@ -299,13 +299,13 @@ def an_ensemble_reads_the_next_session(patch: pytest.MonkeyPatch) -> None:
 
 
 def portfolio_knows_the_next_index_weights(patch: pytest.MonkeyPatch) -> None:
-    original = weekly._benchmark
+    original = weekly.benchmark_weights
 
     def late(lake, index, session):
         held = lake.sessions("index_weight")
         return original(lake, index, held[np.searchsorted(held, session) + 1])
 
-    patch.setattr(weekly, "_benchmark", late)
+    patch.setattr(weekly, "benchmark_weights", late)
 
 
 def remake_reversal(home: Home) -> None:
