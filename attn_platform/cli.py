@@ -847,7 +847,7 @@ def _read_frame(path: Path) -> pd.DataFrame:
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    from attn_platform.reports.writing import replacing
+    from attn_platform.writing import replacing
 
     if path.suffix not in (".parquet", ".csv"):
         raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")
