@@ -113,7 +113,13 @@ def read_code(written: str, bare: bool = False) -> Code:
         number = digits.zfill(HONG_KONG_DIGITS) if suffix == "HK" else digits
         return Code(written, ELSEWHERE[place], "leave it out", f"{number}.{suffix}", ELSEWHERE[place])
     if place not in SPELLINGS:
-        return Code(written, f"no exchange is called {place}", "write six digits and .SH, .SZ or .BJ", None, None)
+        return Code(
+            written,
+            f"of no exchange (there is none called {place})",
+            "write six digits and .SH, .SZ or .BJ",
+            None,
+            None,
+        )
     return _listed(written, SPELLINGS[place], digits)
 
 

@@ -23,8 +23,13 @@ class Refusal:
     what: str
     remedy: str
 
+    @property
+    def advice(self) -> str:
+        """What it is and what to do, where a message has already shown it."""
+        return f"it is {self.what}: {self.remedy}" if self.what else self.remedy
+
     def __str__(self) -> str:
-        return f"{self.found}{f', {self.what}' if self.what else ''}; {self.remedy}"
+        return f"{self.found}: {self.advice}"
 
 
 Reason = TypeVar("Reason", bound=Refusal)
@@ -46,3 +51,8 @@ class Reading(Generic[Reason]):
     def first_refused(self) -> int | None:
         """The first refused row, None where there is none."""
         return int(self.refused.argmax()) if self.refused.any() else None
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Whether an Arrow type is one of those that hold text."""
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from attn_platform.market.readings import Reading, Refusal
+from attn_platform.market.readings import Reading, Refusal, is_text
 
 EXCHANGE_ZONE = ZoneInfo("Asia/Shanghai")
 OPENING_OF_DAY, CLOSE = datetime.timedelta(0), datetime.timedelta(hours=15)
@@ -30,6 +30,7 @@ TIMES_OF_A_DATE = (OPENING_OF_DAY, CLOSE)
 OFFSET = datetime.timedelta(hours=8)
 """Shanghai is so far ahead of UTC (but for the summers before 1992)."""
 
+SUNDAY = 7  # of a week that starts with 1 on Monday
 DAY = datetime.timedelta(days=1)
 NEITHER = "neither midnight nor 15:00"
 NO_DATE = "write it as YYYY-MM-DD"
@@ -54,7 +55,7 @@ def can_be_dates(type_: pa.DataType) -> bool:
     """Whether a column of this Arrow type can hold dates in any of the ways above."""
     return bool(
         pa.types.is_null(type_) or pa.types.is_date(type_) or pa.types.is_timestamp(type_)
-        or pa.types.is_integer(type_) or pa.types.is_floating(type_) or _is_text(type_)
+        or pa.types.is_integer(type_) or pa.types.is_floating(type_) or is_text(type_)
     )  # fmt: skip
 
 
@@ -66,13 +67,24 @@ def read_dates(values: pa.ChunkedArray) -> Reading[Refusal]:
     found = values.type
     if pa.types.is_date32(found) or pa.types.is_null(found):
         return Reading(values.cast(pa.date32()), np.zeros(len(values), dtype=bool), _unexplained)
-    if _is_text(found):
+    if is_text(found):
         return _of_text(values)
     if pa.types.is_integer(found):
         return _of_integers(values)
     if pa.types.is_floating(found):
         return _of_floats(values)
     return _of_times(values.cast(pa.timestamp("ms")) if pa.types.is_date64(found) else values)
+
+
+def slipped(dates: pa.ChunkedArray, is_session: pa.ChunkedArray) -> str:
+    """A hint where the first of the `dates` [n] that is no session is a Sunday: perhaps a Monday, a day early.
+
+    It follows the remedy of a message, and is empty otherwise.
+    """
+    first = pc.index(is_session, False).as_py()
+    if first < 0 or pc.day_of_week(dates[first], count_from_zero=False, week_start=1).as_py() != SUNDAY:
+        return ""
+    return " (a Sunday: midnight of a Monday in Shanghai is a Sunday in UTC, so convert times before cutting them off)"
 
 
 def _of_times(values: pa.ChunkedArray) -> Reading[Refusal]:
@@ -256,10 +268,6 @@ def _date_of(day_number: int) -> datetime.date:
 def _shown(clock: datetime.datetime) -> str:
     text = clock.isoformat(sep=" ")
     return text.removesuffix(":00") if not clock.microsecond else text
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def _unexplained(row: int) -> Refusal:

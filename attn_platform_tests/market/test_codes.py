@@ -58,7 +58,7 @@ def test_other_securities_are_recognised_and_refused(code: str, kind: str) -> No
     assert read.column.to_pylist() == [None, "600000.SH"]
     assert read.refused.tolist() == [True, False]
     assert read.explain(0).kind == kind
-    assert str(read.explain(0)).startswith(f"{code}, {kind}")
+    assert str(read.explain(0)).startswith(f"{code}: it is {kind}")
     assert "leave it out" in read.explain(0).remedy
 
 
@@ -69,7 +69,7 @@ def test_other_securities_are_recognised_and_refused(code: str, kind: str) -> No
         ("830799.SZ", "830799.BJ"), ("300750.SH", "300750.SZ"), ("sz600519", "600519.SH"),
         ("600000", "600000.SH"), ("000001", r"000001.SH (an index) or 000001.SZ (an A share)"),
         ("920185", "920185.BJ"), ("1", "000001.SZ"), ("2415", "002415.SZ"), ("1.SZ", "000001.SZ"),
-        ("600000.XX", "called XX"), ("AAPL", "no code of a security"), ("", "no code of a security"),
+        ("600000.XX", "none called XX"), ("AAPL", "no code of a security"), ("", "no code of a security"),
         ("6000001", "no code of a security"), ("T00018.SH", "no code of a security"),
         ("60000０.SH", "no code of a security"), ("SH600000.SH", "no code of a security"),
         ("604.000", "no code of a security"), ("640000.SH", "no code of Shanghai"),

@@ -41,11 +41,11 @@ def test_every_way_to_write_a_date(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("2023-06-01 16:00:00", "2023-06-02 00:00 in Shanghai; convert it to Asia/Shanghai"),
-        ("2023-06-01 07:00:00", "2023-06-01 15:00 in Shanghai; convert it to Asia/Shanghai"),
+        ("2023-06-01 16:00:00", "2023-06-02 00:00 in Shanghai: convert it to Asia/Shanghai"),
+        ("2023-06-01 07:00:00", "2023-06-01 15:00 in Shanghai: convert it to Asia/Shanghai"),
         ("2023-06-01 08:00:00", "may be midnight in UTC"),
         ("2023-06-01 09:31:00", "neither midnight nor 15:00"),
-        ("2023-06-01T00:00:00Z", "in Shanghai 2023-06-01 08:00, neither midnight nor 15:00; where 2023-06-01 is meant"),
+        ("2023-06-01T00:00:00Z", "in Shanghai 2023-06-01 08:00, neither midnight nor 15:00: where 2023-06-01 is meant"),
         ("2023-06-01T01:30:00Z", "in Shanghai 2023-06-01 09:30, neither"),
         ("45078", "perhaps a serial number of Excel (2023-06-01)"),
         ("45078.0", "perhaps a serial number of Excel (2023-06-01)"),
