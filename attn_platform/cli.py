@@ -436,22 +436,26 @@ def _make_orders(
 
     held = None if positions is None else read_positions(positions)
     chosen = resolve(home, strategy)
-    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, held, cash)
+    stocks, set_aside = (None, None) if held is None else (held.stocks, held.set_aside)
+    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
             out,
             made.listed.orders,
             {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
+            **({} if set_aside is None else {"set aside": set_aside}),
         )
     if as_json:
-        _print_json(orders_record(made))
+        _print_json({**orders_record(made), "set_aside": [] if set_aside is None else _records(set_aside)})
         return
     first, *others = order_tables(made, EXCEEDED_SHOWN)
     if out is None:
         console.print(first)
     for table in others:
         console.print(table)
+    if set_aside is not None and len(set_aside):
+        _print_frame(set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)")
     if out is not None:
         console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
 

@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 
 from attn_platform.errors import ContractError
 from attn_platform.market.calendar import Calendar
+from attn_platform.market.codes import normalise
+from attn_platform.market.column_names import advice
+from attn_platform.market.readings import is_text
+from attn_platform.market.session_dates import can_be_dates, read_dates, slipped
 
-SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
 BOARDS = ("main", "star", "chinext", "bse")
 TRADING_STATUSES = ("normal", "st", "star_st", "delisting")
 INDEX_WEIGHT_SUM_TOLERANCE = 1e-6
@@ -38,6 +41,8 @@ class Column:
     pattern: str | None = None
     optional: bool = False
     """The vendor may leave the column out; it then enters the lake as null."""
+    is_symbol: bool = False
+    """The codes of A shares, in any style (`codes`)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.in
 
 def symbol_column() -> Column:
     """The column that names a stock."""
-    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ", pattern=SYMBOL_PATTERN)
+    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ of an A share", is_symbol=True)
 
 
 def _date() -> Column:
@@ -388,7 +393,8 @@ def conform(data: pa.Table, table: Table, source: str, calendar: Calendar) -> pa
     ).combine_chunks()
     for name in table.dates:
         is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
-        reject(is_session, converted, (name,), source, "a session of the exchange", "drop the row or correct its date")
+        remedy = f"drop the row or correct its date{slipped(converted[name], is_session)}"
+        reject(is_session, converted, (name,), source, "a session of the exchange", remedy)
     _check_key(converted, table, source)
     for rule in table.rules:
         reject(rule.holds(converted), converted, rule.columns, source, rule.states, rule.remedy)
@@ -448,8 +454,8 @@ def _check_names(names: list[str], table: Table, source: str) -> None:
     for name in names:
         if name not in known:
             raise ContractError(
-                f"{source}: column '{name}' is not in table {table.name}; remove it or rename it to one of: "
-                + ", ".join(known)
+                f"{source}: column '{name}' is not in table {table.name}; "
+                + (advice(names, known) or f"remove it or rename it to one of: {', '.join(known)}")
             )
         if names.count(name) > 1:
             raise ContractError(f"{source}: column '{name}' stands {names.count(name)} times; keep one of them")
@@ -466,13 +472,18 @@ def _conform_column(data: pa.Table, column: Column, source: str) -> pa.ChunkedAr
     found = data[column.name]
     if pa.types.is_dictionary(found.type):
         found = found.cast(found.type.value_type)
-    if column.type not in (TEXT, DATE) and _is_text(found.type):
+    if column.type not in (TEXT, DATE) and is_text(found.type):
         raise ContractError(_wrong_text(found, column, source))
     values = _cast(found, column, source)
 
     def check(holds: pa.ChunkedArray, wanted: str, remedy: str) -> None:
         reject(holds, data, (column.name,), source, wanted, remedy)
 
+    if column.is_symbol:
+        codes = normalise(values)
+        if (at := codes.first_refused) is not None:
+            check(pa.chunked_array([~codes.refused]), column.unit, codes.explain(at).advice)
+        values = codes.column
     if column.type == FLOAT:
         # Infinity is never data; NaN is how many tools write a missing number.
         values = pc.if_else(pc.is_nan(values), None, values)
@@ -499,13 +510,21 @@ def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArr
     wanted, found = column.type, values.type
     if found == wanted:
         return values
+    if wanted == DATE and can_be_dates(found):
+        dates = read_dates(values)
+        if (at := dates.first_refused) is not None:
+            refusal = dates.explain(at)
+            raise ContractError(
+                f"{source}: row {at + 1}, column '{column.name}': '{refusal.found}', where the contract wants "
+                f"{TYPE_NAMES[wanted]} ({column.unit}); {refusal.advice}"
+            )
+        return dates.column
     numeric = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
     if not (
         pa.types.is_null(found)
-        or _is_text(found)
+        or is_text(found)
         or (wanted == FLOAT and numeric)
         or (wanted == INTEGER and pa.types.is_integer(found))
-        or (wanted == DATE and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
     ):
         raise ContractError(
             f"{source}: row 1, column '{column.name}': its type is {found}, where the contract wants "
@@ -519,10 +538,6 @@ def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArr
             f"{source}: row {at + 1}, column '{column.name}': '{_shown(values[at])}', where the contract wants "
             f"{TYPE_NAMES[wanted]} ({column.unit}); correct it at its source"
         ) from None
-
-
-def _is_text(found: pa.DataType) -> bool:
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
 
 
 def _wrong_text(values: pa.ChunkedArray, column: Column, source: str) -> str:
