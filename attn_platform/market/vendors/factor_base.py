@@ -167,7 +167,9 @@ def _refuse(own: pa.Table, last: pa.Table, faulty: np.ndarray, broken: np.ndarra
         ]
         looks = adjustment.break_guess(*cells)
         ratio = float(np.median(adjustment.reference_ratio(*cells)))
-        return f"it is {ratio:.4g} × that" + (f": {looks}" if looks else "")
+        return f"pre_close × adj_factor is {ratio:.4g} × the last session's close × factor" + (
+            f": {looks}" if looks else ""
+        )
 
     inspection.require(
         ~faulty,
