@@ -187,7 +187,7 @@ def test_rows_without_volume_are_suspended_whatever_the_flag_says(market: Frames
 
 def test_an_inverted_flag_is_refused_and_named(market: Frames, tmp_path: Path) -> None:
     bar = market["daily_bar"]
-    with pytest.raises(ContractError, match=r"'is_suspended'.*is_suspended looks inverted.*more such rows"):
+    with pytest.raises(ContractError, match=r"csv: is_suspended looks inverted.*'volume' and 'is_suspended'"):
         imported(market | {"daily_bar": bar.assign(is_suspended=~bar["is_suspended"])}, tmp_path)
 
 
