@@ -6,6 +6,7 @@ limits of `ImportConfig`: what is completed is noted, what contradicts itself is
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -163,7 +164,7 @@ class Completer:
         """amount / volume lies inside of the bar: of most rows of a session, and by no multiple in any row."""
         amount, volume, low, high = (numbers(own[name]) for name in ("amount", "volume", "low", "high"))
         off = units.outside_bar(amount, volume, low, high)
-        columns, wanted = ("amount", "volume"), "amount / volume inside of low and high"
+        columns, wanted = ("amount", "volume", "low", "high"), "amount / volume inside of low and high"
         remedy = "correct them at their source"
         _, session = np.unique(date, return_inverse=True)
         count = np.bincount(session, weights=off)
@@ -329,16 +330,14 @@ def _trade_guess(own: pa.Table, off: np.ndarray, board: np.ndarray) -> str:
     """What the units of rows whose amount / volume leaves the bar look like, by board where they differ."""
     names = ("amount", "volume", "close", "adj_factor")
     cells = [numbers(own[name])[off] for name in names]
-    by_board = units.trade_units_by_board(*cells, np.array(BOARDS)[board[off]])
-    texts = {name: _unit_text(*found) for name, found in by_board.items()}
-    traded = numbers(own["volume"]) > 0
-    untouched = [BOARDS[b] for b in np.unique(board[traded]) if not (off & (board == b)).any()]
-    if len(set(texts.values())) == 1 and not untouched:
-        return next(iter(texts.values()))
-    if len({text.partition(":")[2] for text in texts.values()}) == 1:
-        return f"on board {', '.join(texts)} only, {next(iter(texts.values()))}"
-    return "; ".join(f"on board {name}, {text}" for name, text in texts.items())
+    found = units.trade_units_by_board(*cells, np.array(BOARDS)[board[off]])
+    concerned = {BOARDS[b] for b in np.unique(board[numbers(own["volume"]) > 0])}
+    if len({looks for _, looks, _ in found.values()}) == 1:
+        return _unit_text(concerned - set(found) and sorted(found), *units.trade_units(*cells))
+    return "; ".join(text for name, each in found.items() if (text := _unit_text([name], *each)))
 
 
-def _unit_text(ratio: float, looks: str, remedy: str) -> str:
-    return f"amount / volume is {ratio:.4g} × close" + (f": {looks}; {remedy}" if looks else "")
+def _unit_text(boards: Collection[str], ratio: float, looks: str, remedy: str) -> str:
+    """A guess in words; "" where there is none. `boards` are named where they are not all there are."""
+    where = f"on board {', '.join(boards)}, " if boards else ""
+    return f"{where}amount / volume is {ratio:.3g} × close: {looks}; {remedy}" if looks else ""

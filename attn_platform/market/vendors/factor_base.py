@@ -167,7 +167,8 @@ def _refuse(own: pa.Table, last: pa.Table, faulty: np.ndarray, broken: np.ndarra
         ]
         looks = adjustment.break_guess(*cells)
         ratio = float(np.median(adjustment.reference_ratio(*cells)))
-        return f"it is {ratio:.4g} × that" + (f": {looks}" if looks else "")
+        says = f"pre_close × adj_factor is {ratio:.4g} × the last session's close × factor"
+        return f"{says}: {looks}" if looks else says
 
     inspection.require(
         ~faulty,
