@@ -378,12 +378,12 @@ TABLES: dict[str, Table] = {
 """All raw tables that the platform knows, in the order in which a reader should meet them."""
 
 
-def conform(data: pa.Table, table: Table, source: str, calendar: Calendar) -> pa.Table:
+def conform(data: pa.Table, table: Table, source: str, calendar: Calendar | None = None) -> pa.Table:
     """`data` in the contract's column order and types, every row checked.
 
     `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
     fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
-    session.
+    session (where the table names such dates, a calendar must be given).
     """
     _check_names(data.column_names, table, source)
     if data.num_rows == 0:
@@ -391,8 +391,9 @@ def conform(data: pa.Table, table: Table, source: str, calendar: Calendar) -> pa
     converted = pa.table(
         [_conform_column(data, column, source) for column in table.columns], schema=table.schema
     ).combine_chunks()
-    for name in table.dates:
-        is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
+    sessions = None if calendar is None else pa.array(calendar.sessions, type=DATE)
+    for name in table.dates if sessions is not None else ():
+        is_session = pc.is_in(converted[name], value_set=sessions)
         remedy = f"drop the row or correct its date{slipped(converted[name], is_session)}"
         reject(is_session, converted, (name,), source, "a session of the exchange", remedy)
     _check_key(converted, table, source)
