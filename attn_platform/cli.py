@@ -728,7 +728,7 @@ def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction (Qlib's names, too).")],
     returns: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, return (realised, over the horizon).")],
     horizon: Annotated[int, typer.Option(min=1, help="Sessions that a return covers; used to annualise layers.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -738,9 +738,11 @@ def evaluate(
     Example: attn evaluate predictions.parquet returns.csv --json
     """
     from attn_platform.evaluation.composite_factor import composite_factor_figures
-    from attn_platform.evaluation.cross_sections import align_cross_sections
+    from attn_platform.evaluation.cross_sections import read_cross_sections
 
-    aligned = align_cross_sections(_read_frame(predictions), _read_frame(returns))
+    aligned = read_cross_sections(predictions, returns)
+    for note in aligned.notes:
+        typer.echo(f"note: {note}", err=True)
     figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
     if as_json:
         _print_json(figures)
@@ -846,19 +848,6 @@ def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]
         known = f"{keys[0]} to {keys[-1]}" if keys else "none"
         raise ConfigurationError(f"'{text}' holds no {what}; there are {known}")
     return chosen
-
-
-def _read_frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    if not path.is_file():
-        raise BadInputError(f"{path}: no such file; check the path")
-    if path.suffix not in (".parquet", ".csv"):
-        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"symbol": str})
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); write it again") from None
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:

@@ -27,13 +27,13 @@ from attn_platform.market.tolerance import nothing_below_zero
 
 
 def conform(
-    data: pa.Table, table: Table, source: str, calendar: Calendar, inspection: Inspection | None = None
+    data: pa.Table, table: Table, source: str, calendar: Calendar | None = None, inspection: Inspection | None = None
 ) -> pa.Table:
     """`data` in the contract's column order and types, settled (see `Table.settle`), every row checked.
 
     `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
     fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
-    session. An `inspection` with a quarantine puts rows with a fault aside instead, and they are not returned.
+    session (where a calendar is given). An `inspection` with a quarantine puts rows with a fault aside instead, and they are not returned.
     """
     _check_names(data.column_names, table, source)
     if data.num_rows == 0:
@@ -52,8 +52,9 @@ def conform(
     for column in table.columns:
         if column.name in data.column_names:
             _check_column(converted[column.name], data, column, inspection)
-    for name in table.dates:
-        is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
+    sessions = None if calendar is None else pa.array(calendar.sessions, type=DATE)
+    for name in table.dates if sessions is not None else ():
+        is_session = pc.is_in(converted[name], value_set=sessions)
         remedy = f"drop the row or correct its date{slipped(converted[name], is_session)}"
         inspection.require(is_session, converted, (name,), "a session of the exchange", remedy)
     _check_key(converted, table, inspection)
