@@ -1,0 +1,93 @@
+"""What data quality calls a fault: thresholds with their reasons. None of them comes from a study; they are our choice.
+
+They were set on twenty-one years of real bars of the whole market, whose honest exceptions stay below them, and on
+what a wrong unit, a missing event or a shifted day does, which lies far above.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Tolerance(BaseModel):
+    """How many faulty cells are an honest exception."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Up to this share of the cells examined is a note: known exceptions of real markets, named and left alone.
+    note_share: float = Field(default=0.0, ge=0, le=1)
+    # Beyond this share of all cells, or of those of one session or one stock where it is a crowd of them: an error.
+    error_share: float = Field(default=1e-3, ge=0, le=1)
+    crowd_share: float = Field(default=0.2, ge=0, le=1)
+    crowd: int = Field(default=10, ge=1)
+
+
+class QualityConfig(BaseModel):
+    """Thresholds of all checks; the fields stand in the order of the modules that read them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # A cause is named where it explains this share of the faulty cells.
+    cause_share: float = Field(default=0.1, gt=0, le=1)
+    # What "most", "few" and "many" mean: of the stocks of a session, stocks of a cross-section that says something,
+    # stocks of a market of which some must be gone or under special treatment, rows in which there must be a halt.
+    most: float = Field(default=0.9, gt=0.5, lt=1)
+    few: int = Field(default=20, ge=2)
+    many: int = Field(default=500, ge=1)
+    many_rows: int = Field(default=50_000, ge=1)
+    a_year: int = Field(default=240, ge=2)
+
+    # Presence
+    missing_rows: Tolerance = Tolerance(note_share=1e-4, error_share=5e-3)
+    outside_life: Tolerance = Tolerance(note_share=2e-4, error_share=1e-2)
+    thin_session: float = Field(default=0.1, gt=0, lt=1)
+    delist_gap_days: int = Field(default=60, ge=1)  # between the last session of a stock and its delist date
+    survivor_years: int = Field(default=3, ge=1)
+
+    # Consistency
+    # A ratio counts as a power of ten up to the range of a session's bar (10 %), as 10^0.05.
+    power_of_bar: float = Field(default=0.05, gt=0, lt=0.5)
+    swapped_within: float = Field(default=0.2, gt=0)
+    price_of_amount: Tolerance = Tolerance(note_share=2e-6, error_share=1e-3)
+    rounding: float = Field(default=2e-3, gt=0)
+    turnover_within: float = Field(default=0.05, gt=0)
+    turnover_rounding: float = Field(default=1e-5, gt=0)  # percent with three digits
+    turnover: Tolerance = Tolerance(note_share=1e-4, error_share=0.05)
+    ordered_values: Tolerance = Tolerance()
+
+    # Continuity
+    factor_within: float = Field(default=0.01, gt=0)  # no row of 11.27 million real ones is off by 1 %
+    factor_moves: float = Field(default=1e-4, gt=0)
+    factor_continuity: Tolerance = Tolerance(error_share=1e-4)
+    fen_within: float = Field(default=0.01, gt=0)  # of a fen
+    whole_fen: Tolerance = Tolerance(error_share=1e-2)
+    power_of_shares: float = Field(default=0.01, gt=0, lt=0.5)
+    share_count: Tolerance = Tolerance(note_share=1e-6, error_share=1e-3)
+
+    # Repetition
+    repeated_share: float = Field(default=0.5, gt=0, lt=1)
+    price_moved: float = Field(default=0.001, gt=0)
+
+    # Suspensions
+    suspension: Tolerance = Tolerance()
+    suspended_share: float = Field(default=0.7, gt=0, lt=1)  # the most on record: 52 % in July 2015
+
+    # Statuses
+    special_moves: Tolerance = Tolerance(note_share=0.005, error_share=0.02)
+    beyond_limit: float = Field(default=0.003, gt=0)
+    long_life: int = Field(default=500, ge=1)
+    long_stretch: int = Field(default=60, ge=1)
+    few_stocks: int = Field(default=3, ge=1)
+    hindsight_share: float = Field(default=0.5, gt=0, lt=1)
+    consolidation_slack: int = Field(default=15, ge=0)
+    boards_at_limit: int = Field(default=4, ge=1)
+    bounded_share: float = Field(default=1e-3, gt=0)
+
+    # Limits
+    limits_ordered: Tolerance = Tolerance()
+    within_limits: Tolerance = Tolerance(note_share=1e-3, error_share=1e-2)
+    limit_slack: float = Field(default=0.011, gt=0)  # a fen either way, as vendors round
+    limits_of_rules: Tolerance = Tolerance(note_share=2e-3, error_share=1e-2)
+
+    # Identity
+    twin_sessions: int = Field(default=20, ge=2)

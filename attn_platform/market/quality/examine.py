@@ -1,0 +1,47 @@
+"""All checks on a lake, in one walk over its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Calendar, Day
+from attn_platform.market.lake import Lake
+from attn_platform.market.quality.check import Check
+from attn_platform.market.quality.checks import CHECKS
+from attn_platform.market.quality.config import QualityConfig
+from attn_platform.market.quality.findings import Finding
+from attn_platform.market.quality.stretch import load_statics, walk
+
+GRAVITY = ("error", "warning", "note")
+"""Severities, the gravest first."""
+
+
+def examine(
+    lake: Lake,
+    calendar: Calendar,
+    first: Day | None = None,
+    last: Day | None = None,
+    config: QualityConfig | None = None,
+    checks: Sequence[Check] = CHECKS,
+) -> list[Finding]:
+    """What `checks` find from session `first` to `last` (all that the lake has without them), the gravest first.
+
+    The sessions are read a year at a time, each with those before it. `MissingDataError` where the lake has no daily
+    bars there.
+    """
+    held = lake.sessions("daily_bar")
+    if not len(held):
+        raise MissingDataError(f"the lake {lake.root} has no daily_bar; attn run or attn import brings it")
+    statics = load_statics(lake)
+    examinations = [check.start(config or QualityConfig()) for check in checks]
+    start, end = held[0] if first is None else first, held[-1] if last is None else last
+    years = int(str(end)[:4]) - int(str(start)[:4]) + 1
+    with tqdm(walk(lake, calendar, statics, start, end), desc="examining", total=years, unit="year", disable=None) as bar:
+        for stretch in bar:
+            for examination in examinations:
+                examination.look(stretch)
+    found = [finding for examination in examinations for finding in examination.findings(statics)]
+    return sorted(found, key=lambda finding: GRAVITY.index(finding.severity))
