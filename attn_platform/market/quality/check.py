@@ -164,9 +164,7 @@ class _CellExamination:
         if not count:
             return
         tolerance = self.check.tolerance(self.config)
-        grave = any(
-            severity_of(each["faulty"], each["examined"], count, of, tolerance) for each in (sessions, stocks)
-        )
+        grave = any(severity_of(each["faulty"], each["examined"], count, of, tolerance) for each in (sessions, stocks))
         severity: Severity = self.check.worst if grave else "warning" if count > tolerance.note_share * of else "note"
         yield Finding(
             check=self.check.name,

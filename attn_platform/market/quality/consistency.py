@@ -54,9 +54,9 @@ def _vwap_in_bar(stretch: Stretch, config: QualityConfig) -> Faults:
     outside = price_outside_bar(amount, volume, stretch["low"], stretch["high"])
     ratio = amount / np.where(volume > 0, volume, np.nan) / stretch["close"]
     kinds = by_power_of_ten(ratio, GUESSES_OF_PRICE, config.power_of_bar)
-    kinds["volume × close / amount is close²: the columns volume and amount look swapped"] = (
-        np.abs(np.log(ratio * stretch["close"] ** 2)) < np.log(1 + config.swapped_within)
-    )
+    kinds["volume × close / amount is close²: the columns volume and amount look swapped"] = np.abs(
+        np.log(ratio * stretch["close"] ** 2)
+    ) < np.log(1 + config.swapped_within)
     return Faults(outside, stretch.traded & (volume > 0), kinds)
 
 
@@ -76,7 +76,9 @@ def _turnover(stretch: Stretch, config: QualityConfig) -> Faults | None:
     found = stretch["turnover_rate"]
     wrong = tolerance.differs(found, expected, config.turnover_within, config.turnover_rounding)
     examined = stretch.traded & ~np.isnan(found) & ~np.isnan(expected)
-    return Faults(wrong & examined, examined, by_power_of_ten(found / expected, GUESSES_OF_TURNOVER, config.power_of_bar))
+    return Faults(
+        wrong & examined, examined, by_power_of_ten(found / expected, GUESSES_OF_TURNOVER, config.power_of_bar)
+    )
 
 
 def _float_within_total(stretch: Stretch, config: QualityConfig) -> Faults | None:

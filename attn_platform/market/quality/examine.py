@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import pandas as pd
 from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
@@ -12,11 +14,20 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.quality.check import Check
 from attn_platform.market.quality.checks import CHECKS
 from attn_platform.market.quality.config import QualityConfig
+from attn_platform.market.quality.coverage import coverage
 from attn_platform.market.quality.findings import Finding
 from attn_platform.market.quality.stretch import load_statics, walk
 
 GRAVITY = ("error", "warning", "note")
 """Severities, the gravest first."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found, the gravest first, and what is there (`coverage`, by session)."""
+
+    findings: list[Finding]
+    coverage: pd.DataFrame
 
 
 def examine(
@@ -29,9 +40,20 @@ def examine(
 ) -> list[Finding]:
     """What `checks` find from session `first` to `last` (all that the lake has without them), the gravest first.
 
-    The sessions are read a year at a time, each with those before it. `MissingDataError` where the lake has no daily
-    bars there.
+    `MissingDataError` where the lake has no daily bars there.
     """
+    return survey(lake, calendar, first, last, config, checks).findings
+
+
+def survey(
+    lake: Lake,
+    calendar: Calendar,
+    first: Day | None = None,
+    last: Day | None = None,
+    config: QualityConfig | None = None,
+    checks: Sequence[Check] = CHECKS,
+) -> Survey:
+    """`examine`, and the coverage of the same sessions; they are read a year at a time, each with those before it."""
     held = lake.sessions("daily_bar")
     if not len(held):
         raise MissingDataError(f"the lake {lake.root} has no daily_bar; attn run or attn import brings it")
@@ -39,9 +61,11 @@ def examine(
     examinations = [check.start(config or QualityConfig()) for check in checks]
     start, end = held[0] if first is None else first, held[-1] if last is None else last
     years = int(str(end)[:4]) - int(str(start)[:4]) + 1
-    with tqdm(walk(lake, calendar, statics, start, end), desc="examining", total=years, unit="year", disable=None) as bar:
-        for stretch in bar:
-            for examination in examinations:
-                examination.look(stretch)
+    covered = []
+    stretches = walk(lake, calendar, statics, start, end)
+    for stretch in tqdm(stretches, desc="examining", total=years, unit="year", disable=None):
+        covered.append(coverage(stretch))
+        for examination in examinations:
+            examination.look(stretch)
     found = [finding for examination in examinations for finding in examination.findings(statics)]
-    return sorted(found, key=lambda finding: GRAVITY.index(finding.severity))
+    return Survey(sorted(found, key=lambda finding: GRAVITY.index(finding.severity)), pd.concat(covered))

@@ -45,7 +45,11 @@ def _judge_codes(statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
     foreign = (board == "") & ~wrong_exchange
     off = (board != "") & (board != security["board"].to_numpy(dtype=str))
     faults = (
-        (wrong_exchange, "have the suffix of the wrong exchange", "write 6… as .SH, 0… and 3… as .SZ, 4…, 8… and 92… as .BJ"),
+        (
+            wrong_exchange,
+            "have the suffix of the wrong exchange",
+            "write 6… as .SH, 0… and 3… as .SZ, 4…, 8… and 92… as .BJ",
+        ),
         (foreign, "are no A shares (B shares, funds, bonds, indices)", "leave them out of all tables"),
         (off, "stand under another board than their code's", "give the board of the code: it decides limits and lots"),
     )

@@ -24,7 +24,9 @@ def _alive(stretch: Stretch) -> np.ndarray:
     """[T, N]: inside a stock's life; one without a list date lives from its first row on."""
     day = stretch.sessions[:, None]
     began = ~np.isnan(stretch.previous("close")) | stretch.present
-    since = np.where(np.isnat(stretch.listed)[None], began, day >= np.where(np.isnat(stretch.listed), day, stretch.listed))
+    since = np.where(
+        np.isnat(stretch.listed)[None], began, day >= np.where(np.isnat(stretch.listed), day, stretch.listed)
+    )
     return since & (day < stretch.delisted)
 
 
@@ -58,8 +60,8 @@ def _bar_has_valuation(stretch: Stretch, config: QualityConfig) -> Faults | None
     return Faults((values != stretch.present) & held, (values | stretch.present) & held, kinds)
 
 
-def _row_counts(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
-    """Rows of each table by session."""
+def row_counts(stretch: Stretch) -> pd.DataFrame:
+    """Rows of each table by session of the stretch: session, of (the table), rows."""
     counts = {name: (~np.isnan(stretch[column])).sum(axis=1) for name, column in DENSE.items() if stretch.has(column)}
     forecasts = [~np.isnan(stretch[name]) for name in CONSENSUS if stretch.has(name)]
     if forecasts:
@@ -68,11 +70,14 @@ def _row_counts(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
         by_day = frame.groupby("date").size()
         counts[name] = by_day.reindex(pd.DatetimeIndex(stretch.sessions), fill_value=0).to_numpy()
     frame = pd.DataFrame(counts).assign(session=stretch.sessions)
-    # One session of lead lets the first new one be compared with it.
     return frame[stretch.lead :].melt("session", var_name="of", value_name="rows")
 
 
-def _judge_row_counts(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
+def _row_figures(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
+    return row_counts(stretch)
+
+
+def _judge_rows(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
     for table, counts in seen.groupby("of"):
         rows = counts.set_index("session")["rows"].sort_index()
         inside = rows.loc[rows[rows > 0].index.min() : rows[rows > 0].index.max()]
@@ -195,8 +200,8 @@ CHECKS = (
         name="sessions_whole",
         table="daily_bar",
         states="no session is missing, and none has far fewer rows than those around it",
-        look=_row_counts,
-        judge=_judge_row_counts,
+        look=_row_figures,
+        judge=_judge_rows,
     ),
     SessionCheck(
         name="lives_whole",

@@ -128,9 +128,7 @@ def _judge_statuses(seen: pd.DataFrame, statics: Statics, config: QualityConfig)
             records(endless.reset_index()[["symbol", "rows", "delisting"]]),
         )
     bounded = seen[
-        (seen["normal"] >= config.long_stretch)
-        & (seen["at_limit"] >= config.boards_at_limit)
-        & (seen["beyond"] == 0)
+        (seen["normal"] >= config.long_stretch) & (seen["at_limit"] >= config.boards_at_limit) & (seen["beyond"] == 0)
     ]
     stretches = int((seen["normal"] >= config.long_stretch).sum())
     if len(bounded) > config.bounded_share * max(stretches, 1):

@@ -40,9 +40,7 @@ def _price_held(stretch: Stretch, config: QualityConfig) -> Faults:
 
 def _flag_figures(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
     suspended, present = stretch["is_suspended"] == 1, stretch.present
-    frame = pd.DataFrame(
-        {"session": stretch.sessions, "rows": present.sum(axis=1), "suspended": suspended.sum(axis=1)}
-    )
+    frame = pd.DataFrame({"session": stretch.sessions, "rows": present.sum(axis=1), "suspended": suspended.sum(axis=1)})
     return frame[stretch.lead :]
 
 
