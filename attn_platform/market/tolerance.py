@@ -25,7 +25,7 @@ def above(value: np.ndarray, bound: np.ndarray, slack: float = TICK / 2) -> np.n
 
 
 def differs(value: np.ndarray, expected: np.ndarray, relative: float = RELATIVE, absolute: float = 0.0) -> np.ndarray:
-    """Whether two values differ by more than `relative` of the expected one and `absolute`; false where one is missing."""
+    """Whether values differ by more than `relative` of the expected one and `absolute`; false where one is missing."""
     return np.abs(np.asarray(value) - np.asarray(expected)) > relative * np.abs(expected) + absolute
 
 

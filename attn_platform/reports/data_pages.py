@@ -55,7 +55,7 @@ def render_data_report(data: DataReportData, config: ReportConfig | None = None)
         Section("coverage", "Coverage", tuple(_coverage_parts(data, drawing.PALETTES[config.colours]))),
         Section("checks", "Checks", (_checks_part(data),)),
     )
-    found = Counter(finding.severity for finding in data.survey.findings)
+    found = Counter[str](finding.severity for finding in data.survey.findings)
     cards = [Card(f"{each.capitalize()}s", f"{found[each]:,}") for each in GRAVITY]
     rows = data.survey.coverage.get(f"{ROWS}daily_bar", pd.Series(dtype=float)).sum()
     return render_page(
@@ -119,7 +119,7 @@ def _finding_parts(data: DataReportData) -> Iterator[Part]:
     header = ("Severity", "Check", "Table", "Count", "Examined", "Share")
     yield Part(
         paragraphs=(
-            "An error: what is computed from it is wrong. A warning: to be looked at. A note: known, and left as it is.",
+            "An error: what is computed from it is wrong. A warning: to be looked at. A note: known, left as it is.",
         ),
         table=Table("Findings", header, rows, frozenset({0, 1, 2}), sortable=True),
     )

@@ -18,16 +18,24 @@ from attn_platform.market.quality.config import QualityConfig, Tolerance
 from attn_platform.market.quality.findings import EXAMPLES, Finding, Severity
 from attn_platform.market.quality.stretch import Statics, Stretch
 
-CELL = "cell"
-"""A count of cells is made by session and by stock."""
-
 
 class Check(Protocol):
-    """What the registry holds. `states` is what must hold, as a sentence without a full stop."""
+    """What the registry holds."""
 
-    name: str
-    table: str
-    states: str
+    @property
+    def name(self) -> str:
+        """The same wherever it is spoken of, in snake case."""
+        ...
+
+    @property
+    def table(self) -> str:
+        """The table that it is mainly about."""
+        ...
+
+    @property
+    def states(self) -> str:
+        """What must hold, as a sentence without a full stop."""
+        ...
 
     def start(self, config: QualityConfig) -> Examination:
         """A new examination, which has seen nothing."""
@@ -119,7 +127,7 @@ class Verdict:
     table: str | None = None
 
 
-def severity_of(faulty: pd.Series[int], examined: pd.Series[int], count: int, of: int, tolerance: Tolerance) -> bool:
+def is_grave(faulty: pd.Series[int], examined: pd.Series[int], count: int, of: int, tolerance: Tolerance) -> bool:
     """Whether `count` of `of` cells, or those of one session or stock, are more than an honest exception.
 
     `faulty` and `examined` are counts by session or by stock.
@@ -164,7 +172,7 @@ class _CellExamination:
         if not count:
             return
         tolerance = self.check.tolerance(self.config)
-        grave = any(severity_of(each["faulty"], each["examined"], count, of, tolerance) for each in (sessions, stocks))
+        grave = any(is_grave(each["faulty"], each["examined"], count, of, tolerance) for each in (sessions, stocks))
         severity: Severity = self.check.worst if grave else "warning" if count > tolerance.note_share * of else "note"
         yield Finding(
             check=self.check.name,
@@ -253,7 +261,7 @@ def share(count: int, of: int) -> str:
     return f"{count:,} of {of:,} ({count / of:.2g}%)" if not of else f"{count:,} of {of:,} ({100 * count / of:.2g} %)"
 
 
-def span(sessions: Sequence[object] | pd.Series | np.ndarray) -> str:
+def span(sessions: Iterable[object]) -> str:
     """Sessions in words: how many, the first and the last of them."""
     days = pd.DatetimeIndex(pd.to_datetime(pd.Series(list(sessions)))).sort_values()
     if len(days) == 1:

@@ -11,11 +11,16 @@ from attn_platform.market.quality import (
     consistency,
     continuity,
     identity,
+    indices,
+    industries,
+    levels,
     limits,
     presence,
     repetition,
+    statements,
     statuses,
     suspension,
+    timing,
 )
 from attn_platform.market.quality.check import Check
 
@@ -23,9 +28,14 @@ CHECKS: tuple[Check, ...] = (
     *presence.CHECKS,
     *consistency.CHECKS,
     *continuity.CHECKS,
+    *levels.CHECKS,
     *repetition.CHECKS,
+    *timing.CHECKS,
     *suspension.CHECKS,
     *statuses.CHECKS,
     *limits.CHECKS,
     *identity.CHECKS,
+    *indices.CHECKS,
+    *industries.CHECKS,
+    *statements.CHECKS,
 )

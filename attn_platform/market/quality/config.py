@@ -64,9 +64,21 @@ class QualityConfig(BaseModel):
     power_of_shares: float = Field(default=0.01, gt=0, lt=0.5)
     share_count: Tolerance = Tolerance(note_share=1e-6, error_share=1e-3)
 
+    # Levels
+    jump: float = Field(default=5.0, gt=1)  # no session of 2000 to 2022 had three times the median volume of the last
+    jump_share: float = Field(default=0.2, gt=0, lt=1)
+    few_of_group: int = Field(default=10, ge=2)
+
     # Repetition
     repeated_share: float = Field(default=0.5, gt=0, lt=1)
     price_moved: float = Field(default=0.001, gt=0)
+
+    # Timing
+    timing_window: int = Field(default=60, ge=10)
+    timing_lead: float = Field(default=0.3, gt=0)  # more than two standard errors of a correlation over 60 sessions
+    timing_least: float = Field(default=0.5, gt=0, lt=1)
+    timing_least_stock: float = Field(default=0.35, gt=0, lt=1)
+    shifted_share: float = Field(default=0.5, gt=0, lt=1)
 
     # Suspensions
     suspension: Tolerance = Tolerance()
@@ -91,3 +103,32 @@ class QualityConfig(BaseModel):
 
     # Identity
     twin_sessions: int = Field(default=20, ge=2)
+
+    # Indices
+    index_slack: float = Field(default=1e-4, gt=0)
+    index_move: float = Field(default=0.11, gt=0)  # limits of 10 % and a tick; no index holds only stocks of 20 %
+    most_index_rows: float = Field(default=0.05, gt=0, lt=1)
+    weight_sum: float = Field(default=0.005, gt=0)  # publishers round to a hundredth of a percent
+    weight_without_bars: float = Field(default=0.01, gt=0, lt=1)
+    weight_rank: float = Field(default=0.5, gt=0, lt=1)
+    weight_churn: float = Field(default=0.4, gt=0, lt=1)
+    large_index: int = Field(default=100, ge=1)
+    stale_snapshot: int = Field(default=45, ge=1)  # two months: weights come by the month
+    frozen_members: int = Field(default=300, ge=1)  # sessions, of which a review lies among every 125
+    whole_market: float = Field(default=1.5, gt=1)
+    member_slack: float = Field(default=0.15, gt=0, lt=1)
+    index_correlation: float = Field(default=0.8, gt=0, lt=1)  # of real indices with their members: 0.99
+
+    # Statements and industries
+    soonest_report_days: int = Field(default=5, ge=1)
+    late_report_days: int = Field(default=5, ge=0)
+    late_reports: float = Field(default=0.2, gt=0, lt=1)
+    odd_reports: float = Field(default=0.01, gt=0, lt=1)
+    items: int = Field(default=3, ge=1)
+    odd_items: float = Field(default=0.02, gt=0, lt=1)
+    swapped_items: float = Field(default=0.2, gt=0, lt=1)
+    least_assets: float = Field(default=2e7, gt=0)  # the smallest medians of a year are a thousand times that
+    industry_gap_days: int = Field(default=10, ge=0)
+    industry_late_days: int = Field(default=60, ge=0)
+    late_industries: float = Field(default=0.1, gt=0, lt=1)
+    without_industry: float = Field(default=0.02, gt=0, lt=1)

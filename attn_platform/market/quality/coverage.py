@@ -11,7 +11,7 @@ from attn_platform.market.quality.presence import row_counts
 from attn_platform.market.quality.stretch import KEYS, Stretch
 
 ROWS, SUSPENDED, FILLED = "rows of ", "suspended", "filled "
-"""Columns of the coverage: `rows of <table>`, the share `suspended`, and `filled <table>.<column>` as a share of rows."""
+"""Columns of the coverage: `rows of <table>`, the share `suspended`, `filled <table>.<column>` as a share of rows."""
 
 
 def coverage(stretch: Stretch) -> pd.DataFrame:

@@ -84,8 +84,8 @@ CHECKS = (
         table="daily_bar",
         states="high and low keep the session's limits",
         fault="a price lies beyond the session's limits",
-        remedy="look at the trading status, the board and the ex-right price of these rows; where all of them are right, "
-        "the limits are not those of the day",
+        remedy="look at the trading status, the board and the ex-right price of these rows; where all are right, the "
+        "limits are not those of the day",
         shown=("low", "high", "close", "pre_close", "down_limit", "up_limit", "trading_status"),
         faults=_kept,
         tolerance=lambda config: config.within_limits,

@@ -31,7 +31,7 @@ def _alive(stretch: Stretch) -> np.ndarray:
 
 
 def _row_for_every_session(stretch: Stretch, config: QualityConfig) -> Faults:
-    held = stretch.present.any(axis=1)  # whole sessions that are missing are another check's
+    held = np.asarray(stretch.present.any(axis=1))  # whole sessions that are missing are another check's
     examined = _alive(stretch) & held[:, None]
     began = ~np.isnan(stretch.previous("close"))
     missing = examined & ~stretch.present
@@ -55,7 +55,7 @@ def _bar_has_valuation(stretch: Stretch, config: QualityConfig) -> Faults | None
     if not stretch.has("total_mv"):
         return None
     values = ~np.isnan(stretch["total_mv"])
-    held = values.any(axis=1)[:, None] & stretch.present.any(axis=1)[:, None]
+    held = np.logical_and(values.any(axis=1), stretch.present.any(axis=1))[:, None]
     kinds = {"a bar without valuation": stretch.present & ~values, "a valuation without bar": values & ~stretch.present}
     return Faults((values != stretch.present) & held, (values | stretch.present) & held, kinds)
 
