@@ -151,6 +151,7 @@ def import_data(
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+    console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
 
 
 def _import_predictions(

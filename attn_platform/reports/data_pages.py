@@ -21,7 +21,7 @@ from attn_platform.reports.pages import Card, Part, Plot, Section, render_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.reports.writing import write_atomically
 
-PAGE, TABLES = "index.html", "tables"
+FOLDER, PAGE, TABLES = "data", "index.html", "tables"
 FINDINGS_CSV, EXAMPLES_CSV, COVERAGE_CSV = "findings.csv", "examples.csv", "coverage.csv"
 FINDING_COLUMNS = ("check", "table", "severity", "count", "examined", "text", "remedy")
 
@@ -45,6 +45,14 @@ def counts_of(severities: Sequence[str]) -> str:
     """ "2 errors, 1 warning, 3 notes": how many findings of each severity there are."""
     counts = Counter(severities)
     return ", ".join(f"{counts[each]} {each}{'' if counts[each] == 1 else 's'}" for each in GRAVITY)
+
+
+def reported_counts(folder: Path) -> str | None:
+    """`counts_of` the page that was last written into `folder`; None where there is none."""
+    path = folder / TABLES / FINDINGS_CSV
+    if not path.exists():
+        return None
+    return counts_of(pd.read_csv(path, encoding=CSV_ENCODING)["severity"].tolist())
 
 
 def render_data_report(data: DataReportData, config: ReportConfig | None = None) -> str:

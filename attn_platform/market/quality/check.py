@@ -127,13 +127,21 @@ class Verdict:
     table: str | None = None
 
 
-def is_grave(faulty: pd.Series[int], examined: pd.Series[int], count: int, of: int, tolerance: Tolerance) -> bool:
-    """Whether `count` of `of` cells, or those of one session or stock, are more than an honest exception.
+def is_grave(sessions: pd.DataFrame, stocks: pd.DataFrame, tolerance: Tolerance) -> bool:
+    """Whether the faulty cells, all of them or those of one session or one stock, are more than an honest exception.
 
-    `faulty` and `examined` are counts by session or by stock.
+    `sessions` and `stocks` have the counts `faulty` and `examined` by session and by stock.
     """
-    crowded = (faulty >= tolerance.crowd) & (faulty > tolerance.crowd_share * examined)
-    return bool(count > tolerance.error_share * of or crowded.any())
+
+    def crowded(counts: pd.DataFrame, share: float) -> bool:
+        crowd = (counts["faulty"] >= tolerance.crowd) & (counts["faulty"] > share * counts["examined"])
+        return bool(crowd.any())
+
+    return (
+        bool(sessions["faulty"].sum() > tolerance.error_share * sessions["examined"].sum())
+        or crowded(sessions, tolerance.crowd_share)
+        or crowded(stocks, tolerance.stock_crowd_share)
+    )
 
 
 @dataclass
@@ -172,7 +180,7 @@ class _CellExamination:
         if not count:
             return
         tolerance = self.check.tolerance(self.config)
-        grave = any(is_grave(each["faulty"], each["examined"], count, of, tolerance) for each in (sessions, stocks))
+        grave = is_grave(sessions, stocks, tolerance)
         severity: Severity = self.check.worst if grave else "warning" if count > tolerance.note_share * of else "note"
         yield Finding(
             check=self.check.name,

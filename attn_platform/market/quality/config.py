@@ -19,6 +19,7 @@ class Tolerance(BaseModel):
     # Beyond this share of all cells, or of those of one session or one stock where it is a crowd of them: an error.
     error_share: float = Field(default=1e-3, ge=0, le=1)
     crowd_share: float = Field(default=0.2, ge=0, le=1)
+    stock_crowd_share: float = Field(default=0.2, ge=0, le=1)
     crowd: int = Field(default=10, ge=1)
 
 
@@ -39,7 +40,8 @@ class QualityConfig(BaseModel):
 
     # Presence
     missing_rows: Tolerance = Tolerance(note_share=1e-4, error_share=5e-3)
-    outside_life: Tolerance = Tolerance(note_share=2e-4, error_share=1e-2)
+    # A company that took over another one's code brings years of rows before its own list date.
+    outside_life: Tolerance = Tolerance(error_share=1e-2, stock_crowd_share=1.0)
     thin_session: float = Field(default=0.1, gt=0, lt=1)
     delist_gap_days: int = Field(default=60, ge=1)  # between the last session of a stock and its delist date
     survivor_years: int = Field(default=3, ge=1)

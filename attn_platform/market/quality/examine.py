@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,6 +45,13 @@ def examine(
     return survey(lake, calendar, first, last, config, checks).findings
 
 
+def examine_statics(lake: Lake, checks: Sequence[Check], config: QualityConfig | None = None) -> list[Finding]:
+    """What those of `checks` find that read tables without sessions, the gravest first."""
+    statics = load_statics(lake)
+    examinations = [check.start(config or QualityConfig()) for check in checks]
+    return _by_gravity(finding for examination in examinations for finding in examination.findings(statics))
+
+
 def survey(
     lake: Lake,
     calendar: Calendar,
@@ -67,5 +74,9 @@ def survey(
         covered.append(coverage(stretch))
         for examination in examinations:
             examination.look(stretch)
-    found = [finding for examination in examinations for finding in examination.findings(statics)]
-    return Survey(sorted(found, key=lambda finding: GRAVITY.index(finding.severity)), pd.concat(covered))
+    found = _by_gravity(finding for examination in examinations for finding in examination.findings(statics))
+    return Survey(found, pd.concat(covered))
+
+
+def _by_gravity(found: Iterable[Finding]) -> list[Finding]:
+    return sorted(found, key=lambda finding: GRAVITY.index(finding.severity))

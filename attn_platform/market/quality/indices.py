@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from attn_platform.market.contract import INDEX_WEIGHT_SUM_TOLERANCE
 from attn_platform.market.quality.check import SessionCheck, Verdict, records, share, span
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.findings import Severity
@@ -95,7 +96,7 @@ def _correlation(ranks: pd.DataFrame) -> pd.Series:
 
 
 def _changes(held: pd.DataFrame) -> pd.DataFrame:
-    """By date and index: shares of members that are new since the snapshot before, and of weights that stay the same."""
+    """By date and index: shares of members that are new since the last snapshot, and of weights that stay."""
     ordered = held.sort_values(["index", "symbol", "date"])
     number = held[KEY].drop_duplicates().sort_values(["index", "date"])
     number = number.assign(number=number.groupby("index").cumcount())
@@ -117,10 +118,17 @@ def _judge_weights(seen: pd.DataFrame, statics: Statics, config: QualityConfig) 
         examples = records(hit[[*KEY, *shown]])
         return Verdict(severity, f"{text}: {where}", remedy, len(hit), total, examples)
 
-    off = seen[(seen["sum"] - 1).abs() > config.weight_sum]
+    off = seen[(seen["sum"] - 1).abs() > INDEX_WEIGHT_SUM_TOLERANCE]
     if len(off):
-        percent = ", in percent" if (off["sum"] / 100 - 1).abs().median() < config.weight_sum else ""
-        yield verdict("error", off, f"weights do not sum to 1{percent}", "give all members once, as fractions", "sum")
+        apart = (off["sum"] - 1).abs().max()
+        percent = ": they look like percent" if (off["sum"] / 100 - 1).abs().median() < config.weight_sum else ""
+        yield verdict(
+            "error" if apart > config.weight_sum else "warning",
+            off,
+            f"weights do not sum to 1{percent}",
+            "give all members once, as fractions",
+            "sum",
+        )
     without = seen[seen["without"] > config.weight_without_bars * seen["sum"]]
     if len(without):
         yield verdict(

@@ -132,7 +132,7 @@ def _judge_stock_lags(seen: pd.DataFrame, statics: Statics, config: QualityConfi
     if len(shifted):
         yield Verdict(
             "error" if len(shifted) >= config.few_stocks else "warning",
-            f"{share(len(shifted), len(seen))} stock-years move with the market of the session before or after, and not "
+            f"{share(len(shifted), len(seen))} stock-years move with the market of the session before or after, not "
             f"with that of the same day; the first: {shifted['symbol'].iloc[0]}, {shifted['year'].iloc[0]}",
             "their dates look shifted: fetch these stocks again",
             len(shifted),
@@ -142,7 +142,7 @@ def _judge_stock_lags(seen: pd.DataFrame, statics: Statics, config: QualityConfi
 
 
 def _value_moves(stretch: Stretch, config: QualityConfig) -> pd.DataFrame | None:
-    """By session and column: stocks whose close and value moved; those with the close, and with one a session away."""
+    """By session and column: stocks whose close and value moved; those with that close, or one a session away."""
     close, before = stretch["close"], stretch.previous("close")
     move = np.log(close / before)
     earlier = np.vstack([np.full((1, move.shape[1]), np.nan), move[:-1]])

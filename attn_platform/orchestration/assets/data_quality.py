@@ -9,7 +9,7 @@ from attn_platform.market.quality.examine import survey
 from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, present_tables
 from attn_platform.orchestration.assets.reports import GROUP, data_source
 from attn_platform.orchestration.provenance import code_version, table_metadata
-from attn_platform.reports.data_pages import DataReportData, findings_frame, write_data_report
+from attn_platform.reports.data_pages import FOLDER, DataReportData, findings_frame, write_data_report
 from attn_platform.studies.settings import Home
 
 DATA_REPORT = "report_data"
@@ -17,7 +17,7 @@ DATA_REPORT = "report_data"
 
 def data_pages(home: Home) -> Path:
     """Folder of the page of data quality and its tables."""
-    return home.reports / "data"
+    return home.reports / FOLDER
 
 
 def build(home: Home) -> list[dg.AssetsDefinition]:
