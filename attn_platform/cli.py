@@ -113,6 +113,9 @@ def import_data(
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
     name: Annotated[str | None, typer.Option(help="With predictions: which forecasts of the study they are.")] = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Put single bad rows aside into table quarantine, and go on.")
+    ] = False,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -120,6 +123,8 @@ def import_data(
 
     Example: attn import ashare ~/data/ashare --home data/real, or: attn import predictions p.csv --name my_forecasts
     """
+    if quarantine and vendor == PREDICTIONS:
+        raise ConfigurationError(f"--quarantine does not go with attn import {PREDICTIONS}")
     if vendor == PREDICTIONS:
         _import_predictions(_open(home), path, name, study, start, end)
         return
@@ -139,9 +144,9 @@ def import_data(
         _refuse_another(target, study=wanted)
         if held.source.kind == "simulated":
             raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
-    load_study(wanted or DEFAULT_STUDY)
+    limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
     started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end)
+    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end, limits, quarantine)
     settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
     target.with_settings(settings).save()
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
@@ -150,6 +155,12 @@ def import_data(
     console.print(table)
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+    for finding in report.findings:
+        console.print(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
+    for name, count in report.put_aside.items():
+        console.print(
+            f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
+        )
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
     console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
 

@@ -15,7 +15,8 @@ import pandas as pd
 
 from attn_platform.errors import BadInputError, PortfolioError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, symbol_column
 from attn_platform.market.vendors.files import SUFFIXES, read_source
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
 from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem

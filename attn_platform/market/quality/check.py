@@ -266,7 +266,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 def share(count: int, of: int) -> str:
     """ "3 of 1,000 (0.3%)"."""
-    return f"{count:,} of {of:,} ({count / of:.2g}%)" if not of else f"{count:,} of {of:,} ({100 * count / of:.2g} %)"
+    percent = 100 * count / of if of else 0.0
+    return f"{count:,} of {of:,} ({percent:.2g} %)" if percent < 10 else f"{count:,} of {of:,} ({percent:.0f} %)"
 
 
 def span(sessions: Iterable[object]) -> str:

@@ -49,7 +49,6 @@ class QualityConfig(BaseModel):
     # Consistency
     # A ratio counts as a power of ten up to the range of a session's bar (10 %), as 10^0.05.
     power_of_bar: float = Field(default=0.05, gt=0, lt=0.5)
-    swapped_within: float = Field(default=0.2, gt=0)
     price_of_amount: Tolerance = Tolerance(note_share=2e-6, error_share=1e-3)
     rounding: float = Field(default=2e-3, gt=0)
     turnover_within: float = Field(default=0.05, gt=0)
@@ -67,7 +66,10 @@ class QualityConfig(BaseModel):
     share_count: Tolerance = Tolerance(note_share=1e-6, error_share=1e-3)
 
     # Levels
-    jump: float = Field(default=5.0, gt=1)  # no session of 2000 to 2022 had three times the median volume of the last
+    jump: float = Field(default=5.0, gt=1)
+    # The median volume became six times as large on 2001-11-16 (stamp duty halved) and on 2020-02-04 (after a session
+    # at the lower limit); lots make 100, thousands 1,000.
+    trading_jump: float = Field(default=10.0, gt=1)
     jump_share: float = Field(default=0.2, gt=0, lt=1)
     few_of_group: int = Field(default=10, ge=2)
 
@@ -110,7 +112,6 @@ class QualityConfig(BaseModel):
     index_slack: float = Field(default=1e-4, gt=0)
     index_move: float = Field(default=0.11, gt=0)  # limits of 10 % and a tick; no index holds only stocks of 20 %
     most_index_rows: float = Field(default=0.05, gt=0, lt=1)
-    weight_sum: float = Field(default=0.005, gt=0)  # publishers round to a hundredth of a percent
     weight_without_bars: float = Field(default=0.01, gt=0, lt=1)
     weight_rank: float = Field(default=0.5, gt=0, lt=1)
     weight_churn: float = Field(default=0.4, gt=0, lt=1)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.market import tolerance
+from attn_platform.market.quality import adjustment
 from attn_platform.market.quality.check import PREVIOUS, CellCheck, Faults, SessionCheck, Verdict, records, share, span
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.stretch import Statics, Stretch
@@ -19,23 +20,12 @@ from attn_platform.market.quality.stretch import Statics, Stretch
 SHARES_OF = {"total_mv": "total shares", "float_mv": "float shares"}
 
 
-def factor_breaks(
-    pre_close: np.ndarray,
-    factor: np.ndarray,
-    last_close: np.ndarray,
-    last_factor: np.ndarray,
-    within: float,
-) -> np.ndarray:
-    """Whether pre_close × factor differs from last close × last factor by more than `within` and a tick's rounding."""
-    expected = last_close * last_factor / factor
-    return tolerance.differs(pre_close, expected, within, tolerance.TICK)
-
-
 def _factor(stretch: Stretch, config: QualityConfig) -> Faults:
     pre_close, factor = stretch["pre_close"], stretch["adj_factor"]
     last_close, last_factor = stretch.previous("close"), stretch.previous("adj_factor")
     examined = ~np.isnan(pre_close) & ~np.isnan(factor) & ~np.isnan(last_close)
-    faulty = factor_breaks(pre_close, factor, last_close, last_factor, config.factor_within) & examined
+    ratio = adjustment.reference_ratio(pre_close, factor, last_close, last_factor)
+    faulty = adjustment.is_broken(ratio, pre_close, config.factor_within) & examined
     constant = ~tolerance.differs(factor, last_factor, config.factor_moves)
     unchanged = ~tolerance.differs(pre_close, last_close, 0.0, tolerance.TICK / 2)
     opened = ~tolerance.differs(pre_close, stretch.previous("open"), 0.0, tolerance.TICK / 2)

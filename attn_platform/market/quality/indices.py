@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from attn_platform.market.contract import INDEX_WEIGHT_SUM_TOLERANCE
+from attn_platform.market.quality import weights
 from attn_platform.market.quality.check import SessionCheck, Verdict, records, share, span
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.findings import Severity
@@ -118,16 +118,13 @@ def _judge_weights(seen: pd.DataFrame, statics: Statics, config: QualityConfig) 
         examples = records(hit[[*KEY, *shown]])
         return Verdict(severity, f"{text}: {where}", remedy, len(hit), total, examples)
 
-    off = seen[(seen["sum"] - 1).abs() > INDEX_WEIGHT_SUM_TOLERANCE]
+    off = seen[(seen["sum"] - 1).abs() > weights.SAID_FROM]
     if len(off):
-        apart = (off["sum"] - 1).abs().max()
-        percent = ": they look like percent" if (off["sum"] / 100 - 1).abs().median() < config.weight_sum else ""
+        sums = off["sum"].to_numpy()
+        percent = ": they look like percent" if weights.is_one(sums / weights.PERCENT).any() else ""
+        guess = weights.missing_guess(float(sums[0]), int(off["members"].iloc[0]))
         yield verdict(
-            "error" if apart > config.weight_sum else "warning",
-            off,
-            f"weights do not sum to 1{percent}",
-            "give all members once, as fractions",
-            "sum",
+            "warning" if weights.is_one(sums).all() else "error", off, f"weights do not sum to 1{percent}", guess, "sum"
         )
     without = seen[seen["without"] > config.weight_without_bars * seen["sum"]]
     if len(without):

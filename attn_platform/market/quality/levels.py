@@ -26,6 +26,8 @@ SLOW = (
 )  # fmt: skip
 """Columns that a stock carries from day to day."""
 SIGNED = ("pb_lf", "pe_ttm", "pcf_ocf_ttm", "eps_fy1", "roe_fy1", "net_profit_fy1")
+SEASONED_DAYS = np.timedelta64(120, "D")
+"""Half of a new board changes hands on its first day."""
 TABLE_OF = {
     **dict.fromkeys(("close", *TRADING), "daily_bar"),
     **dict.fromkeys(("eps_fy1", "roe_fy1", "net_profit_fy1"), "consensus"),
@@ -51,6 +53,11 @@ def _positive(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
 
 
+def _seasoned(stretch: Stretch) -> np.ndarray:
+    """[T, N]: listed long enough that the first days' frenzy is over."""
+    return stretch.sessions[:, None] >= stretch.listed + SEASONED_DAYS
+
+
 # Ranges: a third to ten times beyond the extremes of the real medians of 2000 to 2022.
 LEVELS = (
     Level(
@@ -65,7 +72,7 @@ LEVELS = (
     ),
     Level(
         "turnover_rate", "daily_bar", ("turnover_rate",), 1e-5, 0.2,
-        lambda s: np.where(s.traded, _positive(s["turnover_rate"]), np.nan),
+        lambda s: np.where(s.traded & _seasoned(s), _positive(s["turnover_rate"]), np.nan),
         "it looks like less than a fraction", "it looks like percent",
     ),
     Level(
@@ -172,8 +179,9 @@ def _ratios(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
 def _judge_ratios(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
     for column, figures in seen.groupby("column", sort=False):
         crowd = config.jump_share * figures["stocks"]
-        jumped = figures["median"].abs() > np.log10(config.jump)
-        if column not in TRADING:
+        trades = column in TRADING
+        jumped = figures["median"].abs() > np.log10(config.trading_jump if trades else config.jump)
+        if not trades:
             jumped |= figures["jumped"] > crowd
         for cells, what in ((jumped, "jumps"), (figures["turned"] > crowd, "changes its sign")):
             hit = figures[cells]
@@ -220,7 +228,7 @@ CHECKS = (
     SessionCheck(
         name="units_constant",
         table="valuation",
-        states="no column jumps by a factor of five, or changes its sign, for a good part of the stocks overnight",
+        states="no column becomes many times as large, or changes its sign, for a good part of the stocks overnight",
         look=_ratios,
         judge=_judge_ratios,
     ),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from attn_platform.market import tolerance
+from attn_platform.market.completion import rule_limits
 from attn_platform.market.quality.check import CellCheck, Faults
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.statuses import DELISTING, NORMAL
 from attn_platform.market.quality.stretch import Stretch
-from attn_platform.market.vendors.derived import price_limits
 
 
 def _ordered(stretch: Stretch, config: QualityConfig) -> Faults:
@@ -42,14 +42,13 @@ def _kept(stretch: Stretch, config: QualityConfig) -> Faults:
 def _by_rule(stretch: Stretch, config: QualityConfig) -> Faults:
     """The limits held against those of the rules; rows without either are left out."""
     rows, columns = np.nonzero(stretch.traded & ~np.isnan(stretch["pre_close"]))
-    status = np.where(np.isnan(stretch["trading_status"]), 0, stretch["trading_status"]).astype(np.int64)
     up, down = np.full(stretch.shape, np.nan), np.full(stretch.shape, np.nan)
-    up[rows, columns], down[rows, columns] = price_limits(
-        stretch["pre_close"][rows, columns],
+    up[rows, columns], down[rows, columns] = rule_limits(
+        {name: stretch[name][rows, columns] for name in ("pre_close", "trading_status")},
         stretch.board[columns],
-        status[rows, columns],
         stretch.sessions[rows],
         stretch.listed[columns],
+        stretch.previous("trading_status")[rows, columns] == DELISTING,
         stretch.calendar,
     )
     held_up, held_down = stretch["up_limit"], stretch["down_limit"]

@@ -8,7 +8,7 @@ earlier ones finds them, and a fault at a year's border is found like any other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,7 @@ class Stretch:
     security: pd.DataFrame
     calendar: Calendar
     lead: int = 0
+    _previous: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.fields[name]
@@ -90,8 +91,10 @@ class Stretch:
 
     def previous(self, name: str) -> np.ndarray:
         """[T, N]: the value of the newest row before each session that has one, NaN where there is none."""
-        shifted = np.vstack([self.before[name][None], self[name][:-1]])
-        return pd.DataFrame(shifted).ffill().to_numpy()
+        if name not in self._previous:  # several checks compare with the same column
+            shifted = np.vstack([self.before[name][None], self[name][:-1]])
+            self._previous[name] = pd.DataFrame(shifted).ffill().to_numpy()
+        return self._previous[name]
 
     @cached_property
     def listed(self) -> np.ndarray:

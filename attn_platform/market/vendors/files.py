@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from attn_platform.errors import SourceError
-from attn_platform.market.contract import Table, from_text
+from attn_platform.market.conform import from_text
+from attn_platform.market.contract import Table
+from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import UNREADABLE, first_line
 
 SUFFIXES = (".parquet", ".csv")
@@ -25,12 +28,13 @@ def existing_folder(folder: Path) -> Path:
     return folder
 
 
-def read_source(path: Path, table: Table, has_others: bool = False) -> pa.Table:
+def read_source(path: Path, table: Table, has_others: bool = False, inspection: Inspection | None = None) -> pa.Table:
     """A Parquet or CSV file (by its suffix) that should hold the columns of `table`.
 
     Columns beside them are an error of whoever checks the table, or left out where the file `has_others`. `SourceError`
     where the file is absent, empty, truncated or otherwise unreadable; `ContractError` where a cell of a CSV file is
-    not of its column's type.
+    not of its column's type. Where the `inspection` has a quarantine, rows with such a cell, or with too many or too
+    few of them, are put aside.
     """
     if not path.exists():
         raise SourceError(f"{path}: no such file; check the path")
@@ -38,11 +42,12 @@ def read_source(path: Path, table: Table, has_others: bool = False) -> pa.Table:
         raise SourceError(f"{path}: is a folder, not a file; put the file there")
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: the file is empty; fetch it again")
-    data = _read_csv(path, table) if path.suffix == ".csv" else _read_parquet(path)
+    inspection = inspection or Inspection(table.name, str(path))
+    data = _read_csv(path, table, inspection) if path.suffix == ".csv" else _read_parquet(path)
     if has_others:
         known = {column.name for column in table.columns}
         data = data.select([at for at, name in enumerate(data.column_names) if name in known])
-    return from_text(data, table, str(path)) if path.suffix == ".csv" else data
+    return from_text(data, table, str(path), inspection) if path.suffix == ".csv" else data
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -55,7 +60,7 @@ def _read_parquet(path: Path) -> pa.Table:
         raise SourceError(f"{path}: no readable Parquet file ({first_line(error)}); fetch it again") from None
 
 
-def _read_csv(path: Path, table: Table) -> pa.Table:
+def _read_csv(path: Path, table: Table, inspection: Inspection) -> pa.Table:
     """All columns of the table as text first: the contract's types, not the look of the cells, say what they are."""
     broken: list[pa.csv.InvalidRow] = []
 
@@ -82,9 +87,20 @@ def _read_csv(path: Path, table: Table) -> pa.Table:
             "the first line, or fetch it again"
         ) from None
     if broken:
-        row = broken[0]
-        raise SourceError(
-            f"{path}: row {row.number - 1}: has {row.actual_columns} cells, the header {row.expected_columns} columns; "
-            "correct the row, or fetch the file again"
-        )
+        _set_aside(broken, data.num_rows, path, inspection)
     return data
+
+
+def _set_aside(broken: list[pa.csv.InvalidRow], rows: int, path: Path, inspection: Inspection) -> None:
+    """Rows with a wrong number of cells are an error, or put aside; the others keep their numbers."""
+    number = np.array([row.number - 1 for row in broken])
+    reasons = [
+        f"{path}: row {at}: has {row.actual_columns} cells, the header {row.expected_columns} columns; correct the "
+        "row, or fetch the file again"
+        for at, row in zip(number, broken, strict=True)
+    ]
+    if inspection.quarantine is None:
+        raise SourceError(reasons[0])
+    everything = np.arange(1, rows + len(broken) + 1)
+    inspection.put_unread_aside(number, reasons, [row.text for row in broken], len(everything))
+    inspection.numbers = np.setdiff1d(everything, number)
