@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 console = Console()
 UI_PORT = 3000
-FACTOR, ALL = "factor", "all"  # attn report factor all; attn run --models all
+FACTOR, DATA, ALL = "factor", "data", "all"  # attn report factor all, attn report data; attn run --models all
 PREDICTIONS = "predictions"  # attn import predictions
 PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
 EXCEEDED_SHOWN = 15  # limits that an order list exceeds
@@ -162,6 +162,7 @@ def import_data(
             f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
         )
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+    console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
 
 
 def _import_predictions(
@@ -616,14 +617,15 @@ def optimise(
 @app.command()
 def report(
     name: Annotated[
-        str, typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor'.")
+        str,
+        typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor', or 'data'."),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Make the HTML report of a strategy, a mix (or of all that the study has), or of a factor, from the lake.
+    """Make the HTML report of a strategy, a mix (or of all that the study has), of a factor, or of the raw data.
 
-    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m
+    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m, or: attn report data
     """
     from attn_platform.orchestration.assets.reports import write_pages
 
@@ -633,8 +635,12 @@ def report(
         return
     if factor is not None:
         raise ConfigurationError(
-            f"'{factor}' is one name too many: attn report takes a strategy, the study, or 'factor' and a factor"
+            f"'{factor}' is one name too many: attn report takes a strategy, the study, '{DATA}', or '{FACTOR}' and a "
+            "factor"
         )
+    if name == DATA:
+        _report_data(target)
+        return
     for page in write_pages(target, name):
         console.print(str(page), soft_wrap=True)
 
@@ -647,6 +653,16 @@ def _report_factor(home: Home, factor: str | None) -> None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
     first, *others = write_factor_pages(home, None if factor == ALL else [factor])
     console.print(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""), soft_wrap=True)
+
+
+def _report_data(home: Home) -> None:
+    """The page of data quality; its path, and how many findings of each severity it has."""
+    from attn_platform.orchestration.assets.data_quality import data_pages, write_data_page
+    from attn_platform.reports.data_pages import PAGE, counts_of
+
+    data = write_data_page(home)
+    found = counts_of([finding.severity for finding in data.survey.findings])
+    console.print(f"{data_pages(home) / PAGE}: {found}", soft_wrap=True)
 
 
 @app.command()

@@ -31,6 +31,9 @@ AVERAGE_RELATIVE = 0.003
 HALF_LOT = 50.0
 """A volume that was rounded to lots of 100 is off by up to this many shares."""
 
+RELATIVE = 1e-3
+"""Values that vendors round (market values in ten thousands, ratios with four digits) differ by less than this."""
+
 
 def is_same_price(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Whether prices in CNY are less than half a tick apart; False where one is missing."""
@@ -65,3 +68,26 @@ def nothing_below_zero(values: np.ndarray) -> np.ndarray:
     """`values` with what is negative by less than `NOTHING` set to zero."""
     with np.errstate(invalid="ignore"):
         return np.where((values < 0) & (values > -NOTHING), 0.0, values)
+
+
+def below(value: np.ndarray, bound: np.ndarray, slack: float = HALF_TICK) -> np.ndarray:
+    """Whether `value` lies below `bound` by more than `slack` CNY; False where either is missing."""
+    return np.asarray(value) < np.asarray(bound) - slack
+
+
+def above(value: np.ndarray, bound: np.ndarray, slack: float = HALF_TICK) -> np.ndarray:
+    """Whether `value` lies above `bound` by more than `slack` CNY; False where either is missing."""
+    return np.asarray(value) > np.asarray(bound) + slack
+
+
+def differs(value: np.ndarray, expected: np.ndarray, relative: float = RELATIVE, absolute: float = 0.0) -> np.ndarray:
+    """Whether values differ by more than `relative` of the expected one and `absolute`; False where one is missing."""
+    return np.abs(np.asarray(value) - np.asarray(expected)) > relative * np.abs(expected) + absolute
+
+
+def nearest_power_of_ten(ratio: np.ndarray, within: float) -> np.ndarray:
+    """The exponent k of the power of ten that each ratio is, up to a factor of 10^`within`; 0 for all others."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = np.log10(ratio)
+        nearest = np.rint(exponent)
+        return np.where(np.isfinite(exponent) & (np.abs(exponent - nearest) <= within), nearest, 0.0)
