@@ -33,8 +33,8 @@ def conform(
 
     `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
     fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
-    session (where a calendar is given). An `inspection` with a quarantine puts rows with a fault aside instead, and they
-    are not returned.
+    session (where a calendar is given). An `inspection` with a quarantine puts rows with a fault aside instead;
+    they are not returned.
     """
     _check_names(data.column_names, table, source)
     if data.num_rows == 0:
