@@ -131,24 +131,29 @@ def import_data(
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
+    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, settle
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
         known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
         raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
-    target = Home.open(home)
-    held, wanted = None, _study_name(study)
-    if target.has_settings:
-        held = target.settings
-        _refuse_another(target, study=wanted)
-        if held.source.kind == "simulated":
-            raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
-    limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
-    started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end, limits, quarantine)
-    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
-    target.with_settings(settings).save()
+    wanted, started = _study_name(study), time.perf_counter()
+    load_study(wanted or DEFAULT_STUDY)
+    with Home.open(home).lake.staging() as stage:
+        target = Home.open(home)  # as the import before this one has left it
+        held = None
+        if target.has_settings:
+            held = target.settings
+            _refuse_another(target, study=wanted)
+            if held.source.kind == "simulated":
+                raise ConfigurationError(
+                    f"{target.root} holds a simulated market; choose another --home for imported data"
+                )
+        limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
+        report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
+        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage)
+        stage.at_commit(target.with_settings(settings).save_for)
+    settle(target.root)
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")

@@ -69,9 +69,10 @@ def load_dense(
 
     Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Sessions without a
     file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result). `MissingDataError`
-    where the lake has no daily bar in the range, `CalendarError` where it has one on a day that is no session.
+    where the lake has no daily bar in the range, `CalendarError` where it has one on a day that is no session. All of
+    it is of one import, whatever another process brings meanwhile.
     """
-    sessions = calendar.between(first, last)
+    lake, sessions = lake.snapshot(), calendar.between(first, last)
     wanted = {
         table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
         for table in DENSE_TABLES
@@ -117,7 +118,7 @@ def shared_dense(lake: Lake, calendar: Calendar, first: Day, last: Day, fields: 
 
     The last one asked for is kept until its files change. Its arrays are read-only.
     """
-    sessions = calendar.between(first, last)
+    lake, sessions = lake.snapshot(), calendar.between(first, last)
     stamps = tuple(lake.stamp(table, first, last) for table in DENSE_TABLES)
     return _load_shared(_Request(sessions.tobytes(), tuple(fields), stamps, lake, calendar, first, last))
 
