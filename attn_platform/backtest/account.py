@@ -141,7 +141,8 @@ def sell_delisted(
     gone = closes.is_delisted
     if not gone.any():
         return account, []
-    equity, last, units = account.equity, account.prices[gone], account.units[gone]
+    equity = account.equity or 1.0  # shares of nothing are 0
+    last, units = account.prices[gone], account.units[gone]
     prices = last * recovery
     proceeds = units * prices
     fees = proceeds * rates.sell

@@ -223,19 +223,24 @@ def _towards(book: _Book, weights: np.ndarray, rates: CostRates, config: Backtes
 
 
 def _trade_fractions(book: _Book, plan: _Plan, rates: CostRates) -> _Trades:
-    noise = VALUE_ROUNDING * book.equity
-    change = plan.reachable - book.held
-    # What rounding alone would trade stays, and what a sale would leave by rounding alone goes.
-    reachable = np.where((change < 0) & (plan.reachable <= noise), 0.0, plan.reachable)
-    stays = (abs(change) <= noise) & (reachable > 0)
+    values = _without_noise(book, plan.reachable)
+    change = values - book.held
     is_vain = (change < 0) & (rates.order_costs(change) >= -change)
-    values = affordable(book.held, np.where(stays | is_vain, book.held, reachable), book.cash, rates)
+    values = affordable(book.held, np.where(is_vain, book.held, values), book.cash, rates)
+    values = _without_noise(book, values)
     cost = rates.order_costs(values - book.held)
     # Rounding alone can leave the cash a few units in the last place below nothing.
     cash = max(book.equity - float(values.sum()) - float(cost.sum()), 0.0)
     units = np.where(values == book.held, book.units, values / book.prices)
     is_short = abs(plan.wish - values) > WEIGHT_TOLERANCE * book.equity
     return _Trades(values, units, np.where(is_short, plan.goals, units), abs(values - book.held), cost, cash)
+
+
+def _without_noise(book: _Book, values: np.ndarray) -> np.ndarray:
+    """`values` [n] less what rounding alone would trade, or would leave of a sale."""
+    noise, change = VALUE_ROUNDING * book.equity, values - book.held
+    values = np.where((change < 0) & (values <= noise), 0.0, values)
+    return np.where((abs(change) <= noise) & (values > 0), book.held, values)
 
 
 def _trade_whole_shares(book: _Book, plan: _Plan, rates: CostRates) -> _Trades:

@@ -68,8 +68,8 @@ class Ledger:
 
     - daily: one row a session. equity (CNY, at the close), turnover (two-sided, over the equity at execution prices
       before trading), cost (costs of the trades over that equity, plus those of selling delisted stocks over the
-      previous close's), cash_share, holding_count; suspended_count and suspended_share (over the equity) of the holdings
-      that are suspended or have no row in the session.
+      previous close's), cash_share, holding_count; suspended_count and suspended_share (over the equity) of those
+      holdings that are suspended or have no row in the session.
     - trades: the columns of `Fills.columns`; rows with is_blocked are wishes that a restriction stopped.
     - holdings: weights after the close of each session with a target, open orders or forced sales.
     - delistings: the fields of `Delisting`.

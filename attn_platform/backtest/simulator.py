@@ -41,10 +41,9 @@ class BacktestResult:
 
     `daily` has one row a session from the base on: date, net_value, return, benchmark_return, excess_return (their
     difference), excess_net_value (Π(1 + excess_return)), unrecovered_net_value (of the same targets, had holders got
-    nothing for what was delisted), turnover, cost, cash_share, holding_count, suspended_count, suspended_share. The base
-    session has net values of 1 and NaN returns. `trades`, `holdings`, `delistings` and `dividends` are those of `Ledger`.
-    `account` is the state after the last session and `pending` the target that waits for the session after it, if
-    there is one.
+    nothing for what was delisted), and `DAILY_RECORDS`. The base session has net values of 1 and NaN returns. `trades`,
+    `holdings`, `delistings` and `dividends` are those of `Ledger`. `account` is the state after the last session and
+    `pending` the target that waits for the session after it, if there is one.
     """
 
     daily: pd.DataFrame
@@ -185,7 +184,7 @@ def _session(account: Account, target: pd.Series | None, board: QuoteBoard, row:
         if target is not None:
             concerned = np.union1d(account.symbols, target.index.to_numpy(dtype=str))
         account, fills = execute(account, target, board.quotes(row, concerned), rates, config)
-    if fills is not None or delistings:
+    if account.symbols is not closes.symbols:
         closes = board.closes(row, account.symbols)
     account = mark(account, session, closes)
     ledger.add(account, fills, delistings, entitlements, closes.is_suspended)

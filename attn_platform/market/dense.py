@@ -25,9 +25,9 @@ STATUS_CODES = {status: float(code) for code, status in enumerate(TRADING_STATUS
 class DenseMarket:
     """`fields[name]` is [T, N] float64, NaN where there is no row; booleans are 0 and 1.
 
-    `trading_status` holds the position in the contract's list of statuses (0 = normal). `delist_dates` has the first day
-    without listing of every stock that is delisted by the last session, also of those that have no column here: a row
-    that is missing before it is a suspension. A date may only be used from that day on.
+    `trading_status` holds the position in the contract's list of statuses (0 = normal). `delist_dates` has the first
+    day without listing of every stock that is delisted by the last session, also of those that have no column here: a
+    row that is missing before it is a suspension. A date may only be used from that day on.
     """
 
     sessions: np.ndarray
@@ -70,8 +70,8 @@ def load_dense(
 ) -> DenseMarket:
     """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
 
-    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Dates of delisting are
-    those of table security. Sessions without a file are rows of NaN; a field whose table is absent is left out (ask
+    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Dates of delisting
+    are those of table security. Sessions without a file are rows of NaN; a field whose table is absent is left out (ask
     `fields` of the result). `MissingDataError` where the lake has no daily bar in the range, `CalendarError` where it
     has one on a day that is no session.
     """
@@ -111,7 +111,7 @@ def delist_dates(lake: Lake, last: Day) -> dict[str, np.datetime64]:
     if not lake.has("security"):
         return {}
     security = lake.read("security", columns=["symbol", "delist_date"])
-    known = security.filter(pc.less_equal(security["delist_date"], pa.scalar(as_day(last), pa.date32())))
+    known = security.filter(pc.less_equal(security["delist_date"], pa.scalar(as_day(last).item(), pa.date32())))
     return dict(zip(known["symbol"].to_pylist(), days(known["delist_date"]), strict=True))
 
 

@@ -3,8 +3,8 @@
 `cvxpy_problem` is the statement for a user with another objective, and what the fast solver is tested against; it has
 no relaxation. `solve` is the road of weeks that are no linear programs; where their limits contradict each other they
 give way as in `relaxation`, kind by kind with the least total excess. What is held stays where it meets all limits and
-is as good as the optimum to the solver's accuracy: equal forecasts trade nothing. An interior-point method ends near a vertex, not
-on it, so weights are put onto a bound, or onto what is held, that they reach to within its accuracy.
+is as good as the optimum to the solver's accuracy: equal forecasts trade nothing. An interior-point method ends near a
+vertex, not on it, so weights are put onto a bound, or onto what is held, that they reach to within its accuracy.
 """
 
 import logging

@@ -77,7 +77,7 @@ class WeeklyProblem:
     """All that one rebalance knows. One row a stock: the candidates, what is held, and every benchmark member.
 
     Args:
-        symbols: [n] sorted, each once. The order decides between stocks with equal forecasts that cost as much turnover.
+        symbols: [n] sorted, each once. The order decides between stocks with equal forecasts and equal turnover.
         score: [n] forecast; NaN = no forecast. Such a stock can only be sold down and counts with the mean forecast,
             so that the answer does not depend on where the scores have their zero.
         benchmark: [n] benchmark weights, summing to 1; 0 for other stocks.

@@ -1,8 +1,9 @@
 """Solve one week: the target portfolio of highest forecast within the limits or, failing that, of least violation.
 
 The program is that of `split`, the week whose limits contradict each other that of `relaxation`; `ties` decides between
-portfolios of the same forecast; the answer is rebuilt by `vertex` and checked here. With constraints or terms of a user's own that are not linear, the week is that of
-`convex`. A failed solve raises: no older portfolio ever stands in for it.
+portfolios of the same forecast; the answer is rebuilt by `vertex` and checked here. With constraints or terms of a
+user's own that are not linear, the week is that of `convex`. A failed solve raises: no older portfolio ever stands in
+for it.
 """
 
 import logging

@@ -26,8 +26,8 @@ def sessions_of(count: int) -> np.ndarray:
 def random_market(rng: np.random.Generator, sessions: int, stocks: int, ex_rights: float = 0.05) -> DenseMarket:
     """Suspensions, one-price boards, dividends, splits, late listings, delistings, thin days; prices in ticks of 0.01.
 
-    `ex_rights` is the chance of an ex-right session. Some stocks go through a delisting-consolidation period first; some
-    are suspended without a row between their last session and their delisting, and of some no date of delisting is
+    `ex_rights` is the chance of an ex-right session. Some stocks go through a delisting-consolidation period first;
+    some are suspended without a row between their last session and their delisting, and of some no date of delisting is
     known. Rows are missing, vwaps are missing, and what nobody traded lacks its flag. The first stock is there all the
     time: a session without any row is missing data, not a market.
     """

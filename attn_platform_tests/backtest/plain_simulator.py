@@ -135,9 +135,7 @@ class PlainSimulator:
                     self.orders[symbol] = float(math.floor(self.orders[symbol] * ratio + 1e-6))
             self.last[symbol] = reference
 
-    def trade(
-        self, day: dict[str, Row], target: dict[str, float] | None, leaving: set[str], gone: set[str]
-    ) -> None:
+    def trade(self, day: dict[str, Row], target: dict[str, float] | None, leaving: set[str], gone: set[str]) -> None:
         names = sorted({*self.units, *self.orders, *(target or {})})
         buy, sell, price, held, most = {}, {}, {}, {}, {}
         unknown = {s for s in names if s not in day and s not in self.units and s not in self.orders}
@@ -245,7 +243,8 @@ class PlainSimulator:
             for _ in range(200):
                 middle = (low + high) / 2
                 low, high = (middle, high) if paid(middle) <= money else (low, middle)
-            value |= {s: held[s] + low * more for s, more in wanted.items()}
+            value |= {s: held[s] + low * more for s, more in wanted.items() if low * more > 1e-12 * equity}
+            value |= {s: held[s] for s, more in wanted.items() if low * more <= 1e-12 * equity}
         changes = {s: abs(value[s] - held[s]) for s in held}
         self.traded = math.fsum(changes.values()) / equity
         self.cash = max(

@@ -35,7 +35,8 @@ VARIANTS = [
 ]
 NAMES = (
     *("studies", "cap", "carry", "cap-carry", "whole", "whole-cap", "whole-cap-carry"),
-    *("close", "open-carry-fee", "sealed-ruin", "minimum-fee", "minimum-cap-carry", "minimum-whole", "minimum-whole-carry"),
+    *("close", "open-carry-fee", "sealed-ruin", "minimum-fee", "minimum-cap-carry"),
+    *("minimum-whole", "minimum-whole-carry"),
 )
 by_variant = pytest.mark.parametrize("config", VARIANTS, ids=NAMES)
 

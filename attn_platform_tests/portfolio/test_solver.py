@@ -8,7 +8,6 @@ import highspy
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from attn_platform.errors import PortfolioError
 from attn_platform.portfolio import solver as solver_module
