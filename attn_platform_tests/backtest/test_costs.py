@@ -74,5 +74,5 @@ def test_transfer_fee_of_the_day_is_paid_on_both_sides(session: str, rate: float
 def test_transfer_fee_as_a_number_and_before_the_table() -> None:
     rates = cost_rates(BacktestConfig(transfer_fee=0.0001), np.datetime64("2003-01-02"))
     assert (rates.buy, rates.sell) == pytest.approx((0.0021, 0.0021))
-    with pytest.raises(ConfigurationError, match="transfer_fee.*2015-08-01"):
+    with pytest.raises(ConfigurationError, match=r"transfer_fee.*2015-08-01"):
         cost_rates(BacktestConfig(transfer_fee="statutory"), np.datetime64("2015-07-31"))
