@@ -106,9 +106,9 @@ def run_backtest(
         len(ledger.delistings),
         records["suspended_count"].iloc[-1],
     )
-    net_values = (frame["equity"].to_numpy() / capital for frame in (records, unrecovered))
+    net_value, without_recovery = (frame["equity"].to_numpy() / capital for frame in (records, unrecovered))
     return BacktestResult(
-        daily=daily_frame(*net_values, returns, records),
+        daily=daily_frame(net_value, without_recovery, returns, records),
         trades=ledger.trades,
         holdings=ledger.holdings,
         delistings=ledger.delistings,

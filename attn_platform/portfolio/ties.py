@@ -74,6 +74,6 @@ def _hold_face(program: highspy.Highs) -> None:
     at = np.array(solution.col_value)[held]
     program.changeColsBounds(len(held), held, at, at)
     for row in np.flatnonzero(np.abs(solution.row_dual) > TIE).tolist():
-        limits = model.row_lower_[row], model.row_upper_[row]
-        limit = min(limits, key=lambda value, now=solution.row_value[row]: abs(value - now))
+        lower, upper, now = model.row_lower_[row], model.row_upper_[row], solution.row_value[row]
+        limit = lower if abs(lower - now) < abs(upper - now) else upper
         program.changeRowBounds(row, limit, limit)
