@@ -29,6 +29,7 @@ def test_csv_files_hold_the_inputs_in_full_precision(tmp_path) -> None:
     assert read["rebalances"]["relaxed"].fillna("").tolist() == data.rebalances["relaxed"].tolist()
     assert set(read["holdings"]["symbol"]) == set(data.holdings["symbol"])
     assert read["holdings"]["weight"].is_monotonic_decreasing
+    assert dict(zip(*read["untraded"].to_numpy().T, strict=True)) == data.untraded
     assert read["worst_weeks"]["last_session"].tolist() == ["2021-12-10", "2022-01-14"]
 
 
