@@ -186,14 +186,14 @@ class Inspection:
     ) -> None:
         """Every row of `data` must fulfil a condition (null counts as fulfilled).
 
-        `guess` says what many such rows look like, where one can tell. `ContractError` for the first that does not,
-        or (with a quarantine) where too many do not.
+        `guess` says what such rows look like, where one can tell: that comes first. `ContractError` for the first that
+        does not, or (with a quarantine) where too many do not.
         """
         failed = self._failed(holds)
         if not failed.any():
             return
         positions = np.flatnonzero(failed)
-        looks = f"; {found}" if guess is not None and (found := guess()) else ""
+        looks = f"{found}; " if guess is not None and (found := guess()) else ""
 
         def reason(at: int) -> str:
             where = ", ".join(
@@ -203,8 +203,8 @@ class Inspection:
             )
             cells = ", ".join(shown(data[name][at]) for name in columns)
             return (
-                f"{self.source(at)}: row {self.number(at)}{f' ({where})' if where else ''}, {named(columns)}: {cells}, "
-                f"where the contract wants {wanted}; {remedy}{looks}"
+                f"{self.source(at)}: {looks}row {self.number(at)}{f' ({where})' if where else ''}, {named(columns)}: "
+                f"{cells}, where the contract wants {wanted}; {remedy}"
             )
 
         if self.quarantine is None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from attn_platform.market.tolerance import TICK, average_price_slack
 
-GUESS_FACTOR = 1.5
+GUESS_FACTOR = 1.25
 """A median within this factor of what a unit would make of it speaks for that unit: a day's bar is narrower."""
 
 PERCENT_TURNOVER = 0.2

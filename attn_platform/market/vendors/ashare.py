@@ -162,7 +162,8 @@ def _security(source: pa.Table) -> pa.Table:
             "symbol": source["symbol"],
             "name": source["name"],
             "board": pa.array(trading_rules.board_of(frame["symbol"].to_numpy())),
-            "list_date": pc.coalesce(source["list_date"], source["first_trade"]),
+            # Six stocks traded before the day that the set calls their listing, one of them for six years.
+            "list_date": pc.min_element_wise(source["list_date"], source["first_trade"]),
             "delist_date": pa.array(gone + pd.Timedelta(days=1), type=pa.timestamp("ns")).cast(DATE),
         }
     )

@@ -6,6 +6,7 @@ limits of `ImportConfig`: what is completed is noted, what contradicts itself is
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attn_platform.errors import ContractError
+from attn_platform.market import trading_rules
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.completion import (
     DELISTING,
@@ -79,13 +81,13 @@ class Completer:
             rows = pa.concat_tables([self.held.bars, own])
             grid = Grid.of(rows, stretch, self.stocks)
             has_row = grid.at >= 0
-            traded = has_row & (numbers(rows["volume"])[grid.at] > 0)
+            traded = np.append(numbers(rows["volume"]), 0.0)[grid.at] > 0
             unknown = self._unknown(DAILY_BAR.name, stretch, has_row, traded)
             filled, source = filled_cells(has_row, unknown, self._ended(stretch))
             # Where each cell's row of the session before is to be found, filled or not.
             before = np.full_like(grid.at, -1)
             before[1:] = np.where((has_row | filled)[:-1], np.take_along_axis(grid.at, source, axis=0)[:-1], -1)
-            rows = self.base.continued(rows, grid, before, follows, self.config, inspection)
+            rows = self.base.continued(rows, grid, before, follows, self._limit(rows), self.config, inspection)
             own = rows.slice(self.held.bars.num_rows)
             if inspection.failed is None:
                 break
@@ -116,7 +118,7 @@ class Completer:
         grid, bar = Grid.of(rows, stretch, self.stocks), Grid.of(bars, stretch, self.stocks)
         self._check_value_units(own, inspection, bars)
         has_row, has_bar = grid.at >= 0, bar.at >= 0
-        halted = has_bar & boolean(bars["is_suspended"])[bar.at]
+        halted = np.append(boolean(bars["is_suspended"]), False)[bar.at]
         # A stock that traded without a value has none that could be carried.
         unknown = ~has_row & ~halted
         unknown |= self._unknown(VALUATION.name, stretch, has_row, np.zeros_like(has_row))
@@ -163,7 +165,7 @@ class Completer:
         """amount / volume lies inside of the bar: of most rows of a session, and by no multiple in any row."""
         amount, volume, low, high = (numbers(own[name]) for name in ("amount", "volume", "low", "high"))
         off = units.outside_bar(amount, volume, low, high)
-        columns, wanted = ("amount", "volume"), "amount / volume inside of low and high"
+        columns, wanted = ("amount", "volume", "low", "high"), "amount / volume inside of low and high"
         remedy = "correct them at their source"
         _, session = np.unique(date, return_inverse=True)
         count = np.bincount(session, weights=off)
@@ -302,6 +304,13 @@ class Completer:
         suspect[0] = False
         return (unknown | suspect) & ~has_row
 
+    def _limit(self, rows: pa.Table) -> np.ndarray:
+        """Price limit of each row as a fraction, without what is special about first sessions; 0 where it is free."""
+        status = pc.index_in(rows["trading_status"], value_set=pa.array(TRADING_STATUSES)).to_numpy()
+        board = self.stocks.board[self.stocks.codes(rows["symbol"])]
+        up_ratio, _ = trading_rules.limit_ratio(board, days(rows["date"]), status, len(self.calendar.sessions))
+        return np.nan_to_num(up_ratio)
+
     def _ended(self, stretch: np.ndarray) -> np.ndarray:
         """The first of `stretch` on which each stock is listed no more; its length while it lasts."""
         gone = self.stocks.delisted
@@ -329,16 +338,14 @@ def _trade_guess(own: pa.Table, off: np.ndarray, board: np.ndarray) -> str:
     """What the units of rows whose amount / volume leaves the bar look like, by board where they differ."""
     names = ("amount", "volume", "close", "adj_factor")
     cells = [numbers(own[name])[off] for name in names]
-    by_board = units.trade_units_by_board(*cells, np.array(BOARDS)[board[off]])
-    texts = {name: _unit_text(*found) for name, found in by_board.items()}
-    traded = numbers(own["volume"]) > 0
-    untouched = [BOARDS[b] for b in np.unique(board[traded]) if not (off & (board == b)).any()]
-    if len(set(texts.values())) == 1 and not untouched:
-        return next(iter(texts.values()))
-    if len({text.partition(":")[2] for text in texts.values()}) == 1:
-        return f"on board {', '.join(texts)} only, {next(iter(texts.values()))}"
-    return "; ".join(f"on board {name}, {text}" for name, text in texts.items())
+    found = units.trade_units_by_board(*cells, np.array(BOARDS)[board[off]])
+    concerned = {BOARDS[b] for b in np.unique(board[numbers(own["volume"]) > 0])}
+    if len({looks for _, looks, _ in found.values()}) == 1:
+        return _unit_text(concerned - set(found) and sorted(found), *units.trade_units(*cells))
+    return "; ".join(text for name, each in found.items() if (text := _unit_text([name], *each)))
 
 
-def _unit_text(ratio: float, looks: str, remedy: str) -> str:
-    return f"amount / volume is {ratio:.4g} × close" + (f": {looks}; {remedy}" if looks else "")
+def _unit_text(boards: Collection[str], ratio: float, looks: str, remedy: str) -> str:
+    """A guess in words; "" where there is none. `boards` are named where they are not all there are."""
+    where = f"on board {', '.join(boards)}, " if boards else ""
+    return f"{where}amount / volume is {ratio:.3g} × close: {looks}; {remedy}" if looks else ""
