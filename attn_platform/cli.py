@@ -448,22 +448,26 @@ def _make_orders(
 
     held = None if positions is None else read_positions(positions)
     chosen = resolve(home, strategy)
-    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, held, cash)
+    stocks, set_aside = (None, None) if held is None else (held.stocks, held.set_aside)
+    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
             out,
             made.listed.orders,
             {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
+            **({} if set_aside is None else {"set aside": set_aside}),
         )
     if as_json:
-        _print_json(orders_record(made))
+        _print_json({**orders_record(made), "set_aside": [] if set_aside is None else _records(set_aside)})
         return
     first, *others = order_tables(made, EXCEEDED_SHOWN)
     if out is None:
         console.print(first)
     for table in others:
         console.print(table)
+    if set_aside is not None and len(set_aside):
+        _print_frame(set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)")
     if out is not None:
         console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
 
@@ -740,7 +744,7 @@ def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction (Qlib's names, too).")],
     returns: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, return (realised, over the horizon).")],
     horizon: Annotated[int, typer.Option(min=1, help="Sessions that a return covers; used to annualise layers.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -750,9 +754,11 @@ def evaluate(
     Example: attn evaluate predictions.parquet returns.csv --json
     """
     from attn_platform.evaluation.composite_factor import composite_factor_figures
-    from attn_platform.evaluation.cross_sections import align_cross_sections
+    from attn_platform.evaluation.cross_sections import read_cross_sections
 
-    aligned = align_cross_sections(_read_frame(predictions), _read_frame(returns))
+    aligned = read_cross_sections(predictions, returns)
+    for note in aligned.notes:
+        typer.echo(f"note: {note}", err=True)
     figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
     if as_json:
         _print_json(figures)
@@ -860,21 +866,8 @@ def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]
     return chosen
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    if not path.is_file():
-        raise BadInputError(f"{path}: no such file; check the path")
-    if path.suffix not in (".parquet", ".csv"):
-        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"symbol": str})
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); write it again") from None
-
-
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    from attn_platform.reports.writing import replacing
+    from attn_platform.writing import replacing
 
     if path.suffix not in (".parquet", ".csv"):
         raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")

@@ -15,21 +15,26 @@ import pyarrow.compute as pc
 
 from attn_platform.errors import ContractError
 from attn_platform.market.calendar import Calendar
+from attn_platform.market.codes import normalise
+from attn_platform.market.column_names import advice
 from attn_platform.market.contract import DATE, FLOAT, INDEX_WEIGHT, INTEGER, TEXT, TYPE_NAMES, Column, Table
 from attn_platform.market.inspection import Inspection, shown
 from attn_platform.market.quality import weights
+from attn_platform.market.readings import is_text
+from attn_platform.market.session_dates import can_be_dates, read_dates, slipped
 from attn_platform.market.settle import groups_of, numbers
 from attn_platform.market.tolerance import nothing_below_zero
 
 
 def conform(
-    data: pa.Table, table: Table, source: str, calendar: Calendar, inspection: Inspection | None = None
+    data: pa.Table, table: Table, source: str, calendar: Calendar | None = None, inspection: Inspection | None = None
 ) -> pa.Table:
     """`data` in the contract's column order and types, settled (see `Table.settle`), every row checked.
 
     `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
     fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
-    session. An `inspection` with a quarantine puts rows with a fault aside instead, and they are not returned.
+    session (where a calendar is given). An `inspection` with a quarantine puts rows with a fault aside instead;
+    they are not returned.
     """
     _check_names(data.column_names, table, source)
     if data.num_rows == 0:
@@ -48,11 +53,11 @@ def conform(
     for column in table.columns:
         if column.name in data.column_names:
             _check_column(converted[column.name], data, column, inspection)
-    for name in table.dates:
-        is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
-        inspection.require(
-            is_session, converted, (name,), "a session of the exchange", "drop the row or correct its date"
-        )
+    sessions = None if calendar is None else pa.array(calendar.sessions, type=DATE)
+    for name in table.dates if sessions is not None else ():
+        is_session = pc.is_in(converted[name], value_set=sessions)
+        remedy = f"drop the row or correct its date{slipped(converted[name], is_session)}"
+        inspection.require(is_session, converted, (name,), "a session of the exchange", remedy)
     _check_key(converted, table, inspection)
     for rule in table.rules:
         guess = None if rule.guess is None else partial(rule.guess, converted)
@@ -86,8 +91,8 @@ def _check_names(names: list[str], table: Table, source: str) -> None:
     for name in names:
         if name not in known:
             raise ContractError(
-                f"{source}: column '{name}' is not in table {table.name}; remove it or rename it to one of: "
-                + ", ".join(known)
+                f"{source}: column '{name}' is not in table {table.name}; "
+                + (advice(names, known) or f"remove it or rename it to one of: {', '.join(known)}")
             )
         if names.count(name) > 1:
             raise ContractError(f"{source}: column '{name}' stands {names.count(name)} times; keep one of them")
@@ -105,9 +110,15 @@ def _converted(data: pa.Table, column: Column, inspection: Inspection) -> pa.Chu
     found = data[column.name]
     if pa.types.is_dictionary(found.type):
         found = found.cast(found.type.value_type)
-    if column.type not in (TEXT, DATE) and _is_text(found.type):
+    if column.type not in (TEXT, DATE) and is_text(found.type):
         raise ContractError(_wrong_text(found, column, inspection))
     values = _cast(found, column, inspection)
+    if column.is_symbol:
+        codes = normalise(values)
+        inspection.require(
+            ~codes.refused, data, (column.name,), column.unit, lambda row: codes.explain(row).advice, check="code"
+        )
+        values = codes.column
     if column.type == FLOAT:
         # NaN is how many tools write a missing number.
         values = pc.if_else(pc.is_nan(values), None, values)
@@ -145,13 +156,27 @@ def _cast(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> pa
     wanted, found = column.type, values.type
     if found == wanted:
         return values
+    if wanted == DATE and can_be_dates(found):
+        dates = read_dates(values)
+        if dates.first_refused is not None:
+            refused = np.flatnonzero(dates.refused)[: None if inspection.quarantine else 1]
+            written = np.full(len(values), "", dtype=object)
+            written[refused] = [f"'{dates.explain(row).found}'" for row in refused]
+            inspection.require(
+                ~dates.refused,
+                pa.table({column.name: pa.array(written, TEXT)}),
+                (column.name,),
+                f"{TYPE_NAMES[DATE]} ({column.unit})",
+                lambda row: dates.explain(row).advice,
+                check="date",
+            )
+        return dates.column
     numeric = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
     if not (
         pa.types.is_null(found)
-        or _is_text(found)
+        or is_text(found)
         or (wanted == FLOAT and numeric)
         or (wanted == INTEGER and pa.types.is_integer(found))
-        or (wanted == DATE and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
     ):
         raise ContractError(
             f"{inspection.source(0)}: row 1, column '{column.name}': its type is {found}, where the contract wants "
@@ -164,7 +189,7 @@ def _cast(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> pa
         bad[_unconvertible(values, wanted, first_only=inspection.quarantine is None)] = True
         inspection.require(
             ~bad,
-            pa.table({column.name: pc.binary_join_element_wise("'", values.cast(TEXT), "'", "")}),
+            _quoted(column.name, values),
             (column.name,),
             f"{TYPE_NAMES[wanted]} ({column.unit})",
             "correct it at its source",
@@ -173,8 +198,9 @@ def _cast(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> pa
         return pc.if_else(pa.array(bad), None, values).cast(wanted)
 
 
-def _is_text(found: pa.DataType) -> bool:
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+def _quoted(name: str, values: pa.ChunkedArray) -> pa.Table:
+    """Cells as a message shows what could not be read."""
+    return pa.table({name: pc.binary_join_element_wise("'", values.cast(TEXT), "'", "")})
 
 
 def _wrong_text(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> str:

@@ -23,7 +23,6 @@ from attn_platform.market.settle import (
     settled_weights,
 )
 
-SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
 BOARDS = ("main", "star", "chinext", "bse")
 TRADING_STATUSES = ("normal", "st", "star_st", "delisting")
 
@@ -42,6 +41,8 @@ class Column:
     pattern: str | None = None
     optional: bool = False
     """The vendor may leave the column out; it then enters the lake as null."""
+    is_symbol: bool = False
+    """The codes of A shares, in any style (`codes`)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.in
 
 def symbol_column() -> Column:
     """The column that names a stock."""
-    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ", pattern=SYMBOL_PATTERN)
+    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ of an A share", is_symbol=True)
 
 
 def _date() -> Column:

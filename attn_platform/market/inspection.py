@@ -180,14 +180,14 @@ class Inspection:
         data: pa.Table,
         columns: tuple[str, ...],
         wanted: str,
-        remedy: str,
+        remedy: str | Callable[[int], str],
         guess: Callable[[], str] | None = None,
         check: str = "row",
     ) -> None:
         """Every row of `data` must fulfil a condition (null counts as fulfilled).
 
-        `guess` says what such rows look like, where one can tell: that comes first. `ContractError` for the first that
-        does not, or (with a quarantine) where too many do not.
+        `remedy` may be another one for each row. `guess` says what such rows look like, where one can tell: that comes
+        first. `ContractError` for the first that does not, or (with a quarantine) where too many do not.
         """
         failed = self._failed(holds)
         if not failed.any():
@@ -204,7 +204,7 @@ class Inspection:
             cells = ", ".join(shown(data[name][at]) for name in columns)
             return (
                 f"{self.source(at)}: {looks}row {self.number(at)}{f' ({where})' if where else ''}, {named(columns)}: "
-                f"{cells}, where the contract wants {wanted}; {remedy}"
+                f"{cells}, where the contract wants {wanted}; {remedy if isinstance(remedy, str) else remedy(at)}"
             )
 
         if self.quarantine is None:
