@@ -14,6 +14,7 @@ from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, fingerprint, table_metadata
 from attn_platform.reports import thumbnails
+from attn_platform.studies.identity import model_identity
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
@@ -50,6 +51,7 @@ def model_training(home: Home, model: ModelConfig) -> ModelTraining:
         features=panel.features,
         windows=study.windows_of(model),
         preprocessing_fingerprint=fingerprint(panel.universe.config, study.factors, panel.preprocessing),
+        identity=model_identity(home, model),
         directory=checkpoint_folder(home, model.name),
         arrays=home.arrays,
         curves=home.curves / model.name,
