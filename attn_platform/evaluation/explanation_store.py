@@ -43,6 +43,11 @@ def explanation_table(model: str, part: str) -> str:
     return f"explanation_{model}_{part}"
 
 
+def explanation_tables(model: str) -> tuple[str, ...]:
+    """All tables of a model's explanation."""
+    return tuple(explanation_table(model, part) for part in (STOCKS, FACTORS, ATTENTION))
+
+
 def explained_session(
     task: ModelTraining, session: np.datetime64, horizon: str, config: ExplanationConfig
 ) -> dict[str, pd.DataFrame]:

@@ -27,6 +27,7 @@ from attn_platform.training.labels import LabelConfig, label_prices, training_la
 from attn_platform.training.windows import WindowConfig
 
 FACTOR = "factor "  # of each factor that the model reads, by name
+NETWORK = "network "  # of the model's network, by its name
 LABELS, LOSS, TRAINING = "labels", "loss", "training"
 # What a machine decides, not a study: no part of what is trained, but for rounding
 MACHINE_SETTINGS = frozenset({"threads", "device", "precision", "compile", "windows_together", "memory_gb"})
@@ -88,7 +89,7 @@ def network_parts(network: NetworkConfig) -> dict[str, Part]:
     """The part of a network with its layers, or of the trees; what its configuration class computes included."""
     code = (predict_trees,) if isinstance(network, XGBoostConfig) else (network_type(network), SessionBatch)
     settings = network.model_dump(mode="json", exclude={"name"})
-    return {f"network {network.name}": Part(code=source_identity(type(network), *code), settings=settings)}
+    return {f"{NETWORK}{network.name}": Part(code=source_identity(type(network), *code), settings=settings)}
 
 
 def label_parts(labels: LabelConfig) -> dict[str, Part]:
