@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from attn_platform.evaluation.explanation import StockExplanation
     from attn_platform.factors.catalogue import FactorDefinition
+    from attn_platform.market.lake import Lake
     from attn_platform.portfolio.orders import OrderConfig
     from attn_platform.studies.settings import Home
     from attn_platform.studies.study import StrategyConfig
@@ -113,6 +114,9 @@ def import_data(
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
     name: Annotated[str | None, typer.Option(help="With predictions: which forecasts of the study they are.")] = None,
+    industry_scheme: Annotated[
+        str | None, typer.Option(help="Industries that the home follows from now on. Default: as it does.")
+    ] = None,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -121,12 +125,20 @@ def import_data(
     Example: attn import ashare ~/data/ashare --home data/real, or: attn import predictions p.csv --name my_forecasts
     """
     if vendor == PREDICTIONS:
+        if industry_scheme is not None:
+            raise ConfigurationError("--industry-scheme goes with a vendor's files")
         _import_predictions(_open(home), path, name, study, start, end)
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
+    from attn_platform.studies.settings import (
+        DEFAULT_STUDY,
+        Home,
+        imported_settings,
+        industry_schemes,
+        require_industry_scheme,
+    )
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
@@ -140,17 +152,42 @@ def import_data(
         if held.source.kind == "simulated":
             raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
     load_study(wanted or DEFAULT_STUDY)
+    scheme_before = target.study.adjacency.scheme if held is not None else None
+    scheme = industry_scheme or scheme_before
+
+    def accept(stage: Lake) -> None:
+        if scheme is not None:
+            require_industry_scheme(stage, scheme, str(path))
+
     started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end)
-    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
+    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end, accept)
+    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake, industry_scheme)
     target.with_settings(settings).save()
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+    missing = {**settings.source.absent_tables, **settings.source.absent_columns}
+    for name, reason in missing.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+        if name not in missing:
+            console.print(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
+    for line in _scheme_lines(scheme_before, scheme or report.industry_scheme, industry_schemes(target.lake)):
+        console.print(line, soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+
+
+def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
+    """Which industries the home follows after an import, of how many stocks, and which others it could."""
+    if before is not None and before != scheme:
+        yield (
+            f"[yellow]changed[/yellow] industry scheme {before} → {scheme}: materialise again what reads industries "
+            "(sector_adjacency, neutralised panels, portfolios), and train what reads these"
+        )
+    others = [name for name in stocks if name != scheme]
+    more = f"; {', '.join(others)} came as well (--industry-scheme)" if others else ""
+    yield f"industry scheme {scheme}: {stocks.get(scheme, 0):,} stocks{more}"
 
 
 def _import_predictions(

@@ -31,7 +31,7 @@ from attn_platform.market.dense import dense_array
 from attn_platform.market.lake import Lake, days, from_columns
 from attn_platform.market.suspensions import carry, last_traded_row, suspended_cells
 from attn_platform.market.vendors import ashare_files
-from attn_platform.market.vendors.base import ImportReport, bounds
+from attn_platform.market.vendors.base import Accept, ImportReport, accept_all, bounds
 from attn_platform.market.vendors.derived import average_price, price_limits
 from attn_platform.market.vendors.files import existing_folder, read_source
 
@@ -83,6 +83,7 @@ def import_ashare(
     calendar: Calendar,
     first: Day | None = None,
     last: Day | None = None,
+    accept: Accept = accept_all,
 ) -> ImportReport:
     """Import the file set in `folder`; errors name its own files, rows and columns, and leave the lake as it was.
 
@@ -131,6 +132,7 @@ def import_ashare(
                 rows["index_bar"] += _stage(stage, "index_bar", index_bar, held)
         if not covered:
             raise SourceError(f"{folder}: holds no session from {start} to {end}; choose other dates")
+        accept(stage)
     return ImportReport(
         vendor="ashare",
         description="real A-share data (ashare files)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +30,14 @@ class ImportReport:
     absent_columns: Mapping[str, str] = field(default_factory=dict)
 
 
+Accept = Callable[[Lake], None]
+"""Looks at what is about to move into the lake; what it raises leaves the lake as it was."""
+
+
+def accept_all(stage: Lake) -> None:
+    """Whatever the files hold."""
+
+
 class Importer(Protocol):
     """Read a vendor's folder, write tables of the contract into `lake`; nothing is written where anything is wrong."""
 
@@ -40,8 +48,9 @@ class Importer(Protocol):
         calendar: Calendar,
         first: Day | None = None,
         last: Day | None = None,
+        accept: Accept = accept_all,
     ) -> ImportReport:
-        """Import sessions from `first` to `last` (all that the vendor has without them)."""
+        """Import sessions from `first` to `last` (all that the vendor has without them), where `accept` lets them."""
         ...
 
 

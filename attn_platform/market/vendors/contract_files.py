@@ -18,7 +18,7 @@ from attn_platform.errors import SourceError
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.contract import BOARDS, DAILY_BAR, FLOAT, TABLES, TRADING_STATUSES, Table, conform, reject
 from attn_platform.market.lake import Lake, days
-from attn_platform.market.vendors.base import ImportReport, bounds
+from attn_platform.market.vendors.base import Accept, ImportReport, accept_all, bounds
 from attn_platform.market.vendors.derived import average_price, price_limits
 from attn_platform.market.vendors.files import SUFFIXES, existing_folder, read_source
 
@@ -45,6 +45,7 @@ def import_contract_files(
     calendar: Calendar,
     first: Day | None = None,
     last: Day | None = None,
+    accept: Accept = accept_all,
 ) -> ImportReport:
     """Import every table found in `folder`; a file or folder whose name is no table is an error."""
     start, end = bounds(calendar, first, last)
@@ -69,6 +70,7 @@ def import_contract_files(
         if not covered:
             raise SourceError(f"{folder}: holds no session from {start} to {end}; choose other dates")
         schemes = set(stage.read("industry", columns=["scheme"])["scheme"].to_pylist())
+        accept(stage)
     return ImportReport(
         vendor="contract",
         description="data imported from contract files",
