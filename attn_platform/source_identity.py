@@ -35,7 +35,7 @@ from attn_platform.errors import ConfigurationError
 
 OWN_PACKAGE = __name__.partition(".")[0]
 # Decorators that enter a function or class in a register and give it back as it is: where it is known, not what it does
-REGISTERING = frozenset({"factor", "register_network", "register_config", "constraint", "limit", "term"})
+REGISTERING = frozenset({"factor", "register_network", "register_config"})
 _DIGEST_BYTES = 16
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FIRST_LINE = "first_line"  # of a definition with its decorators, as a code object counts
@@ -60,8 +60,12 @@ def source_identity(
 
 
 def modules_identity(texts: Iterable[str]) -> str:
-    """Hash over all that modules define, given their source; names and order of the modules do not count."""
-    return _digest(*sorted(_digest(_text(node)) for text in texts for node in _normalised(text)[0].body))
+    """Hash over all that modules define, given their source; names and order of the modules do not count.
+
+    What is said of a function where it is registered counts here: a factor's look-back, say.
+    """
+    trees = (_Normaliser(frozenset()).visit(ast.parse(text)) for text in texts)
+    return _digest(*sorted(_digest(_text(node)) for tree in trees for node in tree.body))
 
 
 @dataclass(eq=False)
@@ -254,7 +258,10 @@ class _Walk:
 
 
 class _Normaliser(ast.NodeTransformer):
-    """Takes out of a tree, in place, what has no influence on what the code computes."""
+    """Takes out of a tree, in place, what has no influence on what the code computes, and some decorators."""
+
+    def __init__(self, decorators: Set[str]) -> None:
+        self.decorators = decorators
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Docstrings, and strings that serve as comments."""
@@ -272,10 +279,10 @@ class _Normaliser(ast.NodeTransformer):
         return ast.copy_location(ast.Raise(None, None), node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Annotations and registering decorators; a body of which nothing is left says `pass`."""
+        """Annotations and decorators; a body of which nothing is left says `pass`."""
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             setattr(node, _FIRST_LINE, min([node.lineno, *(each.lineno for each in node.decorator_list)]))
-            node.decorator_list = [each for each in node.decorator_list if _called(each) not in REGISTERING]
+            node.decorator_list = [each for each in node.decorator_list if _called(each) not in self.decorators]
         if isinstance(node, _FUNCTIONS):
             node.returns = None
         if isinstance(node, ast.arg):
@@ -317,7 +324,7 @@ def _normalised(text: str) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom
     """The syntax tree of a module less what does not count, and its imports, wherever they stand in it."""
     tree = ast.parse(text)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return _Normaliser().visit(tree), imports
+    return _Normaliser(REGISTERING).visit(tree), imports
 
 
 def _settings_of(module: str) -> set[str]:

@@ -384,3 +384,5 @@ def test_modules_are_what_they_define() -> None:
     assert modules_identity([f"{first}\n\n{second}"]) == plain
     assert modules_identity([first, second.replace("2", "3")]) != plain
     assert modules_identity([first]) != plain
+    assert modules_identity([FACTOR]) == modules_identity(["# a comment\n" + FACTOR])
+    assert modules_identity([FACTOR]) != modules_identity([FACTOR.replace("lookback=2", "lookback=3")])

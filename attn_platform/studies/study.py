@@ -409,8 +409,9 @@ class StudyConfig(BaseModel):
         return self.replace(**chosen)
 
     def replace(self, **parts: Any) -> StudyConfig:
-        """The study with some parts exchanged, checked again as a whole."""
-        return StudyConfig(**{**{name: getattr(self, name) for name in StudyConfig.model_fields}, **parts})
+        """The study with some parts exchanged, checked again as a whole; `ConfigurationError` where they do not fit."""
+        content = {name: getattr(self, name) for name in StudyConfig.model_fields}
+        return parse(StudyConfig, {**content, **parts}, f"study {self.name}")
 
     def model(self, name: str) -> ModelConfig:
         """The model of that name."""

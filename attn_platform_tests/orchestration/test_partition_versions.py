@@ -2,7 +2,12 @@
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import DATA_VERSION_TAG, CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import (
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    CachingStaleStatusResolver,
+    StaleStatus,
+)
 from dagster._core.loader import LoadingContextForTest
 
 from attn_platform.definitions import build_defs
@@ -87,7 +92,7 @@ def test_versions_of_a_multi_asset_are_each_ones_own():
         newest = instance.get_latest_materialization_event(dg.AssetKey("one")).asset_materialization
         assert newest.metadata["rows"].value == 1
         assert newest.tags["a"] == "b"
-        assert newest.tags["dagster/data_version/is_user_provided"] == "true"
+        assert newest.tags[DATA_VERSION_IS_USER_PROVIDED_TAG] == "true"
 
 
 def test_a_partition_made_again_puts_what_was_made_of_it_out_of_date_only_where_it_has_changed():

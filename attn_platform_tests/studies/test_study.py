@@ -579,6 +579,13 @@ def test_names_that_would_own_one_table_are_refused(changes: dict[str, Any], mes
     assert "\n" not in str(raised.value)
 
 
+def test_parts_that_do_not_fit_into_a_study_are_named() -> None:
+    config = parse(StudyConfig, study(), "mine")
+    named_so = config.strategies[0].model_copy(update={"name": "factors"})
+    with pytest.raises(ConfigurationError, match=r"^study mine: the pages of the factors and strategy factors would"):
+        config.replace(strategies=(named_so,))
+
+
 def test_a_factor_family_of_the_users_own_is_among_the_names(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
