@@ -10,7 +10,13 @@ from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.orchestration.checks import data_quality, expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, column_schema, data_version, session_keys
+from attn_platform.orchestration.provenance import (
+    code_version,
+    column_schema,
+    data_version,
+    data_versions,
+    session_keys,
+)
 from attn_platform.studies.settings import Home
 
 GROUP = "market"
@@ -74,7 +80,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
             yield dg.MaterializeResult(
                 asset_key=name,
-                data_version=data_version(home.lake, name, sessions),
+                data_version=data_versions(home.lake, sessions, name),
                 metadata={
                     "rows in run": sum(rows.values()),
                     "sessions in run": len(rows),
