@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from attn_platform.errors import ContractError
+from attn_platform.market.codes import BOARD_RULES
 from attn_platform.market.contract import BOARDS, TRADING_STATUSES
 
 FEN_PER_CNY = 100
@@ -29,15 +30,6 @@ RATIO_UNITS = 10_000
 """Limit ratios are whole multiples of a basis point."""
 
 NO_BOUND = float("nan")
-
-
-@dataclass(frozen=True)
-class BoardRule:
-    """Symbols of one exchange whose code starts with one of `prefixes` belong to `board`."""
-
-    exchange: str
-    prefixes: tuple[str, ...]
-    board: str
 
 
 @dataclass(frozen=True)
@@ -88,14 +80,6 @@ class LotRule:
 
 NORMAL_LIKE = ("normal", "delisting")
 SPECIAL_TREATMENT = ("st", "star_st")
-
-BOARD_RULES = (
-    BoardRule("SH", ("60",), "main"),
-    BoardRule("SZ", ("000", "001", "002", "003"), "main"),
-    BoardRule("SH", ("688", "689"), "star"),
-    BoardRule("SZ", ("300", "301", "302"), "chinext"),
-    BoardRule("BJ", ("4", "8", "92"), "bse"),
-)
 
 PRICE_LIMIT_RULES = (
     PriceLimitRule("main", NORMAL_LIKE, "1996-12-16", 0.10),

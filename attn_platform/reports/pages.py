@@ -28,7 +28,7 @@ from attn_platform.reports.contents import (
     StrategyReportData,
     is_relaxed,
 )
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 _HEADLINE_PERFORMANCE = (
     "excess_annual_return",

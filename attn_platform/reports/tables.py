@@ -19,7 +19,7 @@ from attn_platform.reports.contents import (
     StrategyReportData,
     is_relaxed,
 )
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 # Excess return of a month that gets the full colour; AI-55's months rarely leave ±5 %.
 _FULL_HEAT_MONTH = 0.05

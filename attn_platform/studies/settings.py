@@ -7,7 +7,6 @@ may edit it. Without one, the profile named by ATTN_PROFILE (default: demo) hold
 from __future__ import annotations
 
 import os
-import uuid
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -32,6 +31,7 @@ from attn_platform.studies.study import (
     read_yaml,
     with_paths_from,
 )
+from attn_platform.writing import write_atomically
 
 HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
@@ -128,14 +128,8 @@ class Home:
 
     def save(self) -> None:
         """Write settings.yaml, atomically."""
-        self.root.mkdir(parents=True, exist_ok=True)
         content = yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        temporary = self.root / f".{SETTINGS_FILE}.{uuid.uuid4().hex}"
-        try:
-            temporary.write_text(content, encoding="utf-8")
-            os.replace(temporary, self.root / SETTINGS_FILE)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(self.root / SETTINGS_FILE, content)
 
     @cached_property
     def study(self) -> StudyConfig:

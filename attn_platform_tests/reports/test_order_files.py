@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, name):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("attn_platform.reports.writing.os.replace", fail)
+    monkeypatch.setattr("attn_platform.writing.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_order_file(tmp_path / name, ORDERS.iloc[:1], SUMMARY)
     assert (tmp_path / name).read_bytes() == before

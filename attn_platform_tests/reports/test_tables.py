@@ -111,7 +111,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("attn_platform.reports.writing.os.replace", fail)
+    monkeypatch.setattr("attn_platform.writing.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report_tables(strategy_report_data(sessions=20), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

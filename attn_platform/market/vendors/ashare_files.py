@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from attn_platform.market import trading_rules
 from attn_platform.market.contract import (
     DATE,
     FLOAT,
@@ -37,13 +36,6 @@ INDICES = {
 # A few members left no daily rows (mergers); of csi1000 the set knows but 3 members before 2015-05-29. Weights over a
 # remnant are not the index's, so there are none on a session on which less than this share of the members is known.
 LEAST_MEMBERS_KNOWN = 0.9
-
-A_SHARE = "|".join(
-    rf"{prefix}\d{{{6 - len(prefix)}}}\.{rule.exchange}"
-    for rule in trading_rules.BOARD_RULES
-    for prefix in rule.prefixes
-)
-"""Pattern of the symbols that the rules of the boards know."""
 
 
 def _fen(name: str, nullable: bool = False) -> Column:
@@ -86,7 +78,7 @@ SECURITY = Table(
     name="security",
     title="Stocks",
     columns=(
-        Column("symbol", TEXT, "an A share: 600000.SH, 000001.SZ, …", pattern=f"^({A_SHARE})$"),
+        symbol_column(),
         Column("name", TEXT, "name", nullable=True),
         Column("list_date", DATE, "listing", nullable=True),
         Column("first_trade", DATE, "first traded day"),
