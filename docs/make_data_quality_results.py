@@ -12,11 +12,11 @@ the home has none. `--whole` is a home whose closes beyond the limits are told b
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -25,15 +25,25 @@ from make_limit_results import table as limit_table
 from tqdm import tqdm
 
 from attn_platform.studies.settings import Home
-from attn_platform_tests.faults import KINDS, Harm, NothingToPlantError
-from attn_platform_tests.faults.delivery import Scope, delivery_of, write_delivery
-from attn_platform_tests.faults.harness import CAUGHT, EXAMPLES, FINDINGS, Outcome, Trial, attn, record, trial, try_kind
+from attn_platform_tests.faults import KINDS, Fault, Harm, Kind, NothingToPlantError
+from attn_platform_tests.faults.delivery import Frames, Scope, delivery_of, write_delivery
+from attn_platform_tests.faults.judging import Verdict, judge
+from attn_platform_tests.faults.trials import REPORT, Record, Trial, attn, trial, try_fault
 
 PAGE = Path(__file__).parent / "results" / "data-quality.md"
 SHOWN = 170  # characters of a message in the table
 MILLION, TEN_THOUSAND = 1e6, 1e4
-NOT_PLANTED = "nothing to plant"
 EXPLANATIONS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind, planted and tried; without a fault where the data has no row for it."""
+
+    kind: Kind
+    fault: Fault | None = None
+    found: Trial | None = None
+    verdict: Verdict | None = None
 
 
 def main() -> None:
@@ -53,20 +63,22 @@ def main() -> None:
     if arguments.statements is not None and "fundamental" not in frames:
         frames["fundamental"] = statements(arguments.statements, frames["security"]["symbol"])
     clean = clean_trial(work, frames)
-    results = json.loads((work / "results.json").read_text()) if (work / "results.json").exists() else {}
-    for name in tqdm([each for each in arguments.kind or KINDS if each not in results], desc="kinds", unit="kind"):
-        try:
-            verdict = record(
-                try_kind(
-                    KINDS[name], frames, work / "clean", clean, work / "clean_home", work / "trial", arguments.seed
-                )
-            )
-        except NothingToPlantError:
-            verdict = {"kind": name, "outcome": NOT_PLANTED}
-        results[name] = verdict
-        (work / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
-    page = render(arguments, frames, clean, [results[name] for name in KINDS if name in results])
-    arguments.page.write_text(page, encoding="utf-8")
+    names = arguments.kind or KINDS
+    cases = [case(KINDS[name], frames, clean, work, arguments.seed) for name in tqdm(names, desc="kinds", unit="kind")]
+    arguments.page.write_text(render(arguments, frames, clean, cases), encoding="utf-8")
+
+
+def case(kind: Kind, frames: Frames, clean: Trial, work: Path, seed: int) -> Case:
+    """Plant, try (unless that was done before) and judge one kind."""
+    try:
+        fault = kind.planted(frames, seed)
+    except NothingToPlantError:
+        return Case(kind)
+    file = work / "trials" / f"{kind.name}.json"
+    if not file.exists():
+        try_fault(fault, frames, work / "clean", work / "clean_home", work / "trial").save(file)
+    found = Trial.load(file)
+    return Case(kind, fault, found, judge(kind, fault, found, clean))
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--statements", type=Path)
     parser.add_argument("--whole", type=Path)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--kind", action="append", choices=list(KINDS))
+    parser.add_argument("--kind", action="append", choices=list(KINDS), metavar="NAME")
     parser.add_argument("--page", type=Path, default=PAGE)
     return parser.parse_args()
 
@@ -100,64 +112,56 @@ def statements(file: Path, symbols: Iterable[str]) -> pd.DataFrame:
     return table[table["symbol"].isin(set(symbols))].reset_index(drop=True)
 
 
-def clean_trial(work: Path, frames: Mapping[str, pd.DataFrame]) -> Trial:
+def clean_trial(work: Path, frames: Frames) -> Trial:
     """The clean delivery imported and reported on; kept in `work`."""
-    files, home = work / "clean", work / "clean_home"
-    if not (work / "clean.json").exists():
+    files, home, file = work / "clean", work / "clean_home", work / "clean.json"
+    if not file.exists():
         for folder in (files, home):
             shutil.rmtree(folder, ignore_errors=True)
-        write_delivery(files, frames)
-        made = trial(files, home)
+        made = trial(write_delivery(files, frames), home)
         if made.refusal is not None:
             raise SystemExit(f"the clean delivery is refused: {made.refusal}")
-        kept = {"said": made.said, "seconds": [made.import_seconds, made.report_seconds]}
-        (work / "clean.json").write_text(json.dumps(kept))
-    kept = json.loads((work / "clean.json").read_text())
-    findings, examples = (pd.read_csv(home / name, encoding="utf-8-sig") for name in (FINDINGS, EXAMPLES))
-    return Trial(None, tuple(kept["said"]), findings, examples, *kept["seconds"])
+        made.save(file)
+    return Trial.load(file)
 
 
-def render(
-    arguments: argparse.Namespace, frames: Mapping[str, pd.DataFrame], clean: Trial, verdicts: list[dict]
-) -> str:
+def render(arguments: argparse.Namespace, frames: Frames, clean: Trial, cases: Sequence[Case]) -> str:
     """The page."""
-    planted = [each for each in verdicts if each["outcome"] != NOT_PLANTED]
-    by_harm = {harm: [each for each in planted if KINDS[each["kind"]].harm == harm] for harm in Harm}
-    wrong = [each for each in planted if KINDS[each["kind"]].harm != Harm.HARMLESS]
-    caught = [each for each in wrong if is_caught(each)]
-    alarms = [each for each in by_harm[Harm.HARMLESS] if each["outcome"] == Outcome.FALSE_ALARM]
-    missed = [each for each in wrong if not is_caught(each)]
+    harmful = [each for each in cases if each.kind.harm is not Harm.HARMLESS]
+    harmless = [each for each in cases if each.kind.harm is Harm.HARMLESS]
+    tried, probes = ([each for each in some if each.verdict is not None] for some in (harmful, harmless))
+    missed, alarms = ([each for each in some if not is_right(each)] for some in (tried, probes))
     bars = frames["daily_bar"]
+    minutes = sum(sum(each.found.seconds) for each in cases if each.found is not None) / 60
     parts = [
         INTRODUCTION,
-        f"**{len(caught)} of {len(wrong)} kinds of faults caught; {len(missed)} missed; {len(alarms)} false alarms on "
-        f"{len(by_harm[Harm.HARMLESS])} harmless variants.**",
+        f"**{len(tried) - len(missed)} of {len(tried)} kinds of faults are caught, {len(missed)} are missed; "
+        f"{len(alarms)} false alarms on {len(probes)} harmless variants.**",
         f"Data: {bars['symbol'].nunique():,} stocks, {bars['date'].min():%Y-%m-%d} … {bars['date'].max():%Y-%m-%d}, "
-        f"{len(bars):,} daily bars; seed {arguments.seed}. The clean delivery takes {clean.import_seconds:.0f} s to import "
-        f"and {clean.report_seconds:.0f} s to report on; all kinds together "
-        f"{sum(each['seconds'] for each in planted) / 60:.0f} minutes on two cores that others use, too.",
-        "## Faults\n",
-        fault_table([each for each in verdicts if KINDS[each["kind"]].harm != Harm.HARMLESS]),
-        "## Harmless variants\n",
-        fault_table([each for each in verdicts if KINDS[each["kind"]].harm == Harm.HARMLESS]),
-        "## What is missed\n",
+        f"{len(bars):,} daily bars; seed {arguments.seed}. The clean delivery takes {clean.seconds[0]:.0f} s to import and "
+        f"{clean.seconds[1]:.0f} s to report on, all kinds together {minutes:.0f} minutes, on two busy cores.",
+        "## Faults",
+        fault_table(harmful),
+        "## Harmless variants",
+        fault_table(harmless),
+        "## What is missed",
         listed(missed),
-        "## False alarms\n",
+        "## False alarms",
         listed(alarms),
-        "## Findings on the clean delivery\n",
+        "## Findings on the clean delivery",
         findings_table(clean.findings),
     ]
     if arguments.whole is not None:
         parts += whole_parts(arguments.whole)
-    return "\n".join(f"{part}\n" for part in parts).replace("\n\n\n", "\n\n").rstrip() + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 INTRODUCTION = """\
 # Faults in data, and what finds them
 
 Written by `docs/make_data_quality_results.py`; run that, not edit this. Copies of clean data are delivered as a vendor
-would (contract files, one a month), each with one kind of fault in it, planted by a seeded generator that shares no code
-with the checks and was written before them (`attn_platform_tests/faults`). Each copy is imported with
+would (contract files, one a month), each with one kind of fault in it, planted by a seeded generator that shares no
+code with the checks and was written before them (`attn_platform_tests/faults`). Each copy is imported with
 `attn import contract` and, where it is accepted, looked at with `attn report data`.
 
 ```
@@ -173,61 +177,58 @@ copy that is imported is compared with the clean one cell by cell: "repaired" ha
 the import says so in its closing lines."""
 
 
-def is_caught(verdict: Mapping[str, object]) -> bool:
-    """Whether a fault was caught; what can be mended may also be mended without a word."""
-    quiet = KINDS[str(verdict["kind"])].harm is Harm.MENDABLE and verdict["outcome"] == Outcome.SILENT
-    return quiet or verdict["outcome"] in [str(each) for each in CAUGHT]
+def is_right(case: Case) -> bool:
+    """Whether a case that was tried ended as it has to."""
+    return case.verdict is not None and case.verdict.is_right(case.kind.harm)
 
 
-def fault_table(verdicts: Iterable[Mapping[str, object]]) -> str:
+def fault_table(cases: Sequence[Case]) -> str:
     """One row a kind."""
     lines = [
         "| fault | rows | outcome | by | what is said | rows unlike the clean copy | s |",
         "|---|---|---|---|---|---|---|",
     ]
-    for each in verdicts:
-        kind = KINDS[str(each["kind"])]
-        if each["outcome"] == NOT_PLANTED:
-            lines.append(f"| {kind.title} | 0 | {NOT_PLANTED} here | | | | |")
+    for each in cases:
+        if each.fault is None or each.found is None or each.verdict is None:
+            lines.append(f"| {each.kind.title} | 0 | nothing to plant here | | | | |")
             continue
-        words = shortened(str(each["evidence"]))
-        if each["put_aside"]:
-            words += f" (with `--quarantine`: {each['put_aside']})"
-        unlike = "" if each["unlike"] is None else f"{each['unlike']:,}"
-        lines.append(
-            f"| {kind.title} | {each['planted']:,} | {each['outcome']} | {each['by']} | {words} | {unlike} | "
-            f"{each['seconds']:.0f} |"
-        )
+        said = shortened(each.verdict.evidence)
+        if each.found.put_aside:
+            said += f" (with `--quarantine`: {each.found.put_aside})"
+        unlike = "" if each.found.unlike is None else f"{each.found.unlike:,}"
+        cells = (each.kind.title, f"{len(each.fault.rows):,}", str(each.verdict.outcome), each.verdict.by, said, unlike)
+        lines.append(f"| {' | '.join(cells)} | {sum(each.found.seconds):.0f} |")
     return "\n".join(lines)
 
 
 def shortened(message: str) -> str:
     """A message without the folder of its file and not longer than fits a cell."""
-    words = [word.rsplit("/trial/files/", 1)[-1] for word in message.split(" ")]
+    words = [word.rsplit("/trial/files/", 1)[-1] for word in message.removeprefix("attn: ").split(" ")]
     text = " ".join(words).replace("|", "\\|")
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 
 
-def listed(verdicts: Iterable[Mapping[str, object]]) -> str:
+def listed(cases: Sequence[Case]) -> str:
     """One line a kind with all that was seen."""
     lines = []
-    for each in verdicts:
-        seen = f"; new findings beside it: {', '.join(each['beside'])}" if each["beside"] else ""
-        said = f": {shortened(str(each['evidence']))}" if each["evidence"] else ""
-        lines.append(f"- {KINDS[str(each['kind'])].title} (`{each['kind']}`): {each['outcome']}{said}{seen}")
+    for each in cases:
+        assert each.verdict is not None
+        said = f": {shortened(each.verdict.evidence)}" if each.verdict.evidence else ""
+        beside = f"; new findings beside it: {', '.join(each.verdict.beside)}" if each.verdict.beside else ""
+        lines.append(f"- {each.kind.title} (`{each.kind.name}`): {each.verdict.outcome}{said}{beside}")
     return "\n".join(lines) or "None."
 
 
-def findings_table(findings: pd.DataFrame) -> str:
+def findings_table(findings: Sequence[Record]) -> str:
     """One row a finding with its explanation."""
     lines = ["| check | table | severity | count | of | what | why it is there |", "|---|---|---|---|---|---|---|"]
-    for row in findings.itertuples():
-        why = EXPLANATIONS.get(str(row.check), "not explained")
+    for each in findings:
+        why = EXPLANATIONS.get(each["check"], "not explained")
+        counts = f"{each['count']:,} | {each['examined']:,}"
         lines.append(
-            f"| {row.check} | {row.table} | {row.severity} | {row.count:,} | {row.examined:,} | "
-            f"{shortened(str(row.text))} | {why} |"
+            f"| {each['check']} | {each['table']} | {each['severity']} | {counts} | {shortened(each['text'])} | {why} |"
         )
-    return "\n".join(lines) if len(findings) else "None."
+    return "\n".join(lines) if findings else "None."
 
 
 def whole_parts(root: Path) -> list[str]:
@@ -236,21 +237,23 @@ def whole_parts(root: Path) -> list[str]:
     done = attn("report", "data", "--home", root)
     if done.returncode:
         raise SystemExit(f"attn report data failed on {root}: {done.stderr.strip()}")
-    seconds = time.perf_counter() - started
-    findings = pd.read_csv(root / FINDINGS, encoding="utf-8-sig")
+    seconds, memory = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    findings = pd.read_csv(root / REPORT / "findings.csv", encoding="utf-8-sig").to_dict(orient="records")
     home = Home.open(root)
-    rows = classified(beyond_limits(home))
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     return [
-        "## Findings on the whole market\n",
-        f"{home.first_session} … {home.last_session}; {seconds:.0f} s, {memory:.1f} GB.\n",
+        "## Findings on the whole market",
+        f"{home.first_session} … {home.last_session}; {seconds:.0f} s, {memory:.1f} GB.",
         findings_table(findings),
-        "## Closes beyond the limits of the rules\n",
-        "By the rules of boards, statuses and list dates alone (`market.trading_rules.limit_ratio`) these closes are "
-        "impossible. Each falls into one class by what its row and the rows before it say. An import leaves such a "
-        "session without limits, since its own bar shows that there were none.\n",
-        limit_table(rows),
+        "## Closes beyond the limits of the rules",
+        LIMITS,
+        limit_table(classified(beyond_limits(home))),
     ]
+
+
+LIMITS = """\
+By the rules of boards, statuses and list dates alone (`market.trading_rules.limit_ratio`) these closes are impossible.
+Each falls into one class by what its row and the rows before it say; the counts sum to the total. An import leaves such
+a session without limits, since its own bar shows that there were none (`market.trading_rules.observed_limits`)."""
 
 
 if __name__ == "__main__":
