@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from attn_platform.errors import CheckpointError
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.training.checkpoints import (
     CheckpointWindow,
@@ -158,6 +160,18 @@ def test_fingerprint_is_of_content_not_of_time(result: TrainingResult) -> None:
     assert later.fingerprint == first.fingerprint
     changes = [{"data_fingerprint": "other"}, {"preprocessing_fingerprint": "other"}, {"warm_started_from": "w"}]
     assert len({manifest(result, **change).fingerprint for change in changes} | {first.fingerprint}) == 4
+
+
+def test_a_manifest_that_names_no_half_life_was_trained_with_the_half(tmp_path: Path, result: TrainingResult) -> None:
+    """That was the only one before a study could choose."""
+    training = result.training_config.model_copy(update={"loss": LossConfig(half_life=1.0)})
+    save_checkpoint(tmp_path / "new", result.weights, manifest(replace(result, training_config=training)))
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 1.0
+    file = tmp_path / "new" / "manifest.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["training"]["loss"]["half_life"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 0.5
 
 
 def test_code_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
