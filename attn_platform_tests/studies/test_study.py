@@ -61,6 +61,22 @@ def test_ai69_is_the_published_study() -> None:
         assert config.panel_of(model).table == "factor_panel"
 
 
+def test_half_lives_of_the_losses() -> None:
+    """AI-55 prints N/2; AI-69's published figures fit N (see ai69.yaml). The figures are weighted by N/2 in both."""
+    studies = {name: load_study(name) for name in ("ai55", "ai69")}
+    half_lives = {name: {model.training.loss.half_life for model in study.models} for name, study in studies.items()}
+    assert half_lives == {"ai55": {0.5}, "ai69": {1.0}}
+    assert {study.evaluation.half_life_share for study in studies.values()} == {0.5}
+
+    def weighted_to_plain(exhibit: str) -> float:
+        row = published_table(exhibit).iloc[0]
+        return row["weighted_rank_ic_mean"] / row["rank_ic_mean"]
+
+    # What tells the losses apart, as printed: the faster the weights fall, the more weighted RankIC there is.
+    assert weighted_to_plain("ai69_exhibit10_factor_metrics") == pytest.approx(0.87, abs=0.005)
+    assert weighted_to_plain("ai55_exhibit20_factor_metrics") == pytest.approx(1.05, abs=0.005)
+
+
 def test_ai55_is_the_published_study() -> None:
     config = load_study("ai55")
     networks = [model for model in config.models if model.name != "xgboost"]

@@ -10,6 +10,7 @@ import torch
 
 from attn_platform import writing
 from attn_platform.errors import CheckpointError
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.training import checkpoints
 from attn_platform.training.checkpoints import (
@@ -212,6 +213,18 @@ def test_a_checkpoint_of_another_model_says_what_differs(directory: Path, asked:
         held.require_identity(asked, "p")
     assert "multi_task_baseline for 2011-07-01" in str(raised.value)
     assert str(raised.value).endswith("set these back, or train the window again")
+
+
+def test_a_manifest_that_names_no_half_life_was_trained_with_the_half(tmp_path: Path, result: TrainingResult) -> None:
+    """That was the only one before a study could choose."""
+    training = result.training_config.model_copy(update={"loss": LossConfig(half_life=1.0)})
+    save_checkpoint(tmp_path / "new", result.weights, manifest(replace(result, training_config=training)))
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 1.0
+    file = tmp_path / "new" / "manifest.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["training"]["loss"]["half_life"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 0.5
 
 
 def test_weights_found_by_an_older_loop_are_weights_of_the_same_model(directory: Path) -> None:

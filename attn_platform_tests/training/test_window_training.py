@@ -1,7 +1,9 @@
 """A rolling window from the lake: samples, checkpoint and predictions, against plain loops over the raw tables."""
 
+import re
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from scipy import stats
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.gat_residual import GatResidualConfig
 from attn_platform.models.networks.lstm import LSTMConfig
 from attn_platform.models.registry import build_network
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.trees import XGBoostConfig, predict_trees
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import samples_fingerprint
@@ -339,6 +342,23 @@ def test_every_kind_of_model_goes_from_the_panel_to_predictions(grouped, tmp_pat
         assert found["3d"].nunique() > 1
 
 
+@pytest.mark.parametrize("half_life", [0.5, 1.0])
+def test_trees_weigh_their_rows_by_the_half_life_of_the_loss(grouped, tmp_path, half_life):
+    task = small_task(grouped, tmp_path, "trees", loss=LossConfig(half_life=half_life))
+    window = window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW)
+    outcome = trained(task, grouped, FIRST_WINDOW)[FIRST_WINDOW]
+    _, valid = window_samples(task, window)
+    labels = valid.labels[:, 0].astype(float)
+    for seed, history in zip(outcome.manifest.seeds, outcome.manifest.histories, strict=True):
+        forecasts = predict_trees(outcome.weights, [seed], valid.features(), threads=1)[0, :, 0].astype(float)
+        losses = []
+        for start, stop in pairwise(valid.offsets):
+            size = stop - start
+            weights = 0.5 ** ((stats.rankdata(-labels[start:stop]) - 1) / (half_life * size))
+            losses.append((weights * (forecasts[start:stop] - labels[start:stop]) ** 2).sum() / size)
+        assert history.valid_loss[history.best_epoch - 1] == pytest.approx(np.mean(losses), rel=1e-6)
+
+
 def test_time_series_read_the_last_sessions_of_the_stock(grouped, tmp_path):
     task = small_task(grouped, tmp_path, "steps")
     train_set, _ = window_samples(task, window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW))
@@ -415,7 +435,14 @@ def test_a_killed_window_goes_on(home, tmp_path, monkeypatch):
     assert resumed.manifest.fingerprint == whole.manifest.fingerprint
 
 
-def test_a_killed_window_does_not_go_on_as_another_model(home, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learning_rate": 3e-3}, r"training\.learning_rate 0\.001 / 0\.003"),
+        ({"loss": LossConfig(half_life=1.0)}, r"half_life.* 0\.5.* / .*1\.0"),
+    ],
+)
+def test_a_killed_window_does_not_go_on_as_another_model(change, said, home, tmp_path, monkeypatch, caplog):
     write = SavedState.write
 
     def stop(self, state):
@@ -427,8 +454,8 @@ def test_a_killed_window_does_not_go_on_as_another_model(home, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         trained(task, home, FIRST_WINDOW)
     monkeypatch.setattr(SavedState, "write", write)
-    other = asked_for(task, training=task.training.model_copy(update={"learning_rate": 3e-3}))
+    other = asked_for(task, training=task.training.model_copy(update=change))
     outcome = trained(other, home, FIRST_WINDOW)[FIRST_WINDOW]
-    assert "is the state of another training (then / now): training.learning_rate 0.001 / 0.003" in caplog.text
+    assert re.search(rf"is the state of another training \(then / now\): .*{said}", caplog.text)
     fresh = trained(replace(other, directory=tmp_path / "fresh"), home, FIRST_WINDOW)[FIRST_WINDOW]
     assert outcome.manifest.fingerprint == fresh.manifest.fingerprint
