@@ -6,7 +6,7 @@ a map to the five sectors of AI-55, and index memberships without weights. Conve
 - a suspended session gets a row (see `market.completion`); a stock that is gone has none after its last trade;
 - vwap is amount / volume; of the handful of rows of 2000 and 2001 whose amount / volume lies outside of the day's low
   and high by more than rounding it is missing, since nobody can tell which of the two is wrong;
-- price limits come from the exchange's rules, since the set has none;
+- price limits come from the exchange's rules and the day's own bar, since the set has none;
 - index weights are float market values over the members' sum (they reproduce the index's daily return with a
   correlation of 0.99 or better), on sessions on which the set knows the members;
 - bars of an index begin on the day on which it was first published: earlier ones were computed backwards;
