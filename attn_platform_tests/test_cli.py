@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
-from attn_platform.market.lake import STAGING, Lake
+from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import IMPORTERS
 from attn_platform.orchestration.road import Stage
 from attn_platform.published import reader
@@ -123,6 +124,67 @@ def test_import_of_another_range_adds_to_the_lake(attn: Attn, tmp_path: Path) ->
     )
     assert attn("doctor", "--home", "home") == 1
     assert "1 sessions missing, the first 2021-01-04" in attn.out
+
+
+def with_scheme(tables: dict[str, pa.Table], *schemes: str) -> dict[str, pa.Table]:
+    """The tables with the industries under other schemes."""
+    rows = [{**row, "scheme": scheme} for scheme in schemes for row in tables["industry"].to_pylist()]
+    return {**tables, "industry": pa.Table.from_pylist(rows, tables["industry"].schema)}
+
+
+def industries_of_home() -> set[str]:
+    return set(Home.open("home").lake.read("industry")["scheme"].to_pylist())
+
+
+def test_a_second_vendor_does_not_take_the_industries_away(attn: Attn, tmp_path: Path) -> None:
+    """Shenwan's industries of the one, then files with nothing but CITIC's: all industries would be unknown."""
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    assert "industry scheme sw_l1: " in attn.out
+    before = tree(tmp_path / "home")
+    second = write_files(tmp_path / "second", contract_tables())
+    message = attn.mistake("import", "contract", second, "--home", "home")
+    assert message.startswith(f"{second}: its table industry follows citic_l1, the home sw_l1, of which no stock would")
+    assert "--industry-scheme citic_l1" in message
+    assert tree(tmp_path / "home") == before
+    assert not list((tmp_path / "home" / "lake").glob(".*"))
+
+    assert attn("import", "contract", second, "--home", "home", "--industry-scheme", "citic_l1") == 0
+    assert "changed industry scheme sw_l1 → citic_l1" in attn.out
+    assert Home.open("home").study.adjacency.scheme == "citic_l1"
+    assert industries_of_home() == {"citic_l1"}
+    message = attn.mistake("import", "ashare", tmp_path / "first", "--home", "home")
+    assert "follows sw_l1, the home citic_l1" in message
+
+
+def test_a_second_vendor_with_both_schemes_leaves_the_home_its_own(attn: Attn, tmp_path: Path) -> None:
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    second = write_files(tmp_path / "second", with_scheme(contract_tables(), "citic_l1", "sw_l1"))
+    assert attn("import", "contract", second, "--home", "home") == 0
+    assert Home.open("home").study.adjacency.scheme == "sw_l1"
+    assert industries_of_home() == {"citic_l1", "sw_l1"}
+    assert "stocks; citic_l1 came as well (--industry-scheme)" in attn.out
+
+
+def test_an_industry_scheme_of_nobody_is_refused(attn: Attn, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    message = attn.mistake("import", "contract", files, "--home", "home", "--industry-scheme", "gics")
+    assert "its table industry follows citic_l1, the home gics" in message
+    assert not (tmp_path / "home" / SETTINGS_FILE).exists()
+    message = attn.mistake("import", "predictions", files, "--industry-scheme", "gics")
+    assert message == "--industry-scheme goes with a vendor's files"
+
+
+def test_what_an_earlier_vendor_has_brought_is_not_absent(attn: Attn, tmp_path: Path) -> None:
+    """Consensus of the contract files stays where the ashare set, which has none, comes after them."""
+    files = write_files(tmp_path / "first", with_scheme(contract_tables(), "sw_l1"))
+    assert attn("import", "contract", files, "--home", "home") == 0
+    assert "consensus" not in Home.open("home").absent_tables
+    assert attn("import", "ashare", write_files(tmp_path / "second", ashare_tables()), "--home", "home") == 0
+    home = Home.open("home")
+    assert home.lake.has("consensus")
+    assert "consensus" not in home.absent_tables
+    assert "kept from an earlier import: consensus (the ashare files hold no analyst consensus)" in attn.out
+    assert home.absent_tables["fundamental"] == "the ashare files hold no statements"
 
 
 Spoil = Callable[[str, dict[str, pa.Table], Path], None]
@@ -508,7 +570,7 @@ def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: P
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
-    path = home / "lake" / "daily_bar" / "year=2021" / "date=2021-01-04.parquet"
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
     path.write_bytes(path.read_bytes()[:100])
     message = attn.mistake("factors", "--date", "2021-01-05", "--home", home, code=1)
     assert message.startswith(f"{path}: damaged, no readable Parquet file (")
@@ -521,9 +583,15 @@ def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
     assert attn("doctor", "--home", home) == 0
     for part in ("python", "torch", "calendar", "disk", "18 rows, 6 sessions from 2020-12-29 to 2021-01-06", "3 rows"):
         assert part in attn.out
-    (home / "lake" / f"{STAGING}0").mkdir()
-    assert attn("doctor", "--home", home) == 0
-    assert "left over from an import that was killed" in attn.out
+    assert "left over" not in attn.out
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
+    path.with_name("date=2021-01-04.0123.parquet").write_bytes(bytes(250_000))
+    with Lake(home / "lake").staging():
+        assert attn("doctor", "--home", home) == 0
+    said = " ".join(attn.out.replace("│", " ").split())
+    assert f"an import runs (process {os.getpid()} on " in said
+    assert "1 that nobody reads (0.2 MB): superseded, or left over from an import that was killed" in said
+    assert "the first is daily_bar/imported/year=2021/date=2021-01-04.0123.parquet" in said
     (home / SETTINGS_FILE).write_text(
         (home / SETTINGS_FILE).read_text(encoding="utf-8").replace("ai69", "ai70"), encoding="utf-8"
     )

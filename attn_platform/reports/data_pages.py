@@ -19,7 +19,7 @@ from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import DataSource
 from attn_platform.reports.pages import Card, Part, Plot, Section, render_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 FOLDER, PAGE, TABLES = "data", "index.html", "tables"
 FINDINGS_CSV, EXAMPLES_CSV, COVERAGE_CSV = "findings.csv", "examples.csv", "coverage.csv"

@@ -91,12 +91,41 @@ def test_a_single_factor_that_breaks_is_refused_and_named(market: Frames, tmp_pa
         assert f"date {ex_right.date()}, symbol 600001.SH" in str(raised.value)
         return str(raised.value)
 
-    lacks = message(0, adj_factor=bar["adj_factor"].mask(stock, 1.0))
+    # A split in two on that day, which the factor does not know.
+    split = stock & (bar["date"] >= ex_right)
+    halved = {name: bar[name].where(~split, bar[name] / 2) for name in ("open", "high", "low", "close", "pre_close")}
+    halved |= {
+        "vwap": bar["vwap"].where(~split, bar["vwap"] / 2),
+        "volume": bar["volume"].where(~split, bar["volume"] * 2),
+    }
+    halved["turnover_rate"] = bar["turnover_rate"].where(~split, bar["turnover_rate"] * 2)
+    lacks = message(0, adj_factor=bar["adj_factor"].mask(stock, 1.0), **halved)
     assert "pre_close is an ex-right reference, but the factor lacks the ex-right" in lacks
     last_close = bar[stock].set_index("date")["close"].shift()
     raw = bar["pre_close"].mask(stock & (bar["date"] == ex_right), last_close[ex_right])
     assert "looks like the raw last close" in message(1, pre_close=raw)
     assert "the factor looks inverted" in message(2, adj_factor=bar["adj_factor"].mask(stock, 1 / bar["adj_factor"]))
+
+
+def test_a_reference_price_that_is_off_is_noted_and_many_are_refused(market: Frames, tmp_path: Path) -> None:
+    bar, lake = market["daily_bar"], Lake(tmp_path / "lake")
+    one = market | {"daily_bar": bar.assign(adj_factor=bar["adj_factor"].mask(bar["symbol"] == "600001.SH", 1.0))}
+    report = imported(one, tmp_path / "one", lake)
+    (said,) = [finding for finding in report.findings if finding.check == "reference_off"]
+    assert said.count == 1  # a dividend of 5 % that the factor lacks, or a wrong price
+    assert said.examples[0]["symbol"] == "600001.SH"
+    with pytest.raises(ContractError, match=r"the factor lacks the ex-right; row \d+ .*more such rows"):
+        imported(market | {"daily_bar": bar.assign(adj_factor=1.0)}, tmp_path / "all", lake)
+
+
+def test_a_price_after_a_halt_may_be_any(market: Frames, tmp_path: Path) -> None:
+    bar, days, lake = market["daily_bar"].copy(), sessions_of(market), Lake(tmp_path / "lake")
+    back = (bar["symbol"] == HALTED) & (bar["date"] >= days[9])
+    for name in ("open", "high", "low", "close", "pre_close", "vwap", "amount"):
+        bar.loc[back, name] *= 0.6
+    report = imported(market | {"daily_bar": bar}, tmp_path / "files", lake)
+    (said,) = [finding for finding in report.findings if finding.check == "reference_off"]
+    assert said.count == 1
 
 
 def test_a_factor_that_restarts_between_two_imports_is_refused(market: Frames, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class QualityConfig(BaseModel):
     # Continuity
     factor_within: float = Field(default=0.01, gt=0)  # no row of 11.27 million real ones is off by 1 %
     factor_moves: float = Field(default=1e-4, gt=0)
-    factor_continuity: Tolerance = Tolerance(error_share=1e-4)
+    factor_continuity: Tolerance = Tolerance(error_share=0.0)
     fen_within: float = Field(default=0.01, gt=0)  # of a fen
     whole_fen: Tolerance = Tolerance(error_share=1e-2)
     power_of_shares: float = Field(default=0.01, gt=0, lt=0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,12 +11,12 @@ from tqdm import tqdm
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.lake import Lake
-from attn_platform.market.quality.check import Check
+from attn_platform.market.quality.check import Check, Examination
 from attn_platform.market.quality.checks import CHECKS
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.coverage import coverage
 from attn_platform.market.quality.findings import Finding
-from attn_platform.market.quality.stretch import load_statics, walk
+from attn_platform.market.quality.stretch import Statics, Stretch, load_statics, walk
 
 GRAVITY = ("error", "warning", "note")
 """Severities, the gravest first."""
@@ -42,14 +42,19 @@ def examine(
 
     `MissingDataError` where the lake has no daily bars there.
     """
-    return survey(lake, calendar, first, last, config, checks).findings
+    statics = load_statics(lake)
+    examinations = [check.start(config or QualityConfig()) for check in checks]
+    for stretch in _stretches(lake, calendar, statics, first, last):
+        for examination in examinations:
+            examination.look(stretch)
+    return _found(examinations, statics)
 
 
 def examine_statics(lake: Lake, checks: Sequence[Check], config: QualityConfig | None = None) -> list[Finding]:
     """What those of `checks` find that read tables without sessions, the gravest first."""
     statics = load_statics(lake)
     examinations = [check.start(config or QualityConfig()) for check in checks]
-    return _by_gravity(finding for examination in examinations for finding in examination.findings(statics))
+    return _found(examinations, statics)
 
 
 def survey(
@@ -60,23 +65,29 @@ def survey(
     config: QualityConfig | None = None,
     checks: Sequence[Check] = CHECKS,
 ) -> Survey:
-    """`examine`, and the coverage of the same sessions; they are read a year at a time, each with those before it."""
-    held = lake.sessions("daily_bar")
-    if not len(held):
-        raise MissingDataError(f"the lake {lake.root} has no daily_bar; attn run or attn import brings it")
+    """`examine`, and the coverage of the same sessions."""
     statics = load_statics(lake)
     examinations = [check.start(config or QualityConfig()) for check in checks]
-    start, end = held[0] if first is None else first, held[-1] if last is None else last
-    years = int(str(end)[:4]) - int(str(start)[:4]) + 1
     covered = []
-    stretches = walk(lake, calendar, statics, start, end)
-    for stretch in tqdm(stretches, desc="examining", total=years, unit="year", disable=None):
+    for stretch in _stretches(lake, calendar, statics, first, last):
         covered.append(coverage(stretch))
         for examination in examinations:
             examination.look(stretch)
-    found = _by_gravity(finding for examination in examinations for finding in examination.findings(statics))
-    return Survey(found, pd.concat(covered))
+    return Survey(_found(examinations, statics), pd.concat(covered))
 
 
-def _by_gravity(found: Iterable[Finding]) -> list[Finding]:
+def _stretches(
+    lake: Lake, calendar: Calendar, statics: Statics, first: Day | None, last: Day | None
+) -> Iterator[Stretch]:
+    held = lake.sessions("daily_bar")
+    if not len(held):
+        raise MissingDataError(f"the lake {lake.root} has no daily_bar; attn run or attn import brings it")
+    start, end = held[0] if first is None else first, held[-1] if last is None else last
+    years = int(str(end)[:4]) - int(str(start)[:4]) + 1
+    stretches = walk(lake, calendar, statics, start, end)
+    yield from tqdm(stretches, desc="examining", total=years, unit="year", disable=None)
+
+
+def _found(examinations: Sequence[Examination], statics: Statics) -> list[Finding]:
+    found = [finding for examination in examinations for finding in examination.findings(statics)]
     return sorted(found, key=lambda finding: GRAVITY.index(finding.severity))

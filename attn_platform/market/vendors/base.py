@@ -171,6 +171,11 @@ SAYS = {
         "rows say that there is no limit where the exchanges' rules have one; the rules' limits stand in",
         "give the limits of these rows",
     ),
+    "reference_off": (
+        "rows have a pre_close that is not the session before's close though the factor is unchanged: one of the two "
+        "is wrong, or the factor lacks a dividend",
+        "correct them at the source",
+    ),
     "factors_rebased": (
         "factors start anew on another base; the new block is multiplied by what makes each stock's continuous",
         "have the vendor give cumulative factors of one base",

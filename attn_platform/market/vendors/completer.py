@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attn_platform.errors import ContractError
+from attn_platform.market import trading_rules
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.completion import (
     DELISTING,
@@ -80,13 +81,13 @@ class Completer:
             rows = pa.concat_tables([self.held.bars, own])
             grid = Grid.of(rows, stretch, self.stocks)
             has_row = grid.at >= 0
-            traded = has_row & (numbers(rows["volume"])[grid.at] > 0)
+            traded = np.append(numbers(rows["volume"]), 0.0)[grid.at] > 0
             unknown = self._unknown(DAILY_BAR.name, stretch, has_row, traded)
             filled, source = filled_cells(has_row, unknown, self._ended(stretch))
             # Where each cell's row of the session before is to be found, filled or not.
             before = np.full_like(grid.at, -1)
             before[1:] = np.where((has_row | filled)[:-1], np.take_along_axis(grid.at, source, axis=0)[:-1], -1)
-            rows = self.base.continued(rows, grid, before, follows, self.config, inspection)
+            rows = self.base.continued(rows, grid, before, follows, self._limit(rows), self.config, inspection)
             own = rows.slice(self.held.bars.num_rows)
             if inspection.failed is None:
                 break
@@ -117,7 +118,7 @@ class Completer:
         grid, bar = Grid.of(rows, stretch, self.stocks), Grid.of(bars, stretch, self.stocks)
         self._check_value_units(own, inspection, bars)
         has_row, has_bar = grid.at >= 0, bar.at >= 0
-        halted = has_bar & boolean(bars["is_suspended"])[bar.at]
+        halted = np.append(boolean(bars["is_suspended"]), False)[bar.at]
         # A stock that traded without a value has none that could be carried.
         unknown = ~has_row & ~halted
         unknown |= self._unknown(VALUATION.name, stretch, has_row, np.zeros_like(has_row))
@@ -302,6 +303,13 @@ class Completer:
         suspect[1:] &= traded[:-1]
         suspect[0] = False
         return (unknown | suspect) & ~has_row
+
+    def _limit(self, rows: pa.Table) -> np.ndarray:
+        """Price limit of each row as a fraction, without what is special about first sessions; 0 where it is free."""
+        status = pc.index_in(rows["trading_status"], value_set=pa.array(TRADING_STATUSES)).to_numpy()
+        board = self.stocks.board[self.stocks.codes(rows["symbol"])]
+        up_ratio, _ = trading_rules.limit_ratio(board, days(rows["date"]), status, len(self.calendar.sessions))
+        return np.nan_to_num(up_ratio)
 
     def _ended(self, stretch: np.ndarray) -> np.ndarray:
         """The first of `stretch` on which each stock is listed no more; its length while it lasts."""

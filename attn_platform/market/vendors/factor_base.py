@@ -32,8 +32,6 @@ SCHEMA = pa.schema(
 CHECK = "adjustment"
 DIGITS = 12
 """Constants are rounded to so many decimals, so that they do not depend on the way they were computed."""
-SAME_FACTOR = 1e-6
-"""Factors closer than this, over an unchanged price, have one base: vendors give six digits or more."""
 
 
 class FactorBase:
@@ -54,14 +52,16 @@ class FactorBase:
         grid: Grid,
         before: np.ndarray,
         follows: np.ndarray,
+        limit: np.ndarray,
         config: ImportConfig,
         inspection: Inspection,
     ) -> pa.Table:
         """`rows` with factors that go on from those held (the rows of session 0 of `grid`, which come first).
 
-        `before` [T, N] is the row of the session before each cell, `follows` [T] whether that was the calendar's.
-        Rows whose factor breaks with no restart to explain it fail the `inspection` (of the rows of the other
-        sessions); then nothing has been done.
+        `before` [T, N] is the row of the session before each cell, `follows` [T] whether that was the calendar's,
+        `limit` [R] each row's price limit as a fraction. Rows whose factor breaks with no restart to explain it fail
+        the `inspection` (of the rows of the other sessions); then nothing has been done. A few that a single wrong
+        price explains are noted.
         """
         session, stock = grid.places(rows.num_rows)
         own = session > 0
@@ -79,20 +79,26 @@ class FactorBase:
         restarts = _restarts(session[broken], session[known], len(grid.at), config)
         count = np.cumsum(restarts)
         anew = known & ((count[session] > count[session[previous]]) | (pending[stock] & (session[previous] == 0)))
-        faulty = _with_what_follows(broken & ~anew & ~np.isnan(pre_close), session, stock, grid.at.shape)
+        broken &= ~anew & ~np.isnan(pre_close)
+        after_halt = (session[previous] < session - 1) | (numbers(rows["volume"])[previous] == 0)
+        slips = broken & adjustment.is_one_price(ratio, factor, factor[previous], limit, after_halt)
+        if slips.sum() > config.few_stocks:
+            slips[:] = False
+        faulty = _with_what_follows(broken & ~slips, session, stock, grid.at.shape)
         faulty |= own & np.isin(grid.symbols, list(self.doubtful))[stock] & (previous < 0)
         if faulty.any():
             self.doubtful |= set(grid.symbols[np.unique(stock[faulty])])
             held = int((~own).sum())
             last = rows.take(pa.array(np.maximum(previous, 0)))
-            _refuse(rows.slice(held), last.slice(held), faulty[held:], broken[held:] & ~anew[held:], inspection)
+            _refuse(rows.slice(held), last.slice(held), faulty[held:], (broken & ~slips)[held:], inspection)
             return rows
         self.doubtful -= set(grid.symbols[np.unique(stock[own])])
+        inspection.journal.add("reference_off", rows, slips, inspection.table, ("pre_close",))
         if not anew.any() and not restarts.any():
             return rows if (base == 1).all() else with_column(rows, "adj_factor", pa.array(factor))
 
         noise = np.where(
-            is_same_price(reference, last_close), SAME_FACTOR, adjustment.ROUNDING_TICKS * TICK / reference
+            is_same_price(reference, last_close), adjustment.SAME_FACTOR, adjustment.ROUNDING_TICKS * TICK / reference
         )
         steps = np.where(anew & (np.abs(ratio - 1) > noise), np.round(1 / ratio, DIGITS), 1.0)
         inspection.journal.add("factors_rebased", rows, steps != 1, inspection.table, ("adj_factor",))
