@@ -135,10 +135,32 @@ SECURITY = Table(
         Column("board", TEXT, "board", values=BOARDS),
         Column("list_date", DATE, "first day of trading", nullable=True),
         Column("delist_date", DATE, "first day without listing; null while listed", nullable=True),
+        Column(
+            "successor",
+            TEXT,
+            "code under which the company goes on from delist_date on",
+            nullable=True,
+            optional=True,
+            is_symbol=True,
+        ),
     ),
     key=("symbol",),
     by_session=False,
     required=True,
+    rules=(
+        RowRule(
+            columns=("successor", "delist_date"),
+            states="a stock with a successor has delist_date",
+            remedy="give the first session under the new code, or leave the successor out",
+            holds=lambda t: pc.or_(pc.is_null(t["successor"]), pc.is_valid(t["delist_date"])),
+        ),
+        RowRule(
+            columns=("successor", "symbol"),
+            states="a successor is another code",
+            remedy="leave it out",
+            holds=lambda t: pc.not_equal(t["successor"], t["symbol"]),
+        ),
+    ),
 )
 
 DAILY_BAR = Table(

@@ -24,7 +24,7 @@ from attn_platform.market.completion import (
     carried_values,
     filled_cells,
     reference_prices,
-    rule_limits,
+    session_limits,
     suspended_rows,
 )
 from attn_platform.market.contract import BOARDS, DAILY_BAR, TRADING_STATUSES, VALUATION
@@ -266,7 +266,7 @@ class Completer:
         )
         derived["vwap"], worked_out = average_prices(cells)
         was_delisting = ~((previous >= 0) & (status[previous] != DELISTING))
-        by_rule = rule_limits(
+        by_rule = session_limits(
             derived, self.stocks.board[code], days(rows["date"]), self.stocks.listed[code], was_delisting, self.calendar
         )
         own = session > 0
