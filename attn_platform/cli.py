@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 console = Console()
 UI_PORT = 3000
-FACTOR, ALL = "factor", "all"  # attn report factor all; attn run --models all
+FACTOR, DATA, ALL = "factor", "data", "all"  # attn report factor all, attn report data; attn run --models all
 PREDICTIONS = "predictions"  # attn import predictions
 PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
 EXCEEDED_SHOWN = 15  # limits that an order list exceeds
@@ -113,6 +113,9 @@ def import_data(
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
     name: Annotated[str | None, typer.Option(help="With predictions: which forecasts of the study they are.")] = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Put single bad rows aside into table quarantine, and go on.")
+    ] = False,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -120,37 +123,51 @@ def import_data(
 
     Example: attn import ashare ~/data/ashare --home data/real, or: attn import predictions p.csv --name my_forecasts
     """
+    if quarantine and vendor == PREDICTIONS:
+        raise ConfigurationError(f"--quarantine does not go with attn import {PREDICTIONS}")
     if vendor == PREDICTIONS:
         _import_predictions(_open(home), path, name, study, start, end)
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
+    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, settle
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
         known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
         raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
-    target = Home.open(home)
-    held, wanted = None, _study_name(study)
-    if target.has_settings:
-        held = target.settings
-        _refuse_another(target, study=wanted)
-        if held.source.kind == "simulated":
-            raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
+    wanted, started = _study_name(study), time.perf_counter()
     load_study(wanted or DEFAULT_STUDY)
-    started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end)
-    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
-    target.with_settings(settings).save()
+    with Home.open(home).lake.staging() as stage:
+        target = Home.open(home)  # as the import before this one has left it
+        held = None
+        if target.has_settings:
+            held = target.settings
+            _refuse_another(target, study=wanted)
+            if held.source.kind == "simulated":
+                raise ConfigurationError(
+                    f"{target.root} holds a simulated market; choose another --home for imported data"
+                )
+        limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
+        report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
+        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage)
+        stage.at_commit(target.with_settings(settings).save_for)
+    settle(target.root)
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+    for finding in report.findings:
+        console.print(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
+    for name, count in report.put_aside.items():
+        console.print(
+            f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
+        )
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+    console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
 
 
 def _import_predictions(
@@ -605,14 +622,15 @@ def optimise(
 @app.command()
 def report(
     name: Annotated[
-        str, typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor'.")
+        str,
+        typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor', or 'data'."),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Make the HTML report of a strategy, a mix (or of all that the study has), or of a factor, from the lake.
+    """Make the HTML report of a strategy, a mix (or of all that the study has), of a factor, or of the raw data.
 
-    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m
+    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m, or: attn report data
     """
     from attn_platform.orchestration.assets.reports import write_pages
 
@@ -622,8 +640,12 @@ def report(
         return
     if factor is not None:
         raise ConfigurationError(
-            f"'{factor}' is one name too many: attn report takes a strategy, the study, or 'factor' and a factor"
+            f"'{factor}' is one name too many: attn report takes a strategy, the study, '{DATA}', or '{FACTOR}' and a "
+            "factor"
         )
+    if name == DATA:
+        _report_data(target)
+        return
     for page in write_pages(target, name):
         console.print(str(page), soft_wrap=True)
 
@@ -636,6 +658,16 @@ def _report_factor(home: Home, factor: str | None) -> None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
     first, *others = write_factor_pages(home, None if factor == ALL else [factor])
     console.print(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""), soft_wrap=True)
+
+
+def _report_data(home: Home) -> None:
+    """The page of data quality; its path, and how many findings of each severity it has."""
+    from attn_platform.orchestration.assets.data_quality import data_pages, write_data_page
+    from attn_platform.reports.data_pages import PAGE, counts_of
+
+    data = write_data_page(home)
+    found = counts_of([finding.severity for finding in data.survey.findings])
+    console.print(f"{data_pages(home) / PAGE}: {found}", soft_wrap=True)
 
 
 @app.command()
@@ -840,7 +872,7 @@ def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    from attn_platform.reports.writing import replacing
+    from attn_platform.writing import replacing
 
     if path.suffix not in (".parquet", ".csv"):
         raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
-from attn_platform.market.lake import STAGING, Lake
+from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import IMPORTERS
 from attn_platform.orchestration.road import Stage
 from attn_platform.published import reader
@@ -508,7 +509,7 @@ def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: P
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
-    path = home / "lake" / "daily_bar" / "year=2021" / "date=2021-01-04.parquet"
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
     path.write_bytes(path.read_bytes()[:100])
     message = attn.mistake("factors", "--date", "2021-01-05", "--home", home, code=1)
     assert message.startswith(f"{path}: damaged, no readable Parquet file (")
@@ -521,9 +522,15 @@ def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
     assert attn("doctor", "--home", home) == 0
     for part in ("python", "torch", "calendar", "disk", "18 rows, 6 sessions from 2020-12-29 to 2021-01-06", "3 rows"):
         assert part in attn.out
-    (home / "lake" / f"{STAGING}0").mkdir()
-    assert attn("doctor", "--home", home) == 0
-    assert "left over from an import that was killed" in attn.out
+    assert "left over" not in attn.out
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
+    path.with_name("date=2021-01-04.0123.parquet").write_bytes(bytes(250_000))
+    with Lake(home / "lake").staging():
+        assert attn("doctor", "--home", home) == 0
+    said = " ".join(attn.out.replace("│", " ").split())
+    assert f"an import runs (process {os.getpid()} on " in said
+    assert "1 that nobody reads (0.2 MB): superseded, or left over from an import that was killed" in said
+    assert "the first is daily_bar/imported/year=2021/date=2021-01-04.0123.parquet" in said
     (home / SETTINGS_FILE).write_text(
         (home / SETTINGS_FILE).read_text(encoding="utf-8").replace("ai69", "ai70"), encoding="utf-8"
     )

@@ -21,9 +21,9 @@ def composite_factor_figures(
     series = correlation_series(predictions, returns, config)
     if not np.isfinite(series["ic"]).any():
         raise MissingDataError("no session has two stocks or more with both a prediction and a return that vary")
-    layer = layers_of(predictions, config.layers)
-    means = layer_means(layer, returns, config.layers)
-    top_precision, bottom_precision = precisions(layer, returns, config.layers)
+    layers = layers_of(predictions, config.layers)
+    means = layer_means(layers, returns)
+    top_precision, bottom_precision = precisions(layers, returns)
     top = annualised(means[:, 0], horizon, config.sessions_per_year)
     bottom = annualised(means[:, -1], horizon, config.sessions_per_year)
     return {
@@ -40,7 +40,7 @@ def composite_factor_figures(
         "top_annual_return": top,
         "bottom_annual_return": bottom,
         "long_short_annual_return": (top - bottom) / 2.0,
-        "benchmark_annual_return": annualised(universe_means(layer, returns), horizon, config.sessions_per_year),
+        "benchmark_annual_return": annualised(universe_means(layers, returns), horizon, config.sessions_per_year),
     }
 
 

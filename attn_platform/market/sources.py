@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.contract import TABLES, conform
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.simulation import SimulatedMarket
 
@@ -63,7 +64,8 @@ class ImportedSource:
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
         """Rows of those sessions; the table may begin later than the range asked for, but must have no gap."""
-        held = self.lake.sessions(table)
+        lake = self.lake.snapshot()
+        held = lake.sessions(table)
         if not len(held) or not len(wanted := sessions[sessions >= held[0]]):
             raise MissingDataError(
                 f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import it (attn import)"
@@ -74,4 +76,4 @@ class ImportedSource:
                 f"the lake lacks '{table}' on {len(absent)} of {len(wanted)} sessions, the first {absent[0]}; "
                 "import them (attn import)"
             )
-        return {str(session): self.lake.rows(table, session) for session in wanted}
+        return {str(session): lake.rows(table, session) for session in wanted}

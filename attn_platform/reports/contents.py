@@ -37,6 +37,16 @@ PERFORMANCE_FIGURES = (
     "monthly_win_rate",
     "annual_two_sided_turnover",
 )
+UNTRADED_FIGURES = (
+    "delistings",
+    "delisted_weight",
+    "final_net_value",
+    "unrecovered_net_value",
+    "annual_return",
+    "unrecovered_annual_return",
+    "suspended_at_end",
+    "suspended_weight",
+)
 FACTOR_FIGURES = (
     "ic_mean",
     "rank_ic_mean",
@@ -123,6 +133,7 @@ class StrategyReportData:
     yearly              `year` and any figures, as `evaluation.performance.yearly_figures`
     month_table         `year`, 01 … 12, `year_total`, as `evaluation.performance.monthly_excess_returns`
     worst_weeks         `WORST_WEEKS_COLUMNS`, worst first, as `evaluation.performance.worst_weeks`
+    untraded            `UNTRADED_FIGURES`, as `evaluation.performance.untraded_figures`
     rank_ic, weighted_rank_ic   [session]
     layers              [session] × layer, the top layer (highest predictions) first: net value relative to the equally
                         weighted universe
@@ -168,6 +179,7 @@ class StrategyReportData:
     checkpoint_windows: pd.DataFrame
     fingerprints: Mapping[str, str]
     notes: Sequence[str] = ()
+    untraded: Mapping[str, float] = field(default_factory=dict)
     published_performance: PublishedRow | None = None
     published_factor_figures: PublishedRow | None = None
     published_months: PublishedMonths | None = None
@@ -189,6 +201,7 @@ class StrategyReportData:
             ("yearly", self.yearly, ("year",)),
             ("month_table", self.month_table, ("year", "year_total")),
             ("worst_weeks", self.worst_weeks, WORST_WEEKS_COLUMNS),
+            ("untraded", self.untraded, UNTRADED_FIGURES),
             ("factor_figures", self.factor_figures, FACTOR_FIGURES),
             ("rebalances", self.rebalances, REBALANCE_COLUMNS),
             ("holdings", self.holdings, HOLDINGS_COLUMNS),

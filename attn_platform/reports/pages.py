@@ -4,7 +4,7 @@ The content follows AI-69 and AI-55; plotly.js is inlined once, figures are JSON
 plain HTML. The same input gives the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from attn_platform.reports.contents import (
     StrategyReportData,
     is_relaxed,
 )
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 _HEADLINE_PERFORMANCE = (
     "excess_annual_return",
@@ -206,6 +206,10 @@ def _performance_section(data: StrategyReportData) -> Section:
     if len(data.worst_weeks):
         weeks = tables.worst_weeks_table(data.worst_weeks)
         parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
+    if data.untraded:
+        parts.append(
+            Part("What could not be traded", _untraded_text(data.untraded), table=tables.untraded_table(data.untraded))
+        )
     if data.mix_parts:
         correlations = f"Correlation of the daily excess returns: {_pairs(data.mix_correlations)}."
         of_mix = tables.mix_table(data.strategy, data.performance, data.mix_parts)
@@ -219,6 +223,22 @@ def _performance_section(data: StrategyReportData) -> Section:
     if len(data.yearly):
         parts.append(Part("By year", table=tables.yearly_table(data.yearly)))
     return Section("performance", "Performance", tuple(parts))
+
+
+def _untraded_text(untraded: Mapping[str, float]) -> tuple[str, ...]:
+    delisted = (
+        "No holding was delisted."
+        if not untraded["delistings"]
+        else "A delisted holding is paid at its last price times the backtest's delisting_recovery, which is an "
+        "assumption; the figures without recovery are those of the same targets had its holders got nothing."
+    )
+    frozen = (
+        "No holding is suspended at the end."
+        if not untraded["suspended_at_end"]
+        else "Holdings that are suspended at the end, or have no row there and no delist date, are valued at their "
+        "last price."
+    )
+    return delisted, frozen
 
 
 def _factor_section(data: StrategyReportData, config: ReportConfig) -> Section:

@@ -21,6 +21,7 @@ from attn_platform.evaluation.layers import annualised, layer_means, layers_of
 from attn_platform.evaluation.performance import (
     monthly_excess_returns,
     performance_figures,
+    untraded_figures,
     worst_weeks,
     yearly_figures,
 )
@@ -87,7 +88,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         universe=subject.universe,
         benchmark=strategy.benchmark,
         data_source=subject.data_source,
-        **of_backtest(daily, evaluation),
+        **of_backtest(daily, dated(lake, backtest_table(name, "delistings")), evaluation),
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
@@ -124,9 +125,12 @@ def dated(lake: Lake, table: str) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
-def of_backtest(daily: pd.DataFrame, evaluation: EvaluationConfig) -> dict[str, Any]:
-    """The fields of a report that follow from the daily figures of a backtest alone."""
+def of_backtest(daily: pd.DataFrame, delistings: pd.DataFrame, evaluation: EvaluationConfig) -> dict[str, Any]:
+    """The fields of a report that follow from the daily figures and the delistings of a backtest alone."""
+    # A backtest that was made before has no figures of what was not traded.
+    has_untraded = {"unrecovered_net_value", "suspended_count"} <= set(daily.columns)
     return {
+        "untraded": untraded_figures(daily, delistings, evaluation) if has_untraded else {},
         "daily": _report_daily(daily),
         "performance": performance_figures(daily, evaluation),
         "yearly": yearly_figures(daily, evaluation),
@@ -154,8 +158,8 @@ def _layer_frame(relative: np.ndarray, predictions: Predictions) -> pd.DataFrame
 def _layer_annual_returns(
     predictions: Predictions, horizon: str, evaluation_horizon: int, config: EvaluationConfig
 ) -> pd.Series:
-    layer = layers_of(predictions.dense(horizon), config.layers)
-    means = layer_means(layer, predictions.returns(evaluation_horizon), config.layers)
+    layers = layers_of(predictions.dense(horizon), config.layers)
+    means = layer_means(layers, predictions.returns(evaluation_horizon))
     return pd.Series(
         {
             f"layer_{place + 1}": annualised(means[:, place], evaluation_horizon, config.sessions_per_year)

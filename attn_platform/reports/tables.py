@@ -15,11 +15,12 @@ from attn_platform.reports.contents import (
     HOLDINGS_COLUMNS,
     PERFORMANCE_FIGURES,
     RELAXATION_PREFIX,
+    UNTRADED_FIGURES,
     WORST_WEEKS_COLUMNS,
     StrategyReportData,
     is_relaxed,
 )
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 # Excess return of a month that gets the full colour; AI-55's months rarely leave ±5 %.
 _FULL_HEAT_MONTH = 0.05
@@ -77,6 +78,12 @@ def comparison_table(
         for name in names
     )
     return Table(caption, ("Figure", own, f"Published: {published.source}", "Difference"), rows)
+
+
+def untraded_table(untraded: Mapping[str, float]) -> Table:
+    """What stocks that could not be traded any more did to the backtest."""
+    rows = tuple(_cells(formatting.label(name), formatting.figure(name, untraded[name])) for name in UNTRADED_FIGURES)
+    return Table("Delisted and suspended holdings", ("Figure", "Value"), rows)
 
 
 def mix_table(mix: str, performance: Mapping[str, float], parts: Mapping[str, Mapping[str, float]]) -> Table:
@@ -195,6 +202,7 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "monthly_excess": data.month_table,
         "yearly": data.yearly,
         "worst_weeks": data.worst_weeks,
+        "untraded": pd.DataFrame(data.untraded.items(), columns=["figure", "value"]),
         "rank_ic": _indexed(pd.DataFrame({"rank_ic": data.rank_ic, "weighted_rank_ic": data.weighted_rank_ic}), "date"),
         "layers": _indexed(data.layers, "date"),
         "layer_annual_returns": _indexed(data.layer_annual_returns.to_frame("annual_return"), "layer"),

@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 from attn_platform.errors import BadInputError, MissingDataError
 from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.column_names import FORECAST_NAMES
-from attn_platform.market.contract import DATE, FLOAT, Column, Table, conform, reject, symbol_column
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import DATE, FLOAT, Column, Table, symbol_column
+from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.user_tables import read_user_table
 
@@ -98,14 +100,15 @@ def _check_market(forecasts: pa.Table, lake: Lake, source: str, first: Day | Non
             "(attn run)"
         )
     known = pc.is_in(forecasts["symbol"], value_set=lake.read("security", columns=["symbol"])["symbol"])
-    reject(
-        known, forecasts, ("symbol",), source, "a stock of table security", "drop the stock's rows, or import the stock"
+    inspection = Inspection("predictions", source)
+    inspection.require(
+        known, forecasts, ("symbol",), "a stock of table security", "drop the stock's rows, or import the stock"
     )
     is_traded = pc.is_in(forecasts["date"], value_set=pa.array(bars, type=DATE))
     held = f"a session of table daily_bar ({bars[0]} to {bars[-1]})"
     remedy = f"import its bars, or leave it out (--start {bars[0]} --end {bars[-1]})"
     outside = pc.invert(_inside(forecasts, first, last))
-    reject(pc.or_(is_traded, outside), forecasts, ("date",), source, held, remedy)
+    inspection.require(pc.or_(is_traded, outside), forecasts, ("date",), held, remedy)
 
 
 def _inside(forecasts: pa.Table, first: Day | None, last: Day | None) -> pa.ChunkedArray:

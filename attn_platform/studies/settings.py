@@ -7,7 +7,7 @@ may edit it. Without one, the profile named by ATTN_PROFILE (default: demo) hold
 from __future__ import annotations
 
 import os
-import uuid
+from contextlib import suppress
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -32,6 +32,7 @@ from attn_platform.studies.study import (
     read_yaml,
     with_paths_from,
 )
+from attn_platform.writing import write_atomically
 
 HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
@@ -39,7 +40,10 @@ DEFAULT_HOME = "data"
 DEFAULT_PROFILE = "demo"
 DEFAULT_STUDY = "ai69"
 IMPORTED_PROFILE = "imported"
+LAKE = "lake"
 SETTINGS_FILE = "settings.yaml"
+# Settings that come into force together with an import, whose name follows.
+PENDING = f".{SETTINGS_FILE}.import-"
 
 
 class SourceConfig(BaseModel):
@@ -108,10 +112,14 @@ class Home:
 
     @classmethod
     def open(cls, root: Path | str | None = None) -> Home:
-        """The home at `root` (default: ATTN_HOME, else ./data); creates nothing."""
+        """The home at `root` (default: ATTN_HOME, else ./data); creates nothing.
+
+        Settings that wait for an import are put in force where the lake holds it: it was killed right before that.
+        """
         folder = Path(root if root is not None else os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
         if folder.exists() and not folder.is_dir():
             raise ConfigurationError(f"{folder} is a file, not a folder; choose another --home")
+        settle(folder)
         file = folder / SETTINGS_FILE
         if file.exists():
             return cls(folder, parse(Settings, read_yaml(file), str(file)))
@@ -128,14 +136,20 @@ class Home:
 
     def save(self) -> None:
         """Write settings.yaml, atomically."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self._save_as(SETTINGS_FILE)
+
+    def save_for(self, name: str) -> None:
+        """Write the settings beside settings.yaml, to be put in force by `settle` once the lake holds that import.
+
+        So an import and what it says about itself are one step: the lake's (`Stage.at_commit`).
+        """
+        for other in _pending(self.root):
+            other.unlink(missing_ok=True)
+        self._save_as(f"{PENDING}{name}")
+
+    def _save_as(self, file: str) -> None:
         content = yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        temporary = self.root / f".{SETTINGS_FILE}.{uuid.uuid4().hex}"
-        try:
-            temporary.write_text(content, encoding="utf-8")
-            os.replace(temporary, self.root / SETTINGS_FILE)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(self.root / file, content)
 
     @cached_property
     def study(self) -> StudyConfig:
@@ -154,7 +168,7 @@ class Home:
     @cached_property
     def lake(self) -> Lake:
         """The Parquet files."""
-        return Lake(self.root / "lake")
+        return Lake(self.root / LAKE)
 
     @property
     def checkpoints(self) -> Path:
@@ -233,7 +247,19 @@ class LayeredHome(Home):
     @cached_property
     def lake(self) -> Lake:
         """A lake of its own on top of the other's."""
-        return Lake(self.root / "lake", beneath=self._beneath.lake)
+        return Lake(self.root / LAKE, beneath=self._beneath.lake)
+
+
+def settle(home: Path) -> None:
+    """Put settings in force that were saved for an import which the lake holds; others wait for theirs, or for good."""
+    for waiting in _pending(home):
+        if waiting.name == f"{PENDING}{Lake(home / LAKE).last_import()}":
+            with suppress(FileNotFoundError):  # another process was faster
+                os.replace(waiting, home / SETTINGS_FILE)
+
+
+def _pending(home: Path) -> list[Path]:
+    return sorted(home.glob(f"{PENDING}*"))
 
 
 def available_profiles() -> tuple[str, ...]:

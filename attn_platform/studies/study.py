@@ -26,6 +26,7 @@ from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
@@ -225,6 +226,7 @@ class StudyConfig(BaseModel):
     backtest: BacktestConfig = BacktestConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     factor_profile: FactorProfileConfig = FactorProfileConfig()
+    imports: ImportConfig = ImportConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

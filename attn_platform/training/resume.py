@@ -6,8 +6,6 @@ state of a random generator is kept.
 """
 
 import logging
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from torch import Tensor
 
 from attn_platform.models.history import SeedProgress
 from attn_platform.training.stack import Member, MemberStack
+from attn_platform.writing import replacing
 
 _log = logging.getLogger(__name__)
 
@@ -87,14 +86,9 @@ class SavedState:
         tensors = dict(state.tensors)
         for member, weights in state.best.items():
             tensors |= _prefixed(f"{_BEST}{member}/", weights)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
-        try:
-            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with replacing(self.path) as temporary:
             save_file(contiguous, temporary, {_ABOUT: about.model_dump_json()})
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def read(self) -> StateAfterEpoch | None:
         """What `write` kept last for this training; None where there is nothing of it."""

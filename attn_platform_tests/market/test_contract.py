@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_platform.errors import ContractError
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.market.contract import FLOAT, TABLES, Column, Table, conform, from_text
+from attn_platform.market.conform import conform, from_text
+from attn_platform.market.contract import FLOAT, TABLES, Column, Table
 from attn_platform_tests.market.vendor_files import contract_tables, table_of, with_cell
 
 CALENDAR = exchange_calendar()
@@ -66,7 +67,9 @@ SPOILABLE = [
     for name in VALID
     for column in TABLES[name].columns
     for value in invalid_cells(TABLES[name], column)
+    if not (column.name in ("up_limit", "down_limit") and value == 0)  # how vendors write "no limit"
 ]
+HALTED = 7  # the suspended bar: it has no prices and no volume, whatever stands there
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -86,7 +89,8 @@ def test_valid_tables_pass_unchanged(name: str) -> None:
 @pytest.mark.parametrize(("name", "column", "value"), SPOILABLE, ids=str)
 @given(data=st.data())
 def test_a_spoilt_cell_is_named_by_row_and_column(name: str, column: str, value: object, data: st.DataObject) -> None:
-    row = data.draw(st.integers(0, VALID[name].num_rows - 1))
+    rows = [row for row in range(VALID[name].num_rows) if not (name == "daily_bar" and row == HALTED)]
+    row = data.draw(st.sampled_from(rows))
     spoilt = with_cell(VALID[name], row, column, value)
     with pytest.raises(ContractError) as raised:
         conformed(name, spoilt)
@@ -314,8 +318,8 @@ def test_weights_must_sum_to_one_by_date_and_index() -> None:
     with pytest.raises(ContractError) as raised:
         conformed("index_weight", with_cell(VALID["index_weight"], 7, "weight", 0.4))
     assert str(raised.value) == (
-        "file.parquet: row 7 and the others of date 2020-12-31, index csi500, column 'weight': they sum to 1.10000000, "
-        "where the contract wants 1; give all members, as fractions"
+        "file.parquet: row 7 and the others of date 2020-12-31, index csi500, column 'weight': they sum to 1.10000000 "
+        "over 3 members, where the contract wants 1; give all members once, as fractions"
     )
 
 

@@ -74,6 +74,16 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
                 "excess_return": [-0.021, -0.0089],
             }
         ),
+        "untraded": {
+            "delistings": 2.0,
+            "delisted_weight": 0.0123,
+            "final_net_value": 1.23456,
+            "unrecovered_net_value": 1.22001,
+            "annual_return": 0.0765,
+            "unrecovered_annual_return": 0.0712,
+            "suspended_at_end": 1.0,
+            "suspended_weight": 0.0045,
+        },
         "factor_figures": dict(zip(FACTOR_FIGURES, rng.normal(0, 0.3, len(FACTOR_FIGURES)), strict=True)),
         "rank_ic": pd.Series(rng.normal(0.1, 0.1, sessions), dates),
         "weighted_rank_ic": pd.Series(rng.normal(0.09, 0.1, sessions), dates),

@@ -24,6 +24,7 @@ from attn_platform_tests.reports.sample import Page, numbers, read_page, strateg
 
 PERFORMANCE = "Performance of the enhanced portfolio"
 FACTOR = "Figures of the composite factor"
+UNTRADED = "Delisted and suspended holdings"
 RATIOS = {"sharpe", "calmar", "information_ratio", "excess_calmar", "annual_two_sided_turnover"}
 RATIOS |= {"icir", "rank_icir", "weighted_icir", "weighted_rank_icir"}
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x>&amp;"
@@ -152,13 +153,32 @@ def test_all_parts_are_there(page: Page) -> None:
         *("binding-limits", "stock-reasons"),
     }
     assert set(page.tables) == {
-        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks"),
+        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks", UNTRADED),
         *("Rebalances with relaxed limits", "Limits that bind", "Largest holdings", "Provenance", "Checkpoint windows"),
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
     assert page.tables["Worst weeks"][1] == ["2021-12-10", "−3.10%", "−1.00%", "−2.10%"]
     assert page.tables["Checkpoint windows"][1] == ["2021-11-15", "5", "9f3c2a71"]
     assert len(page.tables["Largest holdings"]) == 31
+
+
+def test_what_could_not_be_traded_stands_beside_its_assumption(page: Page) -> None:
+    assert page.tables[UNTRADED] == [
+        ["Figure", "Value"],
+        ["Delistings while held", "2"],
+        ["Their weights, summed", "1.23%"],
+        ["Net value at the end", "1.2346"],
+        ["Net value without recovery", "1.2200"],
+        ["Annual return", "7.65%"],
+        ["Annual return without recovery", "7.12%"],
+        ["Holdings suspended at the end", "1"],
+        ["Their weight", "0.45%"],
+    ]
+    assert "which is an assumption" in page.text_before_table[UNTRADED]
+    assert "valued at their last price" in page.text_before_table[UNTRADED]
+    untraded = {**strategy_report_data().untraded, "delistings": 0.0, "suspended_at_end": 0.0}
+    quiet = read_page(render_strategy_report(strategy_report_data(untraded=untraded)))
+    assert "No holding was delisted. No holding is suspended" in " ".join(quiet.text_before_table[UNTRADED].split())
 
 
 def test_figures_of_the_evaluation_are_taken_as_they_come() -> None:
@@ -295,6 +315,7 @@ def test_empty_parts_are_left_out() -> None:
         yearly=empty,
         month_table=empty,
         worst_weeks=empty,
+        untraded={},
         factor_figures={},
         rank_ic=none,
         weighted_rank_ic=none,

@@ -29,6 +29,7 @@ def test_csv_files_hold_the_inputs_in_full_precision(tmp_path) -> None:
     assert read["rebalances"]["relaxed"].fillna("").tolist() == data.rebalances["relaxed"].tolist()
     assert set(read["holdings"]["symbol"]) == set(data.holdings["symbol"])
     assert read["holdings"]["weight"].is_monotonic_decreasing
+    assert dict(zip(*read["untraded"].to_numpy().T, strict=True)) == data.untraded
     assert read["worst_weeks"]["last_session"].tolist() == ["2021-12-10", "2022-01-14"]
 
 
@@ -111,7 +112,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("attn_platform.reports.writing.os.replace", fail)
+    monkeypatch.setattr("attn_platform.writing.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report_tables(strategy_report_data(sessions=20), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,12 +1,17 @@
+import hashlib
 import json
+import os
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
+from attn_platform import writing
 from attn_platform.errors import CheckpointError
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.training import checkpoints
 from attn_platform.training.checkpoints import (
     CheckpointWindow,
     Manifest,
@@ -47,6 +52,11 @@ def manifest(result: TrainingResult, **changes: object) -> Manifest:
     return manifest_of(result, **(arguments | changes))
 
 
+def weights_of(directory: Path) -> Path:
+    (path,) = directory.glob("weights*.safetensors")
+    return path
+
+
 @pytest.fixture
 def directory(tmp_path: Path, result: TrainingResult) -> Path:
     path = tmp_path / "checkpoints" / "2011-07-01"
@@ -69,15 +79,18 @@ def test_round_trip(tmp_path: Path, result: TrainingResult) -> None:
 
 
 def test_folder_holds_two_files_and_no_pickle(directory: Path) -> None:
-    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "weights.safetensors"]
+    content = weights_of(directory).read_bytes()
+    named = f"weights-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
+    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", named]
     assert [path.name for path in directory.parent.iterdir()] == [directory.name]
     assert isinstance(json.loads((directory / "manifest.json").read_text()), dict)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors"])
+@pytest.mark.parametrize("which", ["manifest", "weights"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
-def test_damaged_files_are_named_with_a_remedy(directory: Path, name: str, damage: str) -> None:
-    path = directory / name
+def test_damaged_files_are_named_with_a_remedy(directory: Path, which: str, damage: str) -> None:
+    path = directory / "manifest.json" if which == "manifest" else weights_of(directory)
+    name = path.name
     content = path.read_bytes()
     path.unlink() if damage == "missing" else path.write_bytes(content[: len(content) // 2 if damage[0] == "t" else 0])
     with pytest.raises(CheckpointError, match=rf"(?s){name}.*train the window again"):
@@ -85,7 +98,7 @@ def test_damaged_files_are_named_with_a_remedy(directory: Path, name: str, damag
 
 
 def test_one_flipped_bit_of_the_weights_is_noticed(directory: Path) -> None:
-    path = directory / "weights.safetensors"
+    path = weights_of(directory)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -121,7 +134,7 @@ def test_a_failed_save_leaves_the_old_checkpoint_and_no_debris(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full_disk)
+        patch.setattr(checkpoints, "write_atomically", full_disk)
         with pytest.raises(OSError, match="no space"):
             save_checkpoint(directory, result.weights, manifest(result, model="another"))
     assert load_checkpoint(directory).manifest == before
@@ -175,19 +188,83 @@ def test_code_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytes
     assert len(seen) == 3
 
 
-def test_a_failed_replacement_leaves_the_older_checkpoint(
+MANIFEST_REPLACED = 3
+"""Changes of a folder that is saved to again: weights take their name, their temporary name goes, the manifest, …"""
+
+
+def other_result(result: TrainingResult) -> TrainingResult:
+    return replace(result, weights={name: tensor + 1 for name, tensor in result.weights.items()})
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_killed_at_any_step_the_folder_is_the_old_checkpoint_or_the_new_one(
+    directory: Path, result: TrainingResult, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Stopped dead before the n-th change of the folder: no clean-up runs, as under SIGKILL."""
+    older, newer = load_checkpoint(directory), other_result(result)
+    changes = 0
+
+    def counted(change):
+        def until_the_kill(*arguments, **named):
+            nonlocal changes
+            changes += 1
+            if changes >= step:
+                raise KeyboardInterrupt
+            return change(*arguments, **named)
+
+        return until_the_kill
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing.os, "replace", counted(os.replace))
+        patch.setattr(Path, "unlink", counted(Path.unlink))
+        patch.setattr(Path, "rmdir", counted(Path.rmdir))
+        with pytest.raises(KeyboardInterrupt):
+            save_checkpoint(directory, newer.weights, manifest(newer))
+    found = load_checkpoint(directory)
+    expected = newer.weights if step > MANIFEST_REPLACED else older.weights
+    assert all(torch.equal(found.weights[name], tensor) for name, tensor in expected.items())
+    save_checkpoint(directory, newer.weights, manifest(newer))
+    assert torch.equal(load_checkpoint(directory).weights["heads.weight"], newer.weights["heads.weight"])
+
+
+def test_a_reader_between_manifest_and_weights_of_a_replacement_gets_the_new_one(
     directory: Path, result: TrainingResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    rename = Path.rename
+    newer, read = other_result(result), checkpoints._manifest
 
-    def failing(self: Path, target: Path) -> Path:
-        if target == directory and self.suffix != ".replaced":
-            raise OSError("no space left")
-        return rename(self, target)
+    def replaced_after_the_first(path: Path):
+        found = read(path)
+        monkeypatch.setattr(checkpoints, "_manifest", read)
+        save_checkpoint(directory, newer.weights, manifest(newer))
+        return found
 
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="no space"):
-        save_checkpoint(directory, result.weights, manifest(result))
-    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
-    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
+    monkeypatch.setattr(checkpoints, "_manifest", replaced_after_the_first)
+    assert torch.equal(load_checkpoint(directory).weights["heads.weight"], newer.weights["heads.weight"])
+
+
+def test_two_who_save_at_once_leave_one_whole_checkpoint(
+    directory: Path, result: TrainingResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one saves while the first is between its weights and its manifest."""
+    second, write = other_result(result), checkpoints.write_atomically
+
+    def after_the_second(path: Path, text: str) -> None:
+        monkeypatch.setattr(checkpoints, "write_atomically", write)
+        save_checkpoint(directory, second.weights, manifest(second))
+        write(path, text)
+
+    first = replace(result, weights={name: tensor - 1 for name, tensor in result.weights.items()})
+    monkeypatch.setattr(checkpoints, "write_atomically", after_the_second)
+    save_checkpoint(directory, first.weights, manifest(first))
+    assert torch.equal(load_checkpoint(directory).weights["heads.weight"], first.weights["heads.weight"])
+
+
+def test_a_checkpoint_from_before_weights_were_named_by_content_is_read_and_replaced(
+    directory: Path, result: TrainingResult
+) -> None:
+    weights_of(directory).rename(directory / "weights.safetensors")
+    assert load_checkpoint(directory).weights.keys() == result.weights.keys()
+    newer = other_result(result)
+    save_checkpoint(directory, newer.weights, manifest(newer))
+    assert len(list(directory.iterdir())) == 2
+    assert torch.equal(load_checkpoint(directory).weights["heads.weight"], newer.weights["heads.weight"])

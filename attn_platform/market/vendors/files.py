@@ -6,13 +6,16 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from attn_platform.errors import SourceError
-from attn_platform.market.contract import Table, from_text
+from attn_platform.market.conform import from_text
+from attn_platform.market.contract import Table
+from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import UNREADABLE, first_line
 from attn_platform.market.vendors.encodings import as_utf8, is_utf8
 
@@ -28,17 +31,19 @@ def existing_folder(folder: Path) -> Path:
     return folder
 
 
-def read_source(path: Path, table: Table) -> pa.Table:
+def read_source(path: Path, table: Table, inspection: Inspection | None = None) -> pa.Table:
     """A Parquet or CSV file (by its suffix) that should hold the columns of `table`, and no others.
 
     `SourceError` where the file is absent, empty, truncated or otherwise unreadable; `ContractError` where a cell of a
-    CSV file is not of its column's type.
+    CSV file is not of its column's type. Where the `inspection` has a quarantine, rows with such a cell, or with too
+    many or too few of them, are put aside.
     """
-    data = read_columns(path, SUFFIXES)
-    return from_text(data, table, str(path)) if path.suffix == ".csv" else data
+    inspection = inspection or Inspection(table.name, str(path))
+    data = read_columns(path, SUFFIXES, inspection)
+    return from_text(data, table, str(path), inspection) if path.suffix == ".csv" else data
 
 
-def read_columns(path: Path, suffixes: Sequence[str]) -> pa.Table:
+def read_columns(path: Path, suffixes: Sequence[str], inspection: Inspection | None = None) -> pa.Table:
     """All columns of a Parquet file in its types, of a CSV file or the first sheet of an Excel file (.xlsx) as text.
 
     `SourceError` where its name ends in none of the `suffixes`, or the file is absent, empty, truncated or otherwise
@@ -55,7 +60,9 @@ def read_columns(path: Path, suffixes: Sequence[str]) -> pa.Table:
         raise SourceError(f"{path}: the file is empty; fetch it again")
     if path.suffix == ".xlsx":
         return _read_excel(path)
-    return _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    if path.suffix == ".csv":
+        return _read_csv(path, inspection or Inspection(path.stem, str(path)))
+    return _read_parquet(path)
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -77,7 +84,7 @@ def _read_excel(path: Path) -> pa.Table:
     return pa.Table.from_arrays(cells, names=[str(name) for name in frame.columns])
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(path: Path, inspection: Inspection) -> pa.Table:
     """All columns as text: the contract's types, not the look of the cells, say what they are."""
     broken: list[pa.csv.InvalidRow] = []
 
@@ -110,9 +117,20 @@ def _read_csv(path: Path) -> pa.Table:
             "the first line, or fetch it again"
         ) from None
     if broken:
-        row = broken[0]
-        raise SourceError(
-            f"{path}: row {row.number - 1}: has {row.actual_columns} cells, the header {row.expected_columns} columns; "
-            "correct the row, or fetch the file again"
-        )
+        _set_aside(broken, data.num_rows, path, inspection)
     return data
+
+
+def _set_aside(broken: list[pa.csv.InvalidRow], rows: int, path: Path, inspection: Inspection) -> None:
+    """Rows with a wrong number of cells are an error, or put aside; the others keep their numbers."""
+    number = np.array([row.number - 1 for row in broken])
+    reasons = [
+        f"{path}: row {at}: has {row.actual_columns} cells, the header {row.expected_columns} columns; correct the "
+        "row, or fetch the file again"
+        for at, row in zip(number, broken, strict=True)
+    ]
+    if inspection.quarantine is None:
+        raise SourceError(reasons[0])
+    everything = np.arange(1, rows + len(broken) + 1)
+    inspection.put_unread_aside(number, reasons, [row.text for row in broken], len(everything))
+    inspection.numbers = np.setdiff1d(everything, number)

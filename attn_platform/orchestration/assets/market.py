@@ -8,7 +8,7 @@ import dagster as dg
 from attn_platform.market.contract import TABLES
 from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
-from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.checks import data_quality, expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, column_schema, data_version, session_keys
 from attn_platform.studies.settings import Home
@@ -16,7 +16,7 @@ from attn_platform.studies.settings import Home
 GROUP = "market"
 STATIC_TABLES = ("security", "industry", "fundamental")
 SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
-CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars", "index_weight": "index_weight"}
+CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars"}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -37,20 +37,29 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
 
     present_static, present = present_tables(home, STATIC_TABLES), present_tables(home, SESSION_TABLES)
 
-    @dg.multi_asset(name="static_tables", specs=[spec(name, False) for name in present_static], can_subset=True)
-    def static_tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    @dg.multi_asset(
+        name="static_tables",
+        specs=[spec(name, False) for name in present_static],
+        check_specs=data_quality.specs(present_static),
+        can_subset=True,
+    )
+    def static_tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         source = open_source(home)
-        for name in present_static:
-            if dg.AssetKey(name) in context.selected_asset_keys:
-                rows = source.provide(name)
-                yield dg.MaterializeResult(
-                    asset_key=name, metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, name)
-                )
+        chosen = [name for name in present_static if dg.AssetKey(name) in context.selected_asset_keys]
+        for name in chosen:
+            rows = source.provide(name)
+            yield dg.MaterializeResult(
+                asset_key=name, metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, name)
+            )
+        yield from data_quality.static_results(home, chosen)
 
     @dg.multi_asset(
         name="session_tables",
         specs=[spec(name, True) for name in present],
-        check_specs=[s for name in present if name in CHECK_KINDS for s in expectations.specs(CHECK_KINDS[name], name)],
+        check_specs=[
+            *(spec for name in present if name in CHECK_KINDS for spec in expectations.specs(CHECK_KINDS[name], name)),
+            *data_quality.specs(present),
+        ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -59,9 +68,8 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         source = open_source(home)
         sessions = session_keys(context)
-        for name in present:
-            if dg.AssetKey(name) not in context.selected_asset_keys:
-                continue
+        chosen = [name for name in present if dg.AssetKey(name) in context.selected_asset_keys]
+        for name in chosen:
             rows = source.provide_sessions(name, sessions)
             context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
             yield dg.MaterializeResult(
@@ -76,6 +84,8 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             )
             if name in CHECK_KINDS:
                 yield from expectations.results(CHECK_KINDS[name], home, name, sessions)
+        # Once all tables of the run are there: a check reads several.
+        yield from data_quality.results(home, chosen, sessions)
 
     switched_off = [
         dg.AssetSpec(
