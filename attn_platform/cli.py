@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,6 +116,9 @@ def import_data(
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Put single bad rows aside into table quarantine, and go on.")
     ] = False,
+    industry_scheme: Annotated[
+        str | None, typer.Option(help="Industries that the home follows from now on. Default: as it does.")
+    ] = None,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -126,12 +129,21 @@ def import_data(
     if quarantine and vendor == PREDICTIONS:
         raise ConfigurationError(f"--quarantine does not go with attn import {PREDICTIONS}")
     if vendor == PREDICTIONS:
+        if industry_scheme is not None:
+            raise ConfigurationError("--industry-scheme goes with a vendor's files")
         _import_predictions(_open(home), path, name, study, start, end)
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, settle
+    from attn_platform.studies.settings import (
+        DEFAULT_STUDY,
+        Home,
+        imported_settings,
+        industry_schemes,
+        require_industry_scheme,
+        settle,
+    )
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
@@ -151,14 +163,18 @@ def import_data(
                 )
         limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
         report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
-        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage)
+        scheme_before = target.study.adjacency.scheme if held else None
+        scheme = industry_scheme or scheme_before or report.industry_scheme
+        require_industry_scheme(stage, scheme, str(path))
+        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage, industry_scheme)
         stage.at_commit(target.with_settings(settings).save_for)
     settle(target.root)
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+    missing = {**settings.source.absent_tables, **settings.source.absent_columns}
+    for name, reason in missing.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
     for finding in report.findings:
         console.print(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
@@ -166,8 +182,25 @@ def import_data(
         console.print(
             f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
         )
+    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+        if name not in missing:
+            console.print(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
+    for line in _scheme_lines(scheme_before, scheme, industry_schemes(target.lake)):
+        console.print(line, soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
     console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
+
+
+def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
+    """Which industries the home follows after an import, of how many stocks, and which others it could."""
+    if before is not None and before != scheme:
+        yield (
+            f"[yellow]changed[/yellow] industry scheme {before} → {scheme}: materialise again what reads industries "
+            "(sector_adjacency, neutralised panels, portfolios), and train what reads these"
+        )
+    others = [name for name in stocks if name != scheme]
+    more = f"; {', '.join(others)} came as well (--industry-scheme)" if others else ""
+    yield f"industry scheme {scheme}: {stocks.get(scheme, 0):,} stocks{more}"
 
 
 def _import_predictions(

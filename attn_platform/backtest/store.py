@@ -30,6 +30,11 @@ def backtest_table(strategy: str, part: str | None = None) -> str:
     return f"backtest_{strategy}" if part is None else f"backtest_{strategy}_{part}"
 
 
+def backtest_tables(strategy: str) -> tuple[str, ...]:
+    """All tables of a strategy's backtest."""
+    return tuple(backtest_table(strategy, part) for part in (None, *PARTS))
+
+
 def write_backtest(
     lake: Lake,
     calendar: Calendar,

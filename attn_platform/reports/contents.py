@@ -124,6 +124,20 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class PlantedSignals:
+    """What the returns of a simulated market hide, and what knowing it would be worth.
+
+    signals  [signal] strength (basis points of a session's return for one standard deviation), seen_by (a line of
+             text), rank_ic_mean, weighted_rank_ic_mean: against the returns that the forecast is measured on
+    `known` has the latter two of the best forecast, which knows all signals and strengths; NaN and empty where the
+    home was made before planted signals were kept.
+    """
+
+    signals: pd.DataFrame
+    known: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StrategyReportData:
     """Everything one strategy's report shows. Returns, weights and costs are fractions.
 
@@ -149,7 +163,7 @@ class StrategyReportData:
     checkpoint_windows  one row a window, any columns
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
-    `explanation` is None for ensembles and for models that are no networks.
+    `explanation` is None for ensembles and for models that are no networks; `planted` for real data.
     """
 
     title: str
@@ -184,6 +198,7 @@ class StrategyReportData:
     published_factor_figures: PublishedRow | None = None
     published_months: PublishedMonths | None = None
     explanation: Explanation | None = None
+    planted: PlantedSignals | None = None
     limit_states: pd.DataFrame = field(default_factory=pd.DataFrame)
     binding_limits: pd.DataFrame = field(default_factory=pd.DataFrame)
     stock_reasons: pd.DataFrame = field(default_factory=pd.DataFrame)

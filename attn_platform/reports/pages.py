@@ -107,6 +107,7 @@ def render_strategy_report(data: StrategyReportData, config: ReportConfig | None
         _net_value_section(data, config),
         _performance_section(data),
         _factor_section(data, config),
+        _planted_section(data),
         _explanation_section(data, config),
         _exposure_section(data, config),
         _trading_section(data, config),
@@ -169,7 +170,30 @@ def _warnings(data: StrategyReportData, config: ReportConfig) -> list[str]:
             f"The test range holds only {_count(sessions, 'session')}: "
             "annualised figures, ratios and win rates say little."
         )
-    return warnings + list(data.notes)
+    return warnings + _planted_notes(data) + list(data.notes)
+
+
+def _planted_notes(data: StrategyReportData) -> list[str]:
+    """What the figures of a simulated market are worth: how much of what was planted the forecast has found."""
+    if data.planted is None:
+        return []
+    strengths = data.planted.signals["strength"]
+    planted = ", ".join(f"{name} {formatting.number(value, 1)} bp" for name, value in strengths.items() if value > 0)
+    if not planted:
+        return [
+            "The market is simulated, and nothing was planted in its returns: no forecast can be right but by luck."
+        ]
+    text = (
+        f"The market is simulated, with signals planted in its returns ({planted}): the figures say how much of them "
+        "the forecast has found, nothing of A shares."
+    )
+    if data.planted.known and data.factor_figures:
+        known, own = data.planted.known["rank_ic_mean"], data.factor_figures["rank_ic_mean"]
+        text += (
+            f" Its RankIC is {formatting.percent(own, 1)}; a forecast that knew them all would have "
+            f"{formatting.percent(known, 1)}."
+        )
+    return [text]
 
 
 def _net_value_section(data: StrategyReportData, config: ReportConfig) -> Section:
@@ -273,6 +297,23 @@ def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterato
         summary = "Annualised return of each equally weighted layer."
         bars = figures.layer_returns_figure(data.layer_annual_returns, universe_return, palette)
         yield Part(plot=Plot("layer-returns", "Annual return by layer", summary, bars), width="side")
+
+
+def _planted_section(data: StrategyReportData) -> Section:
+    if data.planted is None:
+        return Section("planted", "What was planted")
+    text = (
+        "Signals that move the simulated returns of the sessions after them. Strength: basis points of a session's "
+        "expected return for one standard deviation of the signal. RankIC: of the signal itself, on this forecast's "
+        "stocks and sessions; the last two lines set the forecast beside the best one, which knows all signals and "
+        "strengths."
+    )
+    off = (
+        "Under source: simulation: signals in settings.yaml of a new home, a strength of 0 switches a signal off; then "
+        "attn run there."
+    )
+    table = tables.planted_table(data.planted, data.factor_figures)
+    return Section("planted", "What was planted", (Part(paragraphs=(text, off), table=table),))
 
 
 def _explanation_section(data: StrategyReportData, config: ReportConfig) -> Section:

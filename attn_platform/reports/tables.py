@@ -17,6 +17,7 @@ from attn_platform.reports.contents import (
     RELAXATION_PREFIX,
     UNTRADED_FIGURES,
     WORST_WEEKS_COLUMNS,
+    PlantedSignals,
     StrategyReportData,
     is_relaxed,
 )
@@ -181,6 +182,25 @@ def holdings_table(holdings: pd.DataFrame, shown: int) -> Table:
     return Table("Largest holdings", tuple(formatting.label(column) for column in columns), rows, text_columns)
 
 
+def planted_table(planted: PlantedSignals, factor_figures: Mapping[str, float]) -> Table:
+    """Signals of a simulated market with their strengths and correlations; the best forecast; the report's own."""
+    names = ("rank_ic_mean", "weighted_rank_ic_mean")
+    rows = [
+        _cells(
+            formatting.label(str(signal)),
+            str(row["seen_by"]),
+            formatting.number(float(row["strength"]), 1),
+            *(formatting.figure(name, float(row[name])) for name in names),
+        )
+        for signal, row in planted.signals.iterrows()
+    ]
+    for label, figures in (("All of them, known", planted.known), ("This forecast", factor_figures)):
+        if figures:
+            rows.append(_cells(label, "", "", *(formatting.figure(name, float(figures[name])) for name in names)))
+    header = ("Signal", "What it is, and what sees it", "Strength (bp)", *(formatting.label(name) for name in names))
+    return Table("Planted signals", header, tuple(rows), frozenset({0, 1}))
+
+
 def part_shares_table(shares: Mapping[str, float]) -> Table:
     """Share of each part of the forecasts in their variance."""
     rows = tuple(_cells(formatting.label(part), formatting.percent(share, 1)) for part, share in shares.items())
@@ -224,6 +244,9 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         frames["explanation_stocks"] = data.explanation.stocks
         frames["explanation_factors"] = data.explanation.factors
         frames["explanation_attention"] = data.explanation.attention
+    if data.planted is not None:
+        known = pd.DataFrame(data.planted.known, index=["all known"] if data.planted.known else [])
+        frames["planted_signals"] = _indexed(pd.concat([data.planted.signals, known]), "signal")
     if data.factor_figures:
         frames["factor_figures"] = _figures_frame(
             data, data.factor_figures, FACTOR_FIGURES, data.published_factor_figures

@@ -20,7 +20,7 @@ from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import FACTOR_FIGURES, PERFORMANCE_FIGURES, DataKind, DataSource
 from attn_platform.reports.formatting import LABELS
 from attn_platform.reports.pages import render_strategy_report, write_strategy_report
-from attn_platform_tests.reports.sample import Page, numbers, read_page, strategy_report_data
+from attn_platform_tests.reports.sample import Page, numbers, planted_signals, read_page, strategy_report_data
 
 PERFORMANCE = "Performance of the enhanced portfolio"
 FACTOR = "Figures of the composite factor"
@@ -307,6 +307,32 @@ def test_very_short_backtests(sessions: int) -> None:
 def test_long_backtests_carry_no_warning() -> None:
     page = read_page(render_strategy_report(strategy_report_data(), ReportConfig(short_test_sessions=60)))
     assert not any("annualised figures" in text for text in page.texts)
+
+
+def test_a_simulated_market_says_what_was_planted_and_what_knowing_it_is_worth() -> None:
+    figures = dict(strategy_report_data().factor_figures) | {"rank_ic_mean": 0.0683, "weighted_rank_ic_mean": 0.0598}
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(), factor_figures=figures)))
+    [note] = [text for text in page.texts if text.startswith("The market is simulated, with signals planted")]
+    assert "(linear 9.0 bp)" in note, "a signal that is off is not named"
+    assert note.endswith("Its RankIC is 6.8%; a forecast that knew them all would have 12.7%.")
+    rows = page.tables["Planted signals"][1:]
+    assert [row[0] for row in rows] == ["Linear", "Path", "All of them, known", "This forecast"]
+    assert [plain(cell) for cell in rows[1]] == ["Path", "order: seen by some", "0.0", "-0.3%", "-0.3%"]
+    assert [row[3:] for row in rows[2:]] == [["12.7%", "11.9%"], ["6.8%", "6.0%"]]
+    assert any("a strength of 0 switches a signal off" in text for text in page.texts)
+
+
+def test_homes_that_kept_no_signals_and_markets_without_any() -> None:
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(known=False))))
+    [note] = [text for text in page.texts if text.startswith("The market is simulated, with signals planted")]
+    assert note.endswith("nothing of A shares.")
+    assert [row[0] for row in page.tables["Planted signals"][1:]] == ["Linear", "Path", "This forecast"]
+    assert page.tables["Planted signals"][1][3:] == ["–", "–"]
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(linear=0.0))))
+    assert any("nothing was planted" in text for text in page.texts)
+    page = read_page(render_strategy_report(strategy_report_data()))
+    assert "Planted signals" not in page.tables
+    assert not any("planted" in text for text in page.texts), "real data have none"
 
 
 def test_empty_parts_are_left_out() -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from attn_platform.backtest.store import backtest_table, write_backtest, write_mix
+from attn_platform.backtest.store import backtest_table, backtest_tables, write_backtest, write_mix
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
 from attn_platform.evaluation.store import predicted_range
 from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.provenance import code_version, table_metadata
+from attn_platform.orchestration.provenance import code_version, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
@@ -49,7 +49,10 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         result = write_backtest(
             home.lake, home.calendar, config.name, strategy.portfolio_table, strategy.benchmark, last, costs
         )
-        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, *backtest_tables(config.name)),
+            metadata=_metadata(home, result.daily, result.delistings),
+        )
 
     return backtest
 
@@ -72,7 +75,10 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         result = write_mix(home.lake, home.calendar, config.name, config.parts, config, parts[0].backtest)
-        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, *backtest_tables(config.name)),
+            metadata=_metadata(home, result.daily, result.delistings),
+        )
 
     return backtest
 

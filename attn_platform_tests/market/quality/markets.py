@@ -165,9 +165,7 @@ def _indices(
             share = worth[t] * inside / (worth[t] * inside).sum()
             weights += [(session, index, symbol, w) for symbol, w in zip(SYMBOLS, share, strict=True) if w > 0]
     return {
-        "index_bar": pd.DataFrame(
-            bars, columns=["date", "index", "open", "high", "low", "close", "volume", "amount"]
-        ),
+        "index_bar": pd.DataFrame(bars, columns=["date", "index", "open", "high", "low", "close", "volume", "amount"]),
         "index_weight": pd.DataFrame(weights, columns=["date", "index", "symbol", "weight"]),
     }
 

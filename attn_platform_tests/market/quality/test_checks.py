@@ -449,7 +449,9 @@ def test_the_honest_market_is_what_it_says(frames: Frames) -> None:
     """Its faults would be found, because the features are there that they need."""
     bars = frames["daily_bar"].set_index(["symbol", "date"])
     assert bars.loc[HALTED].loc[NEW_YEAR, "is_suspended"]
-    halved = bars.loc[EX_RIGHT].loc[NEW_YEAR, "pre_close"] / bars.loc[EX_RIGHT].loc[SESSIONS[FIRST_OF_YEAR - 1], "close"]
+    halved = (
+        bars.loc[EX_RIGHT].loc[NEW_YEAR, "pre_close"] / bars.loc[EX_RIGHT].loc[SESSIONS[FIRST_OF_YEAR - 1], "close"]
+    )
     assert halved == pytest.approx(0.5, abs=0.01)
     assert at(LEAVING) >= 0
     assert (frames["daily_bar"]["trading_status"] == "st").sum() > 100
