@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 console = Console()
 UI_PORT = 3000
-FACTOR, ALL = "factor", "all"  # attn report factor all; attn run --models all
+FACTOR, DATA, ALL = "factor", "data", "all"  # attn report factor all, attn report data; attn run --models all
 PREDICTIONS = "predictions"  # attn import predictions
 PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
 EXCEEDED_SHOWN = 15  # limits that an order list exceeds
@@ -113,6 +113,12 @@ def import_data(
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session to import.")] = None,
     name: Annotated[str | None, typer.Option(help="With predictions: which forecasts of the study they are.")] = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Put single bad rows aside into table quarantine, and go on.")
+    ] = False,
+    industry_scheme: Annotated[
+        str | None, typer.Option(help="Industries that the home follows from now on. Default: as it does.")
+    ] = None,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -120,13 +126,24 @@ def import_data(
 
     Example: attn import ashare ~/data/ashare --home data/real, or: attn import predictions p.csv --name my_forecasts
     """
+    if quarantine and vendor == PREDICTIONS:
+        raise ConfigurationError(f"--quarantine does not go with attn import {PREDICTIONS}")
     if vendor == PREDICTIONS:
+        if industry_scheme is not None:
+            raise ConfigurationError("--industry-scheme goes with a vendor's files")
         _import_predictions(_open(home), path, name, study, start, end)
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, settle
+    from attn_platform.studies.settings import (
+        DEFAULT_STUDY,
+        Home,
+        imported_settings,
+        industry_schemes,
+        require_industry_scheme,
+        settle,
+    )
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
@@ -144,17 +161,46 @@ def import_data(
                 raise ConfigurationError(
                     f"{target.root} holds a simulated market; choose another --home for imported data"
                 )
-        report = IMPORTERS[vendor](path, stage, target.calendar, start, end)
-        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage)
+        limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
+        report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
+        scheme_before = target.study.adjacency.scheme if held else None
+        scheme = industry_scheme or scheme_before or report.industry_scheme
+        require_industry_scheme(stage, scheme, str(path))
+        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage, industry_scheme)
         stage.at_commit(target.with_settings(settings).save_for)
     settle(target.root)
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+    missing = {**settings.source.absent_tables, **settings.source.absent_columns}
+    for name, reason in missing.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+    for finding in report.findings:
+        console.print(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
+    for name, count in report.put_aside.items():
+        console.print(
+            f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
+        )
+    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+        if name not in missing:
+            console.print(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
+    for line in _scheme_lines(scheme_before, scheme, industry_schemes(target.lake)):
+        console.print(line, soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
+    console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
+
+
+def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
+    """Which industries the home follows after an import, of how many stocks, and which others it could."""
+    if before is not None and before != scheme:
+        yield (
+            f"[yellow]changed[/yellow] industry scheme {before} → {scheme}: materialise again what reads industries "
+            "(sector_adjacency, neutralised panels, portfolios), and train what reads these"
+        )
+    others = [name for name in stocks if name != scheme]
+    more = f"; {', '.join(others)} came as well (--industry-scheme)" if others else ""
+    yield f"industry scheme {scheme}: {stocks.get(scheme, 0):,} stocks{more}"
 
 
 def _import_predictions(
@@ -440,22 +486,26 @@ def _make_orders(
 
     held = None if positions is None else read_positions(positions)
     chosen = resolve(home, strategy)
-    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, held, cash)
+    stocks, set_aside = (None, None) if held is None else (held.stocks, held.set_aside)
+    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
             out,
             made.listed.orders,
             {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
+            **({} if set_aside is None else {"set aside": set_aside}),
         )
     if as_json:
-        _print_json(orders_record(made))
+        _print_json({**orders_record(made), "set_aside": [] if set_aside is None else _records(set_aside)})
         return
     first, *others = order_tables(made, EXCEEDED_SHOWN)
     if out is None:
         console.print(first)
     for table in others:
         console.print(table)
+    if set_aside is not None and len(set_aside):
+        _print_frame(set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)")
     if out is not None:
         console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
 
@@ -605,14 +655,15 @@ def optimise(
 @app.command()
 def report(
     name: Annotated[
-        str, typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor'.")
+        str,
+        typer.Argument(help="A strategy or a mix; the study: then all of them; or the word 'factor', or 'data'."),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Make the HTML report of a strategy, a mix (or of all that the study has), or of a factor, from the lake.
+    """Make the HTML report of a strategy, a mix (or of all that the study has), of a factor, or of the raw data.
 
-    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m
+    Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m, or: attn report data
     """
     from attn_platform.orchestration.assets.reports import write_pages
 
@@ -622,8 +673,12 @@ def report(
         return
     if factor is not None:
         raise ConfigurationError(
-            f"'{factor}' is one name too many: attn report takes a strategy, the study, or 'factor' and a factor"
+            f"'{factor}' is one name too many: attn report takes a strategy, the study, '{DATA}', or '{FACTOR}' and a "
+            "factor"
         )
+    if name == DATA:
+        _report_data(target)
+        return
     for page in write_pages(target, name):
         console.print(str(page), soft_wrap=True)
 
@@ -636,6 +691,16 @@ def _report_factor(home: Home, factor: str | None) -> None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
     first, *others = write_factor_pages(home, None if factor == ALL else [factor])
     console.print(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""), soft_wrap=True)
+
+
+def _report_data(home: Home) -> None:
+    """The page of data quality; its path, and how many findings of each severity it has."""
+    from attn_platform.orchestration.assets.data_quality import data_pages, write_data_page
+    from attn_platform.reports.data_pages import PAGE, counts_of
+
+    data = write_data_page(home)
+    found = counts_of([finding.severity for finding in data.survey.findings])
+    console.print(f"{data_pages(home) / PAGE}: {found}", soft_wrap=True)
 
 
 @app.command()
@@ -717,7 +782,7 @@ def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction.")],
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, prediction (Qlib's names, too).")],
     returns: Annotated[Path, typer.Argument(help="Parquet or CSV: date, symbol, return (realised, over the horizon).")],
     horizon: Annotated[int, typer.Option(min=1, help="Sessions that a return covers; used to annualise layers.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -727,9 +792,11 @@ def evaluate(
     Example: attn evaluate predictions.parquet returns.csv --json
     """
     from attn_platform.evaluation.composite_factor import composite_factor_figures
-    from attn_platform.evaluation.cross_sections import align_cross_sections
+    from attn_platform.evaluation.cross_sections import read_cross_sections
 
-    aligned = align_cross_sections(_read_frame(predictions), _read_frame(returns))
+    aligned = read_cross_sections(predictions, returns)
+    for note in aligned.notes:
+        typer.echo(f"note: {note}", err=True)
     figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
     if as_json:
         _print_json(figures)
@@ -837,21 +904,8 @@ def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]
     return chosen
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    if not path.is_file():
-        raise BadInputError(f"{path}: no such file; check the path")
-    if path.suffix not in (".parquet", ".csv"):
-        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"symbol": str})
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); write it again") from None
-
-
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    from attn_platform.reports.writing import replacing
+    from attn_platform.writing import replacing
 
     if path.suffix not in (".parquet", ".csv"):
         raise BadInputError(f"{path}: neither .parquet nor .csv; choose one of them")

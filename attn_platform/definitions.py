@@ -6,6 +6,7 @@ import dagster as dg
 
 from attn_platform.orchestration.assets import (
     backtests,
+    data_quality,
     explanation,
     factor_evaluation,
     factors,
@@ -46,6 +47,7 @@ def build_defs(home: Home) -> dg.Definitions:
         *portfolios.build(home, partitions),
         *backtests.build(home),
         *reports.build(home),
+        *data_quality.build(home),
     ]
     jobs = build_jobs(home)
     return dg.Definitions(assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs))

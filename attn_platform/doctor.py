@@ -16,10 +16,14 @@ from attn_platform.errors import MissingDataError, PlatformError
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.lake.leftovers import GRACE
+from attn_platform.market.quality.examine import examine as examine_quality
+from attn_platform.reports.data_pages import FOLDER, reported_counts
 from attn_platform.studies.settings import Home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
 FREE_DISK_GB = 5.0
+NEWEST_SESSIONS = 20
+"""Sessions whose data quality is looked at: seconds on the whole market."""
 BYTES_A_GB, BYTES_A_MB = 1e9, 1e6
 SECONDS_AN_HOUR = 3600
 
@@ -40,7 +44,7 @@ def examine(root: Path | None) -> list[Finding]:
     findings = [*_machine()]
     try:
         home = Home.open(root)
-        for part in (_settings, _calendar, _disk, _lake, _definitions):
+        for part in (_settings, _calendar, _disk, _lake, _data_quality, _definitions):
             findings += _guarded(part, home)
     except PlatformError as error:
         findings.append(Finding("wrong", "settings", str(error)))
@@ -134,6 +138,29 @@ def _table(home: Home, name: str) -> Finding:
     if len(gaps):
         return Finding("wrong", what, f"{text}; {len(gaps)} sessions missing, the first {gaps[0]}; import them again")
     return Finding("ok", what, text)
+
+
+def _data_quality(home: Home) -> Iterator[Finding]:
+    """What the checks find in the newest sessions, and what the last report of all of them found."""
+    held = home.lake.sessions("daily_bar")
+    if not len(held):
+        return
+    newest = held[-NEWEST_SESSIONS:]
+    what, span = "data quality", f"{newest[0]} to {newest[-1]}"
+    found = [
+        each for each in examine_quality(home.lake, home.calendar, newest[0], newest[-1]) if each.severity != "note"
+    ]
+    for each in found:
+        state: State = "wrong" if each.severity == "error" else "note"
+        yield Finding(state, what, f"{each.table}, {each.check}: {each.text}; {each.remedy}")
+    if not found:
+        yield Finding("ok", what, f"{span}: nothing found")
+    counts = reported_counts(home.reports / FOLDER)
+    yield Finding(
+        "note" if counts is None else "ok",
+        "data report",
+        "none yet; attn report data looks at all sessions" if counts is None else f"the last one found {counts}",
+    )
 
 
 def _definitions(home: Home) -> Iterator[Finding]:

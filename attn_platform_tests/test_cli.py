@@ -126,6 +126,67 @@ def test_import_of_another_range_adds_to_the_lake(attn: Attn, tmp_path: Path) ->
     assert "1 sessions missing, the first 2021-01-04" in attn.out
 
 
+def with_scheme(tables: dict[str, pa.Table], *schemes: str) -> dict[str, pa.Table]:
+    """The tables with the industries under other schemes."""
+    rows = [{**row, "scheme": scheme} for scheme in schemes for row in tables["industry"].to_pylist()]
+    return {**tables, "industry": pa.Table.from_pylist(rows, tables["industry"].schema)}
+
+
+def industries_of_home() -> set[str]:
+    return set(Home.open("home").lake.read("industry")["scheme"].to_pylist())
+
+
+def test_a_second_vendor_does_not_take_the_industries_away(attn: Attn, tmp_path: Path) -> None:
+    """Shenwan's industries of the one, then files with nothing but CITIC's: all industries would be unknown."""
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    assert "industry scheme sw_l1: " in attn.out
+    before = tree(tmp_path / "home")
+    second = write_files(tmp_path / "second", contract_tables())
+    message = attn.mistake("import", "contract", second, "--home", "home")
+    assert message.startswith(f"{second}: its table industry follows citic_l1, the home sw_l1, of which no stock would")
+    assert "--industry-scheme citic_l1" in message
+    assert tree(tmp_path / "home") == before
+    assert not list((tmp_path / "home" / "lake").glob(".*"))
+
+    assert attn("import", "contract", second, "--home", "home", "--industry-scheme", "citic_l1") == 0
+    assert "changed industry scheme sw_l1 → citic_l1" in attn.out
+    assert Home.open("home").study.adjacency.scheme == "citic_l1"
+    assert industries_of_home() == {"citic_l1"}
+    message = attn.mistake("import", "ashare", tmp_path / "first", "--home", "home")
+    assert "follows sw_l1, the home citic_l1" in message
+
+
+def test_a_second_vendor_with_both_schemes_leaves_the_home_its_own(attn: Attn, tmp_path: Path) -> None:
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    second = write_files(tmp_path / "second", with_scheme(contract_tables(), "citic_l1", "sw_l1"))
+    assert attn("import", "contract", second, "--home", "home") == 0
+    assert Home.open("home").study.adjacency.scheme == "sw_l1"
+    assert industries_of_home() == {"citic_l1", "sw_l1"}
+    assert "stocks; citic_l1 came as well (--industry-scheme)" in attn.out
+
+
+def test_an_industry_scheme_of_nobody_is_refused(attn: Attn, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    message = attn.mistake("import", "contract", files, "--home", "home", "--industry-scheme", "gics")
+    assert "its table industry follows citic_l1, the home gics" in message
+    assert not (tmp_path / "home" / SETTINGS_FILE).exists()
+    message = attn.mistake("import", "predictions", files, "--industry-scheme", "gics")
+    assert message == "--industry-scheme goes with a vendor's files"
+
+
+def test_what_an_earlier_vendor_has_brought_is_not_absent(attn: Attn, tmp_path: Path) -> None:
+    """Consensus of the contract files stays where the ashare set, which has none, comes after them."""
+    files = write_files(tmp_path / "first", with_scheme(contract_tables(), "sw_l1"))
+    assert attn("import", "contract", files, "--home", "home") == 0
+    assert "consensus" not in Home.open("home").absent_tables
+    assert attn("import", "ashare", write_files(tmp_path / "second", ashare_tables()), "--home", "home") == 0
+    home = Home.open("home")
+    assert home.lake.has("consensus")
+    assert "consensus" not in home.absent_tables
+    assert "kept from an earlier import: consensus (the ashare files hold no analyst consensus)" in attn.out
+    assert home.absent_tables["fundamental"] == "the ashare files hold no statements"
+
+
 Spoil = Callable[[str, dict[str, pa.Table], Path], None]
 
 

@@ -1,27 +1,30 @@
-"""The data contract: typed schemas of the raw tables, and the check that every row passes on its way into the lake.
+"""The data contract: typed schemas of the raw tables.
 
 Definitions: data contract of the platform (keys, units, who needs what). Money in CNY, volume in shares, ratios as
-fractions, prices unadjusted. A table that breaks the contract is rejected whole, with the file, the row, the column
-and what to do; nothing of it is written.
+fractions, prices unadjusted. `market.conform` checks rows against them on their way into the lake.
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attn_platform.errors import ContractError
-from attn_platform.market.calendar import Calendar
+from attn_platform.market.quality import flags
+from attn_platform.market.settle import (
+    Settled,
+    boolean,
+    numbers,
+    settled_bars,
+    settled_levels,
+    settled_prices,
+    settled_weights,
+)
 
-SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
 BOARDS = ("main", "star", "chinext", "bse")
 TRADING_STATUSES = ("normal", "st", "star_st", "delisting")
-INDEX_WEIGHT_SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Column:
     pattern: str | None = None
     optional: bool = False
     """The vendor may leave the column out; it then enters the lake as null."""
+    is_symbol: bool = False
+    """The codes of A shares, in any style (`codes`)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class RowRule:
     states: str
     remedy: str
     holds: Callable[[pa.Table], pa.Array]
+    guess: Callable[[pa.Table], str] | None = None
+    """What the table looks like where many rows break the rule; "" where one cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class Table:
     rules: tuple[RowRule, ...] = ()
     dates: tuple[str, ...] = ()
     """Columns whose dates must be sessions."""
+    settle: Callable[[pa.Table], Settled] | None = None
+    """Gives cells that say the same in another way, or are off by rounding, the form that the checks know."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -82,7 +91,7 @@ DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.in
 
 def symbol_column() -> Column:
     """The column that names a stock."""
-    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ", pattern=SYMBOL_PATTERN)
+    return Column("symbol", TEXT, "six digits and .SH, .SZ or .BJ of an A share", is_symbol=True)
 
 
 def _date() -> Column:
@@ -112,6 +121,11 @@ def _traded_rows_have(name: str) -> RowRule:
     )
 
 
+def _flag_guess(bars: pa.Table) -> str:
+    inverted = flags.looks_inverted(boolean(bars["is_suspended"]), numbers(bars["volume"]))
+    return "is_suspended looks inverted: most rows are suspended, with volume" if inverted else ""
+
+
 SECURITY = Table(
     name="security",
     title="Stocks: code, name, board, listing and delisting",
@@ -121,10 +135,32 @@ SECURITY = Table(
         Column("board", TEXT, "board", values=BOARDS),
         Column("list_date", DATE, "first day of trading", nullable=True),
         Column("delist_date", DATE, "first day without listing; null while listed", nullable=True),
+        Column(
+            "successor",
+            TEXT,
+            "code under which the company goes on from delist_date on",
+            nullable=True,
+            optional=True,
+            is_symbol=True,
+        ),
     ),
     key=("symbol",),
     by_session=False,
     required=True,
+    rules=(
+        RowRule(
+            columns=("successor", "delist_date"),
+            states="a stock with a successor has delist_date",
+            remedy="give the first session under the new code, or leave the successor out",
+            holds=lambda t: pc.or_(pc.is_null(t["successor"]), pc.is_valid(t["delist_date"])),
+        ),
+        RowRule(
+            columns=("successor", "symbol"),
+            states="a successor is another code",
+            remedy="leave it out",
+            holds=lambda t: pc.not_equal(t["successor"], t["symbol"]),
+        ),
+    ),
 )
 
 DAILY_BAR = Table(
@@ -161,7 +197,22 @@ DAILY_BAR = Table(
         _traded_rows_have("open"),
         _traded_rows_have("high"),
         _traded_rows_have("low"),
+        RowRule(
+            columns=("volume", "is_suspended"),
+            states="no volume on a suspended session, and some on any other",
+            remedy="correct the flag or the volume",
+            holds=lambda t: pc.equal(t["is_suspended"], pc.equal(t["volume"], 0.0)),
+            guess=_flag_guess,
+        ),
+        RowRule(
+            columns=("amount", "is_suspended"),
+            states="no amount on a suspended session",
+            remedy="correct the flag or the amount",
+            holds=lambda t: pc.or_(pc.invert(t["is_suspended"]), pc.equal(t["amount"], 0.0)),
+            guess=_flag_guess,
+        ),
     ),
+    settle=settled_bars,
 )
 
 VALUATION = Table(
@@ -241,6 +292,7 @@ INDEX_BAR = Table(
     required=True,
     dates=("date",),
     rules=(not_less("high", "low"),),
+    settle=settled_levels,
 )
 
 INDEX_WEIGHT = Table(
@@ -250,12 +302,13 @@ INDEX_WEIGHT = Table(
         _date(),
         Column("index", TEXT, "csi500, csi1000, …"),
         symbol_column(),
-        Column("weight", FLOAT, "fraction; sums to 1 by date and index", minimum=0.0),
+        Column("weight", FLOAT, "fraction (percent is divided); sums to 1 by date and index", minimum=0.0),
     ),
     key=("date", "index", "symbol"),
     by_session=True,
     required=True,
     dates=("date",),
+    settle=settled_weights,
 )
 
 
@@ -322,6 +375,7 @@ MINUTE_BAR = Table(
     by_session=True,
     dates=("date",),
     rules=(not_less("high", "low"),),
+    settle=settled_prices,
 )
 
 TRANSACTION = Table(
@@ -371,216 +425,3 @@ TABLES: dict[str, Table] = {
     )
 }  # fmt: skip
 """All raw tables that the platform knows, in the order in which a reader should meet them."""
-
-
-def conform(data: pa.Table, table: Table, source: str, calendar: Calendar) -> pa.Table:
-    """`data` in the contract's column order and types, every row checked.
-
-    `source` names the file in errors; rows are counted from 1, header not counted. Raises `ContractError` at the first
-    fault: unknown, missing or repeated column, wrong type, null, impossible value, duplicate key, date that is no
-    session.
-    """
-    _check_names(data.column_names, table, source)
-    if data.num_rows == 0:
-        raise ContractError(f"{source}: table {table.name} has no rows; fetch it again, or leave the file out")
-    converted = pa.table(
-        [_conform_column(data, column, source) for column in table.columns], schema=table.schema
-    ).combine_chunks()
-    for name in table.dates:
-        is_session = pc.is_in(converted[name], value_set=pa.array(calendar.sessions, type=DATE))
-        reject(is_session, converted, (name,), source, "a session of the exchange", "drop the row or correct its date")
-    _check_key(converted, table, source)
-    for rule in table.rules:
-        reject(rule.holds(converted), converted, rule.columns, source, rule.states, rule.remedy)
-    if table is INDEX_WEIGHT:
-        _check_weights(converted, source)
-    return converted
-
-
-def from_text(data: pa.Table, table: Table, source: str) -> pa.Table:
-    """`data`, all text, with the columns of `table` in their types; `ContractError` names the first cell that is none.
-
-    For formats without types of their own (CSV).
-    """
-    _check_names(data.column_names, table, source)
-    for column in table.columns:
-        if column.name in data.column_names and column.type != TEXT:
-            trimmed = pc.utf8_trim_whitespace(data[column.name])
-            at = data.column_names.index(column.name)
-            data = data.set_column(at, column.name, _cast(trimmed, column, source))
-    return data
-
-
-def reject(
-    holds: pa.ChunkedArray, data: pa.Table, columns: tuple[str, ...], source: str, wanted: str, remedy: str
-) -> None:
-    """`ContractError` for the first row of `data` in which `holds` is false (null counts as fulfilled)."""
-    failed = pc.equal(holds, False)
-    at = pc.index(failed, True).as_py()
-    if at < 0:
-        return
-    more = f" ({count - 1} more such rows)" if (count := pc.sum(failed).as_py()) > 1 else ""
-    where = ", ".join(
-        f"{key} {_shown(data[key][at])}"
-        for key in ("date", "index", "symbol")
-        if key in data.column_names and key not in columns
-    )
-    found = ", ".join(_shown(data[name][at]) for name in columns)
-    raise ContractError(
-        f"{source}: row {at + 1}{f' ({where})' if where else ''}, {_named(columns)}: {found}, where the contract wants "
-        f"{wanted}; {remedy}{more}"
-    )
-
-
-def _shown(cell: pa.Scalar) -> str:
-    try:
-        return str(cell.as_py()) if cell.is_valid else "nothing"
-    except (OverflowError, ValueError):  # Arrow's dates reach further than Python's
-        return "a day out of range"
-
-
-def _named(columns: tuple[str, ...]) -> str:
-    return f"column{'s' if len(columns) > 1 else ''} " + " and ".join(f"'{name}'" for name in columns)
-
-
-def _check_names(names: list[str], table: Table, source: str) -> None:
-    known = [column.name for column in table.columns]
-    for name in names:
-        if name not in known:
-            raise ContractError(
-                f"{source}: column '{name}' is not in table {table.name}; remove it or rename it to one of: "
-                + ", ".join(known)
-            )
-        if names.count(name) > 1:
-            raise ContractError(f"{source}: column '{name}' stands {names.count(name)} times; keep one of them")
-    for column in table.columns:
-        if column.name not in names and not column.optional:
-            raise ContractError(
-                f"{source}: column '{column.name}' of table {table.name} is missing; add it ({column.unit})"
-            )
-
-
-def _conform_column(data: pa.Table, column: Column, source: str) -> pa.ChunkedArray:
-    if column.name not in data.column_names:
-        return pa.chunked_array([pa.nulls(data.num_rows, column.type)])
-    found = data[column.name]
-    if pa.types.is_dictionary(found.type):
-        found = found.cast(found.type.value_type)
-    if column.type not in (TEXT, DATE) and _is_text(found.type):
-        raise ContractError(_wrong_text(found, column, source))
-    values = _cast(found, column, source)
-
-    def check(holds: pa.ChunkedArray, wanted: str, remedy: str) -> None:
-        reject(holds, data, (column.name,), source, wanted, remedy)
-
-    if column.type == FLOAT:
-        # Infinity is never data; NaN is how many tools write a missing number.
-        values = pc.if_else(pc.is_nan(values), None, values)
-        check(pc.is_finite(values), "a finite number", "replace it by null")
-    if column.type == DATE:
-        holds = pc.and_(pc.greater_equal(values, datetime.date.min), pc.less_equal(values, datetime.date.max))
-        check(holds, TYPE_NAMES[DATE], "correct it at its source")
-    correct = "correct it at its source" + (" or replace it by null" if column.nullable else "")
-    if not column.nullable:
-        check(pc.is_valid(values), f"a value ({column.unit})", "fill it or drop the row")
-    if column.minimum is not None:
-        check(pc.greater_equal(values, column.minimum), f"at least {column.minimum:g}", correct)
-    if column.above is not None:
-        check(pc.greater(values, column.above), f"more than {column.above:g}", correct)
-    if column.values is not None:
-        allowed = pc.or_(pc.is_in(values, value_set=pa.array(column.values)), pc.is_null(values))
-        check(allowed, "one of " + ", ".join(column.values), "map it to one of these")
-    if column.pattern is not None:
-        check(pc.match_substring_regex(values, column.pattern), column.unit, "write it that way")
-    return values
-
-
-def _cast(values: pa.ChunkedArray, column: Column, source: str) -> pa.ChunkedArray:
-    wanted, found = column.type, values.type
-    if found == wanted:
-        return values
-    numeric = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
-    if not (
-        pa.types.is_null(found)
-        or _is_text(found)
-        or (wanted == FLOAT and numeric)
-        or (wanted == INTEGER and pa.types.is_integer(found))
-        or (wanted == DATE and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
-    ):
-        raise ContractError(
-            f"{source}: row 1, column '{column.name}': its type is {found}, where the contract wants "
-            f"{TYPE_NAMES[wanted]} ({column.unit}); convert the column"
-        )
-    try:
-        return values.cast(wanted)
-    except pa.ArrowInvalid:
-        at = _first_that_fails(values, wanted)
-        raise ContractError(
-            f"{source}: row {at + 1}, column '{column.name}': '{_shown(values[at])}', where the contract wants "
-            f"{TYPE_NAMES[wanted]} ({column.unit}); correct it at its source"
-        ) from None
-
-
-def _is_text(found: pa.DataType) -> bool:
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
-
-
-def _wrong_text(values: pa.ChunkedArray, column: Column, source: str) -> str:
-    """Numbers, dates or flags that a typed file holds as text: the first cell that is none of them, else the first."""
-    at = _first_that_fails(values, column.type)
-    return (
-        f"{source}: row {at + 1}, column '{column.name}': the text '{_shown(values[at])}', where the contract wants "
-        f"{TYPE_NAMES[column.type]} ({column.unit}); convert the column"
-    )
-
-
-def _first_that_fails(values: pa.ChunkedArray, wanted: pa.DataType) -> int:
-    """Position of the first value that does not convert, found by halves; 0 where all of them do."""
-    start, end = 0, len(values)
-    if _converts(values, wanted):
-        return 0
-    while end - start > 1:
-        middle = (start + end) // 2
-        if _converts(values[start:middle], wanted):
-            start = middle
-        else:
-            end = middle
-    return start
-
-
-def _converts(values: pa.ChunkedArray, wanted: pa.DataType) -> bool:
-    try:
-        values.cast(wanted)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _check_key(data: pa.Table, table: Table, source: str) -> None:
-    order = pc.sort_indices(data, sort_keys=[(name, "ascending") for name in table.key])
-    ordered = data.select(list(table.key)).take(order)
-    same = np.ones(max(data.num_rows - 1, 0), dtype=bool)
-    for name in table.key:
-        column = ordered[name].combine_chunks()
-        same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
-    if not same.any():
-        return
-    at = int(np.flatnonzero(same)[0])
-    rows = sorted((order[at].as_py() + 1, order[at + 1].as_py() + 1))
-    key = ", ".join(f"{name} {ordered[name][at].as_py()}" for name in table.key)
-    raise ContractError(
-        f"{source}: rows {rows[0]} and {rows[1]} have the same key ({key}), column '{table.key[-1]}'; keep one of them"
-    )
-
-
-def _check_weights(data: pa.Table, source: str) -> None:
-    sums = data.group_by(["date", "index"]).aggregate([("weight", "sum")])
-    off = sums.filter(pc.greater(pc.abs(pc.subtract(sums["weight_sum"], 1.0)), INDEX_WEIGHT_SUM_TOLERANCE))
-    if off.num_rows:
-        first = off.sort_by([("date", "ascending"), ("index", "ascending")]).slice(0, 1).to_pylist()[0]
-        among = pc.and_(pc.equal(data["date"], first["date"]), pc.equal(data["index"], first["index"]))
-        raise ContractError(
-            f"{source}: row {pc.index(among, True).as_py() + 1} and the others of date {first['date']}, index "
-            f"{first['index']}, column 'weight': they sum to {first['weight_sum']:.8f}, where the contract wants 1; "
-            "give all members, as fractions"
-        )

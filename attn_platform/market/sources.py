@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.contract import TABLES, conform
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.simulation import SimulatedMarket
 

@@ -1,7 +1,8 @@
 """One week of a user's own from a file: forecasts and, where it has them, benchmark, holdings, industries and styles.
 
-A row is a stock: symbol, score (or prediction), and of benchmark, held, industry, tradable, style_<name> what the user
-has. Weights are fractions; styles are z-scores and are taken as they are.
+A row is a stock: symbol, score (or prediction, or what other tools call it: `column_names`), and of benchmark, held,
+industry, tradable, style_<name> what the user has. Weights are fractions; styles are z-scores and are taken as they
+are.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import pandas as pd
 
 from attn_platform.errors import BadInputError, PortfolioError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
-from attn_platform.market.vendors.files import SUFFIXES, read_source
+from attn_platform.market.column_names import FORECAST_NAMES
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, symbol_column
+from attn_platform.market.user_tables import read_user_table
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
-from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
 
-SCORE, PREDICTION = "score", "prediction"
+SCORE = "score"
 BENCHMARK, HELD, INDUSTRY, TRADABLE = "benchmark", "held", "industry", "tradable"
 
 
@@ -47,26 +50,24 @@ def read_week(path: Path, styles: Sequence[str], calendar: Calendar) -> WeekFile
 
     `BadInputError` names file, row and column of the first fault.
     """
-    if path.suffix not in SUFFIXES:
-        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
-    data = read_source(path, _contract(SCORE, styles, optional=True), has_others=True)
-    score = SCORE if SCORE in data.column_names or PREDICTION not in data.column_names else PREDICTION
-    unused = {SCORE, PREDICTION} - {score}
-    data = data.select([at for at, name in enumerate(data.column_names) if name not in unused])
-    checked = conform(data, _contract(score, styles), str(path), calendar).select(data.column_names).to_pandas()
-    return WeekFile(str(path), checked.rename(columns={score: SCORE}).set_index("symbol").sort_index())
+    table = _contract(styles)
+    data = read_user_table(path, table, {SCORE: FORECAST_NAMES})
+    checked = conform(data, table, str(path), calendar).select(data.column_names).to_pandas()
+    return WeekFile(str(path), checked.set_index("symbol").sort_index())
 
 
-def _contract(score: str, styles: Sequence[str], optional: bool = False) -> Table:
-    """Columns of the file; where the score is `optional`, it may stand under either of its names."""
-    scores = (SCORE, PREDICTION) if optional else (score,)
+def _contract(styles: Sequence[str]) -> Table:
+    """Columns of the file."""
     return Table(
         name="scores",
         title="One week",
         columns=(
             symbol_column(),
-            *(Column(name, FLOAT, "a forecast, or nothing", nullable=True, optional=optional) for name in scores),
-            *(Column(name, FLOAT, "weight as a fraction", minimum=0.0, optional=True) for name in (BENCHMARK, HELD)),
+            Column(SCORE, FLOAT, "a forecast, or nothing", nullable=True),
+            *(
+                Column(name, FLOAT, "weight as a fraction", minimum=-TOLERANCE, optional=True)
+                for name in (BENCHMARK, HELD)
+            ),
             Column(INDUSTRY, TEXT, "name of an industry", nullable=True, optional=True),
             Column(TRADABLE, BOOL, "true or false", optional=True),
             *(Column(f"{STYLE_PREFIX}{style}", FLOAT, "z-score", nullable=True, optional=True) for style in styles),

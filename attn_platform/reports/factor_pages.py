@@ -16,7 +16,7 @@ from attn_platform.reports.factor_contents import FactorReportData, FactorSubjec
 from attn_platform.reports.figures import cumulative_figure
 from attn_platform.reports.pages import Card, Part, Plot, Section, render_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
-from attn_platform.reports.writing import write_atomically
+from attn_platform.writing import write_atomically
 
 INDEX = "index.html"
 CSV = "factors.csv"

@@ -17,7 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from attn_platform.errors import BadInputError
 from attn_platform.reports.formatting import label
 from attn_platform.reports.tables import CSV_ENCODING
-from attn_platform.reports.writing import replacing
+from attn_platform.writing import replacing
 
 SUFFIXES = (".csv", ".parquet", ".xlsx")
 TEXT, MONEY, PRICE, COUNT, LOTS, SHARE, EXPOSURE = "@", "#,##0.00", "0.00", "#,##0", "#,##0.##", "0.0000%", "0.000000"

@@ -1,7 +1,8 @@
 """Forecasts made outside of the platform: files that are checked row by row, and brought into the lake.
 
-A file is Parquet or CSV with the columns date, symbol and one for each horizon; a file of a single horizon may call it
-`prediction`. Other columns are left out, and so are rows without a forecast.
+A file is Parquet or CSV with the columns date, symbol and one for each horizon, under these or other tools' names
+(`column_names`); a file of a single horizon may call it `prediction`. Other columns are left out, and so are rows
+without a forecast.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import pyarrow.compute as pc
 
 from attn_platform.errors import BadInputError, MissingDataError
 from attn_platform.market.calendar import Calendar, Day, as_day
-from attn_platform.market.contract import DATE, FLOAT, Column, Table, conform, reject, symbol_column
+from attn_platform.market.column_names import FORECAST_NAMES
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import DATE, FLOAT, Column, Table, symbol_column
+from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import Lake, days
-from attn_platform.market.vendors.files import SUFFIXES, read_source
+from attn_platform.market.user_tables import read_user_table
 
 PREDICTION = "prediction"
 
 
-def forecast_contract(horizons: Sequence[str], optional: bool = False) -> Table:
-    """What a file of forecasts must hold; where they are `optional`, the horizons' columns may lack."""
+def forecast_contract(horizons: Sequence[str]) -> Table:
+    """What a file of forecasts must hold."""
     unit = "a forecast, or nothing where there is none"
     return Table(
         name="predictions",
@@ -31,7 +35,7 @@ def forecast_contract(horizons: Sequence[str], optional: bool = False) -> Table:
         columns=(
             Column("date", DATE, "session"),
             symbol_column(),
-            *(Column(horizon, FLOAT, unit, nullable=True, optional=optional) for horizon in horizons),
+            *(Column(horizon, FLOAT, unit, nullable=True) for horizon in horizons),
         ),
         key=("date", "symbol"),
         by_session=True,
@@ -53,10 +57,9 @@ def read_forecasts(
     is no session or has no bars in the lake, a stock that the lake does not know, two rows of one key, a forecast that
     is no finite number. `MissingDataError` where the lake has no market to trade on.
     """
-    if path.suffix not in SUFFIXES:
-        raise BadInputError(f"{path}: neither .parquet nor .csv; convert it")
-    data, table = _read(path, horizons), forecast_contract(horizons)
-    checked = conform(data, table, str(path), calendar)
+    table = forecast_contract(horizons)
+    names = {horizons[0]: FORECAST_NAMES} if len(horizons) == 1 else {}
+    checked = conform(read_user_table(path, table, names), table, str(path), calendar)
     _check_market(checked, lake, str(path), first, last)
     has_one = pc.is_valid(checked[horizons[0]])
     for horizon in horizons[1:]:
@@ -88,17 +91,6 @@ def rebalances_of(predicted: np.ndarray, calendar: Calendar, every: int) -> np.n
     return predicted[chosen]
 
 
-def _read(path: Path, horizons: Sequence[str]) -> pa.Table:
-    """The file under the horizons' own names; the one of a single horizon may be called `prediction` in it."""
-    may_be_named = [*horizons, PREDICTION] if len(horizons) == 1 and PREDICTION not in horizons else horizons
-    data = read_source(path, forecast_contract(may_be_named, optional=True), has_others=True)
-    if may_be_named == horizons:
-        return data
-    if horizons[0] in data.column_names:
-        return data.select([at for at, name in enumerate(data.column_names) if name != PREDICTION])
-    return data.rename_columns([horizons[0] if name == PREDICTION else name for name in data.column_names])
-
-
 def _check_market(forecasts: pa.Table, lake: Lake, source: str, first: Day | None, last: Day | None) -> None:
     """`BadInputError` for the first row whose stock or session the lake does not have."""
     bars = lake.sessions("daily_bar")
@@ -108,14 +100,15 @@ def _check_market(forecasts: pa.Table, lake: Lake, source: str, first: Day | Non
             "(attn run)"
         )
     known = pc.is_in(forecasts["symbol"], value_set=lake.read("security", columns=["symbol"])["symbol"])
-    reject(
-        known, forecasts, ("symbol",), source, "a stock of table security", "drop the stock's rows, or import the stock"
+    inspection = Inspection("predictions", source)
+    inspection.require(
+        known, forecasts, ("symbol",), "a stock of table security", "drop the stock's rows, or import the stock"
     )
     is_traded = pc.is_in(forecasts["date"], value_set=pa.array(bars, type=DATE))
     held = f"a session of table daily_bar ({bars[0]} to {bars[-1]})"
     remedy = f"import its bars, or leave it out (--start {bars[0]} --end {bars[-1]})"
     outside = pc.invert(_inside(forecasts, first, last))
-    reject(pc.or_(is_traded, outside), forecasts, ("date",), source, held, remedy)
+    inspection.require(pc.or_(is_traded, outside), forecasts, ("date",), held, remedy)
 
 
 def _inside(forecasts: pa.Table, first: Day | None, last: Day | None) -> pa.ChunkedArray:

@@ -7,11 +7,13 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Literal
 
 import torch
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.models.layers.recurrent import cpu_has_bfloat16_lstm
 from attn_platform.training.config import Precision
 
 _log = logging.getLogger(__name__)
@@ -34,15 +36,35 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16", "float64"]:
-    """What "auto" means on `device`: bfloat16 where it is computed natively, as emulation is slower than float32."""
-    if precision != "auto":
-        return precision
+    """The precision that `device` computes in when `precision` is asked for.
+
+    bfloat16 only where the device has instructions for it: elsewhere it is emulated, slower than float32 and not for
+    every layer. "auto" then means float32; who asked for bfloat16 is told that float32 is used instead.
+    """
+    if precision in ("auto", "bfloat16") and computes_bfloat16(device):
+        return "bfloat16"
+    if precision == "bfloat16":
+        _say_float32_instead(str(device))
+    return "float64" if precision == "float64" else "float32"
+
+
+@cache
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether `device` multiplies matrices and steps recurrent layers in bfloat16 by instructions of its own.
+
+    On a CPU both the processor and the kernels in use are asked: oneDNN may be held to an older instruction set
+    (ONEDNN_MAX_CPU_ISA) than the processor's.
+    """
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return "bfloat16" if native else "float32"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")) and cpu_has_bfloat16_lstm()
+
+
+@cache
+def _say_float32_instead(device: str) -> None:
+    """Once a process, not once a window."""
+    _log.warning("precision bfloat16: device %s has no instructions for it; float32 is used instead", device)
 
 
 def matrix_precision(precision: str, device: torch.device) -> AbstractContextManager[None]:

@@ -1,19 +1,23 @@
 """A factor panel as one memory-mapped array, from which training takes its samples.
 
 Parquet is read at a million rows a second; a backfill would read the same rows for every model and window. So a panel
-is copied once into `<folder>/<table>-<stamp>/`: `factors.npy` [P, F] float32 in stock-major order (`layout`), and the
+is copied once into `<folder>/<table>-<id>/`: `factors.npy` [P, F] float32 in stock-major order (`layout`), and the
 sessions, symbols and places of its rows. It is a cache: made when it is missing or a session that is asked for has
-changed since, under a temporary name that is renamed, and no number is in it that is not in the lake.
+changed since, and no number is in it that is not in the lake.
+
+Several processes may make and remove copies at once: each copy has a name of its own, its manifest is written last, so
+that a folder with one is complete, and whoever has opened a copy keeps it, whatever becomes of its folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +36,8 @@ _STAMPS = "stamps"
 _FACTORS, _MANIFEST = "factors.npy", "manifest.json"
 # Sessions whose rows are in memory at once while the array is made
 _CHUNK = 252
+# Seconds after which a copy without manifest is nobody's work any more; the whole market takes half a minute
+_ABANDONED = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,16 @@ def panel_array(
 
     Raises ContractError if a row stands twice or a factor is not finite.
     """
-    for found in sorted(folder.glob(f"{table}-*")):
-        if _fits(found, lake, table, sessions, features, lead):
-            return _open(found)
-    return _open(_make(folder, lake, table, features, lead))
+    for found in _copies(folder, table):
+        with suppress(FileNotFoundError):  # another process has made a newer copy meanwhile, and removed this one
+            if _fits(found, lake, table, sessions, features, lead):
+                return _open(found)
+    return _make(folder, lake, table, features, lead)
+
+
+def _copies(folder: Path, table: str) -> list[Path]:
+    """Folders that hold copies of `table`, or part of one."""
+    return sorted(path for path in folder.iterdir() if path.name.rpartition("-")[0] == table) if folder.is_dir() else []
 
 
 def _stamps(lake: Lake, table: str, sessions: NDArray) -> NDArray[np.int64]:
@@ -96,7 +108,7 @@ def _open(found: Path) -> PanelArray:
     return PanelArray(**parts, factors=values, lead=lead)
 
 
-def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: int) -> Path:
+def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: int) -> PanelArray:
     sessions = lake.sessions(table)
     stamps = _stamps(lake, table, sessions)
     keys = lake.read(table, columns=["date", "symbol"])
@@ -105,11 +117,10 @@ def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: i
     order = np.lexsort((stocks, session))
     _refuse_duplicates(table, sessions[session[order]], symbols[stocks[order]])
     places, count = stock_major_rows(session, stocks, lead)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{table}.{uuid.uuid4().hex}"
-    partial.mkdir()
+    made = folder / f"{table}-{uuid.uuid4().hex}"
+    made.mkdir(parents=True)
     try:
-        values = np.lib.format.open_memmap(partial / _FACTORS, "w+", np.float32, (count, len(features)))
+        values = np.lib.format.open_memmap(made / _FACTORS, "w+", np.float32, (count, len(features)))
         _fill(values, lake, table, sessions, features, places)
         values.flush()
         offsets = np.append(0, np.cumsum(np.bincount(session, minlength=len(sessions)))).astype(np.int64)
@@ -122,20 +133,25 @@ def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: i
             _STAMPS: stamps,
         }
         for name, part in parts.items():
-            np.save(partial / f"{name}.npy", part)
+            np.save(made / f"{name}.npy", part)
         manifest = {"table": table, "features": list(features), "lead": lead}
-        (partial / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        stamp = hashlib.sha256(stamps.tobytes() + json.dumps(manifest).encode()).hexdigest()[:16]
-        made = folder / f"{table}-{stamp}"
+        (made / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        opened = _open(made)
+    except BaseException:
         shutil.rmtree(made, ignore_errors=True)
-        partial.rename(made)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    for older in folder.glob(f"{table}-*"):
-        if older != made:
-            shutil.rmtree(older, ignore_errors=True)
+        raise
+    _remove_others(folder, table, made)
     _log.info("%s: %d rows of %d stocks laid out for training in %s", table, len(places), len(symbols), made)
-    return made
+    return opened
+
+
+def _remove_others(folder: Path, table: str, made: Path) -> None:
+    """Remove older copies, and what processes that were killed have left of theirs."""
+    for other in _copies(folder, table):
+        with suppress(FileNotFoundError):
+            is_complete = (other / _MANIFEST).exists()
+            if other != made and (is_complete or time.time() - other.stat().st_mtime > _ABANDONED):
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _fill(

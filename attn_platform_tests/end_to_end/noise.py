@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.contract import TABLES, TRADING_STATUSES, conform
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import TABLES, TRADING_STATUSES
 from attn_platform.market.lake import Lake
 
 NEW_SYMBOLS = ("000000.SZ", "300900.SZ", "600999.SH", "688999.SH", "839999.BJ")

@@ -1,6 +1,7 @@
 """What goes wrong on the road stops it with one clear error, and leaves everything else as it was."""
 
 import shutil
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -18,6 +19,8 @@ from attn_platform.orchestration.assets import training as training_assets
 from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, plan, run_stage
+from attn_platform.studies.settings import Home
+from attn_platform.training.checkpoints import load_checkpoint, weights_file
 from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, MODEL, SECOND_WINDOW, STRATEGY, linked, tiny_home
 
 PREDICTION, PORTFOLIO, ACCOUNT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
@@ -97,6 +100,11 @@ def test_the_command_line_says_it_in_one_line(road, copy_of, spoiled_panel, monk
     assert said == [f"attn: check finite of factor_panel failed: {LAST}: ret_5d has missing values"]
 
 
+def weights_of(home: Home, window: str) -> Path:
+    folder = home.checkpoints / MODEL / window
+    return weights_file(folder, load_checkpoint(folder).manifest)
+
+
 def test_a_missing_checkpoint_is_named_before_anything_is_predicted(road, copy_of, instance):
     home = copy_of(road.home, [PREDICTION, MODEL])
     shutil.rmtree(home.checkpoints / MODEL / SECOND_WINDOW)
@@ -109,12 +117,12 @@ def test_a_missing_checkpoint_is_named_before_anything_is_predicted(road, copy_o
 
 def test_a_damaged_checkpoint_is_named(road, copy_of, instance):
     home = copy_of(road.home, [PREDICTION, MODEL])
-    weights = home.checkpoints / MODEL / SECOND_WINDOW / "weights.safetensors"
+    weights = weights_of(home, SECOND_WINDOW)
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.unlink()
     weights.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"weights\.safetensors is damaged"):
+    with pytest.raises(CheckpointError, match=r"weights-\w+\.safetensors is damaged"):
         run_stage(build_defs(home), instance, Stage("predictions", (PREDICTION,), FIRST, LAST))
 
 
@@ -188,12 +196,12 @@ def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatc
 
 def test_a_failed_training_leaves_the_checkpoint_that_was_there(road, copy_of, instance, monkeypatch):
     home = copy_of(road.home, [MODEL])
-    before = (home.checkpoints / MODEL / FIRST_WINDOW / "weights.safetensors").read_bytes()
+    before = weights_of(home, FIRST_WINDOW).read_bytes()
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=0))
     monkeypatch.setattr("attn_platform.training.window_training.train_together", lambda *_: 1 / 0)
     with pytest.raises(DagsterMaxRetriesExceededError, match="ZeroDivisionError"):
         run_stage(build_defs(home), instance, Stage("training", (CHECKPOINT,), FIRST_WINDOW, FIRST_WINDOW))
-    assert (home.checkpoints / MODEL / FIRST_WINDOW / "weights.safetensors").read_bytes() == before
+    assert weights_of(home, FIRST_WINDOW).read_bytes() == before
 
 
 def test_the_road_runs_without_an_absent_table_and_says_what_is_missing(raw_home, tmp_path, instance):

@@ -35,7 +35,7 @@ from attn_platform.portfolio import weekly
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
-from attn_platform.training.checkpoints import MANIFEST_FILE, WEIGHTS_FILE, load_checkpoint
+from attn_platform.training.checkpoints import MANIFEST_FILE, load_checkpoint, weights_file
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.window_training import train_windows, window_samples, write_predictions
@@ -115,8 +115,9 @@ def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
     """What the asset left for that key, by name of the file."""
     if asset in CHECKPOINTS:
         folder = checkpoint_folder(home, CHECKPOINTS[asset]) / key
-        yield WEIGHTS_FILE, (folder / WEIGHTS_FILE).read_bytes()
-        yield MANIFEST_FILE, load_checkpoint(folder).manifest.fingerprint.encode()
+        manifest = load_checkpoint(folder).manifest
+        yield "weights", weights_file(folder, manifest).read_bytes()
+        yield MANIFEST_FILE, manifest.fingerprint.encode()
         return
     for table in (asset, *BESIDE.get(asset, ())):
         path = home.lake.path(table, key)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.market.contract import TABLES, conform
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import TABLES
 from attn_platform.market.simulation import SimulatedMarket, SimulationConfig
 from attn_platform.market.simulation.config import EventRates
 from attn_platform.market.simulation.streams import Purpose

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from attn_platform.errors import BadInputError, ContractError, SourceError
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.market.contract import FLOAT, INTEGER, TABLES, Table, conform
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import FLOAT, INTEGER, TABLES, Table
 from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import IMPORTERS, ImportReport, ashare_files, import_ashare, import_contract_files
 from attn_platform.market.vendors.ashare_files import IndexFacts
-from attn_platform.market.vendors.derived import average_price, price_limits
 from attn_platform.market.vendors.files import read_source
 from attn_platform_tests.market.vendor_files import (
     ASHARE_TABLES,
@@ -137,11 +137,17 @@ def test_ashare_reference_price_is_the_files_own_or_the_last_traded_close(ashare
     assert np.isnan(reference["2021-01-05", "688001.SH"])  # nor before a listing
 
 
-def test_ashare_vwap_lies_between_low_and_high(ashare: Imported) -> None:
+def test_ashare_vwap_is_missing_where_amount_and_volume_contradict_the_bar(ashare: Imported) -> None:
     bars = frame(ashare.lake, "daily_bar")
-    assert bars.loc[("2021-01-05", "688001.SH"), "vwap"] == 30.01  # 66,000 / 2,000 = 33 is above the high
-    traded = bars[~bars["is_suspended"]]
+    off = bars.index.get_level_values("symbol") == "688001.SH"  # 66,000 / 2,000 = 33 is above the high of 30.01
+    off &= ~bars["is_suspended"]
+    assert bars.loc[off, "vwap"].isna().all()
+    traded = bars[~bars["is_suspended"] & ~off]
     assert traded["vwap"].between(traded["low"], traded["high"]).all()
+    said = {finding.check: finding for finding in ashare.report.findings}
+    assert said["average_price_outside"].count == off.sum() == 2
+    assert said["average_price_outside"].examples[0]["symbol"] == "688001.SH"
+    assert said["missing_rows"].count == 2  # those of 000001.SZ
 
 
 def test_ashare_stocks_that_are_gone_have_no_rows_after_their_last_trade(ashare: Imported) -> None:
@@ -330,22 +336,6 @@ def test_contract_another_industry_scheme_stands_in(tmp_path: Path, lake: Lake) 
     tables = contract_tables()
     tables["industry"] = tables["industry"].set_column(1, "scheme", pa.array(["sw_l1"] * 3))
     assert import_contract_files(write_files(tmp_path / "f", tables), lake, CALENDAR).industry_scheme == "sw_l1"
-
-
-def test_average_price_is_held_within_the_range() -> None:
-    found = average_price(np.array([100.0, 300.0, 50.0, 0.0]), np.array([10.0, 10.0, 10.0, 0.0]),
-                          np.array([9.0, 9.0, 9.0, np.nan]), np.array([11.0, 11.0, 11.0, np.nan]))  # fmt: skip
-    np.testing.assert_array_equal(found, [10.0, 11.0, 9.0, np.nan])
-
-
-def test_limits_of_a_new_listing_and_of_an_unknown_list_date() -> None:
-    days = np.array(["2021-01-05", "2021-01-11", "2021-01-12", "2021-01-05"], dtype="datetime64[D]")
-    listed = np.array(["2021-01-05"] * 3 + ["NaT"], dtype="datetime64[D]")
-    star, normal = np.full(4, 1), np.zeros(4, dtype=int)
-    up, down = price_limits(np.full(4, 30.0), star, normal, days, listed, CALENDAR)
-    # Five sessions without a limit, then 20 %.
-    np.testing.assert_array_equal(up, [np.nan, np.nan, 36.0, 36.0])
-    np.testing.assert_array_equal(down, [np.nan, np.nan, 24.0, 24.0])
 
 
 # --- faults ---
@@ -575,12 +565,10 @@ def test_contract_folders_that_do_not_fit_are_named(tmp_path: Path, lake: Lake) 
             "row 2, column 'close': 'x', where the contract wants a number",
         ),
         (
-            b"date,index,open,high,low,close,volume\n20210104,csi500,1,1,1,1,1\n",
-            "row 1, column 'date': '20210104', where",
+            b"date,index,open,high,low,close,volume\n20210140,csi500,1,1,1,1,1\n",
+            "row 1, column 'date': '20210140', where",
         ),
         (b"date,index,index,high,low,close,volume\n2021-01-04,a,b,1,1,1,1\n", "column 'index' stands 2 times"),
-        ("date,index,名称\n2021-01-04,csi500,沪深\n".encode("gbk"), "write it in UTF-8"),
-        ("date,index,open,high,low,close,volume\n2021-01-04,沪深,1,1,1,1,1\n".encode("gbk"), "write it in UTF-8"),
         (bytes(range(256)) * 4, "no readable CSV file"),
     ],
 )

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from attn_platform.models.layers import recurrent
 from attn_platform.models.layers.recurrent import StackedLSTM
 from attn_platform_tests.models.attention_references import generators, normal, plain_lstm, shaken
 
@@ -55,3 +56,17 @@ def test_under_autocast_close_to_float32(formulation: str, training: bool) -> No
         expected.sum().backward()
         for gradient, parameter in zip(in_bfloat16, lstm.parameters(), strict=True):
             assert (gradient - parameter.grad).norm() < 0.02 * parameter.grad.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_without_a_kernel_in_bfloat16_autocast_computes_in_the_parameters_precision(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lstm = StackedLSTM(FEATURES, HIDDEN, LAYERS, generators(SEEDS))
+    x = normal(2, 5, STEPS, FEATURES).to(dtype)
+    expected = lstm.run_members(x.float())
+    monkeypatch.setattr(recurrent, "cpu_has_bfloat16_lstm", lambda: False)
+    with torch.autocast("cpu", torch.bfloat16):
+        states = lstm.run_members(x)
+    assert states.dtype == torch.float32
+    assert torch.equal(states, expected)

@@ -19,7 +19,6 @@ SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
 PORTFOLIO, ACCOUNT, LIMITS = f"portfolio_{STRATEGY}", f"account_{STRATEGY}", f"limits_{STRATEGY}"
 ASSETS = {
     "bars": "daily_bar",
-    "index_weight": "index_weight",
     "list": "universe",
     "family": "factor_reversal",
     "panel": "factor_panel",
@@ -68,7 +67,6 @@ def sold_short(frame: pd.DataFrame) -> pd.DataFrame:
 # kind, expectation, table changed, change, what the text says of it
 FAULTS = [
     ("bars", "no_empty_session", "daily_bar", no_row, "no rows"),
-    ("index_weight", "weights_sum_to_one", "index_weight", with_cell("weight", 0.9), "sums to"),
     ("list", "no_empty_period", "universe", no_row, "no rows"),
     ("family", "one_row_a_bar", "factor_reversal", one_row_less, "rows for"),
     ("family", "unique_keys", "factor_reversal", first_row_twice, "twice"),

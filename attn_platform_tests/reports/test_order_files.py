@@ -20,7 +20,7 @@ ORDERS = pd.DataFrame(
         "held_shares": [1200, 0],
         "target_weight": [0.0, 0.0123456],
         "weight_after": [0.0, 0.012],
-        "note": ["", "one-price limit-up board at the close"],
+        "note": ["", "closed limit-up, at its upper price limit"],
     }
 )
 SUMMARY = {"strategy": "weekly", "equity": 1_000_000.0, "buy_orders": 1, "tracking_difference": 0.00034}
@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, name):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("attn_platform.reports.writing.os.replace", fail)
+    monkeypatch.setattr("attn_platform.writing.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_order_file(tmp_path / name, ORDERS.iloc[:1], SUMMARY)
     assert (tmp_path / name).read_bytes() == before

@@ -2,6 +2,9 @@
 
 import os
 import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +152,57 @@ def test_nobody_writes_through_it(lake: Lake) -> None:
     array.factors[:] = 7
     os.sync()
     assert file.read_bytes() == before
+
+
+def test_a_copy_that_another_process_removes_is_made_anew(
+    lake: Lake, makings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at a copy and its opening, another process makes a newer one and removes it."""
+    expected, fits = opened(lake).factors.copy(), module._fits
+
+    def fits_and_is_removed(found: Path, *arguments) -> bool:
+        answer = fits(found, *arguments)
+        shutil.rmtree(found)
+        return answer
+
+    monkeypatch.setattr(module, "_fits", fits_and_is_removed)
+    np.testing.assert_array_equal(opened(lake).factors, expected)
+    assert len(makings) == 2
+
+
+def test_processes_that_make_copies_at_once_all_get_theirs(lake: Lake) -> None:
+    """Each removes the others' copies as soon as they are complete, and keeps what it has opened."""
+    expected = opened(lake).factors.copy()
+
+    def make(number: int) -> np.ndarray:
+        features = FEATURES if number % 2 else FEATURES[::-1]  # two models take turns in making it anew
+        for _ in range(5):
+            found = opened(lake, features=features).factors
+            np.testing.assert_array_equal(found, expected if number % 2 else expected[:, ::-1])
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(make, range(8)))) == 8
+
+
+def test_what_a_killed_process_left_goes_after_a_day(lake: Lake) -> None:
+    folder = lake.root.parent / "arrays"
+    fresh, abandoned, others = folder / f"{TABLE}-left", folder / f"{TABLE}-abandoned", folder / f"{TABLE}_mine-left"
+    for left in (fresh, abandoned, others):
+        left.mkdir(parents=True)
+    day_before_yesterday = time.time() - 2 * 24 * 3600
+    os.utime(abandoned, (day_before_yesterday, day_before_yesterday))
+    os.utime(others, (day_before_yesterday, day_before_yesterday))
+    opened(lake)
+    assert fresh.exists(), "another process is at work there"
+    assert others.exists(), "it is another table's"
+    assert not abandoned.exists()
+
+
+def test_names_that_would_be_patterns_are_names(tmp_path: Path, makings: list[str]) -> None:
+    lake = Lake(tmp_path / "数据 [v1] it's" / "lake")
+    for session in SESSIONS:
+        write(lake, session)
+    opened(lake)
+    opened(lake)
+    assert len(makings) == 1

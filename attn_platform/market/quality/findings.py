@@ -30,3 +30,10 @@ class Finding:
     count: int
     examined: int
     examples: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The finding on one line: how many of how many, what, the first of them, and the remedy."""
+        first = ", ".join(f"{name} {value}" for name, value in self.examples[0].items()) if self.examples else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.count:,} of {self.examined:,} {self.text}{f' (first: {first})' if first else ''}{remedy}"

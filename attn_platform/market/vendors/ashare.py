@@ -3,18 +3,20 @@
 The set has rows for traded sessions only, market values as shares, ratios as integers × 10,000, Shenwan industries with
 a map to the five sectors of AI-55, and index memberships without weights. Conversions, each a choice of ours:
 
-- a suspended session gets a row (see `market.suspensions`); a stock that is gone has none after its last trade;
-- vwap is amount / volume, held within the day's low and high (a handful of rows of 2000 and 2001 lie outside);
-- price limits come from the exchange's rules, since the set has none;
+- a suspended session gets a row (see `market.completion`); a stock that is gone has none after its last trade;
+- vwap is amount / volume; of the handful of rows of 2000 and 2001 whose amount / volume lies outside of the day's low
+  and high by more than rounding it is missing, since nobody can tell which of the two is wrong;
+- price limits come from the exchange's rules and the day's own bar, since the set has none;
 - index weights are float market values over the members' sum (they reproduce the index's daily return with a
   correlation of 0.99 or better), on sessions on which the set knows the members;
+- a company whose code was changed stands under the code of the day, once: the set has all its history under both;
 - bars of an index begin on the day on which it was first published: earlier ones were computed backwards;
 - dividend_12m is the trailing yield times market value; a stock with a known P/B and no yield paid none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +28,17 @@ from tqdm import tqdm
 from attn_platform.errors import SourceError
 from attn_platform.market import contract, trading_rules
 from attn_platform.market.calendar import Calendar, Day
-from attn_platform.market.contract import DATE, FLOAT, TEXT, Table, conform, reject
-from attn_platform.market.dense import dense_array
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import DATE, FLOAT, TEXT, Table
+from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days, from_columns
-from attn_platform.market.suspensions import carry, last_traded_row, suspended_cells
-from attn_platform.market.vendors import ashare_files
-from attn_platform.market.vendors.base import ImportReport, bounds
-from attn_platform.market.vendors.derived import average_price, price_limits
+from attn_platform.market.settle import numbers
+from attn_platform.market.vendors import ashare_codes, ashare_files
+from attn_platform.market.vendors.ashare_files import CodeChange
+from attn_platform.market.vendors.base import ImportReport, bounds, findings_of, stage_records
+from attn_platform.market.vendors.completer import Completer
+from attn_platform.market.vendors.config import ImportConfig
+from attn_platform.market.vendors.factor_base import FactorBase
 from attn_platform.market.vendors.files import existing_folder, read_source
 
 FEN = 100.0
@@ -47,34 +53,6 @@ ABSENT_TABLES = {
     "book_snapshot": "the ashare files hold no order books",
 }
 ABSENT_COLUMNS = {"valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow"}
-FIELDS = (
-    "open_fen", "high_fen", "low_fen", "close_fen", "pre_close_fen", "volume", "amount", "adj_factor",
-    "total_shares", "float_shares", "trading_status", "pe_ttm_e4", "pb_e4", "dv_ttm_e4",
-)  # fmt: skip
-# What a suspended session takes over from the last traded one.
-CARRIED = (
-    "close_fen", "adj_factor", "total_shares", "float_shares", "trading_status", "pe_ttm_e4", "pb_e4", "dv_ttm_e4",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Stocks:
-    """Static facts of the stocks, sorted by symbol; `board` is the position in the contract's list."""
-
-    symbols: np.ndarray
-    board: np.ndarray
-    listed: np.ndarray
-    last_trade: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Year:
-    """One year's file as arrays [T, N] in the file's units, suspended sessions filled; NaN where a stock has no row."""
-
-    sessions: np.ndarray
-    fields: dict[str, np.ndarray]
-    suspended: np.ndarray
-    previous_close: np.ndarray
 
 
 def import_ashare(
@@ -83,54 +61,76 @@ def import_ashare(
     calendar: Calendar,
     first: Day | None = None,
     last: Day | None = None,
+    config: ImportConfig | None = None,
+    quarantine: bool = False,
 ) -> ImportReport:
     """Import the file set in `folder`; errors name its own files, rows and columns, and leave the lake as it was.
 
     Years before `first` are read too, for what they carry into suspensions; years after `last` are not.
     """
+    config = config or ImportConfig()
     start, end = bounds(calendar, first, last)
     years = sorted(existing_folder(existing_folder(folder) / "daily").glob("[0-9][0-9][0-9][0-9].parquet"))
     if not years:
         raise SourceError(f"{folder / 'daily'}: holds no YYYY.parquet; give the folder that holds daily/")
-    security = _source(folder / "security.parquet", ashare_files.SECURITY, calendar)
-    industry = _source(folder / "sw_industry.parquet", ashare_files.INDUSTRY, calendar)
-    member = _source(folder / "index_member.parquet", ashare_files.MEMBER, calendar)
-    index_bar = _published(_source(folder / "index_bar.parquet", contract.INDEX_BAR, calendar))
-    sector = _source(folder / "sw_sector_map.csv", ashare_files.SECTOR, calendar)
+    journal, aside = Journal(), Quarantine(config.quarantine) if quarantine else None
+
+    def source(name: str, table: Table) -> tuple[pa.Table, Inspection]:
+        inspection = Inspection(table.name, str(folder / name), aside, journal)
+        data = conform(
+            read_source(folder / name, table, inspection=inspection), table, str(folder / name), calendar, inspection
+        )
+        if aside is not None:
+            aside.saw(table.name, data["date"] if "date" in data.column_names else None, data.num_rows)
+        return data, inspection
+
+    security, _ = source("security.parquet", ashare_files.SECURITY)
+    industry, of_industry = source("sw_industry.parquet", ashare_files.INDUSTRY)
+    member, _ = source("index_member.parquet", ashare_files.MEMBER)
+    index_bar = _published(source("index_bar.parquet", contract.INDEX_BAR)[0])
+    sector, _ = source("sw_sector_map.csv", ashare_files.SECTOR)
     mapped = pc.is_in(industry["sw_l1"], value_set=sector["sw_l1"].combine_chunks())
-    reject(
-        mapped, industry, ("sw_l1",), str(folder / "sw_industry.parquet"), "a code of sw_sector_map.csv", "add it there"
-    )
+    of_industry.require(mapped, industry, ("sw_l1",), "a code of sw_sector_map.csv", "add it there")
+    changes = ashare_codes.known_changes(security)
+    industry = ashare_codes.industries(of_industry.passed(industry), changes)
+    member = ashare_codes.members(member, changes)
 
     rows = dict.fromkeys(("security", "industry", "daily_bar", "valuation", "index_bar", "index_weight"), 0)
     covered: list[np.datetime64] = []
     with lake.staging() as stage:
-        for name, table in (("security", _security(security)), ("industry", _industry(industry, sector))):
+        for name, table in (("security", _security(security, changes)), ("industry", _industry(industry, sector))):
             rows[name] = stage.write(name, conform(table, contract.TABLES[name], f"{name} of {folder}", calendar))
-        stocks = _stocks(security)
-        carried = {name: np.full(len(stocks.symbols), np.nan) for name in CARRIED}
+        base = FactorBase()
+        completer = Completer(stage.read("security"), calendar, config, journal, aside, base=base)
+        last_close: dict[str, float] = {}
         wanted = [path for path in years if np.datetime64(path.stem) <= end]
         with tqdm(wanted, desc="importing years", unit="year", disable=None) as bar:
             for path in bar:
-                source = _source(path, ashare_files.DAILY, calendar)
-                _check_daily(source, security, path)
-                year = _filled_year(source, stocks, carried)
-                carried = {name: year.fields[name][-1] for name in CARRIED}
-                held = year.sessions[(year.sessions >= start) & (year.sessions <= end)]
+                daily, inspection = source(f"daily/{path.name}", ashare_files.DAILY)
+                daily = ashare_codes.once(_checked(daily, security, path, inspection), changes, inspection)
+                own, values, last_close = _contract_tables(daily, last_close)
+                own, values = (ashare_codes.under_code_of_the_day(each, changes) for each in (own, values))
+                sessions = np.unique(days(own["date"]))
+                of_bars, of_values = (
+                    Inspection(name, str(path), aside, journal, _numbers(inspection, daily))
+                    for name in ("daily_bar", "valuation")
+                )
+                bars = completer.bars(own, of_bars, sessions)
+                tables = {"daily_bar": bars, "valuation": completer.values(values, of_values, bars, sessions)}
+                tables["index_weight"] = _index_weight(tables["valuation"], sessions, member)
+                held = sessions[(sessions >= start) & (sessions <= end)]
                 if not len(held):
                     continue
                 covered.extend(held)
-                tables = {
-                    **_bars_and_values(year, stocks, calendar),
-                    "index_weight": _index_weight(year, stocks, member),
-                }
-                for name, data in tables.items():
-                    if data.num_rows:
-                        data = conform(data, contract.TABLES[name], f"{name} of {path}", calendar)
-                        rows[name] += _stage(stage, name, data, held)
-                rows["index_bar"] += _stage(stage, "index_bar", index_bar, held)
+                for name, data in (tables | {"index_bar": index_bar}).items():
+                    rows[name] += _stage(stage, name, data, held)
         if not covered:
             raise SourceError(f"{folder}: holds no session from {start} to {end}; choose other dates")
+        completer.finish()
+        if aside is not None:
+            aside.refuse_floods()
+        kept = [*rows, *(table.name for table in (ashare_files.DAILY, ashare_files.MEMBER))]
+        put_aside = stage_records(stage, lake, np.array(covered), kept, aside or Quarantine(), base)
     return ImportReport(
         vendor="ashare",
         description="real A-share data (ashare files)",
@@ -140,19 +140,18 @@ def import_ashare(
         industry_scheme=SCHEME,
         absent_tables=ABSENT_TABLES,
         absent_columns=ABSENT_COLUMNS,
+        findings=findings_of(journal),
+        put_aside=put_aside,
     )
 
 
-def _source(path: Path, table: Table, calendar: Calendar) -> pa.Table:
-    return conform(read_source(path, table), table, str(path), calendar)
-
-
-def _check_daily(source: pa.Table, security: pa.Table, path: Path) -> None:
-    """What only this file's name and the list of stocks can tell."""
-    in_year = pc.equal(pc.year(source["date"]), int(path.stem))
-    reject(in_year, source, ("date",), str(path), f"a date of {path.stem}", "move the row to the file of its year")
-    known = pc.is_in(source["symbol"], value_set=security["symbol"].combine_chunks())
-    reject(known, source, ("symbol",), str(path), "a symbol of security.parquet", "add it there")
+def _checked(daily: pa.Table, security: pa.Table, path: Path, inspection: Inspection) -> pa.Table:
+    """The rows that pass what only this file's name and the list of stocks can tell."""
+    in_year = pc.equal(pc.year(daily["date"]), int(path.stem))
+    inspection.require(in_year, daily, ("date",), f"a date of {path.stem}", "move the row to the file of its year")
+    known = pc.is_in(daily["symbol"], value_set=security["symbol"].combine_chunks())
+    inspection.require(known, daily, ("symbol",), "a symbol of security.parquet", "add it there")
+    return inspection.passed(daily)
 
 
 def _stage(stage: Lake, name: str, data: pa.Table, sessions: np.ndarray) -> int:
@@ -161,18 +160,20 @@ def _stage(stage: Lake, name: str, data: pa.Table, sessions: np.ndarray) -> int:
     return sum(stage.write_sessions(name, data, present).values())
 
 
-def _security(source: pa.Table) -> pa.Table:
+def _security(source: pa.Table, changes: Sequence[CodeChange]) -> pa.Table:
     frame = source.to_pandas()
     gone = pd.to_datetime(frame["last_trade_if_gone"])
-    return pa.table(
+    table = pa.table(
         {
             "symbol": source["symbol"],
             "name": source["name"],
             "board": pa.array(trading_rules.board_of(frame["symbol"].to_numpy())),
-            "list_date": pc.coalesce(source["list_date"], source["first_trade"]),
+            # Six stocks traded before the day that the set calls their listing, one of them for six years.
+            "list_date": pc.min_element_wise(source["list_date"], source["first_trade"]),
             "delist_date": pa.array(gone + pd.Timedelta(days=1), type=pa.timestamp("ns")).cast(DATE),
         }
     )
+    return ashare_codes.with_successors(table, changes)
 
 
 def _industry(source: pa.Table, sector: pa.Table) -> pa.Table:
@@ -201,96 +202,83 @@ def _published(bars: pa.Table) -> pa.Table:
     return bars.sort_by([("date", "ascending"), ("index", "ascending")])
 
 
-def _stocks(security: pa.Table) -> _Stocks:
-    frame = security.to_pandas().sort_values("symbol")
-    symbols = frame["symbol"].to_numpy(dtype=str)
-    last_trade = pd.to_datetime(frame["last_trade_if_gone"]).to_numpy().astype("datetime64[D]")
-    return _Stocks(
-        symbols=symbols,
-        board=np.array([contract.BOARDS.index(board) for board in trading_rules.board_of(symbols)]),
-        listed=pd.to_datetime(frame["list_date"].fillna(frame["first_trade"])).to_numpy().astype("datetime64[D]"),
-        last_trade=np.where(np.isnat(last_trade), np.datetime64("2200-01-01"), last_trade),
-    )
+def _by_key(daily: pa.Table) -> pa.Array:
+    """Order of the rows by session and stock."""
+    return pc.sort_indices(daily, sort_keys=[("date", "ascending"), ("symbol", "ascending")])
 
 
-def _filled_year(source: pa.Table, stocks: _Stocks, carried: dict[str, np.ndarray]) -> _Year:
-    """The year with suspended sessions filled; `carried` [N] holds each stock's last traded values before it."""
-    sessions = np.unique(days(source["date"]))
-    fields = _dense_fields(source, sessions, stocks)
-    traded = ~np.isnan(fields["close_fen"])
-    row = last_traded_row(traded)
-    row_before = np.vstack([np.zeros_like(row[:1]), row[:-1]])
-    previous_close = carry(fields["close_fen"], carried["close_fen"], row_before)
-    began = ~np.isnan(carried["close_fen"])
-    ended = np.searchsorted(sessions, stocks.last_trade, side="right") - 1
-    suspended = suspended_cells(traded, began, ended)
-    for name in CARRIED:
-        fields[name] = np.where(traded | suspended, carry(fields[name], carried[name], row), np.nan)
-    return _Year(sessions, fields, suspended, previous_close)
+def _numbers(inspection: Inspection, daily: pa.Table) -> np.ndarray:
+    """Numbers in the file of the rows of `_contract_tables`."""
+    order = _by_key(daily).to_numpy()
+    return order + 1 if inspection.numbers is None else inspection.numbers[order]
 
 
-def _dense_fields(source: pa.Table, sessions: np.ndarray, stocks: _Stocks) -> dict[str, np.ndarray]:
-    code = pc.index_in(source["symbol"], value_set=pa.array(stocks.symbols.tolist(), type=TEXT))
-    status = pc.index_in(source["trading_status"], value_set=pa.array(contract.TRADING_STATUSES))
-    row, column = np.searchsorted(sessions, days(source["date"])), code.to_numpy()
-    keep, shape = np.ones(len(row), dtype=bool), (len(sessions), len(stocks.symbols))
-    columns = {name: status if name == "trading_status" else source[name] for name in FIELDS}
-    return {
-        name: dense_array(values.cast(FLOAT).to_numpy(), row, column, keep, shape) for name, values in columns.items()
-    }
+def _contract_tables(daily: pa.Table, last_close: dict[str, float]) -> tuple[pa.Table, pa.Table, dict[str, float]]:
+    """Tables daily_bar and valuation of the traded sessions of a year, by session and stock, not yet completed.
 
-
-def _bars_and_values(year: _Year, stocks: _Stocks, calendar: Calendar) -> dict[str, pa.Table]:
-    """Tables daily_bar and valuation of one year, all its sessions."""
-    row, column = np.nonzero(~np.isnan(year.fields["close_fen"]))
-    cells = {name: values[row, column] for name, values in year.fields.items()}
-    halted, sessions = year.suspended[row, column], year.sessions[row]
-    previous_close = year.previous_close[row, column]
-    pre_close = np.where(np.isnan(cells["pre_close_fen"]), previous_close, cells["pre_close_fen"]) / FEN
-    low, high = cells["low_fen"] / FEN, cells["high_fen"] / FEN
-    status = cells["trading_status"].astype(np.int64)
-    up_limit, down_limit = price_limits(
-        pre_close, stocks.board[column], status, sessions, stocks.listed[column], calendar
-    )
-    volume = np.where(halted, 0.0, cells["volume"])
-    amount = np.where(halted, 0.0, cells["amount"])
+    `last_close` has each stock's last close before the year in fen; the third result is that after it.
+    """
+    daily = daily.take(_by_key(daily))
+    cells = {name: numbers(daily[name].cast(FLOAT)) for name in daily.column_names if _is_number(daily[name].type)}
+    closes = pd.DataFrame({"symbol": daily["symbol"].to_pandas(), "close": cells["close_fen"]})
+    by_stock = closes.groupby("symbol", sort=False)["close"]
+    # The set leaves the reference price out where it is the stock's last close.
+    previous = by_stock.shift().fillna(closes["symbol"].map(last_close)).to_numpy(dtype=float)
+    pre_close = np.where(np.isnan(cells["pre_close_fen"]), previous, cells["pre_close_fen"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        turnover_rate = np.where(cells["float_shares"] > 0, volume / cells["float_shares"], np.nan)
+        turnover_rate = np.where(cells["float_shares"] > 0, cells["volume"] / cells["float_shares"], np.nan)
     total_mv = cells["total_shares"] * cells["close_fen"] / FEN
     paid = np.where(np.isnan(cells["dv_ttm_e4"]) & ~np.isnan(cells["pb_e4"]), 0.0, cells["dv_ttm_e4"])
-    key = {"date": sessions, "symbol": stocks.symbols[column]}
-    daily_bar = {
-        "open": cells["open_fen"] / FEN,
-        "high": high,
-        "low": low,
-        "close": cells["close_fen"] / FEN,
-        "pre_close": pre_close,
-        "vwap": average_price(amount, volume, low, high),
-        "volume": volume,
-        "amount": amount,
+    nothing = np.full(daily.num_rows, np.nan)
+    bars: dict[str, np.ndarray] = {
+        **{name: cells[f"{name}_fen"] / FEN for name in ("open", "high", "low", "close")},
+        "pre_close": pre_close / FEN,
+        "vwap": nothing,
+        "volume": cells["volume"],
+        "amount": cells["amount"],
         "turnover_rate": turnover_rate,
         "adj_factor": cells["adj_factor"],
-        "up_limit": up_limit,
-        "down_limit": down_limit,
-        "is_suspended": halted,
-        "trading_status": np.array(contract.TRADING_STATUSES)[status],
+        "up_limit": nothing,
+        "down_limit": nothing,
+        "is_suspended": np.zeros(daily.num_rows, dtype=bool),
     }
-    valuation = {
+    values = {
         "total_mv": total_mv,
         "float_mv": cells["float_shares"] * cells["close_fen"] / FEN,
         "pb_lf": cells["pb_e4"] / RATIO_SCALE,
         "pe_ttm": cells["pe_ttm_e4"] / RATIO_SCALE,
+        "pcf_ocf_ttm": nothing,
         "dividend_12m": paid / PERCENT_SCALE * total_mv,
     }
-    return {"daily_bar": from_columns(key | daily_bar), "valuation": from_columns(key | valuation)}
+    return (
+        _in_contract(daily, bars, contract.DAILY_BAR),
+        _in_contract(daily, values, contract.VALUATION),
+        last_close | by_stock.last().to_dict(),
+    )
 
 
-def _index_weight(year: _Year, stocks: _Stocks, member: pa.Table) -> pa.Table:
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _in_contract(daily: pa.Table, columns: dict[str, np.ndarray], table: Table) -> pa.Table:
+    """`columns`, beside the text and the dates of the rows, in the contract's types; NaN as null."""
+    typed = {name: pa.array(cells, from_pandas=True) for name, cells in columns.items()}
+    return pa.table(
+        {name: typed.get(name, daily[name] if name in daily.column_names else None) for name in table.schema.names},
+        schema=table.schema,
+    )
+
+
+def _index_weight(values: pa.Table, sessions: np.ndarray, member: pa.Table) -> pa.Table:
     """Weights of each index's members on each session on which enough of them have a row."""
-    float_value = year.fields["float_shares"] * year.fields["close_fen"]
+    symbols = np.array(sorted(pc.unique(values["symbol"]).to_pylist()), dtype=str)
+    float_value = np.full((len(sessions), len(symbols)), np.nan)
+    column = pc.index_in(values["symbol"], value_set=pa.array(symbols.tolist(), TEXT)).to_numpy()
+    float_value[np.searchsorted(sessions, days(values["date"])), column] = numbers(values["float_mv"])
     parts = [contract.INDEX_WEIGHT.schema.empty_table()]
     for index, spells in member.to_pandas().groupby("index"):
-        inside = _membership(spells, year.sessions, stocks.symbols) & ~np.isnan(float_value)
+        inside = _membership(spells, sessions, symbols) & ~np.isnan(float_value)
         inside &= (
             inside.sum(axis=1, keepdims=True) >= ashare_files.LEAST_MEMBERS_KNOWN * ashare_files.INDICES[index].members
         )
@@ -299,9 +287,9 @@ def _index_weight(year: _Year, stocks: _Stocks, member: pa.Table) -> pa.Table:
         parts.append(
             from_columns(
                 {
-                    "date": year.sessions[row],
+                    "date": sessions[row],
                     "index": np.full(len(row), index),
-                    "symbol": stocks.symbols[column],
+                    "symbol": symbols[column],
                     "weight": held[row, column] / held.sum(axis=1)[row],
                 }
             )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from attn_platform.market import trading_rules
 from attn_platform.market.contract import (
     DATE,
     FLOAT,
@@ -38,12 +37,24 @@ INDICES = {
 # remnant are not the index's, so there are none on a session on which less than this share of the members is known.
 LEAST_MEMBERS_KNOWN = 0.9
 
-A_SHARE = "|".join(
-    rf"{prefix}\d{{{6 - len(prefix)}}}\.{rule.exchange}"
-    for rule in trading_rules.BOARD_RULES
-    for prefix in rule.prefixes
+
+@dataclass(frozen=True)
+class CodeChange:
+    """From session `since` on a company is listed under `code`, which was `former` before."""
+
+    former: str
+    code: str
+    since: str
+
+
+# The set has the whole history of these under both codes. Sessions: the first on which the set has a trade of the new
+# code after the last one of the former; what happened to the company is what the exchanges' notices say.
+CODE_CHANGES = (
+    CodeChange("600849.SH", "601607.SH", "2010-03-09"),  # Shanghai Pharmaceuticals took in two others
+    CodeChange("601313.SH", "601360.SH", "2018-02-28"),  # taken over by 360 Security
+    CodeChange("000022.SZ", "001872.SZ", "2018-12-26"),  # renamed China Merchants Port
+    CodeChange("000043.SZ", "001914.SZ", "2019-12-16"),  # renamed China Merchants Property Operation
 )
-"""Pattern of the symbols that the rules of the boards know."""
 
 
 def _fen(name: str, nullable: bool = False) -> Column:
@@ -86,7 +97,7 @@ SECURITY = Table(
     name="security",
     title="Stocks",
     columns=(
-        Column("symbol", TEXT, "an A share: 600000.SH, 000001.SZ, …", pattern=f"^({A_SHARE})$"),
+        symbol_column(),
         Column("name", TEXT, "name", nullable=True),
         Column("list_date", DATE, "listing", nullable=True),
         Column("first_trade", DATE, "first traded day"),

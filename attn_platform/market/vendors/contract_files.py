@@ -1,26 +1,39 @@
 """Importer of files that already follow the data contract: any vendor, once its export has the contract's columns.
 
-A table is `<table>.parquet`, `<table>.csv`, or a folder `<table>/` of such files (one a day, a year, as you like). The
-daily bars' vwap and price limits may be left out: the importer works them out.
+A table is `<table>.parquet`, `<table>.csv`, or a folder `<table>/` of such files (one a day, a year, as you like; the
+lake comes out the same). What vendors leave out is completed row by row: vwap, price limits, reference prices, rows of
+suspended stocks, index weights between snapshots.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from tqdm import tqdm
 
 from attn_platform.errors import SourceError
 from attn_platform.market.calendar import Calendar, Day
-from attn_platform.market.contract import BOARDS, DAILY_BAR, FLOAT, TABLES, TRADING_STATUSES, Table, conform, reject
+from attn_platform.market.conform import conform
+from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, TABLES, VALUATION, Table
+from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days
-from attn_platform.market.vendors.base import ImportReport, bounds
-from attn_platform.market.vendors.derived import average_price, price_limits
+from attn_platform.market.vendors.base import (
+    ImportReport,
+    base_before,
+    bounds,
+    findings_of,
+    held_before,
+    stage_records,
+    weights_before,
+)
+from attn_platform.market.vendors.completer import Completer
+from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.files import SUFFIXES, existing_folder, read_source
+from attn_platform.market.vendors.snapshots import WeightCarrier
 
 STUDY_SCHEME = "citic_l1"  # AI-69, AI-55: CITIC level 1; another scheme stands in for it where the files have no such
 STAND_INS = {
@@ -28,14 +41,25 @@ STAND_INS = {
     "up_limit": "the exchange's rules stand in",
     "down_limit": "the exchange's rules stand in",
 }
+# Sessions that are completed at a time: a year of the whole market takes some 200 MB.
+STRETCH = 250
+
+
+@dataclass
+class _Origin:
+    """Where the rows of one session stand: their file, their numbers in it, and what must be remembered of them."""
+
+    path: Path
+    numbers: np.ndarray
+    marks: Mapping[str, np.ndarray]
 
 
 @dataclass
 class _Progress:
-    """What one table has brought so far: rows, the file of each session, optional columns that no file has."""
+    """What one table has brought so far: rows, the origin of each session's, optional columns that no file has."""
 
     rows: int = 0
-    file_of: dict[np.datetime64, Path] = field(default_factory=dict)
+    origin: dict[np.datetime64, _Origin] = field(default_factory=dict)
     lacking: set[str] | None = None
 
 
@@ -45,14 +69,22 @@ def import_contract_files(
     calendar: Calendar,
     first: Day | None = None,
     last: Day | None = None,
+    config: ImportConfig | None = None,
+    quarantine: bool = False,
 ) -> ImportReport:
-    """Import every table found in `folder`; a file or folder whose name is no table is an error."""
+    """Import every table found in `folder`; a file or folder whose name is no table is an error.
+
+    Index weights may be left out where the lake holds some of the session before, which are then carried on.
+    """
+    config = config or ImportConfig()
     start, end = bounds(calendar, first, last)
     files = _files(existing_folder(folder))
-    missing = [name for name, table in TABLES.items() if table.required and name not in files]
+    known = {*files, INDEX_WEIGHT.name} if lake.has(INDEX_WEIGHT.name) else {*files}
+    missing = [name for name, table in TABLES.items() if table.required and name not in known]
     if missing:
         raise SourceError(f"{folder}: holds no {missing[0]}.parquet, .csv or folder; the platform cannot do without it")
     brought = {name: _Progress() for name in files}
+    journal, aside = Journal(), Quarantine(config.quarantine) if quarantine else None
     with lake.staging() as stage:
         for name, paths in files.items():
             table = TABLES[name]
@@ -60,28 +92,33 @@ def import_contract_files(
                 raise SourceError(f"{paths[1]}: table {name} is one file, but there are {len(paths)}; merge them")
             with tqdm(paths, desc=f"importing {name}", unit="file", disable=None) as bar:
                 for path in bar:
-                    data = conform(read_source(path, table), table, str(path), calendar)
+                    inspection = Inspection(name, str(path), aside, journal)
+                    data = conform(
+                        read_source(path, table, inspection=inspection), table, str(path), calendar, inspection
+                    )
                     _note_lacking(brought[name], data, table)
-                    if table is DAILY_BAR:
-                        data = _completed(data, stage.read("security"), str(path), calendar)
-                    _stage(stage, table, data, path, brought[name], start, end)
-        covered = sorted(brought[DAILY_BAR.name].file_of)
-        if not covered:
+                    _stage(stage, table, data, inspection, path, brought[name], start, end)
+        sessions = np.array(sorted(brought[DAILY_BAR.name].origin), dtype="datetime64[D]")
+        if not len(sessions):
             raise SourceError(f"{folder}: holds no session from {start} to {end}; choose other dates")
+        put_aside = _complete(stage, lake, calendar, config, brought, sessions, journal, aside)
         schemes = set(stage.read("industry", columns=["scheme"])["scheme"].to_pylist())
     return ImportReport(
         vendor="contract",
         description="data imported from contract files",
         rows={name: progress.rows for name, progress in brought.items()},
-        first_session=str(covered[0]),
-        last_session=str(covered[-1]),
+        first_session=str(sessions[0]),
+        last_session=str(sessions[-1]),
         industry_scheme=STUDY_SCHEME if STUDY_SCHEME in schemes else min(schemes),
-        absent_tables={name: f"{folder} holds no such table" for name in TABLES if name not in files},
+        absent_tables={name: f"{folder} holds no such table" for name in TABLES if not lake.has(name)},
         absent_columns={
             f"{name}.{column}": "; ".join([f"{folder} holds no such column", *_stand_in(name, column)])
             for name, progress in brought.items()
             for column in sorted(progress.lacking or ())
+            if _stand_in(name, column) or not _lake_has_values(lake, name, column)
         },
+        findings=findings_of(journal),
+        put_aside=put_aside,
     )
 
 
@@ -114,49 +151,103 @@ def _stand_in(table: str, column: str) -> list[str]:
     return [STAND_INS[column]] if table == DAILY_BAR.name and column in STAND_INS else []
 
 
-def _completed(bars: pa.Table, security: pa.Table, source: str, calendar: Calendar) -> pa.Table:
-    """Daily bars with vwap and price limits, where the file has no value in these columns."""
-    known = pc.is_in(bars["symbol"], value_set=security["symbol"].combine_chunks())
-    reject(known, bars, ("symbol",), source, "a symbol of table security", "add it there")
-
-    def values(name: str) -> np.ndarray:
-        return bars[name].to_numpy()
-
-    derived: dict[str, np.ndarray] = {}
-    if bars["vwap"].null_count == bars.num_rows:
-        derived["vwap"] = average_price(values("amount"), values("volume"), values("low"), values("high"))
-    limits = [name for name in ("up_limit", "down_limit") if bars[name].null_count == bars.num_rows]
-    if limits:
-        stock = pc.index_in(bars["symbol"], value_set=security["symbol"].combine_chunks()).to_numpy()
-        board = pc.index_in(security["board"], value_set=pa.array(BOARDS)).to_numpy()
-        status = pc.index_in(bars["trading_status"], value_set=pa.array(TRADING_STATUSES)).to_numpy()
-        listed = security["list_date"].to_numpy().astype("datetime64[D]")
-        bounded = price_limits(values("pre_close"), board[stock], status, days(bars["date"]), listed[stock], calendar)
-        derived |= {name: bounded[("up_limit", "down_limit").index(name)] for name in limits}
-    for name, column in derived.items():
-        bars = bars.set_column(bars.column_names.index(name), name, pa.array(column, type=FLOAT, from_pandas=True))
-    return bars
+def _lake_has_values(lake: Lake, table: str, column: str) -> bool:
+    """Whether any row that the lake holds of a table has a value in a column."""
+    if not TABLES[table].by_session:
+        return bool(lake.read(table, columns=[column])[column].null_count < lake.rows(table))
+    return any(
+        lake.read(table, day, day, columns=[column])[column].null_count < lake.rows(table, day)
+        for day in lake.sessions(table)
+    )
 
 
 def _stage(
     stage: Lake,
     table: Table,
     data: pa.Table,
+    inspection: Inspection,
     path: Path,
     progress: _Progress,
     start: np.datetime64,
     end: np.datetime64,
 ) -> None:
-    data = data.sort_by([(name, "ascending") for name in table.key])
+    """Stage what a file brings of one table, and remember where its rows stood."""
+    by_key = [(name, "ascending") for name in table.key]
+    order = pa.compute.sort_indices(data, sort_keys=by_key)
+    data = data.take(order)
+    if inspection.quarantine is not None:
+        inspection.quarantine.saw(table.name, data["date"] if table.by_session else None, data.num_rows)
     if not table.by_session:
         progress.rows += stage.write(table.name, data)
         return
-    sessions = np.unique(days(data["date"]))
+    date = days(data["date"])
+    sessions = np.unique(date)
     sessions = sessions[(sessions >= start) & (sessions <= end)]
     for session in sessions:
-        if session in progress.file_of:
+        if session in progress.origin:
             raise SourceError(
-                f"{path}: session {session} also stands in {progress.file_of[session]}; keep it in one file"
+                f"{path}: session {session} also stands in {progress.origin[session].path}; keep it in one file"
             )
-    progress.file_of |= dict.fromkeys(sessions, path)
+    row = order.to_numpy()
+    numbers = row + 1 if inspection.numbers is None else inspection.numbers[row]
+    starts, ends = np.searchsorted(date, sessions, side="left"), np.searchsorted(date, sessions, side="right")
+    for session, begin, stop in zip(sessions, starts, ends, strict=True):
+        marks = {name: marked[row[begin:stop]] for name, marked in inspection.marks.items()}
+        progress.origin[session] = _Origin(path, numbers[begin:stop], marks)
     progress.rows += sum(stage.write_sessions(table.name, data, sessions).values())
+
+
+def _complete(
+    stage: Lake,
+    lake: Lake,
+    calendar: Calendar,
+    config: ImportConfig,
+    brought: Mapping[str, _Progress],
+    sessions: np.ndarray,
+    journal: Journal,
+    aside: Quarantine | None,
+) -> dict[str, int]:
+    """Complete the staged sessions, each with what the one before says; returns the rows put aside by table."""
+    held = held_before(lake, sessions[0])
+    base = base_before(lake, held)
+    completer = Completer(stage.read("security"), calendar, config, journal, aside, held, base)
+    carrier = WeightCarrier(config.weight_carry, journal, weights_before(lake, held))
+    for at in tqdm(range(0, len(sessions), STRETCH), desc="completing", unit="stretch", disable=None):
+        stretch = sessions[at : at + STRETCH]
+        bars = completer.bars(*_staged(stage, DAILY_BAR, brought, stretch, journal, aside), stretch)
+        values = completer.values(*_staged(stage, VALUATION, brought, stretch, journal, aside), bars, stretch)
+        given, _ = _staged(stage, INDEX_WEIGHT, brought, stretch, journal, aside)
+        weights = carrier.weights(given, bars, stretch)
+        for table, data in ((DAILY_BAR, bars), (VALUATION, values), (INDEX_WEIGHT, weights)):
+            present = stretch[np.isin(stretch, days(data["date"]))]
+            written = sum(stage.write_sessions(table.name, data, present).values())
+            if table.name in brought:
+                brought[table.name].rows += written - sum(
+                    len(brought[table.name].origin[day].numbers) for day in stretch if day in brought[table.name].origin
+                )
+    completer.finish()
+    if aside is not None:
+        aside.refuse_floods()
+    return stage_records(stage, lake, sessions, list(brought), aside or Quarantine(), base)
+
+
+def _staged(
+    stage: Lake,
+    table: Table,
+    brought: Mapping[str, _Progress],
+    sessions: np.ndarray,
+    journal: Journal,
+    aside: Quarantine | None,
+) -> tuple[pa.Table, Inspection]:
+    """The staged rows of `sessions`, and an inspection that knows where each stood."""
+    origin = brought[table.name].origin if table.name in brought else {}
+    present = [origin[day] for day in sessions if day in origin]
+    data = stage.read_sessions(table.name, [day for day in sessions if day in origin]) if present else None
+    if data is None:
+        return table.schema.empty_table(), Inspection(table.name, "", aside, journal)
+    paths = np.concatenate([np.repeat(str(each.path), len(each.numbers)) for each in present])
+    inspection = Inspection(
+        table.name, paths, aside, journal, numbers=np.concatenate([each.numbers for each in present])
+    )
+    inspection.marks = {name: np.concatenate([each.marks[name] for each in present]) for name in present[0].marks}
+    return data.cast(table.schema), inspection

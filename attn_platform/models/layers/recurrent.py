@@ -8,6 +8,8 @@ Of layer n, with x_l its input of step l (the features, or the layer below's h_l
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 from torch import Generator, Tensor, nn
@@ -41,24 +43,27 @@ class StackedLSTM(nn.Module):
 
     def run_members(self, x: Tensor) -> Tensor:
         """torch's own LSTM for one seed after another."""
-        start = x.new_zeros(self.layers, x.shape[1], self.hidden)
         parameters = list(self.parameters())
-        return torch.stack(
-            [
-                torch.lstm(
-                    x[seed],
-                    (start, start),
-                    [parameter[seed] for parameter in parameters],
-                    has_biases=True,
-                    num_layers=self.layers,
-                    dropout=0.0,
-                    train=self.training,
-                    bidirectional=False,
-                    batch_first=True,
-                )[0]
-                for seed in range(len(x))
-            ]
-        )
+        with _computable():
+            if not torch.is_autocast_enabled(x.device.type):
+                x = x.to(parameters[0].dtype)
+            start = x.new_zeros(self.layers, x.shape[1], self.hidden)
+            return torch.stack(
+                [
+                    torch.lstm(
+                        x[seed],
+                        (start, start),
+                        [parameter[seed] for parameter in parameters],
+                        has_biases=True,
+                        num_layers=self.layers,
+                        dropout=0.0,
+                        train=self.training,
+                        bidirectional=False,
+                        batch_first=True,
+                    )[0]
+                    for seed in range(len(x))
+                ]
+            )
 
     def step_together(self, x: Tensor) -> Tensor:
         """All seeds side by side, step after step."""
@@ -77,3 +82,27 @@ class StackedLSTM(nn.Module):
                 outputs.append(hidden)
             inputs = outputs
         return torch.stack(inputs, 2)
+
+
+@cache
+def cpu_has_bfloat16_lstm() -> bool:
+    """Whether autocast's LSTM in bfloat16 runs on this CPU: oneDNN has one from AVX-512 on and raises elsewhere."""
+    x = torch.zeros(1, 1, 1)
+    weights = [torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)]
+    try:
+        with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+            torch.lstm(x, (x, x), weights, True, 1, 0.0, False, False, True)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _computable() -> AbstractContextManager[object]:
+    """Context in which this CPU's LSTM runs: the parameters' own precision, where autocast asks for more than it has.
+
+    For callers of a network under autocast; a training resolves its precision beforehand (`training.device`).
+    """
+    asked = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    if not asked or cpu_has_bfloat16_lstm():
+        return nullcontext()
+    return torch.autocast("cpu", enabled=False)

@@ -1,8 +1,8 @@
 """What every partition of an asset must fulfil, as one table; each row becomes a blocking check of the asset.
 
 A check looks at all sessions of a run and names those that fail; only a warning does not stop what comes after it. Raw
-tables were checked row by row on their way in (`market.contract`); these checks ask whether a whole day is there and
-whether what was computed can be trusted.
+tables were checked row by row on their way in (`market.contract`), and have the checks of `data_quality` besides; these
+ask whether a whole day is there and whether what was computed can be trusted.
 """
 
 from __future__ import annotations
@@ -201,20 +201,8 @@ def _nothing_after_is_stale(home: Home, table: str, sessions: np.ndarray) -> Ite
         yield f"{stale[0]} and {len(stale) - 1} more weeks start from an older week; materialise {stale[0]}...{last}"
 
 
-def _index_weights(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
-    held = home.lake.sessions(table)
-    inside = sessions[np.isin(sessions, held)]
-    if not len(inside):
-        return
-    frame = home.lake.read(table, inside[0], inside[-1], ["date", "index", "weight"]).to_pandas()
-    sums = frame.groupby(["date", "index"])["weight"].sum()
-    for (date, index), total in sums[(sums - 1).abs() > TOLERANCE].items():
-        yield f"{date}: {index} sums to {total:.8f}"
-
-
 EXPECTATIONS: dict[str, Sequence[Expectation]] = {
     "bars": (Expectation("no_empty_session", "every session has rows", _no_empty_session),),
-    "index_weight": (Expectation("weights_sum_to_one", "each index's weights sum to 1", _index_weights),),
     "list": (Expectation("no_empty_period", "every period has stocks", _no_empty_session),),
     "family": (
         Expectation("one_row_a_bar", "every stock with a bar has a row, and no other", _rows_follow_bars),

@@ -1,4 +1,4 @@
-"""Files of the reports appear whole or not at all."""
+"""Files appear whole or not at all."""
 
 import os
 import uuid
