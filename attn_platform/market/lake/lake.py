@@ -10,6 +10,7 @@ its own. Tables are whole: one that holds a single session hides all those of th
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -179,10 +180,10 @@ class Lake:
         stats = ((path, path.stat()) for path in lake._files(manifest, table, first, last))
         return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with one view for each table of the lake, of the files that are in force now."""
+    def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with a view of each of the `tables` (all of the lake's without them) as it is now."""
         lake, connection = self.snapshot(), duckdb.connect()
-        for table in lake.tables():
+        for table in tables or lake.tables():
             holder, manifest = lake._holder(table)
             files = holder._files(manifest, table)
             try:
@@ -364,4 +365,4 @@ def _sql_text(text: str) -> str:
 
 def _without_wildcards(path: Path) -> str:
     """A path as a pattern of DuckDB's that nothing else fits."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return re.sub(r"([*?[])", r"[\1]", str(path))
