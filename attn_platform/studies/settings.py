@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar, IsoDate, calendar_from_file, exchange_calendar
+from attn_platform.market.contract import DAILY_BAR
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
 from attn_platform.market.simulation.config import Profile
@@ -256,14 +257,23 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
 
 
 def imported_settings(report: ImportReport, held: Settings | None, study: str, lake: Lake) -> Settings:
-    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds."""
+    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds.
+
+    What was worked out for the daily bars is named as absent only where no import so far has brought any of it.
+    """
     sessions = lake.sessions("daily_bar")
+    before = None if held is None else held.source.absent_columns
+    absent_columns = {
+        name: reason
+        for name, reason in report.absent_columns.items()
+        if before is None or name in before or not name.startswith(f"{DAILY_BAR.name}.")
+    }
     source = SourceConfig(
         kind="imported",
         description=f"{report.description}, {sessions[0]} to {sessions[-1]}",
         vendor=report.vendor,
         absent_tables=dict(report.absent_tables),
-        absent_columns=dict(report.absent_columns),
+        absent_columns=absent_columns,
     )
     base = held or Settings(profile=IMPORTED_PROFILE, study=study, source=source, first_session=str(sessions[0]))
     return base.model_copy(

@@ -230,6 +230,15 @@ def test_another_import_keeps_what_the_user_has_set(tmp_path: Path) -> None:
     assert settings.first_session == "2020-12-29"
 
 
+def test_what_stands_in_is_named_only_where_no_import_brought_the_columns_themselves(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    tonight = report(absent_columns={"daily_bar.vwap": "none", "valuation.pcf_ocf_ttm": "none"})
+    for before, named in (({}, ["valuation.pcf_ocf_ttm"]), ({"daily_bar.vwap": "none"}, list(tonight.absent_columns))):
+        source = IMPORTED.model_copy(update={"absent_columns": before})
+        held = Settings(source=source, first_session="2021-01-04")
+        assert list(imported_settings(tonight, held, "ai69", lake).source.absent_columns) == named
+
+
 def test_a_home_on_top_of_another_has_its_market_and_a_study_of_its_own(tmp_path: Path) -> None:
     beneath = Home.open(edited(tmp_path, calendar_file="days.txt"))
     (tmp_path / "days.txt").write_text("2020-01-02\n2020-01-03\n", encoding="utf-8")
