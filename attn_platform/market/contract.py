@@ -43,6 +43,8 @@ class Column:
     """The vendor may leave the column out; it then enters the lake as null."""
     is_symbol: bool = False
     """The codes of A shares, in any style (`codes`)."""
+    is_exception: bool = False
+    """Few rows have a value: files without any lack nothing."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ SECURITY = Table(
             nullable=True,
             optional=True,
             is_symbol=True,
+            is_exception=True,
         ),
     ),
     key=("symbol",),
@@ -156,8 +159,8 @@ SECURITY = Table(
         ),
         RowRule(
             columns=("successor", "symbol"),
-            states="a successor is another code",
-            remedy="leave it out",
+            states="successor != symbol",
+            remedy="give the new code, or leave the successor out",
             holds=lambda t: pc.not_equal(t["successor"], t["symbol"]),
         ),
     ),
