@@ -20,7 +20,13 @@ prices are unadjusted. `attn import contract FOLDER` takes each table as `<table
 `<table>/` of such files. Every row is checked on its way in; a table that breaks the contract is rejected whole, with
 file, row, column and remedy.
 
-- Symbols are six digits and the exchange: `600000.SH`, `000001.SZ`, `430047.BJ`.
+- Symbols are six digits and the exchange: `600000.SH`, `000001.SZ`, `430047.BJ`. Other styles (`SH600000`, `sh.600000`,
+  `600000.XSHG`, `600000.SS`) are normalised; what is no A share, has no exchange or a wrong one is refused and named.
+- Dates are days of the exchange: a date, the number 20230601, text (2023-06-01, 20230601, 2023/6/1), or a time at
+  midnight or 15:00. Times with a zone are converted to Asia/Shanghai first (2023-05-31 16:00 UTC is 2023-06-01); what
+  is then neither, and a time without a zone that is neither, is refused.
+- CSV files are in UTF-8 (with or without a mark), GB18030 (GBK) or UTF-16 with a mark; a file of two encodings is
+  refused.
 - Every listed stock has a row in `daily_bar` on every session. A suspended session has `is_suspended` true, no `open`,
   `high`, `low` and `vwap`, zero `volume`, `amount` and `turnover_rate`, and the last `close` and `adj_factor`. Before
   listing and after delisting there is no row.
