@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,6 +116,9 @@ def import_data(
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Put single bad rows aside into table quarantine, and go on.")
     ] = False,
+    industry_scheme: Annotated[
+        str | None, typer.Option(help="Industries that the home follows from now on. Default: as it does.")
+    ] = None,
     study: StudyOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -126,34 +129,52 @@ def import_data(
     if quarantine and vendor == PREDICTIONS:
         raise ConfigurationError(f"--quarantine does not go with attn import {PREDICTIONS}")
     if vendor == PREDICTIONS:
+        if industry_scheme is not None:
+            raise ConfigurationError("--industry-scheme goes with a vendor's files")
         _import_predictions(_open(home), path, name, study, start, end)
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
     from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings
+    from attn_platform.studies.settings import (
+        DEFAULT_STUDY,
+        Home,
+        imported_settings,
+        industry_schemes,
+        require_industry_scheme,
+        settle,
+    )
     from attn_platform.studies.study import load_study
 
     if vendor not in IMPORTERS:
         known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
         raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
-    target = Home.open(home)
-    held, wanted = None, _study_name(study)
-    if target.has_settings:
-        held = target.settings
-        _refuse_another(target, study=wanted)
-        if held.source.kind == "simulated":
-            raise ConfigurationError(f"{target.root} holds a simulated market; choose another --home for imported data")
-    limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
-    started = time.perf_counter()
-    report = IMPORTERS[vendor](path, target.lake, target.calendar, start, end, limits, quarantine)
-    settings = imported_settings(report, held, wanted or DEFAULT_STUDY, target.lake)
-    target.with_settings(settings).save()
+    wanted, started = _study_name(study), time.perf_counter()
+    load_study(wanted or DEFAULT_STUDY)
+    with Home.open(home).lake.staging() as stage:
+        target = Home.open(home)  # as the import before this one has left it
+        held = None
+        if target.has_settings:
+            held = target.settings
+            _refuse_another(target, study=wanted)
+            if held.source.kind == "simulated":
+                raise ConfigurationError(
+                    f"{target.root} holds a simulated market; choose another --home for imported data"
+                )
+        limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
+        report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
+        scheme_before = target.study.adjacency.scheme if held else None
+        scheme = industry_scheme or scheme_before or report.industry_scheme
+        require_industry_scheme(stage, scheme, str(path))
+        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage, industry_scheme)
+        stage.at_commit(target.with_settings(settings).save_for)
+    settle(target.root)
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+    missing = {**settings.source.absent_tables, **settings.source.absent_columns}
+    for name, reason in missing.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
     for finding in report.findings:
         console.print(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
@@ -161,8 +182,25 @@ def import_data(
         console.print(
             f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
         )
+    for name, reason in {**report.absent_tables, **report.absent_columns}.items():
+        if name not in missing:
+            console.print(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
+    for line in _scheme_lines(scheme_before, scheme, industry_schemes(target.lake)):
+        console.print(line, soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
     console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
+
+
+def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
+    """Which industries the home follows after an import, of how many stocks, and which others it could."""
+    if before is not None and before != scheme:
+        yield (
+            f"[yellow]changed[/yellow] industry scheme {before} → {scheme}: materialise again what reads industries "
+            "(sector_adjacency, neutralised panels, portfolios), and train what reads these"
+        )
+    others = [name for name in stocks if name != scheme]
+    more = f"; {', '.join(others)} came as well (--industry-scheme)" if others else ""
+    yield f"industry scheme {scheme}: {stocks.get(scheme, 0):,} stocks{more}"
 
 
 def _import_predictions(
@@ -440,6 +478,8 @@ def _make_orders(
     as_json: bool,
 ) -> None:
     """Orders of a rebalance to the terminal or a file; their figures are always printed."""
+    import pandas as pd
+
     from attn_platform.orchestration.assets.portfolios import resolve
     from attn_platform.portfolio.desk import desk_orders
     from attn_platform.portfolio.positions import read_positions
@@ -448,7 +488,8 @@ def _make_orders(
 
     held = None if positions is None else read_positions(positions)
     chosen = resolve(home, strategy)
-    stocks, set_aside = (None, None) if held is None else (held.stocks, held.set_aside)
+    stocks = None if held is None else held.stocks
+    set_aside = pd.DataFrame() if held is None else held.set_aside
     made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
@@ -456,17 +497,17 @@ def _make_orders(
             made.listed.orders,
             {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
-            **({} if set_aside is None else {"set aside": set_aside}),
+            **{"set aside": set_aside},
         )
     if as_json:
-        _print_json({**orders_record(made), "set_aside": [] if set_aside is None else _records(set_aside)})
+        _print_json({**orders_record(made), "set_aside": _records(set_aside)})
         return
     first, *others = order_tables(made, EXCEEDED_SHOWN)
     if out is None:
         console.print(first)
     for table in others:
         console.print(table)
-    if set_aside is not None and len(set_aside):
+    if len(set_aside):
         _print_frame(set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)")
     if out is not None:
         console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)

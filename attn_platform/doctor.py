@@ -14,7 +14,8 @@ import numpy as np
 
 from attn_platform.errors import MissingDataError, PlatformError
 from attn_platform.market.contract import TABLES
-from attn_platform.market.lake import STAGING
+from attn_platform.market.lake import Lake
+from attn_platform.market.lake.leftovers import GRACE
 from attn_platform.market.quality.examine import examine as examine_quality
 from attn_platform.reports.data_pages import FOLDER, reported_counts
 from attn_platform.studies.settings import Home
@@ -23,7 +24,8 @@ PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba",
 FREE_DISK_GB = 5.0
 NEWEST_SESSIONS = 20
 """Sessions whose data quality is looked at: seconds on the whole market."""
-BYTES_A_GB = 1e9
+BYTES_A_GB, BYTES_A_MB = 1e9, 1e6
+SECONDS_AN_HOUR = 3600
 
 State = Literal["ok", "note", "wrong"]
 
@@ -103,20 +105,32 @@ def _lake(home: Home) -> Iterator[Finding]:
             yield _table(home, name)
         elif table.required:
             yield Finding("note", f"table {name}", "not there yet; attn run or attn import brings it")
-    for folder in home.lake.root.glob(f"{STAGING}*"):
+    yield from _imports(home.lake)
+
+
+def _imports(lake: Lake) -> Iterator[Finding]:
+    """An import that runs, and files that nobody reads."""
+    if (importer := lake.importer()) is not None:
+        yield Finding("note", "lake", f"an import runs ({importer}); what it has written so far is not in force")
+    if left := lake.leftovers():
+        size = sum(path.stat().st_size for path in left if path.exists()) / BYTES_A_MB
         yield Finding(
-            "note", "lake", f"{folder} is left over from an import that was killed, if none runs now; delete it"
+            "note",
+            "lake",
+            f"of the files, {len(left)} that nobody reads ({size:.1f} MB): superseded, or left over from an import "
+            f"that was killed; the first is {left[0].relative_to(lake.root)}; an import deletes them once the last one "
+            f"is {GRACE.total_seconds() / SECONDS_AN_HOUR:.0f} hours old",
         )
 
 
 def _table(home: Home, name: str) -> Finding:
     """Rows and sessions of a table; gaps and damaged files are wrong."""
-    held = home.lake.sessions(name)
-    what = f"table {name}"
+    lake, what = home.lake.snapshot(), f"table {name}"
     try:
+        held = lake.sessions(name)
         if not len(held):
-            return Finding("ok", what, f"{home.lake.rows(name):,} rows")
-        rows = sum(home.lake.rows(name, session) for session in held)
+            return Finding("ok", what, f"{lake.rows(name):,} rows")
+        rows = sum(lake.rows(name, session) for session in held)
     except MissingDataError as error:
         return Finding("wrong", what, str(error))
     text = f"{rows:,} rows, {len(held)} sessions from {held[0]} to {held[-1]}"

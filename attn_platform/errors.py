@@ -38,6 +38,10 @@ class MissingDataError(PlatformError):
     """The lake lacks a table, sessions or columns that the computation cannot do without."""
 
 
+class BusyError(PlatformError):
+    """Another process does what only one may do at a time."""
+
+
 class TrainingError(PlatformError):
     """Training cannot start or has diverged."""
 

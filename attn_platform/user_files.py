@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from hashlib import blake2b
+from importlib.abc import InspectLoader
+from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -43,6 +45,7 @@ def registered_in(file: str | Path, option: str, registering: Registering[Item],
 def _run(file: Path, content: bytes, registering: Registering[Item], empty: str) -> tuple[Item, ...]:
     module = ModuleType(_module_name(file))
     module.__file__ = str(file)
+    module.__loader__ = _SourceThatRan(content)
     before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module  # dataclasses, pickle and numba look a function's module up there
     try:
@@ -57,6 +60,17 @@ def _run(file: Path, content: bytes, registering: Registering[Item], empty: str)
             sys.modules[module.__name__] = before
         raise ConfigurationError(f"{_place(file, error)}: {_reason(error)}") from error
     return tuple(registered.values())
+
+
+class _SourceThatRan(InspectLoader):
+    """The text of a user's module as it was run; the file may have been edited since."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def get_source(self, fullname: str) -> str:
+        """The text, decoded."""
+        return decode_source(self.content)
 
 
 def _module_name(file: Path) -> str:

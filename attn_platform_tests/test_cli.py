@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
-from attn_platform.market.lake import STAGING, Lake
+from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import IMPORTERS
 from attn_platform.orchestration.road import Stage
 from attn_platform.published import reader
@@ -123,6 +124,67 @@ def test_import_of_another_range_adds_to_the_lake(attn: Attn, tmp_path: Path) ->
     )
     assert attn("doctor", "--home", "home") == 1
     assert "1 sessions missing, the first 2021-01-04" in attn.out
+
+
+def with_scheme(tables: dict[str, pa.Table], *schemes: str) -> dict[str, pa.Table]:
+    """The tables with the industries under other schemes."""
+    rows = [{**row, "scheme": scheme} for scheme in schemes for row in tables["industry"].to_pylist()]
+    return {**tables, "industry": pa.Table.from_pylist(rows, tables["industry"].schema)}
+
+
+def industries_of_home() -> set[str]:
+    return set(Home.open("home").lake.read("industry")["scheme"].to_pylist())
+
+
+def test_a_second_vendor_does_not_take_the_industries_away(attn: Attn, tmp_path: Path) -> None:
+    """Shenwan's industries of the one, then files with nothing but CITIC's: all industries would be unknown."""
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    assert "industry scheme sw_l1: " in attn.out
+    before = tree(tmp_path / "home")
+    second = write_files(tmp_path / "second", contract_tables())
+    message = attn.mistake("import", "contract", second, "--home", "home")
+    assert message.startswith(f"{second}: its table industry follows citic_l1, the home sw_l1, of which no stock would")
+    assert "--industry-scheme citic_l1" in message
+    assert tree(tmp_path / "home") == before
+    assert not list((tmp_path / "home" / "lake").glob(".*"))
+
+    assert attn("import", "contract", second, "--home", "home", "--industry-scheme", "citic_l1") == 0
+    assert "changed industry scheme sw_l1 → citic_l1" in attn.out
+    assert Home.open("home").study.adjacency.scheme == "citic_l1"
+    assert industries_of_home() == {"citic_l1"}
+    message = attn.mistake("import", "ashare", tmp_path / "first", "--home", "home")
+    assert "follows sw_l1, the home citic_l1" in message
+
+
+def test_a_second_vendor_with_both_schemes_leaves_the_home_its_own(attn: Attn, tmp_path: Path) -> None:
+    assert attn("import", "ashare", write_files(tmp_path / "first", ashare_tables()), "--home", "home") == 0
+    second = write_files(tmp_path / "second", with_scheme(contract_tables(), "citic_l1", "sw_l1"))
+    assert attn("import", "contract", second, "--home", "home") == 0
+    assert Home.open("home").study.adjacency.scheme == "sw_l1"
+    assert industries_of_home() == {"citic_l1", "sw_l1"}
+    assert "stocks; citic_l1 came as well (--industry-scheme)" in attn.out
+
+
+def test_an_industry_scheme_of_nobody_is_refused(attn: Attn, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    message = attn.mistake("import", "contract", files, "--home", "home", "--industry-scheme", "gics")
+    assert "its table industry follows citic_l1, the home gics" in message
+    assert not (tmp_path / "home" / SETTINGS_FILE).exists()
+    message = attn.mistake("import", "predictions", files, "--industry-scheme", "gics")
+    assert message == "--industry-scheme goes with a vendor's files"
+
+
+def test_what_an_earlier_vendor_has_brought_is_not_absent(attn: Attn, tmp_path: Path) -> None:
+    """Consensus of the contract files stays where the ashare set, which has none, comes after them."""
+    files = write_files(tmp_path / "first", with_scheme(contract_tables(), "sw_l1"))
+    assert attn("import", "contract", files, "--home", "home") == 0
+    assert "consensus" not in Home.open("home").absent_tables
+    assert attn("import", "ashare", write_files(tmp_path / "second", ashare_tables()), "--home", "home") == 0
+    home = Home.open("home")
+    assert home.lake.has("consensus")
+    assert "consensus" not in home.absent_tables
+    assert "kept from an earlier import: consensus (the ashare files hold no analyst consensus)" in attn.out
+    assert home.absent_tables["fundamental"] == "the ashare files hold no statements"
 
 
 Spoil = Callable[[str, dict[str, pa.Table], Path], None]
@@ -508,7 +570,7 @@ def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: P
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
-    path = home / "lake" / "daily_bar" / "year=2021" / "date=2021-01-04.parquet"
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
     path.write_bytes(path.read_bytes()[:100])
     message = attn.mistake("factors", "--date", "2021-01-05", "--home", home, code=1)
     assert message.startswith(f"{path}: damaged, no readable Parquet file (")
@@ -521,9 +583,15 @@ def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
     assert attn("doctor", "--home", home) == 0
     for part in ("python", "torch", "calendar", "disk", "18 rows, 6 sessions from 2020-12-29 to 2021-01-06", "3 rows"):
         assert part in attn.out
-    (home / "lake" / f"{STAGING}0").mkdir()
-    assert attn("doctor", "--home", home) == 0
-    assert "left over from an import that was killed" in attn.out
+    assert "left over" not in attn.out
+    path = Lake(home / "lake").path("daily_bar", "2021-01-04")
+    path.with_name("date=2021-01-04.0123.parquet").write_bytes(bytes(250_000))
+    with Lake(home / "lake").staging():
+        assert attn("doctor", "--home", home) == 0
+    said = " ".join(attn.out.replace("│", " ").split())
+    assert f"an import runs (process {os.getpid()} on " in said
+    assert "1 that nobody reads (0.2 MB): superseded, or left over from an import that was killed" in said
+    assert "the first is daily_bar/imported/year=2021/date=2021-01-04.0123.parquet" in said
     (home / SETTINGS_FILE).write_text(
         (home / SETTINGS_FILE).read_text(encoding="utf-8").replace("ai69", "ai70"), encoding="utf-8"
     )
@@ -603,11 +671,16 @@ def test_evaluate_prints_the_figures_under_the_published_names(attn: Attn, tmp_p
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda frame: frame.drop(columns="return"), "the returns have no column return"),
-        (lambda frame: frame.assign(**{"return": "much"}), "no finite number"),
-        (lambda frame: frame.assign(date="soon"), "a date that is none: 'soon'; write YYYY-MM-DD"),
-        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "twice on"),
-        (lambda frame: frame.iloc[:0], "no session in common"),
+        (lambda frame: frame.drop(columns="return"), "r.csv: column 'return' of table returns is missing; add it"),
+        (lambda frame: frame.assign(**{"return": "much"}), "r.csv: row 1, column 'return': 'much', where"),
+        (lambda frame: frame.assign(**{"return": np.inf}), "a finite number; replace it by null"),
+        (lambda frame: frame.assign(date="soon"), "r.csv: row 1, column 'date': 'soon', where"),
+        (lambda frame: frame.assign(date=frame["date"] + " 16:00"), "convert it to Asia/Shanghai before the zone is"),
+        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "rows 1 and 361 have the same key"),
+        (lambda frame: frame.assign(symbol=frame["symbol"].str[:6]), "has no exchange, where p.csv has '000000.SZ'"),
+        (lambda frame: frame.iloc[:0], "r.csv: table returns has no rows"),
+        (lambda frame: frame.assign(date="2030-01-02").drop_duplicates("symbol"), "no session in common"),
+        (lambda frame: frame.assign(symbol="60" + frame["symbol"].str[2:6] + ".SH"), "no stock in common"),
     ],
 )
 def test_evaluate_refuses_what_cannot_be_evaluated(
@@ -616,8 +689,21 @@ def test_evaluate_refuses_what_cannot_be_evaluated(
     predictions, returns = predictions_and_returns()
     predictions.to_csv(tmp_path / "p.csv", index=False)
     spoil(returns).to_csv(tmp_path / "r.csv", index=False)
-    code = 1 if message == "no session in common" else EXIT_BAD_INPUT
+    code = 1 if "in common" in message else EXIT_BAD_INPUT
     assert message in attn.mistake("evaluate", "p.csv", "r.csv", code=code)
+
+
+def test_evaluate_notes_what_looks_doubtful_and_measures_it(attn: Attn, tmp_path: Path) -> None:
+    predictions, returns = predictions_and_returns()
+    predictions.to_csv(tmp_path / "p.csv", index=False)
+    returns.to_csv(tmp_path / "r.csv", index=False)
+    assert attn("evaluate", "p.csv", "r.csv", "--json") == 0
+    assert "note:" not in attn.err
+    plain = json.loads(attn.out)
+    returns.assign(**{"return": 100 * returns["return"]}).to_csv(tmp_path / "r.csv", index=False)
+    assert attn("evaluate", "p.csv", "r.csv", "--json") == 0
+    assert "note: half of the returns of r.csv are larger than" in attn.err
+    assert json.loads(attn.out)["ic_mean"] == pytest.approx(plain["ic_mean"])
 
 
 @pytest.mark.parametrize(
@@ -625,10 +711,10 @@ def test_evaluate_refuses_what_cannot_be_evaluated(
     [
         ("none.csv", None, "none.csv: no such file; check the path"),
         ("r.xlsx", b"PK", "r.xlsx: neither .parquet nor .csv; convert it"),
-        ("r.csv", b"", "r.csv: cannot be read"),
-        ("r.csv", b"\xff\xfe\x00\x01", "r.csv: cannot be read"),
-        ("r.parquet", b"", "r.parquet: cannot be read"),
-        ("r.parquet", b"PAR1PAR1", "r.parquet: cannot be read"),
+        ("r.csv", b"", "r.csv: the file is empty; fetch it again"),
+        ("r.csv", b"\xff\xfe\x00\x01", "r.csv: no readable CSV file"),
+        ("r.parquet", b"", "r.parquet: the file is empty; fetch it again"),
+        ("r.parquet", b"PAR1PAR1", "r.parquet: no readable Parquet file"),
     ],
 )
 def test_evaluate_names_a_file_that_cannot_be_read(

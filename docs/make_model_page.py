@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attn_platform.factors.catalogue import FACTOR_SETS
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.studies.study import ModelConfig, StudyConfig, available_studies, load_study
 
 PAGE = Path(__file__).with_name("models.md")
 TITLE = "name"
+HALF_LIVES = {0.5: "N/2", 1.0: "N"}
 
 INTRODUCTION = """\
 # Models
@@ -25,7 +27,8 @@ come along where all of their models do.
 - **Label**: the return from the next session on over so many sessions, ranked and standardised among the session's
   stocks. A model with two labels has one head for each, and also gives their mean (`10d+20d`).
 - **Batch**: what one step of training reads of each seed.
-- **Loss**: wmse weighs the session's best stock 1, its median 0.5 and its worst 0.25; mse weighs all alike.
+- **Loss**: wmse weighs the best of a session's N stocks 1, and halves the weight after N/2 places (median 0.5, worst
+  0.25) or after N (median 0.71, worst 0.5); mse weighs all alike. The figures are weighted by N/2 in every study.
 - **Sessions**: of training, for early stop, and of one test window.
 - **Panel**: factors, what is regressed out of them, and the universe's share by amount and by market value.
 - **Start**: weights before the first epoch: a network that forecasts the best constant, or that of the window before.
@@ -70,13 +73,20 @@ def _model(study: StudyConfig, model: ModelConfig) -> Sequence[object]:
         _network(model.network),
         f"{model.labels.price} {', '.join(model.tasks)}",
         f"{training.batch_size:,} {unit}" if is_network else "all",
-        training.loss.name,
+        _loss(training.loss),
         f"{windows.train:,} + {windows.valid} + {windows.test}",
         f"{factors}{neutralised}, {panel.universe.config.top_share:.0%}".replace("_", " "),
         ("window before" if training.warm_start else training.start) if is_network else "",
         len(model.seeds),
         _strategies(study, model.name),
     )
+
+
+def _loss(loss: LossConfig) -> str:
+    """The loss, and its half-life where it has one."""
+    if loss.name == "mse":
+        return loss.name
+    return f"{loss.name}, {HALF_LIVES.get(loss.half_life, f'{loss.half_life:g} N')}"
 
 
 def _network(config: NetworkConfig) -> str:

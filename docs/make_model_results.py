@@ -181,7 +181,9 @@ def settings(market: str) -> Settings:
 def _planned(model: ModelConfig) -> dict[str, Any]:
     """The study's model, trained as `PLANS` has it."""
     planned = PLANS[model.name]
-    training = model.training.model_copy(update={**COMMON, **planned.training})
+    # One half-life for all, so that models of both studies and the ridge regressions have the same loss
+    loss = model.training.loss.model_copy(update={"half_life": LossConfig().half_life})
+    training = model.training.model_copy(update={"loss": loss, **COMMON, **planned.training})
     changed = model.model_copy(update={"training": training, "seeds": tuple(range(planned.seeds))})
     return changed.model_dump(mode="json")
 

@@ -106,7 +106,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Delisting:
-    """A holding that had no row any more and was sold."""
+    """A holding that was delisted and paid for."""
 
     symbol: str
     weight: float  # over the equity before the sale
@@ -124,21 +124,25 @@ def open_account(session: str | np.datetime64, capital: float) -> Account:
 
 
 def mark(account: Account, session: np.datetime64, closes: Closes) -> Account:
-    """The account valued at the close of a session; `closes` are those of its stocks."""
-    missing = np.isnan(closes.close)
+    """The account valued at the close of a session; `closes` are those of its stocks.
+
+    A stock without a row is suspended: it keeps its last price.
+    """
+    missing = closes.has_row & np.isnan(closes.close)
     if missing.any():
         raise SimulationError(f"{account.symbols[missing][0]} is held and has no close on {session}: check daily_bar")
-    return replace(account, session=session, prices=closes.close)
+    return replace(account, session=session, prices=np.where(closes.has_row, closes.close, account.prices))
 
 
 def sell_delisted(
     account: Account, closes: Closes, recovery: float, rates: CostRates
 ) -> tuple[Account, list[Delisting]]:
-    """Sell what has no row any more at `recovery` × its last price, less the cost of selling; its orders are void."""
-    gone = ~closes.is_listed
+    """Sell what is delisted at `recovery` × its last price, less the flat cost of selling; its orders are void."""
+    gone = closes.is_delisted
     if not gone.any():
         return account, []
-    equity, last, units = account.equity, account.prices[gone], account.units[gone]
+    equity = account.equity or 1.0  # shares of nothing are 0
+    last, units = account.prices[gone], account.units[gone]
     prices = last * recovery
     proceeds = units * prices
     fees = proceeds * rates.sell

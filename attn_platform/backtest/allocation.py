@@ -36,13 +36,14 @@ def allocate(
     """Values to hold after trading [n], and the scale λ.
 
     `held` [n] ≥ 0 are values before trading, `weights` [n] ≥ 0 with Σ ≤ 1 are targets, 0 ≤ `lower` ≤ `upper` [n] is
-    the interval of each value, and `equity` is Σ held plus cash ≥ 0. Where nothing that has a target can be bought, no
+    the interval of each value, and `equity` is Σ held plus cash ≥ 0. Costs are the proportional ones: what minimum
+    commissions add is paid by `affordable`. Where nothing that has a target can be bought, no
     λ spends the money: λ is the last kink, and the rest stays in cash.
     """
     cash_weight = max(1.0 - float(weights.sum()), 0.0)
     # Value plus cost as a line in λ: at the lower end, selling, buying, at the upper end.
     with np.errstate(invalid="ignore"):  # an upper end at infinity is never reached, whatever it would cost
-        level_lower, level_upper = (end + trading_costs(held, end, rates) for end in (lower, upper))
+        level_lower, level_upper = (end + rates.flat_costs(end - held) for end in (lower, upper))
     slope_selling, level_selling = weights * (1.0 - rates.sell), rates.sell * held
     slope_buying, level_buying = weights * (1.0 + rates.buy), -rates.buy * held
     leaves_lower, turns, reaches_upper = (
@@ -75,16 +76,33 @@ def allocate(
 
 
 def affordable(held: np.ndarray, values: np.ndarray, cash: float, rates: CostRates) -> np.ndarray:
-    """`values` [n] with all purchases cut by one factor so that cash and the proceeds of the sales pay for them."""
+    """`values` [n] with all purchases cut by one factor so that cash and the proceeds of the sales pay for them.
+
+    Minimum commissions do not shrink with the purchases: where the money does not suffice for them, nothing is bought.
+    """
     change = values - held
-    money = cash - float(np.minimum(change * (1.0 - rates.sell), 0.0).sum())
-    needed = float(np.maximum(change, 0.0).sum()) * (1.0 + rates.buy)
+    sold, bought = np.minimum(change, 0.0), np.maximum(change, 0.0)
+    money = cash - float((sold * (1.0 - rates.sell)).sum()) - float(rates.missing_commission(sold).sum())
+    needed = float(bought.sum()) * (1.0 + rates.buy) + float(rates.missing_commission(bought).sum())
     if needed <= money + ROUNDING * (cash + float(held.sum())):
         return values
-    return np.where(change > 0, held + change * (money / needed), values)
+    return np.where(change > 0, held + change * _payable_share(bought, money, rates), values)
 
 
-def trading_costs(held: np.ndarray, values: np.ndarray, rates: CostRates) -> np.ndarray:
-    """Cost of trading from `held` to `values` [n], at flat rates."""
-    change = values - held
-    return np.where(change > 0, rates.buy, rates.sell) * abs(change)
+def _payable_share(bought: np.ndarray, money: float, rates: CostRates) -> float:
+    """The share of all purchases [n] that costs `money`, less than all of them do; 0 where there is none.
+
+    The cost of a share is convex and piecewise linear in it, with a kink where a purchase falls below the minimum
+    commission: Newton's steps from above end on the piece that holds the root.
+    """
+    share, least = 1.0, np.zeros(len(bought), dtype=bool)
+    commission = rates.buy - rates.buy_charges
+    while True:
+        pays_minimum = (bought > 0) & (commission * share * bought < rates.minimum)
+        if share < 1.0 and (pays_minimum == least).all():
+            return share
+        least = pays_minimum
+        proportional = float(bought.sum()) * (1.0 + rates.buy) - commission * float(bought[least].sum())
+        share = (money - rates.minimum * int(least.sum())) / proportional
+        if share <= 0.0:
+            return 0.0

@@ -42,7 +42,7 @@ def credit_entitlements(account: Account, closes: Closes, bonus_threshold: float
     """The account at the open of a session, and what its holdings got; fractional shares have it in their prices."""
     if account.factors is None:
         return account, []
-    ratio = np.where(closes.is_listed, closes.adj_factor / account.factors, 1.0)
+    ratio = np.where(closes.has_row, closes.adj_factor / account.factors, 1.0)
     moved = abs(ratio - 1.0) > FACTOR_TOLERANCE
     if not moved.any():
         # The last credited factor stays, so that small steps add up until they count.

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.backtest.account import Account
-from attn_platform.backtest.allocation import affordable, allocate, trading_costs
+from attn_platform.backtest.allocation import affordable, allocate
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.costs import CostRates
 from attn_platform.backtest.fen import to_fen
 from attn_platform.backtest.quotes import Quotes
 from attn_platform.backtest.tradability import RESTRICTION_NAMES, Restriction, can_buy, can_sell
-from attn_platform.backtest.whole_shares import in_lots, settle, within_cash
+from attn_platform.backtest.whole_shares import in_lots, settle, within_cash, worthwhile
 from attn_platform.errors import SimulationError
+from attn_platform.market.tolerance import VALUE_ROUNDING
 from attn_platform.market.trading_rules import board_of
 
 # Target weights are solutions of a linear program, exact to this; less than this of the equity is no wish to trade.
@@ -96,7 +97,7 @@ class _Book:
     buyable: np.ndarray
     sellable: np.ndarray
     is_leaving: np.ndarray
-    is_listed: np.ndarray
+    has_price: np.ndarray  # and is listed: can be ordered
 
     def interval(self, most: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Least and largest value after trading that restrictions leave where at most `most` units can be traded."""
@@ -135,7 +136,8 @@ def execute(
 
     `quotes` cover what is held, ordered and targeted, sorted by symbol. A target replaces all open orders; with None
     they go on. Holdings in the delisting-consolidation period are sold unless `buy_delisting`. Stocks that cannot trade
-    keep their units and are valued at their last price.
+    keep their units and are valued at their last price; one that has none, since it is neither held nor has a row, is
+    not ordered.
     """
     book = _open_book(account, quotes, config)
     plan = _orders(book) if target is None else _towards(book, _aligned(target, book.symbols), rates, config)
@@ -171,14 +173,13 @@ def _open_book(account: Account, quotes: Quotes, config: BacktestConfig) -> _Boo
     if account.factors is not None:
         factors[places] = account.factors
 
-    is_listed = quotes.restriction != Restriction.NO_ROW
-    untraded = ~is_listed | (quotes.restriction == Restriction.SUSPENDED)
+    untraded = np.isin(quotes.restriction, (Restriction.SUSPENDED, Restriction.NO_ROW, Restriction.DELISTED))
     prices = np.where(untraded, np.where(np.isnan(last), quotes.close, last), quotes.execution)
     held = np.where(units > 0, units * prices, 0.0)
     if config.volume_cap is None:
         most = np.full(count, np.inf)
     else:
-        most = np.where(untraded, 0.0, config.volume_cap * quotes.volume)
+        most = np.where(untraded | np.isnan(quotes.volume), 0.0, config.volume_cap * quotes.volume)
     return _Book(
         symbols=quotes.symbols,
         units=units,
@@ -192,7 +193,7 @@ def _open_book(account: Account, quotes: Quotes, config: BacktestConfig) -> _Boo
         buyable=can_buy(quotes.restriction) & ~quotes.is_leaving,
         sellable=can_sell(quotes.restriction),
         is_leaving=quotes.is_leaving,
-        is_listed=is_listed,
+        has_price=~np.isnan(prices) & (quotes.restriction != Restriction.DELISTED),
     )
 
 
@@ -209,7 +210,7 @@ def _towards(book: _Book, weights: np.ndarray, rates: CostRates, config: Backtes
         values, scale = allocate(book.held, weights, *book.interval(np.inf), book.equity, rates)
         wish = scale * weights
     else:
-        end = np.where(book.is_leaving | ~book.is_listed, 0.0, np.inf)
+        end = np.where(book.is_leaving | ~book.has_price, 0.0, np.inf)
         wish, _ = allocate(book.held, weights, np.zeros_like(end), end, book.equity, rates)
         values = wish
     reachable = np.clip(values, *book.interval(book.most))
@@ -222,8 +223,12 @@ def _towards(book: _Book, weights: np.ndarray, rates: CostRates, config: Backtes
 
 
 def _trade_fractions(book: _Book, plan: _Plan, rates: CostRates) -> _Trades:
-    values = affordable(book.held, plan.reachable, book.cash, rates)
-    cost = trading_costs(book.held, values, rates)
+    values = _without_noise(book, plan.reachable)
+    change = values - book.held
+    is_vain = (change < 0) & (rates.order_costs(change) >= -change)
+    values = affordable(book.held, np.where(is_vain, book.held, values), book.cash, rates)
+    values = _without_noise(book, values)
+    cost = rates.order_costs(values - book.held)
     # Rounding alone can leave the cash a few units in the last place below nothing.
     cash = max(book.equity - float(values.sum()) - float(cost.sum()), 0.0)
     units = np.where(values == book.held, book.units, values / book.prices)
@@ -231,11 +236,18 @@ def _trade_fractions(book: _Book, plan: _Plan, rates: CostRates) -> _Trades:
     return _Trades(values, units, np.where(is_short, plan.goals, units), abs(values - book.held), cost, cash)
 
 
+def _without_noise(book: _Book, values: np.ndarray) -> np.ndarray:
+    """`values` [n] less what rounding alone would trade, or would leave of a sale."""
+    noise, change = VALUE_ROUNDING * book.equity, values - book.held
+    values = np.where((change < 0) & (values <= noise), 0.0, values)
+    return np.where((abs(change) <= noise) & (values > 0), book.held, values)
+
+
 def _trade_whole_shares(book: _Book, plan: _Plan, rates: CostRates) -> _Trades:
     boards = board_of(book.symbols)
     wanted = plan.goals - book.units
     wanted = np.where(np.where(wanted > 0, book.buyable, book.sellable), wanted, 0.0)
-    traded = in_lots(wanted, book.units, book.most, boards)
+    traded = worthwhile(in_lots(wanted, book.units, book.most, boards), book.prices, rates)
     traded = within_cash(traded, book.prices, book.units, boards, book.cash, rates)
     money = settle(traded, book.prices, rates)
     values = np.where(traded != 0, book.held + traded * book.prices, book.held)

@@ -24,6 +24,8 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "cost": NUMBER,
         "cash_share": NUMBER,
         "holding_count": "int64",
+        "suspended_count": "int64",
+        "suspended_share": NUMBER,
     },
     "trades": {
         "date": DATE,
@@ -66,7 +68,8 @@ class Ledger:
 
     - daily: one row a session. equity (CNY, at the close), turnover (two-sided, over the equity at execution prices
       before trading), cost (costs of the trades over that equity, plus those of selling delisted stocks over the
-      previous close's), cash_share, holding_count.
+      previous close's), cash_share, holding_count; suspended_count and suspended_share (over the equity) of those
+      holdings that are suspended or have no row in the session.
     - trades: the columns of `Fills.columns`; rows with is_blocked are wishes that a restriction stopped.
     - holdings: weights after the close of each session with a target, open orders or forced sales.
     - delistings: the fields of `Delisting`.
@@ -80,7 +83,17 @@ class Ledger:
     def open(self, session: np.datetime64, capital: float) -> None:
         """The base: nothing but cash."""
         self._add(
-            "daily", session, {"equity": capital, "turnover": 0.0, "cost": 0.0, "cash_share": 1.0, "holding_count": 0}
+            "daily",
+            session,
+            {
+                "equity": capital,
+                "turnover": 0.0,
+                "cost": 0.0,
+                "cash_share": 1.0,
+                "holding_count": 0,
+                "suspended_count": 0,
+                "suspended_share": 0.0,
+            },
         )
 
     def add(
@@ -89,9 +102,10 @@ class Ledger:
         fills: Fills | None,
         delistings: Sequence[Delisting],
         entitlements: Sequence[Entitlement],
+        is_suspended: np.ndarray,
     ) -> None:
-        """One session, at whose close `account` stands."""
-        session, equity = account.session, account.equity
+        """One session, at whose close `account` stands, with some of its stocks [n] suspended."""
+        session, equity = account.session, account.equity or 1.0  # shares of nothing are 0
         for kind, events in (("delistings", delistings), ("dividends", entitlements)):
             for event in events:
                 self._add(kind, session, asdict(event))
@@ -100,12 +114,15 @@ class Ledger:
             self._add("trades", session, fills.columns())
             held = values > 0
             self._add("holdings", session, {"symbol": account.symbols[held], "weight": values[held] / equity})
+        counts = values / equity > WEIGHT_TOLERANCE
         daily = {
-            "equity": equity,
+            "equity": account.equity,
             "turnover": fills.turnover if fills else 0.0,
             "cost": sum(event.cost for event in delistings) + (fills.cost_share if fills else 0.0),
             "cash_share": account.cash / equity,
-            "holding_count": int((values / equity > WEIGHT_TOLERANCE).sum()),
+            "holding_count": int(counts.sum()),
+            "suspended_count": int((counts & is_suspended).sum()),
+            "suspended_share": float(values[is_suspended].sum()) / equity,
         }
         self._add("daily", session, daily)
 
@@ -140,7 +157,7 @@ class Ledger:
 
     @cached_property
     def delistings(self) -> pd.DataFrame:
-        """Holdings that were sold because they had no row any more."""
+        """Holdings that were delisted and paid for."""
         return self._frame("delistings")
 
     @cached_property

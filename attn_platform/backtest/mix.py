@@ -52,8 +52,9 @@ class MixPart:
 class MixResult:
     """A mix as the frames of a `BacktestResult`; trades and delistings have the `part` they belong to as well.
 
-    In `daily`, turnover, cost and cash_share are the parts' own weighted by their money at the close before, plus those
-    of the resets; holding_count counts a stock once a part. Trades of resets have the restriction "none".
+    In `daily`, turnover, cost and the shares are the parts' own weighted by their money at the close before, plus those
+    of the resets; the counts count a stock once a part. The unrecovered net value is the mix of the parts' own, with
+    resets that trade the same shares of their money. Trades of resets have the restriction "none".
     """
 
     daily: pd.DataFrame
@@ -94,11 +95,14 @@ def mix_backtests(parts: Sequence[MixPart], market: DenseMarket, mix: MixConfig,
 
     `market` has all these sessions with close and adj_factor: between its trades, a part's weights drift with them.
     """
-    if config.whole_shares:
-        raise ConfigurationError("a mix is one of fractional shares; set whole_shares to false")
+    if config.whole_shares or config.minimum_commission:
+        raise ConfigurationError(
+            "a mix is one of fractional shares without a minimum commission, so that its parts do the same whatever "
+            "their money; set whole_shares to false and minimum_commission to 0"
+        )
     daily = _alike(parts)
     dates = daily[0]["date"].to_numpy()
-    money = _move_money(daily, mix, config)
+    money, unrecovered = (_move_money(daily, name, mix, config) for name in ("net_value", "unrecovered_net_value"))
     drifts = [_Drift(part, dates, money.alone[:, place], market) for place, part in enumerate(parts)]
     trades = [_scaled(part.trades, part.name, dates, money, place) for place, part in enumerate(parts)]
     resets = [
@@ -108,7 +112,7 @@ def mix_backtests(parts: Sequence[MixPart], market: DenseMarket, mix: MixConfig,
     ]
     delistings = [_scaled(part.delistings, part.name, dates, money, place) for place, part in enumerate(parts)]
     return MixResult(
-        daily=_daily(daily, money),
+        daily=_daily(daily, money, unrecovered.net_values.sum(axis=1)),
         trades=_in_order([*trades, *resets]),
         holdings=_holdings(drifts, dates, money),
         delistings=_in_order(delistings),
@@ -127,6 +131,8 @@ class _Drift:
         # A session that leaves nothing but cash has trades and no holdings.
         traded = np.unique(np.concatenate([part.trades["date"].to_numpy(), part.holdings["date"].to_numpy()]))
         self.rows = np.searchsorted(dates, traded)
+        self.paid = np.searchsorted(market.symbols, part.delistings["symbol"].to_numpy(dtype=str))
+        self.paid_in = np.searchsorted(dates, part.delistings["date"].to_numpy())
         held = dict(iter(part.holdings.groupby("date")))
         nothing = part.holdings.iloc[:0]
         self.held = [
@@ -140,9 +146,19 @@ class _Drift:
         if last < 0:
             return np.array([], dtype=np.intp), np.array([])
         since, (columns, weights) = self.rows[last], self.held[last]
-        moved = self.prices[self.first + row, columns] / self.prices[self.first + since, columns]
-        weights = weights * moved * self.net_value[since] / self.net_value[row]
-        return columns[~np.isnan(weights)], weights[~np.isnan(weights)]
+        stays = ~np.isin(columns, self.paid[(self.paid_in > since) & (self.paid_in <= row)])
+        columns, weights = columns[stays], weights[stays]
+        moved = self.last_prices(row, columns) / self.last_prices(since, columns)
+        return columns, weights * moved * self.net_value[since] / self.net_value[row]
+
+    def last_prices(self, row: int, columns: np.ndarray) -> np.ndarray:
+        """Adjusted closes at a session or, of a stock without a row, the last one before it."""
+        prices = self.prices[self.first + row, columns]
+        back = self.first + row
+        while np.isnan(prices).any() and back > 0:
+            back -= 1
+            prices = np.where(np.isnan(prices), self.prices[back, columns], prices)
+        return prices
 
 
 def _alike(parts: Sequence[MixPart]) -> list[pd.DataFrame]:
@@ -159,15 +175,17 @@ def _alike(parts: Sequence[MixPart]) -> list[pd.DataFrame]:
     return daily
 
 
-def _move_money(daily: Sequence[pd.DataFrame], mix: MixConfig, config: BacktestConfig) -> _Money:
-    alone, growth, cash_shares = (
-        np.column_stack([frame[name].to_numpy() for frame in daily]) for name in ("net_value", "return", "cash_share")
+def _move_money(daily: Sequence[pd.DataFrame], net_value: str, mix: MixConfig, config: BacktestConfig) -> _Money:
+    """The parts' net values of one kind, moved by the resets."""
+    alone, cash_shares = (
+        np.column_stack([frame[name].to_numpy() for frame in daily]) for name in (net_value, "cash_share")
     )
+    growth = np.divide(alone[1:], alone[:-1], out=np.ones_like(alone[1:]), where=alone[:-1] != 0)
     dates = daily[0]["date"].to_numpy().astype("datetime64[D]")
     net_values = np.full(alone.shape, 1.0 / alone.shape[1])
     before, resets = net_values.copy(), {}
     for row in range(1, len(dates)):
-        net_values[row] = before[row] = net_values[row - 1] * (1.0 + growth[row])
+        net_values[row] = before[row] = net_values[row - 1] * growth[row - 1]
         if row % mix.reset_sessions == 0:
             resets[row] = cost_rates(config, dates[row])
             net_values[row] = _equal(before[row], 1.0 - cash_shares[row], resets[row])
@@ -203,7 +221,7 @@ def _reset_trades(drift: _Drift, row: int, money: _Money, place: int, capital: f
     equity, equity_after = float(before.sum()), float(after.sum())
     change = weights * (after[place] - before[place])
     fee = abs(change) * (rates.buy if after[place] > before[place] else rates.sell)
-    price = drift.prices[drift.first + row, columns]
+    price = drift.last_prices(row, columns)
     frame = pd.DataFrame(
         {
             "date": drift.dates[row],
@@ -245,7 +263,7 @@ def _in_order(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return joined.astype(frames[0].dtypes).sort_values(["date", "part", "symbol"], ignore_index=True)
 
 
-def _daily(daily: Sequence[pd.DataFrame], money: _Money) -> pd.DataFrame:
+def _daily(daily: Sequence[pd.DataFrame], money: _Money, unrecovered: np.ndarray) -> pd.DataFrame:
     base = np.full((1, len(daily)), 1.0 / len(daily))
     shares_before = np.concatenate([base, money.shares[:-1]])
     turnover, cost = (
@@ -256,10 +274,13 @@ def _daily(daily: Sequence[pd.DataFrame], money: _Money) -> pd.DataFrame:
         equity = float(money.before[row].sum())
         turnover[row] += float(money.reset_trades(row).sum()) / equity
         cost[row] += float(money.reset_costs(row).sum()) / equity
+    suspended = np.column_stack([frame["suspended_share"].to_numpy() for frame in daily])
     records = daily[0][["date"]].assign(
         turnover=turnover,
         cost=cost,
         cash_share=(money.cash_shares * money.shares).sum(axis=1),
         holding_count=sum(frame["holding_count"].to_numpy() for frame in daily),
+        suspended_count=sum(frame["suspended_count"].to_numpy() for frame in daily),
+        suspended_share=(suspended * money.shares).sum(axis=1),
     )
-    return daily_frame(money.net_values.sum(axis=1), daily[0]["benchmark_return"].to_numpy(), records)
+    return daily_frame(money.net_values.sum(axis=1), unrecovered, daily[0]["benchmark_return"].to_numpy(), records)

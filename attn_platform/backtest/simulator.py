@@ -12,7 +12,7 @@ That session has no return; the first return is that of the session in which the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,16 +31,19 @@ from attn_platform.market.dense import DenseMarket
 
 logger = logging.getLogger(__name__)
 
+# Columns of the ledger's daily frame that a result keeps.
+DAILY_RECORDS = ("turnover", "cost", "cash_share", "holding_count", "suspended_count", "suspended_share")
+
 
 @dataclass(frozen=True)
 class BacktestResult:
     """A finished backtest.
 
     `daily` has one row a session from the base on: date, net_value, return, benchmark_return, excess_return (their
-    difference), excess_net_value (Π(1 + excess_return)), turnover, cost, cash_share, holding_count. The base session
-    has net values of 1 and NaN returns. `trades`, `holdings`, `delistings` and `dividends` are those of `Ledger`.
-    `account` is the state after the last session and `pending` the target that waits for the session after it, if
-    there is one.
+    difference), excess_net_value (Π(1 + excess_return)), unrecovered_net_value (of the same targets, had holders got
+    nothing for what was delisted), and `DAILY_RECORDS`. The base session has net values of 1 and NaN returns. `trades`,
+    `holdings`, `delistings` and `dividends` are those of `Ledger`. `account` is the state after the last session and
+    `pending` the target that waits for the session after it, if there is one.
     """
 
     daily: pd.DataFrame
@@ -88,23 +91,24 @@ def run_backtest(
         raise SimulationError(f"no target portfolio on or before {last}: nothing to backtest")
 
     first, capital = signals[0][0], config.initial_capital
-    account, board, ledger = open_account(first, capital), QuoteBoard(market, config), Ledger()
-    ledger.open(first, capital)
-    for place, (_, weights) in enumerate(signals):
-        end = signals[place + 1][0] if place + 1 < len(signals) else last
-        account = _advance(account, weights, board, end, ledger)
-    records = ledger.daily
+    account, ledger = _from_signal_to_signal(signals, market, last, config)
+    records, unrecovered = ledger.daily, ledger.daily
+    if len(ledger.delistings) and config.delisting_recovery > 0:
+        nothing = config.model_copy(update={"delisting_recovery": 0.0})
+        unrecovered = _from_signal_to_signal(signals, market, last, nothing)[1].daily
     returns = np.concatenate([[np.nan], _between(market, benchmark_returns, first, last)])
     logger.info(
-        "backtest %s to %s: %d rebalances, %d blocked trades, %d delistings",
+        "backtest %s to %s: %d rebalances, %d blocked trades, %d delistings; %d holdings suspended at the end",
         first,
         last,
         len(signals),
         int(ledger.trades["is_blocked"].sum()),
         len(ledger.delistings),
+        records["suspended_count"].iloc[-1],
     )
+    net_value, without_recovery = (frame["equity"].to_numpy() / capital for frame in (records, unrecovered))
     return BacktestResult(
-        daily=daily_frame(records["equity"].to_numpy() / capital, returns, records),
+        daily=daily_frame(net_value, without_recovery, returns, records),
         trades=ledger.trades,
         holdings=ledger.holdings,
         delistings=ledger.delistings,
@@ -121,18 +125,36 @@ def targets_from_frame(frame: pd.DataFrame) -> dict[np.datetime64, pd.Series]:
     return {day: weights[days == day] for day in np.unique(days)}
 
 
-def daily_frame(net_value: np.ndarray, benchmark_returns: np.ndarray, records: pd.DataFrame) -> pd.DataFrame:
+def daily_frame(
+    net_value: np.ndarray, unrecovered: np.ndarray, benchmark_returns: np.ndarray, records: pd.DataFrame
+) -> pd.DataFrame:
     """The daily frame of a result from net values [T] (1 at the base) and the records of the same sessions.
 
-    `benchmark_returns` [T] are NaN at the base. `records` has date, turnover, cost, cash_share, holding_count.
+    `benchmark_returns` [T] are NaN at the base. `records` has date and `DAILY_RECORDS`.
     """
     frame = records[["date"]].copy()
     frame["net_value"] = net_value
-    frame["return"] = frame["net_value"] / frame["net_value"].shift() - 1.0
+    before = np.concatenate([[np.nan], net_value[:-1]])
+    # Nothing earns nothing.
+    frame["return"] = np.divide(net_value, before, out=np.ones(len(before)), where=before != 0) - 1.0
     frame["benchmark_return"] = benchmark_returns
     frame["excess_return"] = frame["return"] - frame["benchmark_return"]
     frame["excess_net_value"] = (1.0 + frame["excess_return"].fillna(0.0)).cumprod()
-    return frame.join(records[["turnover", "cost", "cash_share", "holding_count"]])
+    frame["unrecovered_net_value"] = unrecovered
+    return frame.join(records[list(DAILY_RECORDS)])
+
+
+def _from_signal_to_signal(
+    signals: Sequence[tuple[np.datetime64, pd.Series]], market: DenseMarket, last: np.datetime64, config: BacktestConfig
+) -> tuple[Account, Ledger]:
+    """The account that is opened at the first signal, at the close of `last`."""
+    account, board = open_account(signals[0][0], config.initial_capital), QuoteBoard(market, config)
+    ledger = Ledger()
+    ledger.open(account.session, config.initial_capital)
+    for place, (_, weights) in enumerate(signals):
+        end = signals[place + 1][0] if place + 1 < len(signals) else last
+        account = _advance(account, weights, board, end, ledger)
+    return account, ledger
 
 
 def _advance(
@@ -156,15 +178,16 @@ def _session(account: Account, target: pd.Series | None, board: QuoteBoard, row:
     account, entitlements = credit_entitlements(account, closes, config.bonus_threshold)
     account, delistings = sell_delisted(account, closes, config.delisting_recovery, rates)
     fills = None
-    if target is not None or account.has_orders or (closes.is_leaving & closes.is_listed).any():
+    is_asked = target is not None or account.has_orders or (closes.is_leaving & closes.has_row).any()
+    if is_asked and account.equity > 0:  # who has lost everything trades no more
         concerned = account.symbols
         if target is not None:
             concerned = np.union1d(account.symbols, target.index.to_numpy(dtype=str))
         account, fills = execute(account, target, board.quotes(row, concerned), rates, config)
-    if fills is not None or delistings:
+    if account.symbols is not closes.symbols:
         closes = board.closes(row, account.symbols)
     account = mark(account, session, closes)
-    ledger.add(account, fills, delistings, entitlements)
+    ledger.add(account, fills, delistings, entitlements, closes.is_suspended)
     return account
 
 

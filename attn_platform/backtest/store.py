@@ -30,6 +30,11 @@ def backtest_table(strategy: str, part: str | None = None) -> str:
     return f"backtest_{strategy}" if part is None else f"backtest_{strategy}_{part}"
 
 
+def backtest_tables(strategy: str) -> tuple[str, ...]:
+    """All tables of a strategy's backtest."""
+    return tuple(backtest_table(strategy, part) for part in (None, *PARTS))
+
+
 def write_backtest(
     lake: Lake,
     calendar: Calendar,
@@ -60,6 +65,10 @@ def write_mix(
         MixPart(strategy, *(_frame(lake, backtest_table(strategy, part)) for part in (None, *MIXED_PARTS)))
         for strategy in strategies
     ]
+    for part in parts:
+        if "unrecovered_net_value" not in part.daily:
+            table = backtest_table(part.name)
+            raise MissingDataError(f"{table} has no column 'unrecovered_net_value'; materialise it again")
     dates = parts[0].daily["date"].to_numpy()
     market = shared_dense(lake, calendar, dates[0], dates[-1], MIX_FIELDS)
     result = mix_backtests(parts, market, mix, config)

@@ -54,9 +54,14 @@ def settle(traded: np.ndarray, prices: np.ndarray, rates: CostRates) -> Settleme
     """Money of `traded` shares [n] at `prices` [n], each trade's amount and cost rounded half up to the fen."""
     amount = np.zeros(len(traded))
     done = traded != 0
-    amount[done] = to_fen(abs(traded[done]) * prices[done])
-    fee = to_fen(amount * np.where(traded > 0, rates.buy, rates.sell))
-    return Settlement(np.sign(traded) * amount, fee)
+    amount[done] = np.sign(traded[done]) * to_fen(abs(traded[done]) * prices[done])
+    return Settlement(amount, to_fen(rates.order_costs(amount)))
+
+
+def worthwhile(traded: np.ndarray, prices: np.ndarray, rates: CostRates) -> np.ndarray:
+    """`traded` [n] without the sales that would cost as much as they bring, which a minimum commission can do."""
+    money = settle(traded, prices, rates)
+    return np.where((traded < 0) & (money.fee >= -money.amount), 0.0, traded)
 
 
 def within_cash(
@@ -67,7 +72,7 @@ def within_cash(
     sales = np.where(is_buy, 0.0, traded)
     needed = float((traded[is_buy] * prices[is_buy]).sum()) * (1.0 + rates.buy)
     money = cash - settle(sales, prices, rates).spent
-    reserve = RESERVE / FEN_PER_CNY * int(is_buy.sum())
+    reserve = (RESERVE / FEN_PER_CNY + rates.minimum) * int(is_buy.sum())
     cuts = (max((money - kept) / needed, 0.0) for kept in (0.0, reserve))
     while settle(traded, prices, rates).spent > cash:
         bought = in_lots(np.where(is_buy, wanted * next(cuts), 0.0), units, np.full(len(traded), np.inf), boards)

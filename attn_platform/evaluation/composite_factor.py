@@ -21,29 +21,30 @@ def composite_factor_figures(
     series = correlation_series(predictions, returns, config)
     if not np.isfinite(series["ic"]).any():
         raise MissingDataError("no session has two stocks or more with both a prediction and a return that vary")
-    layer = layers_of(predictions, config.layers)
-    means = layer_means(layer, returns, config.layers)
-    top_precision, bottom_precision = precisions(layer, returns, config.layers)
+    layers = layers_of(predictions, config.layers)
+    means = layer_means(layers, returns)
+    top_precision, bottom_precision = precisions(layers, returns)
     top = annualised(means[:, 0], horizon, config.sessions_per_year)
     bottom = annualised(means[:, -1], horizon, config.sessions_per_year)
     return {
-        "ic_mean": _mean(series["ic"]),
-        "rank_ic_mean": _mean(series["rank_ic"]),
-        "weighted_ic_mean": _mean(series["weighted_ic"]),
-        "weighted_rank_ic_mean": _mean(series["weighted_rank_ic"]),
+        "ic_mean": mean_of_known(series["ic"]),
+        "rank_ic_mean": mean_of_known(series["rank_ic"]),
+        "weighted_ic_mean": mean_of_known(series["weighted_ic"]),
+        "weighted_rank_ic_mean": mean_of_known(series["weighted_rank_ic"]),
         "icir": information_ratio(series["ic"]),
         "rank_icir": information_ratio(series["rank_ic"]),
         "weighted_icir": information_ratio(series["weighted_ic"]),
         "weighted_rank_icir": information_ratio(series["weighted_rank_ic"]),
-        "top_precision": _mean(top_precision),
-        "bottom_precision": _mean(bottom_precision),
+        "top_precision": mean_of_known(top_precision),
+        "bottom_precision": mean_of_known(bottom_precision),
         "top_annual_return": top,
         "bottom_annual_return": bottom,
         "long_short_annual_return": (top - bottom) / 2.0,
-        "benchmark_annual_return": annualised(universe_means(layer, returns), horizon, config.sessions_per_year),
+        "benchmark_annual_return": annualised(universe_means(layers, returns), horizon, config.sessions_per_year),
     }
 
 
-def _mean(series: FloatArray) -> float:
+def mean_of_known(series: FloatArray) -> float:
+    """Mean over the sessions that have a value; NaN where none has."""
     known = series[np.isfinite(series)]
     return float(known.mean()) if len(known) else float("nan")

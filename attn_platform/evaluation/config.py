@@ -28,7 +28,8 @@ class EvaluationConfig(BaseModel):
 
     sessions_per_year: int = Field(default=252, ge=1)  # AI-69, AI-55
     layers: int = Field(default=10, ge=2)  # AI-69 exhibit 10: ten layers
-    # Half-life of the wmse weights, as a share of the stocks of the session: N/2 (AI-69, AI-55).
+    # Half-life of the wmse weights, as a share of the stocks of the session: N/2 (AI-55). It is that of the figures of
+    # every study, whichever half-life a model's loss has, so that they can be set beside each other.
     half_life_share: float = Field(default=0.5, gt=0)
     # Net values of the layers: formed as often as the portfolios are, traded in the session after the signal.
     layer_rebalance_sessions: int = Field(default=5, ge=1)

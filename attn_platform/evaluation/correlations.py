@@ -4,7 +4,8 @@ The weighted ones use the weights of the wmse loss (AI-55): with the session's N
 first, stock k = 0 … N−1 weighs 0.5^(k / (N/2)), normalised to Σw = 1. Stocks with equal returns share their mean place.
 
 Arrays are [session, stock]; a stock counts in a session where both its prediction and its return are known. A session
-in which either is constant (or fewer than two stocks count) has no correlation: NaN.
+in which either is constant up to rounding (or fewer than two stocks count) has no correlation: NaN. Returns that differ
+by rounding alone share a rank.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.ranks import average_ranks, rank_codes, rank_correlation
+from attn_platform.market.tolerance import CONSTANT_RELATIVE, RETURN_ROUNDING, is_constant
 
 CORRELATIONS = ("ic", "rank_ic", "weighted_ic", "weighted_rank_ic")
 
@@ -32,7 +34,7 @@ def correlation_series(
 def information_ratio(series: FloatArray) -> float:
     """Mean over time / sample standard deviation over time, not annualised (ICIR); NaN sessions do not count."""
     known = series[np.isfinite(series)]
-    if len(known) < 2 or np.ptp(known) == 0:
+    if is_constant(known):
         return float("nan")
     return float(known.mean() / known.std(ddof=1))
 
@@ -62,15 +64,17 @@ def weighted_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> F
 
 def _block(predictions: FloatArray, returns: FloatArray, config: EvaluationConfig) -> dict[str, FloatArray]:
     x, y, counted = _paired(predictions, returns)
-    x_codes, y_codes = rank_codes(x), rank_codes(y)
+    x_codes, y_codes = rank_codes(x), rank_codes(y, RETURN_ROUNDING)
     x_ranks, y_ranks = average_ranks(x_codes), average_ranks(y_codes)
     equal, weights = _normalised(counted.astype(np.float64)), wmse_weights(y_ranks, config.half_life_share)
-    return {
+    correlations = {
         "ic": weighted_correlation(x, y, equal),
         "rank_ic": rank_correlation(x_codes, y_codes),
         "weighted_ic": weighted_correlation(x, y, weights),
         "weighted_rank_ic": weighted_correlation(x_ranks, y_ranks, weights),
     }
+    varies = _varies(x) & _varies(y, RETURN_ROUNDING)
+    return {name: np.where(varies, values, np.nan) for name, values in correlations.items()}
 
 
 def _paired(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
@@ -84,7 +88,8 @@ def _normalised(weights: FloatArray) -> FloatArray:
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
 
 
-def _varies(values: FloatArray) -> np.ndarray:
-    """Sessions with at least two different values; rounding alone must not make a correlation of a constant."""
+def _varies(values: FloatArray, rounding: float = 0.0) -> np.ndarray:
+    """Sessions with at least two values that differ by more than rounding: relative to the largest, or `rounding`."""
     known = np.isfinite(values)
-    return np.where(known, values, -np.inf).max(axis=1) > np.where(known, values, np.inf).min(axis=1)
+    highest, lowest = np.where(known, values, -np.inf).max(axis=1), np.where(known, values, np.inf).min(axis=1)
+    return highest - lowest > np.maximum(CONSTANT_RELATIVE * np.maximum(abs(highest), abs(lowest)), rounding)

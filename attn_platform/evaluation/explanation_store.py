@@ -26,9 +26,9 @@ from attn_platform.evaluation.explanation import (
     group_attention,
 )
 from attn_platform.market.lake import Lake
-from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
+from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.samples import CrossSections
-from attn_platform.training.window_training import ModelTraining, panel_samples
+from attn_platform.training.window_training import ModelTraining, checkpoint_of, panel_samples
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, year_of
 
@@ -43,12 +43,18 @@ def explanation_table(model: str, part: str) -> str:
     return f"explanation_{model}_{part}"
 
 
+def explanation_tables(model: str) -> tuple[str, ...]:
+    """All tables of a model's explanation."""
+    return tuple(explanation_table(model, part) for part in (STOCKS, FACTORS, ATTENTION))
+
+
 def explained_session(
     task: ModelTraining, session: np.datetime64, horizon: str, config: ExplanationConfig
 ) -> dict[str, pd.DataFrame]:
     """The tables' rows of one session and horizon, by part; the checkpoint is that of the window which tests it.
 
-    Raises CheckpointError for an untrained window and for trees, MissingDataError for a session without a panel.
+    Raises CheckpointError for an untrained window, for one of another model and for trees, MissingDataError for a
+    session without a panel.
     """
     checkpoint, samples = _inputs(task, session)
     explanation = explain_session(checkpoint, samples, horizon, config)
@@ -108,7 +114,7 @@ def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, Cr
         raise CheckpointError(f"window {window.key} has no checkpoint in {task.directory}; train it before explaining")
     if not len(task.lake.sessions(task.panel, session, session)):
         raise MissingDataError(f"'{task.panel}' lacks {session}; materialise the panel of that session first")
-    return load_checkpoint(task.directory / window.key), panel_samples(task, session, session)
+    return checkpoint_of(task, window.key), panel_samples(task, session, session)
 
 
 def _sectors(lake: Lake, samples: CrossSections) -> np.ndarray:

@@ -17,6 +17,7 @@ from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.factor_series import FactorSeries
 from attn_platform.evaluation.inference import t_value
 from attn_platform.evaluation.ranks import rank_codes, rank_correlation
+from attn_platform.market.tolerance import is_constant
 
 ALL_YEARS = "all"
 
@@ -217,7 +218,7 @@ def _monotonicity(layers: FloatArray) -> float:
 
 def _moments(values: FloatArray, quantiles: Sequence[float]) -> dict[str, float]:
     """Figures of one group; skewness and excess kurtosis are the population's, and NaN for a constant."""
-    varies = len(values) > 0 and np.ptp(values) > 0
+    varies = not is_constant(values)
     std = float(values.std()) if varies else (0.0 if len(values) else float("nan"))
     scores = (values - values.mean()) / std if varies else np.array([])
     squares = scores * scores

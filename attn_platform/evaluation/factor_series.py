@@ -17,6 +17,7 @@ from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.layers import layer_means, layer_turnover, layers_of_ranks, universe_means
 from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes, rank_correlation
 from attn_platform.factors.parallel import over_threads
+from attn_platform.market.tolerance import RETURN_ROUNDING
 from attn_platform.training.labels import label_returns
 
 BoolArray = NDArray[np.bool_]
@@ -110,7 +111,7 @@ def later_returns(price: FloatArray, sessions: int, config: FactorProfileConfig)
     returns = [label_returns(price, horizon)[:sessions] for horizon in config.horizons]
     returns.append(label_returns(price, config.decay_horizon)[: sessions + config.decay_lags[-1]])
     ranks: dict[int, RankCodes] = {}
-    over_threads(lambda at: ranks.update({at: rank_codes(returns[at])}), range(len(returns)))
+    over_threads(lambda at: ranks.update({at: rank_codes(returns[at], RETURN_ROUNDING)}), range(len(returns)))
     *by_horizon, steps = (ranks[at] for at in range(len(returns)))
     return LaterReturns(
         dict(zip(config.horizons, returns, strict=False)), dict(zip(config.horizons, by_horizon, strict=True)), steps
@@ -124,7 +125,8 @@ def measure(values: NDArray[np.floating], history: CrossSectionHistory, config: 
     earlier = [slice(back - lag, back - lag + count) for lag in config.persistence_lags]
     codes = rank_codes(values)
     inside = np.where(history.inside, codes, np.int32(NO_RANK))
-    layer = layers_of_ranks(inside, config.layers)
+    layers = layers_of_ranks(inside, config.layers)
+    members = layers.rows(now)
     ranks, later = inside[now], history.later
     taken = (ranks != NO_RANK) & history.sampled[:, None]
     ends = (0, config.layers - 1)
@@ -137,14 +139,12 @@ def measure(values: NDArray[np.floating], history: CrossSectionHistory, config: 
             [rank_correlation(ranks, later.step_ranks[lag : lag + count]) for lag in config.decay_lags]
         ),
         autocorrelation=np.column_stack([rank_correlation(ranks, codes[rows]) for rows in earlier]),
-        layer_returns=np.stack(
-            [layer_means(layer[now], later.returns[horizon], config.layers) for horizon in config.horizons], axis=1
-        ),
+        layer_returns=np.stack([layer_means(members, later.returns[horizon]) for horizon in config.horizons], axis=1),
         universe_returns=np.column_stack(
-            [universe_means(layer[now], later.returns[horizon]) for horizon in config.horizons]
+            [universe_means(members, later.returns[horizon]) for horizon in config.horizons]
         ),
         turnover=np.stack(
-            [np.column_stack([layer_turnover(layer[now], layer[rows], end) for end in ends]) for rows in earlier],
+            [np.column_stack([layer_turnover(members, layers.rows(rows), end) for end in ends]) for rows in earlier],
             axis=1,
         ),
         sample=values[now][taken],

@@ -3,10 +3,12 @@
 import numpy as np
 
 from attn_platform.evaluation.cross_sections import FloatArray
+from attn_platform.market.tolerance import is_constant
 
 
 def t_value(series: FloatArray, overlap: int = 0) -> float:
-    """t-value of the mean of a series [T]; NaN sessions do not count, and a series that does not vary has none.
+    """t-value of the mean of a series [T]; NaN sessions do not count, and a series that is constant up to
+    rounding has none.
 
     With `overlap` = L > 0 the variance is that of Newey and West (1987), γ_0 + 2 Σ (1 − l / (L + 1)) γ_l for l = 1 … L,
     where γ_l is the autocovariance at l sessions (pairs with a missing one give nothing). Returns over h sessions,
@@ -15,7 +17,7 @@ def t_value(series: FloatArray, overlap: int = 0) -> float:
     """
     known = np.isfinite(series)
     count = int(known.sum())
-    if count < 2 or np.ptp(series[known]) == 0:
+    if is_constant(series[known]):
         return float("nan")
     mean = series[known].mean()
     deviation = np.where(known, series - mean, 0.0)

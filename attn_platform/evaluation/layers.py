@@ -1,7 +1,9 @@
 """Layers: the stocks of a session split by prediction, and what each layer earned (AI-69, AI-55).
 
 Layer 0 is the top: the highest predictions. The split is by prediction alone, also of stocks whose return will turn out
-to be missing, since that is not known when the layers are formed. Arrays are [session, stock].
+to be missing, since that is not known when the layers are formed. Stocks with equal predictions that lie on the border
+of layers are in each of them by the same share, so that no figure depends on the order of the stocks: a layer is what a
+random order among them gives on average. Arrays are [session, stock].
 """
 
 from dataclasses import dataclass
@@ -14,54 +16,99 @@ from numpy.typing import NDArray
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes
+from attn_platform.market.tolerance import RETURN_ROUNDING
 
 NO_LAYER = -1
 
 
-def layers_of(predictions: FloatArray, layers: int) -> NDArray[np.int16]:
-    """Layer 0 (top) … layers − 1 (bottom) of each stock [T, N]; −1 without a prediction.
+@dataclass(frozen=True)
+class Layers:
+    """Memberships of the stocks.
 
-    Sizes differ by one at most, the upper layers being the larger ones; equal predictions are split in the order of the
-    columns. A session with fewer stocks than layers has none.
+    A stock is in the layers `first` … `last` [T, N], −1 without a prediction: in one of them, whole, unless others have
+    the same prediction and the border of two layers runs through them. At most one such group crosses each border.
+    """
+
+    first: NDArray[np.int16]
+    last: NDArray[np.int16]
+    from_above: FloatArray
+    """[T, layers] share in each layer of the stocks that are in the next higher one, too."""
+    from_below: FloatArray
+    """[T, layers] share in each layer of the stocks that are in the next lower one, too."""
+
+    @property
+    def count(self) -> int:
+        """Number of layers."""
+        return self.from_above.shape[1]
+
+    @property
+    def has_layer(self) -> NDArray[np.bool_]:
+        """[T, N] stocks that are in any."""
+        return self.first != NO_LAYER
+
+    def rows(self, rows: slice | NDArray[np.intp]) -> "Layers":
+        """The memberships of some of the sessions, in the order asked for."""
+        return Layers(self.first[rows], self.last[rows], self.from_above[rows], self.from_below[rows])
+
+    def shares(self, place: int) -> FloatArray:
+        """[T, N] share of each stock that is in one layer."""
+        whole = (self.first == place) & (self.last == place)
+        upper = (self.first == place) & (self.last > place)
+        lower = (self.first < place) & (self.last >= place) & self.has_layer
+        at = slice(place, place + 1)
+        return np.where(lower, self.from_above[:, at], np.where(upper, self.from_below[:, at], whole * 1.0))
+
+
+def layers_of(predictions: FloatArray, layers: int) -> Layers:
+    """Layers 0 (top) … layers − 1 (bottom) of the stocks [T, N].
+
+    Sizes differ by one at most, the upper layers being the larger ones. A session with fewer stocks than layers has
+    none.
     """
     return layers_of_ranks(rank_codes(predictions), layers)
 
 
-def layers_of_ranks(codes: RankCodes, layers: int) -> NDArray[np.int16]:
+def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
     """The same from ranks that are known already (`ranks.rank_codes`)."""
-    out = np.empty(codes.shape, dtype=np.int16)
-    _layers(codes, layers, out)
-    return out
+    first, last = (np.empty(codes.shape, dtype=np.int16) for _ in range(2))
+    from_above, from_below = (np.zeros((len(codes), layers)) for _ in range(2))
+    _layers(codes, first, last, from_above, from_below)
+    return Layers(first, last, from_above, from_below)
 
 
-def layer_means(layer: NDArray[np.int16], returns: FloatArray, layers: int) -> FloatArray:
+def layer_means(layers: Layers, returns: FloatArray) -> FloatArray:
     """Mean return [T, layers] of the members whose return is known; NaN where there is none."""
-    means = np.empty((len(layer), layers))
-    _layer_means(layer, returns, means)
+    means = np.empty((len(returns), layers.count))
+    _layer_means(layers.first, layers.last, layers.from_above, layers.from_below, returns, means)
     return means
 
 
-def layer_turnover(layer: NDArray[np.int16], earlier: NDArray[np.int16], place: int) -> FloatArray:
-    """Share [T] of the stocks of layer `place` that were not in it `earlier`; NaN where it is empty at either time."""
-    now, before = layer == place, earlier == place
-    count = now.sum(axis=1)
-    stayed = (now & before).sum(axis=1)
-    return np.divide(count - stayed, count, out=np.full(len(layer), np.nan), where=(count > 0) & before.any(axis=1))
+def layer_turnover(layers: Layers, earlier: Layers, place: int) -> FloatArray:
+    """Share [T] of layer `place` that was not in it `earlier`; NaN where it is empty at either time."""
+    turnover = np.empty(len(layers.first))
+    now, before = (
+        (each.first, each.last, each.from_above[:, place], each.from_below[:, place]) for each in (layers, earlier)
+    )
+    _turnover(*now, *before, place, turnover)
+    return turnover
 
 
-def universe_means(layer: NDArray[np.int16], returns: FloatArray) -> FloatArray:
+def universe_means(layers: Layers, returns: FloatArray) -> FloatArray:
     """Mean return [T] of all stocks that are in a layer: the equally weighted universe."""
-    return _mean(returns, layer != NO_LAYER)
+    counted = layers.has_layer & np.isfinite(returns)
+    return _ratio(np.where(counted, returns, 0.0).sum(axis=1), counted.sum(axis=1))
 
 
-def precisions(layer: NDArray[np.int16], returns: FloatArray, layers: int) -> tuple[FloatArray, FloatArray]:
+def precisions(layers: Layers, returns: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Top and bottom precision [T]: the share of the top (bottom) layer above (below) the cross-section's median."""
-    known = np.where((layer != NO_LAYER) & np.isfinite(returns), returns, np.nan)
-    median = pd.DataFrame(known).median(axis=1).to_numpy()[:, None]
-    missing = np.isnan(known)
-    above = np.where(missing, np.nan, known > median)
-    below = np.where(missing, np.nan, known < median)
-    return _mean(above, layer == 0), _mean(below, layer == layers - 1)
+    known = np.where(layers.has_layer & np.isfinite(returns), returns, np.nan)
+    difference = known - pd.DataFrame(known).median(axis=1).to_numpy()[:, None]
+    top, bottom = (np.where(np.isnan(known), 0.0, layers.shares(place)) for place in (0, layers.count - 1))
+    above, below = difference > RETURN_ROUNDING, difference < -RETURN_ROUNDING
+    return (
+        _ratio((top * above).sum(axis=1), top.sum(axis=1)),
+        _ratio((bottom * below).sum(axis=1), bottom.sum(axis=1)),
+    )
 
 
 def annualised(returns: FloatArray, horizon: int, sessions_per_year: int) -> float:
@@ -97,61 +144,115 @@ def layer_net_values(
     after the signal (where the label starts, too), and kept at equal weights until the next are bought. No costs.
     """
     config = config or EvaluationConfig()
-    layer = layers_of(predictions, config.layers)
-    formations = np.flatnonzero((layer != NO_LAYER).any(axis=1))[:: config.layer_rebalance_sessions]
-    earning_from = np.arange(len(layer)) - 1 - config.layer_execution_lag
+    layers = layers_of(predictions, config.layers)
+    formations = np.flatnonzero(layers.has_layer.any(axis=1))[:: config.layer_rebalance_sessions]
+    earning_from = np.arange(len(predictions)) - 1 - config.layer_execution_lag
     current = np.searchsorted(formations, earning_from, side="right") - 1
-    held = np.full_like(layer, NO_LAYER)
-    held[current >= 0] = layer[formations[current[current >= 0]]]
-    means = np.column_stack([layer_means(held, session_returns, config.layers), universe_means(held, session_returns)])
+    held = layers.rows(formations[current[current >= 0]])
+    earned = session_returns[current >= 0]
+    means = np.full((len(predictions), config.layers + 1), np.nan)
+    means[current >= 0] = np.column_stack([layer_means(held, earned), universe_means(held, earned)])
     growth: FloatArray = np.cumprod(1.0 + np.nan_to_num(means), axis=0, dtype=np.float64)
     return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])
 
 
-def _mean(values: FloatArray, member: NDArray[np.bool_]) -> FloatArray:
-    """Mean [T] of the finite values of the members; NaN where there is none."""
-    counted = member & np.isfinite(values)
-    count = counted.sum(axis=1)
-    total = np.where(counted, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+def _ratio(total: FloatArray, count: NDArray[np.number]) -> FloatArray:
+    """Mean [T] of what was counted; NaN where nothing was."""
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 @njit(nogil=True, cache=True)
-def _layers(codes, layers, out):  # type: ignore[no-untyped-def]
+def _start(place, size, larger):  # type: ignore[no-untyped-def]
+    """Stocks above a layer, where the first `larger` layers have one more than `size`."""
+    return place * size + min(place, larger)
+
+
+@njit(nogil=True, cache=True)
+def _layer_at(position, size, larger):  # type: ignore[no-untyped-def]
+    in_larger = larger * (size + 1)
+    return position // (size + 1) if position < in_larger else larger + (position - in_larger) // size
+
+
+@njit(nogil=True, cache=True)
+def _layers(codes, first, last, from_above, from_below):  # type: ignore[no-untyped-def]
     sessions, stocks = codes.shape
-    place = np.zeros(stocks, np.int64)
+    layers = from_above.shape[1]
+    tied = np.zeros(stocks, np.int64)
+    above = np.zeros(stocks, np.int64)
     for t in range(sessions):
-        count = 0
+        count, codes_used = 0, 0
         for i in range(stocks):
             if codes[t, i] != NO_RANK:
-                place[codes[t, i]] += 1
+                tied[codes[t, i]] += 1
+                codes_used = max(codes_used, codes[t, i] + 1)
                 count += 1
-        above = 0
-        for code in range(stocks - 1, -1, -1):
-            members = place[code]
-            place[code] = above
-            above += members
         size, larger = count // layers, count % layers
-        in_larger = larger * (size + 1)
+        higher = 0
+        for code in range(codes_used - 1, -1, -1):
+            above[code] = higher
+            higher += tied[code]
+            if size > 0 and tied[code] > 1:
+                top, bottom = _layer_at(above[code], size, larger), _layer_at(higher - 1, size, larger)
+                for place in range(top, bottom + 1):
+                    begin = max(above[code], _start(place, size, larger))
+                    share = (min(higher, _start(place + 1, size, larger)) - begin) / tied[code]
+                    if place > top:
+                        from_above[t, place] = share
+                    if place < bottom:
+                        from_below[t, place] = share
         for i in range(stocks):
-            out[t, i] = NO_LAYER
-            if codes[t, i] != NO_RANK and count >= layers:
-                at = place[codes[t, i]]
-                place[codes[t, i]] += 1
-                out[t, i] = at // (size + 1) if at < in_larger else larger + (at - in_larger) // size
-        place[:] = 0
+            code = codes[t, i]
+            if code != NO_RANK and size > 0:
+                first[t, i] = _layer_at(above[code], size, larger)
+                last[t, i] = first[t, i] if tied[code] == 1 else _layer_at(above[code] + tied[code] - 1, size, larger)
+            else:
+                first[t, i] = last[t, i] = NO_LAYER
+        tied[:codes_used] = 0
 
 
 @njit(nogil=True, cache=True)
-def _layer_means(layer, returns, out):  # type: ignore[no-untyped-def]
-    sessions, stocks = layer.shape
-    count = np.empty(out.shape[1], np.int64)
+def _layer_means(first, last, from_above, from_below, returns, out):  # type: ignore[no-untyped-def]
+    sessions, stocks = first.shape
+    count = np.empty(out.shape[1])
     for t in range(sessions):
-        count[:] = 0
+        count[:] = 0.0
         out[t] = 0.0
         for i in range(stocks):
-            if layer[t, i] != NO_LAYER and np.isfinite(returns[t, i]):
-                out[t, layer[t, i]] += returns[t, i]
-                count[layer[t, i]] += 1
+            top, bottom = first[t, i], last[t, i]
+            if top == NO_LAYER or not np.isfinite(returns[t, i]):
+                continue
+            if top == bottom:
+                out[t, top] += returns[t, i]
+                count[top] += 1.0
+                continue
+            for place in range(top, bottom + 1):
+                share = from_above[t, place] if place > top else from_below[t, place]
+                out[t, place] += share * returns[t, i]
+                count[place] += share
         for place in range(out.shape[1]):
             out[t, place] = out[t, place] / count[place] if count[place] > 0 else np.nan
+
+
+@njit(nogil=True, cache=True)
+def _share(first, last, from_above, from_below, place):  # type: ignore[no-untyped-def]
+    """Share of a stock of layers `first` … `last` that is in the layer `place`, which has these border shares."""
+    if first == NO_LAYER or place < first or place > last:
+        return 0.0
+    if first == last:
+        return 1.0
+    return from_above if place > first else from_below
+
+
+@njit(nogil=True, cache=True)
+def _turnover(first, last, above, below, first_0, last_0, above_0, below_0, place, out):  # type: ignore[no-untyped-def]
+    """`…_0` are those of the earlier session."""
+    sessions, stocks = first.shape
+    for t in range(sessions):
+        count, count_before, stayed = 0.0, 0.0, 0.0
+        for i in range(stocks):
+            now = _share(first[t, i], last[t, i], above[t], below[t], place)
+            before = _share(first_0[t, i], last_0[t, i], above_0[t], below_0[t], place)
+            count += now
+            count_before += before
+            stayed += min(now, before)
+        out[t] = (count - stayed) / count if count > 0 and count_before > 0 else np.nan

@@ -12,13 +12,14 @@ import pandas as pd
 
 from attn_platform.errors import ContractError, MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.market.tolerance import RETURN_ROUNDING
 
 DAILY_COLUMNS = ("date", "return", "benchmark_return", "turnover")
 MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
 
 
 def performance_figures(daily: pd.DataFrame, config: EvaluationConfig | None = None) -> dict[str, float]:
-    """The twelve figures, keyed by the columns of the published tables; a ratio to zero is NaN."""
+    """The twelve figures, keyed by the columns of the published tables; a ratio to zero, up to rounding, is NaN."""
     config = config or EvaluationConfig()
     sessions = _sessions(daily)
     returns, excess = sessions["return"], sessions["excess_return"]
@@ -38,8 +39,32 @@ def performance_figures(daily: pd.DataFrame, config: EvaluationConfig | None = N
         "information_ratio": _ratio(excess_annual_return, tracking_error),
         "excess_max_drawdown": excess_max_drawdown,
         "excess_calmar": _ratio(excess_annual_return, excess_max_drawdown),
-        "monthly_win_rate": float((_compounded(sessions, "excess_return", "M") > 0).mean()),
+        "monthly_win_rate": float((_compounded(sessions, "excess_return", "M") > RETURN_ROUNDING).mean()),
         "annual_two_sided_turnover": float(sessions["turnover"].sum() / years),
+    }
+
+
+def untraded_figures(
+    daily: pd.DataFrame, delistings: pd.DataFrame, config: EvaluationConfig | None = None
+) -> dict[str, float]:
+    """What stocks that could not be traded any more did to a backtest, the assumption about delistings turned around.
+
+    `daily` and `delistings` are those of `BacktestResult`. Keys: delistings and delisted_weight (Σ, when paid for);
+    final_net_value and annual_return, and unrecovered_… the same had their holders got nothing; suspended_at_end and
+    suspended_weight, of what is suspended or has no row, without being delisted, in the last session.
+    """
+    config = config or EvaluationConfig()
+    years = len(_sessions(daily)) / config.sessions_per_year
+    net_value, unrecovered = (float(daily[name].iloc[-1]) for name in ("net_value", "unrecovered_net_value"))
+    return {
+        "delistings": float(len(delistings)),
+        "delisted_weight": float(delistings["weight"].sum()),
+        "final_net_value": net_value,
+        "unrecovered_net_value": unrecovered,
+        "annual_return": net_value ** (1 / years) - 1,
+        "unrecovered_annual_return": unrecovered ** (1 / years) - 1,
+        "suspended_at_end": float(daily["suspended_count"].iloc[-1]),
+        "suspended_weight": float(daily["suspended_share"].iloc[-1]),
     }
 
 
@@ -90,7 +115,7 @@ def yearly_figures(daily: pd.DataFrame, config: EvaluationConfig | None = None) 
                 "tracking_error": _annual_deviation(part["excess_return"], config),
                 "max_drawdown": drawdowns(part["return"]).max(),
                 "excess_max_drawdown": drawdowns(part["excess_return"]).max(),
-                "months_won": int((months > 0).sum()),
+                "months_won": int((months > RETURN_ROUNDING).sum()),
                 "months": len(months),
                 "two_sided_turnover": part["turnover"].sum(),
             }
@@ -145,4 +170,4 @@ def _annual_deviation(returns: pd.Series, config: EvaluationConfig) -> float:
 
 
 def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0 else float("nan")
+    return numerator / denominator if denominator > RETURN_ROUNDING else float("nan")

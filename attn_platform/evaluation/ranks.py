@@ -16,13 +16,14 @@ RankCodes = NDArray[np.int32]
 NO_RANK = -1
 
 
-def rank_codes(values: NDArray[np.floating]) -> RankCodes:
+def rank_codes(values: NDArray[np.floating], rounding: float = 0.0) -> RankCodes:
     """Place of each value among the different ones of its session [T, N], from 0 for the least; −1 without a value.
 
-    Equal values share a place; what is not finite counts as missing.
+    Equal values share a place, and so do values whose neighbours in order differ by at most `rounding`; what is not
+    finite counts as missing.
     """
     codes = np.empty(values.shape, dtype=np.int32)
-    _codes(values, codes)
+    _codes(values, rounding, codes)
     return codes
 
 
@@ -41,7 +42,7 @@ def rank_correlation(x: RankCodes, y: RankCodes) -> FloatArray:
 
 
 @njit(nogil=True, cache=True)
-def _codes(values, out):  # type: ignore[no-untyped-def]
+def _codes(values, rounding, out):  # type: ignore[no-untyped-def]
     sessions, stocks = values.shape
     column = np.empty(stocks, np.int64)
     known = np.empty(stocks, values.dtype)
@@ -56,7 +57,7 @@ def _codes(values, out):  # type: ignore[no-untyped-def]
         order = np.argsort(known[:count])
         code = 0
         for k in range(count):
-            if k > 0 and known[order[k]] != known[order[k - 1]]:
+            if k > 0 and known[order[k]] - known[order[k - 1]] > rounding:
                 code += 1
             out[t, column[order[k]]] = code
 

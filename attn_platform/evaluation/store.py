@@ -65,12 +65,18 @@ class Predictions:
 
     def dense(self, horizon: str) -> np.ndarray:
         """[T, N] predictions of one horizon; NaN outside the cross-section and after `last`."""
-        data = self.lake.read(self.table, self.first, self.last, ["date", "symbol", horizon])
-        row = np.searchsorted(self.market.sessions, days(data["date"]))
+        return self.aligned(self.table, horizon)
+
+    def aligned(self, table: str, field: str) -> np.ndarray:
+        """[T, N] a column of any table with dates and symbols; NaN where it has no row, and after `last`."""
+        data = self.lake.read(table, self.first, self.last, ["date", "symbol", field])
+        dates = days(data["date"])
+        row = np.searchsorted(self.market.sessions, dates)
         symbols = pd.Index(self.market.symbols)
         column = symbols.get_indexer(pd.Index(data["symbol"].to_numpy()))
-        values = data[horizon].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
-        return dense_array(values, row, column, column >= 0, self.market.shape)
+        values = data[field].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+        inside = (column >= 0) & (dates >= self.first) & (dates <= self.last)
+        return dense_array(values, row, column, inside, self.market.shape)
 
     def returns(self, horizon: int) -> np.ndarray:
         """[T, N] realised returns over `horizon` sessions from the session after; NaN where not yet known."""

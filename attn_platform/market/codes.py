@@ -64,7 +64,7 @@ OTHER_KINDS: dict[str, dict[str, str]] = {
         "0": "a bond", "1": "a bond", "2": "a bond", "20": "a repo", "33": "a preferred share",
         "36": "a preferred share", "5": "a fund", "5116": "a money-market fund", "5117": "a money-market fund",
         "5118": "a money-market fund", "5119": "a money-market fund", "580": "a warrant", "582": "a warrant",
-        "7": ISSUE, "9": "a B share",
+        "7": ISSUE, "900": "a B share",
     },
     "SZ": {
         "03": "a warrant", "07": ISSUE, "08": ISSUE, "1": "a bond", "131": "a repo", "140": "a preferred share",

@@ -25,12 +25,15 @@ STATUS_CODES = {status: float(code) for code, status in enumerate(TRADING_STATUS
 class DenseMarket:
     """`fields[name]` is [T, N] float64, NaN where there is no row; booleans are 0 and 1.
 
-    `trading_status` holds the position in the contract's list of statuses (0 = normal).
+    `trading_status` holds the position in the contract's list of statuses (0 = normal). `delist_dates` has the first
+    day without listing of every stock that is delisted by the last session, also of those that have no column here: a
+    row that is missing before it is a suspension. A date may only be used from that day on.
     """
 
     sessions: np.ndarray
     symbols: np.ndarray
     fields: Mapping[str, np.ndarray]
+    delist_dates: Mapping[str, np.datetime64] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         try:
@@ -67,11 +70,12 @@ def load_dense(
 ) -> DenseMarket:
     """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
 
-    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Sessions without a
-    file are rows of NaN; a field whose table is absent is left out (ask `fields` of the result). `MissingDataError`
-    where the lake has no daily bar in the range, `CalendarError` where it has one on a day that is no session.
+    Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Dates of delisting
+    are those of table security. Sessions without a file are rows of NaN; a field whose table is absent is left out (ask
+    `fields` of the result). `MissingDataError` where the lake has no daily bar in the range, `CalendarError` where it
+    has one on a day that is no session. All of it is of one import, whatever another process brings meanwhile.
     """
-    sessions = calendar.between(first, last)
+    lake, sessions = lake.snapshot(), calendar.between(first, last)
     wanted = {
         table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
         for table in DENSE_TABLES
@@ -99,7 +103,16 @@ def load_dense(
             for name in names:
                 values = numeric(data[name])
                 arrays[name].reshape(-1)[places] = values if has_all else values[keep]
-    return DenseMarket(sessions, symbols, arrays)
+    return DenseMarket(sessions, symbols, arrays, delist_dates(lake, last))
+
+
+def delist_dates(lake: Lake, last: Day) -> dict[str, np.datetime64]:
+    """First day without listing of each stock that is delisted by `last`; nothing without the table security."""
+    if not lake.has("security"):
+        return {}
+    security = lake.read("security", columns=["symbol", "delist_date"])
+    known = security.filter(pc.less_equal(security["delist_date"], pa.scalar(as_day(last).item(), pa.date32())))
+    return dict(zip(known["symbol"].to_pylist(), days(known["delist_date"]), strict=True))
 
 
 def _pieces(lake: Lake, table: str, first: Day, last: Day) -> list[np.ndarray]:
@@ -117,8 +130,8 @@ def shared_dense(lake: Lake, calendar: Calendar, first: Day, last: Day, fields: 
 
     The last one asked for is kept until its files change. Its arrays are read-only.
     """
-    sessions = calendar.between(first, last)
-    stamps = tuple(lake.stamp(table, first, last) for table in DENSE_TABLES)
+    lake, sessions = lake.snapshot(), calendar.between(first, last)
+    stamps = (*(lake.stamp(table, first, last) for table in DENSE_TABLES), lake.stamp("security"))
     return _load_shared(_Request(sessions.tobytes(), tuple(fields), stamps, lake, calendar, first, last))
 
 

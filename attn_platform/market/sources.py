@@ -64,7 +64,8 @@ class ImportedSource:
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
         """Rows of those sessions; the table may begin later than the range asked for, but must have no gap."""
-        held = self.lake.sessions(table)
+        lake = self.lake.snapshot()
+        held = lake.sessions(table)
         if not len(held) or not len(wanted := sessions[sessions >= held[0]]):
             raise MissingDataError(
                 f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import it (attn import)"
@@ -75,4 +76,4 @@ class ImportedSource:
                 f"the lake lacks '{table}' on {len(absent)} of {len(wanted)} sessions, the first {absent[0]}; "
                 "import them (attn import)"
             )
-        return {str(session): self.lake.rows(table, session) for session in wanted}
+        return {str(session): lake.rows(table, session) for session in wanted}

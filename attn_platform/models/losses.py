@@ -1,9 +1,10 @@
 """Loss of the day's cross-section: weighted or plain mean squared error (AI-69, AI-55).
 
-    wmse = (1/N) Σ w_k (prediction_k − label_k)²,  w_k = 0.5^(k / (N/2)),
+    wmse = (1/N) Σ w_k (prediction_k − label_k)²,  w_k = 0.5^(k / (h·N)),
 
-k the stock's place when the session's N stocks are sorted by label, best first (k = 0): the best weighs 1, the median
-0.5, the worst 0.25. mse has all w = 1. The weights depend on labels only, so they are computed once, before training.
+k the stock's place when the session's N stocks are sorted by label, best first (k = 0), h·N the half-life: the best
+weighs 1, the one h·N places below it 0.5. AI-55 prints h = 1/2 (median 0.5, worst 0.25); AI-69 prints none, see
+`studies/ai69.yaml`. mse has all w = 1. The weights depend on labels only, so they are computed once, before training.
 """
 
 from typing import Literal
@@ -23,7 +24,8 @@ class LossConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["wmse", "mse"] = "wmse"
-    half_life: float = Field(default=0.5, gt=0)  # weight halves every half_life × N places: 0.5 is the studies' N/2
+    half_life: float = Field(default=0.5, gt=0)
+    """h: the weight halves every h × N places. 0.5 is AI-55's N/2, and what a manifest without the field means."""
 
 
 def row_weights(labels: FloatArray, offsets: NDArray[np.int64], config: LossConfig) -> NDArray[np.float64]:

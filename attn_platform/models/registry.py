@@ -34,20 +34,20 @@ def register_config(config_type: _ConfigType) -> _ConfigType:
 def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
     """Class decorator: `config_type` (its `name` has a default) configures the decorated network."""
 
-    def register(network_type: _NetworkType) -> _NetworkType:
-        _register(config_type, network_type)
-        return network_type
+    def register(registered: _NetworkType) -> _NetworkType:
+        _register(config_type, registered)
+        return registered
 
     return register
 
 
-def _register(config_type: type[NetworkConfig], network_type: type[StackedNetwork] | None) -> None:
+def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork] | None) -> None:
     name = config_type.model_fields["name"].default
-    held_config, held_network = _registry.get(name, (config_type, network_type))
-    held, own = held_network or held_config, network_type or config_type
+    held_config, held_network = _registry.get(name, (config_type, registered))
+    held, own = held_network or held_config, registered or config_type
     if held.__qualname__ != own.__qualname__:
         raise ConfigurationError(f"two networks are called {name!r}: {held.__qualname__} and {own}")
-    _registry[name] = (config_type, network_type)
+    _registry[name] = (config_type, registered)
 
 
 def _entry(name: object) -> _Entry:
@@ -72,13 +72,18 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         raise ConfigurationError(f"configuration of network {config['name']!r}: {error}") from error
 
 
+def network_type(config: NetworkConfig) -> type[StackedNetwork] | None:
+    """The class of the network that `config` configures; None of a model that is no network."""
+    return _entry(config.name)[1]
+
+
 def build_network(config: NetworkConfig, feature_count: int, task_count: int, seeds: Sequence[int]) -> StackedNetwork:
     """The network of `config` with one member a seed; a member depends on its own seed only."""
-    _, network_type = _entry(config.name)
-    if network_type is None:
+    built = network_type(config)
+    if built is None:
         raise ConfigurationError(f"{config.name!r} is no network that is trained by gradient descent")
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return network_type(config, feature_count, task_count, generators)
+    return built(config, feature_count, task_count, generators)
 
 
 AnyNetworkConfig = Annotated[NetworkConfig, BeforeValidator(parse_network_config), SerializeAsAny()]

@@ -13,7 +13,7 @@ from attn_platform.factors.store import family_table
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
-from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, present_tables
+from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, planted_assets, present_tables
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
@@ -47,7 +47,7 @@ def road_assets(home: Home) -> RoadAssets:
     study = home.study
     families = [family for family in study.catalogue.families if switched_off(home, family) is None]
     return RoadAssets(
-        static=present_tables(home, STATIC_TABLES),
+        static=(*present_tables(home, STATIC_TABLES), *planted_assets(home)),
         raw=present_tables(home, SESSION_TABLES),
         universes=tuple(universe.table for universe in study.universes),
         factors=(*(family_table(family) for family in families), *(panel.table for panel in study.panels)),

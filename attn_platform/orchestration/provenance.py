@@ -6,6 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.util import decode_source
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +15,8 @@ import pandas as pd
 from pydantic import BaseModel
 
 from attn_platform.market.lake import Lake
+from attn_platform.orchestration.partition_versions import PartitionVersions
+from attn_platform.source_identity import modules_identity
 
 # A picture is stored with every partition of a run, so only runs of few partitions carry one.
 PICTURED_PARTITIONS = 10
@@ -21,25 +24,24 @@ PICTURED_PARTITIONS = 10
 
 @cache
 def code_version(*packages: str) -> str:
-    """Hash over the source files of packages or modules: a new one marks what they made as stale."""
-    digest = hashlib.blake2b(digest_size=8)
+    """Hash over what packages or modules define (`modules_identity`): a new one marks what they made as stale."""
+    files: list[Path] = []
     for name in packages:
         file = Path(importlib.import_module(name).__file__ or "")
-        for source in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
-            digest.update(source.name.encode())
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
+        files += file.parent.rglob("*.py") if file.name == "__init__.py" else [file]
+    return modules_identity(file.read_text(encoding="utf-8") for file in files)
 
 
 def with_files(version: str, files: Sequence[Path]) -> str:
-    """A code version that changes with the content of files outside of the package, too."""
+    """A code version that changes with what files outside of the package define, too."""
     if not files:
         return version
-    digest = hashlib.blake2b(version.encode(), digest_size=8)
-    for file in files:
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return joined(version, modules_identity(decode_source(file.read_bytes()) for file in files))
+
+
+def joined(*versions: str) -> str:
+    """One version of several: it changes with each of them."""
+    return fingerprint(versions)
 
 
 def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
@@ -50,17 +52,25 @@ def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def data_version(lake: Lake, table: str, sessions: np.ndarray | None = None) -> dg.DataVersion:
-    """Hash over the files of a raw table, of its `sessions` where given.
+def data_version(lake: Lake, *tables: str) -> dg.DataVersion:
+    """Hash over the files of tables without sessions."""
+    return dg.DataVersion(_content(lake, tables, None))
 
-    Dagster derives the version of what is computed from code and inputs; of raw data only the content tells that it
-    has changed, and so marks everything made from it as stale.
+
+def data_versions(lake: Lake, sessions: np.ndarray, *tables: str) -> PartitionVersions:
+    """For each of `sessions`, which are partition keys, a hash over what the tables hold of it.
+
+    A partition is what it holds: it has the same version whatever run made it, alone or among others, and one that is
+    made again as it was leaves what was made from it up to date.
     """
+    return PartitionVersions({str(session): _content(lake, tables, session) for session in sessions})
+
+
+def _content(lake: Lake, tables: Sequence[str], session: np.datetime64 | None) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for session in [None] if sessions is None else sessions:
-        path = lake.path(table, session)
+    for path in (lake.path(table, session) for table in tables):
         digest.update(path.read_bytes() if path.exists() else b"")
-    return dg.DataVersion(digest.hexdigest())
+    return digest.hexdigest()
 
 
 def column_schema(columns: Mapping[str, tuple[str, str]]) -> dict[str, dg.TableSchema]:

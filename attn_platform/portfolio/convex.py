@@ -2,8 +2,9 @@
 
 `cvxpy_problem` is the statement for a user with another objective, and what the fast solver is tested against; it has
 no relaxation. `solve` is the road of weeks that are no linear programs; where their limits contradict each other they
-give way as in `relaxation`, kind by kind with the least total excess. An interior-point method ends near a vertex, not
-on it, so weights are put onto a bound, or onto what is held, that they reach to within its accuracy.
+give way as in `relaxation`, kind by kind with the least total excess. What is held stays where it meets all limits and
+is as good as the optimum to the solver's accuracy: equal forecasts trade nothing. An interior-point method ends near a
+vertex, not on it, so weights are put onto a bound, or onto what is held, that they reach to within its accuracy.
 """
 
 import logging
@@ -14,7 +15,7 @@ import cvxpy as cp
 import numpy as np
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.compiled import CompiledConstraints
+from attn_platform.portfolio.compiled import NEGLIGIBLE, CompiledConstraints
 from attn_platform.portfolio.extension import Extension
 from attn_platform.portfolio.prices import Optimum
 from attn_platform.portfolio.problem import TOLERANCE, FloatArray, LimitKind, PortfolioLimits, WeeklyProblem
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 CLARABEL = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 # An interior-point method's distance from a bound on which the optimum lies.
 NEAR = 1e-7
-# By how much the least total excess of a kind may be missed in the stages after it.
+# By how much the least total excess of a kind may be missed in the stages after it, and the best objective by what is
+# held: ten times the solver's own tolerance.
 SLACK = 1e-9
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
 
@@ -143,6 +145,16 @@ class _Program:
             logger.warning("Clarabel ended short of its tolerance; every limit is checked all the same")
         return str(self.problem.status)
 
+    def _is_held_as_good(self, objective: float) -> bool:
+        """Whether what is held keeps every constraint and reaches the objective; leaves the variables there."""
+        if self.week.previous is None or self.elastic:
+            return False
+        held = self.constraints.held
+        self.weights.value, self.sums.value = held, self.constraints.coefficients @ held
+        keeps = all(np.max(each.violation(), initial=0.0) <= NEGLIGIBLE for each in self.problem.constraints)
+        missed = objective - float(self.problem.objective.expr.value)
+        return keeps and missed <= SLACK * (1.0 + abs(objective))
+
     def answer(self) -> Optimum:
         """What the last solve found; of a stock that stays at a bound, a reduced score between a buy's and a sale's."""
         prices = np.append(-np.asarray(self.link.dual_value), 0.0)
@@ -150,13 +162,14 @@ class _Program:
             prices[-1] = float(np.asarray(self.turnover.dual_value).item())
         at_upper = np.asarray(self.high.dual_value) + np.asarray(self.cap.dual_value)
         at_lower = np.asarray(self.low.dual_value) + np.asarray(self.floor.dual_value)
-        weights = _cleaned(self.constraints, np.asarray(self.weights.value))
+        found, objective = np.asarray(self.weights.value), float(self.problem.value)
+        weights = self.constraints.held if self._is_held_as_good(objective) else _cleaned(self.constraints, found)
         # An interior-point method leaves every limit a price, however small; one that is not reached has none.
         limits, sums = self.constraints, self.constraints.sums(weights)
         reached = (sums <= limits.row_lower + TOLERANCE) | (sums >= limits.row_upper - TOLERANCE)
         return Optimum(
             weights=weights,
-            objective=float(self.problem.value),
+            objective=objective,
             prices=np.where(reached, prices, 0.0),
             reduced=at_upper - at_lower,
             iterations=self.problem.solver_stats.num_iters or 0,

@@ -5,6 +5,7 @@ The signal is that of the rebalance's close; the orders are for the next session
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,8 @@ def desk_orders(
     Raises PortfolioError where the rebalance is not in the lake, and for what `make_orders` refuses.
     """
     account, target = load_account(lake, strategy, signal), load_target(lake, strategy, signal)
-    quotes = closing_quotes(lake, calendar, signal, strategy.backtest)
+    held = account.symbols if positions is None else positions["symbol"].to_numpy(dtype=str)
+    quotes = closing_quotes(lake, calendar, signal, strategy.backtest, held)
     if positions is None:
         positions, cash = scaled_positions(account, quotes, account.equity if money is None else money)
     elif cash is None:
@@ -72,19 +74,50 @@ def desk_orders(
     return DeskOrders(signal, session, listed, _exceeded(lake, calendar, strategy, signal, own, listed))
 
 
-def closing_quotes(lake: Lake, calendar: Calendar, session: np.datetime64, config: BacktestConfig) -> pd.DataFrame:
-    """Name, raw close and restriction at the close of `session` of every stock with a row, by symbol."""
+def closing_quotes(
+    lake: Lake,
+    calendar: Calendar,
+    session: np.datetime64,
+    config: BacktestConfig,
+    held: Sequence[str] | np.ndarray = (),
+) -> pd.DataFrame:
+    """Name, raw close and restriction at the close of `session` of every stock with a row, by symbol.
+
+    Of those `held` that are listed and have no row in it, which is a suspension, the last close before it.
+    """
     market = load_dense(lake, calendar, session, session, BACKTEST_FIELDS)
     today = {name: values[0] for name, values in market.fields.items()}
     code = restrictions(today, "close").astype(np.int64)
     if not config.buy_delisting:
         is_leaving = (today["trading_status"] == STATUS_CODES["delisting"]) & (code != Restriction.SUSPENDED)
         code = np.where(is_leaving, Restriction.DELISTING_PERIOD, code)
-    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    security = lake.read("security", columns=["symbol", "name", "list_date"]).to_pandas().set_index("symbol")
+    without_row = [symbol for symbol in held if symbol in security.index and symbol not in market.delist_dates]
+    without_row = np.setdiff1d(np.array(without_row, dtype=str), market.symbols).tolist()
+    last = _last_closes(lake, session, security["list_date"].reindex(without_row))
+    symbols = [*market.symbols.tolist(), *last]
     return pd.DataFrame(
-        {"name": names.reindex(market.symbols).fillna(""), "close": today["close"], "restriction": code},
-        index=market.symbols,
-    )
+        {
+            "name": security["name"].reindex(symbols).fillna("").to_numpy(),
+            "close": np.append(today["close"], list(last.values())),
+            "restriction": np.append(code, np.full(len(last), Restriction.NO_ROW, dtype=np.int64)),
+        },
+        index=symbols,
+    ).sort_index()
+
+
+def _last_closes(lake: Lake, session: np.datetime64, listed: pd.Series) -> dict[str, float]:
+    """The newest close up to a session of each stock that has one; `listed` are their list dates by symbol."""
+    found: dict[str, float] = {}
+    if listed.empty:
+        return found
+    first = None if listed.isna().any() else np.datetime64(pd.Timestamp(listed.min()), "D")
+    for day in lake.sessions("daily_bar", first, session)[::-1]:
+        bars = lake.read("daily_bar", day, day, ["symbol", "close"]).to_pandas().set_index("symbol")["close"]
+        found |= bars[bars.index.isin(listed.index.difference(list(found)))].to_dict()
+        if len(found) == len(listed):
+            break
+    return found
 
 
 def _rest(positions: pd.DataFrame, quotes: pd.DataFrame, money: float | None) -> float:

@@ -14,9 +14,8 @@ from attn_platform.factors.catalogue import Catalogue
 from attn_platform.factors.panel import families_of
 from attn_platform.factors.store import family_table
 from attn_platform.market.lake import Lake
-from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.training.prediction import mean_of_tasks, predict_by_seed
-from attn_platform.training.window_training import ModelTraining, panel_samples
+from attn_platform.training.window_training import ModelTraining, checkpoint_of, panel_samples
 from attn_platform.training.windows import window_holding
 
 
@@ -46,7 +45,8 @@ def forecast_origin(
 ) -> ForecastOrigin:
     """Predict the session once more, seed by seed, with the checkpoint of the window that tests it.
 
-    Raises CheckpointError where the window is not trained, MissingDataError where the stock is not in the panel.
+    Raises CheckpointError where the window is not trained, or as another model, MissingDataError where the stock is not
+    in the panel.
     """
     window = window_holding(task.calendar, task.windows, session)
     folder = task.directory / window.key
@@ -54,7 +54,7 @@ def forecast_origin(
         raise CheckpointError(f"window {window.key} has no checkpoint in {task.directory}; train it again")
     if not len(task.lake.sessions(task.panel, session, session)):
         raise MissingDataError(f"'{task.panel}' lacks {session}; materialise the panel of that session first")
-    checkpoint, samples = load_checkpoint(folder), panel_samples(task, session, session)
+    checkpoint, samples = checkpoint_of(task, window.key), panel_samples(task, session, session)
     at = np.flatnonzero(samples.symbols == symbol)
     if not len(at):
         raise MissingDataError(f"{symbol} is not in '{task.panel}' on {session}; there is no forecast to trace")

@@ -9,7 +9,7 @@ target. Rules of the exchanges: lots of 100 shares; STAR from 200 shares on, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,8 +32,8 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 LEFT_OUT_COLUMNS = ("symbol", "name", "held_shares", "target_weight", "weight_after", "reason")
 NOTES = {
-    Restriction.LIMIT_UP: "one-price limit-up board at the close",
-    Restriction.LIMIT_DOWN: "one-price limit-down board at the close",
+    Restriction.LIMIT_UP: "closed limit-up, at its upper price limit",
+    Restriction.LIMIT_DOWN: "closed limit-down, at its lower price limit",
     Restriction.DELISTING_PERIOD: "in the delisting-consolidation period",
 }
 SUSPENDED, NOT_SELLABLE = "suspended", "shares not sellable yet (T+1)"
@@ -48,7 +48,8 @@ class OrderConfig(BaseModel):
     # Cash stays at or above zero as long as every fill is within ± this share of the close: buys are sized as if they
     # cost so much more and sales brought so much less. 0 trusts the close; 0.10 covers the main board's price limits.
     price_buffer: float = Field(default=0.0, ge=0, lt=1)
-    # Least cost of an order, CNY: a broker's minimum commission (commonly 5). The studies have none.
+    # Least commission of an order, CNY (brokers commonly 5; the studies have none), where the backtest's own
+    # `minimum_commission` is not more. Stamp duty and transfer fee are no part of it.
     minimum_cost: float = Field(default=0.0, ge=0)
 
 
@@ -137,7 +138,7 @@ def make_orders(
 
 @dataclass(frozen=True, eq=False)
 class _Desk:
-    """What is held, wanted and known of n stocks (sorted by symbol), with money in fen."""
+    """What is held, wanted and known of n stocks (sorted by symbol), with money in fen, also in the rates' minimum."""
 
     symbols: np.ndarray
     names: np.ndarray
@@ -173,13 +174,13 @@ class _Desk:
             restriction=quote_column(quotes, symbols, "restriction").astype(np.int64),
             board=board_of(symbols),
             cash=float(in_fen(cash)),
-            rates=rates,
+            rates=replace(rates, minimum=max(rates.minimum, config.minimum_cost) * FEN_PER_CNY),
             config=config,
         )
 
     @cached_property
     def tradable(self) -> BoolArray:
-        return ~np.isin(self.restriction, (Restriction.SUSPENDED, Restriction.NO_ROW))
+        return ~np.isin(self.restriction, (Restriction.SUSPENDED, Restriction.NO_ROW, Restriction.DELISTED))
 
     @cached_property
     def value(self) -> FloatArray:
@@ -215,20 +216,19 @@ class _Desk:
         """[n] shares that a buy goes up by."""
         return np.array([LOT_RULES[board].increment for board in self.board])
 
-    def cost(self, amount: FloatArray, rate: float) -> FloatArray:
-        """[n] cost of orders of `amount`."""
-        cost = np.rint(np.maximum(rate * amount, self.config.minimum_cost * FEN_PER_CNY))
-        return np.where(amount > 0, cost, 0.0)
+    def cost(self, change: FloatArray) -> FloatArray:
+        """[n] cost of orders for `change` (negative: sales)."""
+        return np.rint(self.rates.order_costs(change))
 
     def outlay(self, bought: IntArray, worst: bool = True) -> FloatArray:
         """[n] what buys cost in all, by default at the dearest price that the cash has to suffice for."""
         price = np.ceil(self.price * (1.0 + self.config.price_buffer)) if worst else self.price
-        return bought * price + self.cost(bought * price, self.rates.buy)
+        return bought * price + self.cost(bought * price)
 
     def proceeds(self, sold: IntArray, worst: bool = True) -> FloatArray:
         """[n] what sales bring after costs, by default at the lowest price that the cash has to suffice for."""
         price = np.floor(self.price * (1.0 - self.config.price_buffer)) if worst else self.price
-        return sold * price - self.cost(sold * price, self.rates.sell)
+        return sold * price - self.cost(-sold * price)
 
     def cash_after(self, bought: IntArray, sold: IntArray, worst: bool = False) -> float:
         return self.cash + float(self.proceeds(sold, worst).sum()) - float(self.outlay(bought, worst).sum())
@@ -279,8 +279,7 @@ def _orders(desk: _Desk, bought: IntArray, sold: IntArray, weights: FloatArray) 
             "lots": shares / ROUND_LOT,
             "price": desk.price / FEN_PER_CNY,
             "amount": amount / FEN_PER_CNY,
-            "cost": np.where(sold > 0, desk.cost(amount, desk.rates.sell), desk.cost(amount, desk.rates.buy))
-            / FEN_PER_CNY,
+            "cost": desk.cost(np.where(sold > 0, -amount, amount)) / FEN_PER_CNY,
             "held_shares": desk.held,
             "target_weight": desk.weight,
             "weight_after": weights,

@@ -77,12 +77,12 @@ class WeeklyProblem:
     """All that one rebalance knows. One row a stock: the candidates, what is held, and every benchmark member.
 
     Args:
-        symbols: [n] sorted, each once. The order decides between stocks with equal forecasts.
+        symbols: [n] sorted, each once. The order decides between stocks with equal forecasts and equal turnover.
         score: [n] forecast; NaN = no forecast. Such a stock can only be sold down and counts with the mean forecast,
             so that the answer does not depend on where the scores have their zero.
         benchmark: [n] benchmark weights, summing to 1; 0 for other stocks.
         previous: [n] weights as they have drifted to the day, or None for the first portfolio, which has no turnover
-            limit. A sum below 1 is cash, which gets invested.
+            limit. A sum below 1 is cash, which gets invested. A weight of −1e-12 is one of 0.
         industry: [n] codes. Stocks of unknown industry (−1) are one group with the limit of any other, so that a hole
             in the data gives no room for a bet.
         styles: name → [n] z-scores. A missing one counts as 0, the average stock.
@@ -115,8 +115,10 @@ class WeeklyProblem:
         columns = {
             "symbols": symbols,
             "score": _array("score", self.score, n, np.float64),
-            "benchmark": _array("benchmark", self.benchmark, n, np.float64),
-            "previous": None if self.previous is None else _array("previous", self.previous, n, np.float64),
+            "benchmark": _without_dust(_array("benchmark", self.benchmark, n, np.float64)),
+            "previous": None
+            if self.previous is None
+            else _without_dust(_array("previous", self.previous, n, np.float64)),
             "industry": _array("industry", self.industry, n, np.int64),
             "styles": {name: np.where(np.isnan(z), 0.0, z) for name, z in styles.items()},
             "tradable": _array("tradable", self.tradable, n, np.bool_),
@@ -163,6 +165,11 @@ def _array(name: str, values: Any, n: int, dtype: type[np.generic]) -> NDArray[A
     if not np.can_cast(column.dtype, dtype):
         raise PortfolioError(f"weekly problem: {name} has type {column.dtype}, which is no {dtype.__name__}")
     return column.astype(dtype)
+
+
+def _without_dust(weights: FloatArray) -> FloatArray:
+    """Weights [n], those that rounding has left below 0 set to 0."""
+    return np.where((weights < 0) & (weights >= -TOLERANCE), 0.0, weights)
 
 
 def _reject(name: str, symbols: NDArray[np.str_], bad: BoolArray, what: str) -> None:

@@ -19,6 +19,7 @@ from attn_platform.portfolio.compiled import CompiledConstraints
 from attn_platform.portfolio.problem import FloatArray, LimitKind
 from attn_platform.portfolio.split import (
     FEASIBILITY_TOLERANCE,
+    PRIMAL_SIMPLEX,
     Columns,
     Moves,
     is_feasible,
@@ -28,8 +29,7 @@ from attn_platform.portfolio.split import (
     solution_of,
     trades,
 )
-
-PRIMAL_SIMPLEX = 4  # every stage after the first starts from a feasible solution, the one before
+from attn_platform.portfolio.ties import break_ties, stages
 
 
 def least_violation(
@@ -62,9 +62,12 @@ def least_violation(
     loss = np.concatenate([inside.loss(score), beyond.loss(score)])
     program.changeColsCost(len(loss), np.arange(len(loss), dtype=np.int32), loss)
     iterations += _solve(program, order)
+    _, prices = solution_of(program)
 
-    n = len(score)
-    amounts, prices = solution_of(program)
+    n, others = len(score), np.zeros(program.getNumCol() - len(loss))
+    after = zip(stages(inside, n), stages(beyond, n), strict=True)
+    iterations += break_ties(program, *(np.concatenate([*losses, others]) for losses in after))
+    amounts, _ = solution_of(program)
     amounts_inside, amounts_beyond, _ = np.split(amounts, [len(inside.stock), len(loss)])
     change = inside.weight_change(amounts_inside, n) + beyond.weight_change(amounts_beyond, n)
     return constraints.held + change, prices[: len(constraints.rows)], iterations

@@ -1,8 +1,9 @@
 """Solve one week: the target portfolio of highest forecast within the limits or, failing that, of least violation.
 
-The program is that of `split`, the week whose limits contradict each other that of `relaxation`; the answer is rebuilt
-by `vertex` and checked here. With constraints or terms of a user's own that are not linear, the week is that of
-`convex`. A failed solve raises: no older portfolio ever stands in for it.
+The program is that of `split`, the week whose limits contradict each other that of `relaxation`; `ties` decides between
+portfolios of the same forecast; the answer is rebuilt by `vertex` and checked here. With constraints or terms of a
+user's own that are not linear, the week is that of `convex`. A failed solve raises: no older portfolio ever stands in
+for it.
 """
 
 import logging
@@ -13,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from attn_platform.errors import PortfolioError
+from attn_platform.market.tolerance import is_constant
 from attn_platform.portfolio import convex
 from attn_platform.portfolio.compiled import (
     NEGLIGIBLE,
@@ -32,6 +34,7 @@ from attn_platform.portfolio.problem import (
 )
 from attn_platform.portfolio.relaxation import least_violation
 from attn_platform.portfolio.split import (
+    DUAL_SIMPLEX,
     OPTIMALITY_TOLERANCE,
     add_columns,
     is_feasible,
@@ -42,22 +45,14 @@ from attn_platform.portfolio.split import (
     trades,
 )
 from attn_platform.portfolio.statement import stated
+from attn_platform.portfolio.ties import TIE, break_ties, stages
 from attn_platform.portfolio.vertex import rebuild
 
 logger = logging.getLogger(__name__)
 
-DUAL_SIMPLEX = 1  # all columns are boxed, so that any basis can be made dual feasible
-
 # Share of the stocks, those of the best forecasts, whose purchases a week's first program knows. With a tenth, a few
 # pivots after it suffice, and the week takes half the time of a program of all moves.
 FIRST_SIFTED = 0.1
-
-# What a place in the order of symbols is worth among equal forecasts, in standard deviations of the forecast: a hundred
-# times the solver's tolerance, so that it decides, and far below any difference that a forecast means.
-TIE_STEP = 1e-8
-# Places are not evenly spaced: else the swap of two stocks for two others may be worth exactly 0. Squares of the places
-# take care of those that are as far apart from each other.
-GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 def solve(problem: WeeklyProblem, limits: PortfolioLimits, extension: Extension | None = None) -> PortfolioSolution:
@@ -108,39 +103,25 @@ def solve(problem: WeeklyProblem, limits: PortfolioLimits, extension: Extension 
     )
 
 
-def tie_broken(score: FloatArray) -> FloatArray:
-    """[n] standardised score in which, among equal scores, the earlier stock is preferred by `TIE_STEP`.
-
-    Equal forecasts are common with trees. Without an order among them several portfolios are optimal, and which of them
-    comes out would be up to the solver's version. The order among unequal forecasts stays as it is.
-    """
-    standardised = (score - score.mean()) / spread_of(score)
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    position = np.arange(len(score))
-    first_of_equals = np.maximum.accumulate(np.where(np.diff(ordered, prepend=-np.inf) > 0, position, 0))
-    place = position - first_of_equals
-    standardised[order] -= TIE_STEP * (place + (place**2 * GOLDEN_RATIO) % 1 / 2)
-    return standardised
-
-
-def spread_of(score: FloatArray) -> float:
-    """Standard deviation of the scores; 1 where all are equal."""
+def standardised(score: FloatArray) -> tuple[FloatArray, float]:
+    """[n] scores with mean 0 and standard deviation 1, and the deviation they had; 0 and 1 where all are equal."""
+    if is_constant(score):
+        return np.zeros(len(score)), 1.0
     spread = float(score.std())
-    return spread if spread > 0 else 1.0
+    return (score - score.mean()) / spread, spread
 
 
 def _linear(problem: WeeklyProblem, constraints: CompiledConstraints, limits: PortfolioLimits) -> Optimum:
     """The optimal vertex, exact and the same bits whatever the road to it."""
     expected = problem.expected_score
-    score = tie_broken(expected)
+    score, spread = standardised(expected)
     rendered, prices, iterations = _within_limits(constraints, score) or least_violation(
         constraints, score, limits.relaxation_order
     )
     weights = rebuild(constraints.widened(rendered), rendered)
     # The program's objective is the standardised score: its prices go back to the score's unit, and the budget's, which
     # every unit of weight pays, to the score's zero.
-    prices = prices * spread_of(expected)
+    prices = prices * spread
     prices[0] += expected.mean()
     return Optimum(
         weights=weights,
@@ -169,11 +150,14 @@ def _within_limits(constraints: CompiledConstraints, score: FloatArray) -> tuple
     while True:
         is_solved = is_feasible(program)
         iterations += iterations_of(program)
-        wanted = ~known
+        wanted, pays = ~known, OPTIMALITY_TOLERANCE
         if is_solved:
-            amounts, prices = solution_of(program)
+            _, prices = solution_of(program)
             gain = moves.sign * (score - prices[:-1] @ constraints.coefficients)[moves.stock]
-            wanted &= gain - prices[-1] * moves.turnover > OPTIMALITY_TOLERANCE
+            gain -= prices[-1] * moves.turnover
+            if not (wanted & (gain > pays)).any():
+                pays = -TIE  # the optimum; what else may be as good
+            wanted &= gain > pays
         if not wanted.any():
             break
         known |= wanted
@@ -182,4 +166,7 @@ def _within_limits(constraints: CompiledConstraints, score: FloatArray) -> tuple
         add_columns(program, part.columns(constraints), part.loss(score))
     if not is_solved:
         return None
-    return constraints.held + moves.only(order).weight_change(amounts, len(score)), prices, iterations
+    part = moves.only(order)
+    iterations += break_ties(program, *stages(part, len(score)))
+    amounts, _ = solution_of(program)
+    return constraints.held + part.weight_change(amounts, len(score)), prices, iterations

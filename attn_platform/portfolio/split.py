@@ -24,6 +24,8 @@ from attn_platform.portfolio.problem import FloatArray, IntArray
 # A thousandth of the accuracy that is promised for every limit.
 FEASIBILITY_TOLERANCE = 1e-9
 REFUSED = "HiGHS refuses the weekly program: a bound or coefficient is out of range"
+DUAL_SIMPLEX = 1  # where all columns are boxed: then any basis can be made dual feasible
+PRIMAL_SIMPLEX = 4  # where there is a feasible start
 OPTIMALITY_TOLERANCE = 1e-10  # of a score in standard deviations; the least that HiGHS takes
 
 

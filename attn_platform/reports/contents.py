@@ -37,6 +37,16 @@ PERFORMANCE_FIGURES = (
     "monthly_win_rate",
     "annual_two_sided_turnover",
 )
+UNTRADED_FIGURES = (
+    "delistings",
+    "delisted_weight",
+    "final_net_value",
+    "unrecovered_net_value",
+    "annual_return",
+    "unrecovered_annual_return",
+    "suspended_at_end",
+    "suspended_weight",
+)
 FACTOR_FIGURES = (
     "ic_mean",
     "rank_ic_mean",
@@ -114,6 +124,20 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class PlantedSignals:
+    """What the returns of a simulated market hide, and what knowing it would be worth.
+
+    signals  [signal] strength (basis points of a session's return for one standard deviation), seen_by (a line of
+             text), rank_ic_mean, weighted_rank_ic_mean: against the returns that the forecast is measured on
+    `known` has the latter two of the best forecast, which knows all signals and strengths; NaN and empty where the
+    home was made before planted signals were kept.
+    """
+
+    signals: pd.DataFrame
+    known: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StrategyReportData:
     """Everything one strategy's report shows. Returns, weights and costs are fractions.
 
@@ -123,6 +147,7 @@ class StrategyReportData:
     yearly              `year` and any figures, as `evaluation.performance.yearly_figures`
     month_table         `year`, 01 … 12, `year_total`, as `evaluation.performance.monthly_excess_returns`
     worst_weeks         `WORST_WEEKS_COLUMNS`, worst first, as `evaluation.performance.worst_weeks`
+    untraded            `UNTRADED_FIGURES`, as `evaluation.performance.untraded_figures`
     rank_ic, weighted_rank_ic   [session]
     layers              [session] × layer, the top layer (highest predictions) first: net value relative to the equally
                         weighted universe
@@ -138,7 +163,7 @@ class StrategyReportData:
     checkpoint_windows  one row a window, any columns
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
-    `explanation` is None for ensembles and for models that are no networks.
+    `explanation` is None for ensembles and for models that are no networks; `planted` for real data.
     """
 
     title: str
@@ -168,10 +193,12 @@ class StrategyReportData:
     checkpoint_windows: pd.DataFrame
     fingerprints: Mapping[str, str]
     notes: Sequence[str] = ()
+    untraded: Mapping[str, float] = field(default_factory=dict)
     published_performance: PublishedRow | None = None
     published_factor_figures: PublishedRow | None = None
     published_months: PublishedMonths | None = None
     explanation: Explanation | None = None
+    planted: PlantedSignals | None = None
     limit_states: pd.DataFrame = field(default_factory=pd.DataFrame)
     binding_limits: pd.DataFrame = field(default_factory=pd.DataFrame)
     stock_reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -189,6 +216,7 @@ class StrategyReportData:
             ("yearly", self.yearly, ("year",)),
             ("month_table", self.month_table, ("year", "year_total")),
             ("worst_weeks", self.worst_weeks, WORST_WEEKS_COLUMNS),
+            ("untraded", self.untraded, UNTRADED_FIGURES),
             ("factor_figures", self.factor_figures, FACTOR_FIGURES),
             ("rebalances", self.rebalances, REBALANCE_COLUMNS),
             ("holdings", self.holdings, HOLDINGS_COLUMNS),

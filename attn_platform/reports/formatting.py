@@ -28,6 +28,14 @@ LABELS = {
     "excess_calmar": "Excess Calmar ratio",
     "monthly_win_rate": "Monthly win rate",
     "annual_two_sided_turnover": "Annual two-sided turnover",
+    # Holdings that could not be traded
+    "delistings": "Delistings while held",
+    "delisted_weight": "Their weights, summed",
+    "final_net_value": "Net value at the end",
+    "unrecovered_net_value": "Net value without recovery",
+    "unrecovered_annual_return": "Annual return without recovery",
+    "suspended_at_end": "Holdings suspended at the end",
+    "suspended_weight": "Their weight",
     # Composite factor (AI-69 exhibit 10)
     "ic_mean": "IC, mean",
     "rank_ic_mean": "RankIC, mean",
@@ -148,6 +156,9 @@ _PERCENT_2 = frozenset(
         "relaxed_turnover",
         "relaxed_industry",
         "relaxed_stock",
+        "delisted_weight",
+        "unrecovered_annual_return",
+        "suspended_weight",
     }
 )
 _PERCENT_1 = frozenset(
@@ -164,7 +175,9 @@ _PERCENT_1 = frozenset(
         "benchmark_annual_return",
     }
 )
-_COUNTS = frozenset({"holdings", "sessions", "weeks", "months", "months_won", "stocks", "values"})
+_COUNTS = frozenset(
+    {"holdings", "sessions", "weeks", "months", "months_won", "stocks", "values", "delistings", "suspended_at_end"}
+)
 # How many digits a figure is written with, as a percentage or as a number; all others are numbers with two.
 _PERCENT_DIGITS = (
     dict.fromkeys(_PERCENT_2, 2)
@@ -174,7 +187,13 @@ _PERCENT_DIGITS = (
     | dict.fromkeys(("top_return", "bottom_return", "universe_return", "spread"), 2)
     | dict.fromkeys(("top_turnover", "bottom_turnover"), 1)
 )
-_NUMBER_DIGITS = dict.fromkeys(_COUNTS, 0) | {"score": 3, "relaxed_style": 3, "half_life": 1}
+_NUMBER_DIGITS = dict.fromkeys(_COUNTS, 0) | {
+    "score": 3,
+    "relaxed_style": 3,
+    "half_life": 1,
+    "final_net_value": 4,
+    "unrecovered_net_value": 4,
+}
 
 
 def figure(name: str, value: float, more_digits: int = 0) -> str:

@@ -61,7 +61,7 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         universe=subject.universe,
         benchmark=first.benchmark,
         data_source=subject.data_source,
-        **of_backtest(daily, evaluation),
+        **of_backtest(daily, dated(lake, backtest_table(name, "delistings")), evaluation),
         factor_figures={},
         rank_ic=pd.Series(dtype=float),
         weighted_rank_ic=pd.Series(dtype=float),

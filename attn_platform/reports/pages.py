@@ -4,7 +4,7 @@ The content follows AI-69 and AI-55; plotly.js is inlined once, figures are JSON
 plain HTML. The same input gives the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -107,6 +107,7 @@ def render_strategy_report(data: StrategyReportData, config: ReportConfig | None
         _net_value_section(data, config),
         _performance_section(data),
         _factor_section(data, config),
+        _planted_section(data),
         _explanation_section(data, config),
         _exposure_section(data, config),
         _trading_section(data, config),
@@ -169,7 +170,30 @@ def _warnings(data: StrategyReportData, config: ReportConfig) -> list[str]:
             f"The test range holds only {_count(sessions, 'session')}: "
             "annualised figures, ratios and win rates say little."
         )
-    return warnings + list(data.notes)
+    return warnings + _planted_notes(data) + list(data.notes)
+
+
+def _planted_notes(data: StrategyReportData) -> list[str]:
+    """What the figures of a simulated market are worth: how much of what was planted the forecast has found."""
+    if data.planted is None:
+        return []
+    strengths = data.planted.signals["strength"]
+    planted = ", ".join(f"{name} {formatting.number(value, 1)} bp" for name, value in strengths.items() if value > 0)
+    if not planted:
+        return [
+            "The market is simulated, and nothing was planted in its returns: no forecast can be right but by luck."
+        ]
+    text = (
+        f"The market is simulated, with signals planted in its returns ({planted}): the figures say how much of them "
+        "the forecast has found, nothing of A shares."
+    )
+    if data.planted.known and data.factor_figures:
+        known, own = data.planted.known["rank_ic_mean"], data.factor_figures["rank_ic_mean"]
+        text += (
+            f" Its RankIC is {formatting.percent(own, 1)}; a forecast that knew them all would have "
+            f"{formatting.percent(known, 1)}."
+        )
+    return [text]
 
 
 def _net_value_section(data: StrategyReportData, config: ReportConfig) -> Section:
@@ -206,6 +230,10 @@ def _performance_section(data: StrategyReportData) -> Section:
     if len(data.worst_weeks):
         weeks = tables.worst_weeks_table(data.worst_weeks)
         parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
+    if data.untraded:
+        parts.append(
+            Part("What could not be traded", _untraded_text(data.untraded), table=tables.untraded_table(data.untraded))
+        )
     if data.mix_parts:
         correlations = f"Correlation of the daily excess returns: {_pairs(data.mix_correlations)}."
         of_mix = tables.mix_table(data.strategy, data.performance, data.mix_parts)
@@ -219,6 +247,22 @@ def _performance_section(data: StrategyReportData) -> Section:
     if len(data.yearly):
         parts.append(Part("By year", table=tables.yearly_table(data.yearly)))
     return Section("performance", "Performance", tuple(parts))
+
+
+def _untraded_text(untraded: Mapping[str, float]) -> tuple[str, ...]:
+    delisted = (
+        "No holding was delisted."
+        if not untraded["delistings"]
+        else "A delisted holding is paid at its last price times the backtest's delisting_recovery, which is an "
+        "assumption; the figures without recovery are those of the same targets had its holders got nothing."
+    )
+    frozen = (
+        "No holding is suspended at the end."
+        if not untraded["suspended_at_end"]
+        else "Holdings that are suspended at the end, or have no row there and no delist date, are valued at their "
+        "last price."
+    )
+    return delisted, frozen
 
 
 def _factor_section(data: StrategyReportData, config: ReportConfig) -> Section:
@@ -253,6 +297,23 @@ def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterato
         summary = "Annualised return of each equally weighted layer."
         bars = figures.layer_returns_figure(data.layer_annual_returns, universe_return, palette)
         yield Part(plot=Plot("layer-returns", "Annual return by layer", summary, bars), width="side")
+
+
+def _planted_section(data: StrategyReportData) -> Section:
+    if data.planted is None:
+        return Section("planted", "What was planted")
+    text = (
+        "Signals that move the simulated returns of the sessions after them. Strength: basis points of a session's "
+        "expected return for one standard deviation of the signal. RankIC: of the signal itself, on this forecast's "
+        "stocks and sessions; the last two lines set the forecast beside the best one, which knows all signals and "
+        "strengths."
+    )
+    off = (
+        "In a new home a strength of 0 switches a signal off: copy this home's settings.yaml into a new folder, set it "
+        "there (source: simulation: signals), and run attn run --home on that folder."
+    )
+    table = tables.planted_table(data.planted, data.factor_figures)
+    return Section("planted", "What was planted", (Part(paragraphs=(text, off), table=table),))
 
 
 def _explanation_section(data: StrategyReportData, config: ReportConfig) -> Section:

@@ -21,11 +21,15 @@ from attn_platform.evaluation.layers import annualised, layer_means, layers_of
 from attn_platform.evaluation.performance import (
     monthly_excess_returns,
     performance_figures,
+    untraded_figures,
     worst_weeks,
     yearly_figures,
 )
+from attn_platform.evaluation.planted import planted_correlations
 from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
 from attn_platform.market.lake import Lake
+from attn_platform.market.simulation import PLANTED_SIGNALS, SignalStrengths
+from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.portfolio.constraints.budget import BUDGET
 from attn_platform.portfolio.posed import STYLE_PREFIX
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
@@ -38,7 +42,13 @@ from attn_platform.published import (
     published_row,
     published_tables,
 )
-from attn_platform.reports.contents import DataSource, Explanation, ExposureLimits, StrategyReportData
+from attn_platform.reports.contents import (
+    DataSource,
+    Explanation,
+    ExposureLimits,
+    PlantedSignals,
+    StrategyReportData,
+)
 from attn_platform.training.checkpoints import Manifest, load_checkpoint
 
 # Published tables by what they hold
@@ -61,6 +71,8 @@ class Subject:
     checkpoints: Mapping[str, Path]
     """Folder of the checkpoints of the model, or of each member of an ensemble; none of imported forecasts."""
     notes: Sequence[str]
+    planted: SignalStrengths | None = None
+    """Of a simulated market."""
 
 
 def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -87,7 +99,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         universe=subject.universe,
         benchmark=strategy.benchmark,
         data_source=subject.data_source,
-        **of_backtest(daily, evaluation),
+        **of_backtest(daily, dated(lake, backtest_table(name, "delistings")), evaluation),
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
@@ -112,6 +124,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         published_factor_figures=published_factor_figures(subject.study, subject.model, strategy.horizon),
         published_months=published_portfolio_months(subject.study, subject.model, strategy.limits),
         explanation=_explanation(lake, subject.model, strategy.horizon) if subject.checkpoints else None,
+        planted=_planted(lake, subject, subject.planted, predictions, evaluation) if subject.planted else None,
         limit_states=states[states["kind"] != BUDGET].reset_index(drop=True),
         binding_limits=binding_limits(states),
         stock_reasons=_stock_reasons(portfolios),
@@ -124,9 +137,12 @@ def dated(lake: Lake, table: str) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
-def of_backtest(daily: pd.DataFrame, evaluation: EvaluationConfig) -> dict[str, Any]:
-    """The fields of a report that follow from the daily figures of a backtest alone."""
+def of_backtest(daily: pd.DataFrame, delistings: pd.DataFrame, evaluation: EvaluationConfig) -> dict[str, Any]:
+    """The fields of a report that follow from the daily figures and the delistings of a backtest alone."""
+    # A backtest that was made before has no figures of what was not traded.
+    has_untraded = {"unrecovered_net_value", "suspended_count"} <= set(daily.columns)
     return {
+        "untraded": untraded_figures(daily, delistings, evaluation) if has_untraded else {},
         "daily": _report_daily(daily),
         "performance": performance_figures(daily, evaluation),
         "yearly": yearly_figures(daily, evaluation),
@@ -154,8 +170,8 @@ def _layer_frame(relative: np.ndarray, predictions: Predictions) -> pd.DataFrame
 def _layer_annual_returns(
     predictions: Predictions, horizon: str, evaluation_horizon: int, config: EvaluationConfig
 ) -> pd.Series:
-    layer = layers_of(predictions.dense(horizon), config.layers)
-    means = layer_means(layer, predictions.returns(evaluation_horizon), config.layers)
+    layers = layers_of(predictions.dense(horizon), config.layers)
+    means = layer_means(layers, predictions.returns(evaluation_horizon))
     return pd.Series(
         {
             f"layer_{place + 1}": annualised(means[:, place], evaluation_horizon, config.sessions_per_year)
@@ -252,6 +268,26 @@ def _explanation(lake: Lake, model: str, horizon: str) -> Explanation | None:
         factors=tables[FACTORS],
         attention=tables[ATTENTION],
     )
+
+
+def _planted(
+    lake: Lake, subject: Subject, strengths: SignalStrengths, predictions: Predictions, evaluation: EvaluationConfig
+) -> PlantedSignals:
+    """Signals and strengths; what they foretell as far as the home has kept them."""
+    signals = pd.DataFrame(
+        {name: {"strength": getattr(strengths, name), "seen_by": SEEN_BY[name]} for name in SIGNALS}
+    ).T.rename_axis("signal")
+    if not lake.has(PLANTED_SIGNALS):
+        return PlantedSignals(signals.assign(rank_ic_mean=np.nan, weighted_rank_ic_mean=np.nan), {})
+    found = planted_correlations(
+        predictions,
+        subject.strategy.horizon,
+        PLANTED_SIGNALS,
+        (*SIGNALS, COMPOSITE),
+        subject.evaluation_horizon,
+        evaluation,
+    )
+    return PlantedSignals(signals.join(pd.DataFrame(found).T), found[COMPOSITE])
 
 
 def _manifests(folders: Mapping[str, Path]) -> list[Manifest]:

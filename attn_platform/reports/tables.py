@@ -15,7 +15,9 @@ from attn_platform.reports.contents import (
     HOLDINGS_COLUMNS,
     PERFORMANCE_FIGURES,
     RELAXATION_PREFIX,
+    UNTRADED_FIGURES,
     WORST_WEEKS_COLUMNS,
+    PlantedSignals,
     StrategyReportData,
     is_relaxed,
 )
@@ -77,6 +79,12 @@ def comparison_table(
         for name in names
     )
     return Table(caption, ("Figure", own, f"Published: {published.source}", "Difference"), rows)
+
+
+def untraded_table(untraded: Mapping[str, float]) -> Table:
+    """What stocks that could not be traded any more did to the backtest."""
+    rows = tuple(_cells(formatting.label(name), formatting.figure(name, untraded[name])) for name in UNTRADED_FIGURES)
+    return Table("Delisted and suspended holdings", ("Figure", "Value"), rows)
 
 
 def mix_table(mix: str, performance: Mapping[str, float], parts: Mapping[str, Mapping[str, float]]) -> Table:
@@ -174,6 +182,25 @@ def holdings_table(holdings: pd.DataFrame, shown: int) -> Table:
     return Table("Largest holdings", tuple(formatting.label(column) for column in columns), rows, text_columns)
 
 
+def planted_table(planted: PlantedSignals, factor_figures: Mapping[str, float]) -> Table:
+    """Signals of a simulated market with their strengths and correlations; the best forecast; the report's own."""
+    names = ("rank_ic_mean", "weighted_rank_ic_mean")
+    rows = [
+        _cells(
+            formatting.label(str(signal)),
+            str(row["seen_by"]),
+            formatting.number(float(row["strength"]), 1),
+            *(formatting.figure(name, float(row[name])) for name in names),
+        )
+        for signal, row in planted.signals.iterrows()
+    ]
+    for label, figures in (("All of them, known", planted.known), ("This forecast", factor_figures)):
+        if figures:
+            rows.append(_cells(label, "", "", *(formatting.figure(name, float(figures[name])) for name in names)))
+    header = ("Signal", "What it is, and what sees it", "Strength (bp)", *(formatting.label(name) for name in names))
+    return Table("Planted signals", header, tuple(rows), frozenset({0, 1}))
+
+
 def part_shares_table(shares: Mapping[str, float]) -> Table:
     """Share of each part of the forecasts in their variance."""
     rows = tuple(_cells(formatting.label(part), formatting.percent(share, 1)) for part, share in shares.items())
@@ -195,6 +222,7 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "monthly_excess": data.month_table,
         "yearly": data.yearly,
         "worst_weeks": data.worst_weeks,
+        "untraded": pd.DataFrame(data.untraded.items(), columns=["figure", "value"]),
         "rank_ic": _indexed(pd.DataFrame({"rank_ic": data.rank_ic, "weighted_rank_ic": data.weighted_rank_ic}), "date"),
         "layers": _indexed(data.layers, "date"),
         "layer_annual_returns": _indexed(data.layer_annual_returns.to_frame("annual_return"), "layer"),
@@ -216,6 +244,9 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         frames["explanation_stocks"] = data.explanation.stocks
         frames["explanation_factors"] = data.explanation.factors
         frames["explanation_attention"] = data.explanation.attention
+    if data.planted is not None:
+        known = pd.DataFrame(data.planted.known, index=["all known"] if data.planted.known else [])
+        frames["planted_signals"] = _indexed(pd.concat([data.planted.signals, known]), "signal")
     if data.factor_figures:
         frames["factor_figures"] = _figures_frame(
             data, data.factor_figures, FACTOR_FIGURES, data.published_factor_figures

@@ -7,6 +7,7 @@ may edit it. Without one, the profile named by ATTN_PROFILE (default: demo) hold
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from attn_platform.errors import ConfigurationError
+from attn_platform.errors import ConfigurationError, SourceError
 from attn_platform.market.calendar import Calendar, IsoDate, calendar_from_file, exchange_calendar
+from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
 from attn_platform.market.simulation.config import Profile
@@ -39,7 +41,10 @@ DEFAULT_HOME = "data"
 DEFAULT_PROFILE = "demo"
 DEFAULT_STUDY = "ai69"
 IMPORTED_PROFILE = "imported"
+LAKE = "lake"
 SETTINGS_FILE = "settings.yaml"
+# Settings that come into force together with an import, whose name follows.
+PENDING = f".{SETTINGS_FILE}.import-"
 
 
 class SourceConfig(BaseModel):
@@ -108,10 +113,14 @@ class Home:
 
     @classmethod
     def open(cls, root: Path | str | None = None) -> Home:
-        """The home at `root` (default: ATTN_HOME, else ./data); creates nothing."""
+        """The home at `root` (default: ATTN_HOME, else ./data); creates nothing.
+
+        Settings that wait for an import are put in force where the lake holds it: it was killed right before that.
+        """
         folder = Path(root if root is not None else os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
         if folder.exists() and not folder.is_dir():
             raise ConfigurationError(f"{folder} is a file, not a folder; choose another --home")
+        settle(folder)
         file = folder / SETTINGS_FILE
         if file.exists():
             return cls(folder, parse(Settings, read_yaml(file), str(file)))
@@ -128,8 +137,20 @@ class Home:
 
     def save(self) -> None:
         """Write settings.yaml, atomically."""
+        self._save_as(SETTINGS_FILE)
+
+    def save_for(self, name: str) -> None:
+        """Write the settings beside settings.yaml, to be put in force by `settle` once the lake holds that import.
+
+        So an import and what it says about itself are one step: the lake's (`Stage.at_commit`).
+        """
+        for other in _pending(self.root):
+            other.unlink(missing_ok=True)
+        self._save_as(f"{PENDING}{name}")
+
+    def _save_as(self, file: str) -> None:
         content = yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        write_atomically(self.root / SETTINGS_FILE, content)
+        write_atomically(self.root / file, content)
 
     @cached_property
     def study(self) -> StudyConfig:
@@ -148,7 +169,7 @@ class Home:
     @cached_property
     def lake(self) -> Lake:
         """The Parquet files."""
-        return Lake(self.root / "lake")
+        return Lake(self.root / LAKE)
 
     @property
     def checkpoints(self) -> Path:
@@ -227,7 +248,19 @@ class LayeredHome(Home):
     @cached_property
     def lake(self) -> Lake:
         """A lake of its own on top of the other's."""
-        return Lake(self.root / "lake", beneath=self._beneath.lake)
+        return Lake(self.root / LAKE, beneath=self._beneath.lake)
+
+
+def settle(home: Path) -> None:
+    """Put settings in force that were saved for an import which the lake holds; others wait for theirs, or for good."""
+    for waiting in _pending(home):
+        if waiting.name == f"{PENDING}{Lake(home / LAKE).last_import()}":
+            with suppress(FileNotFoundError):  # another process was faster
+                os.replace(waiting, home / SETTINGS_FILE)
+
+
+def _pending(home: Path) -> list[Path]:
+    return sorted(home.glob(f"{PENDING}*"))
 
 
 def available_profiles() -> tuple[str, ...]:
@@ -249,22 +282,74 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     return parse(Settings, content, f"profile {profile}")
 
 
-def imported_settings(report: ImportReport, held: Settings | None, study: str, lake: Lake) -> Settings:
-    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds."""
+def imported_settings(
+    report: ImportReport, held: Settings | None, study: str, lake: Lake, scheme: str | None = None
+) -> Settings:
+    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds.
+
+    A home keeps its industry scheme, unless another `scheme` is asked for; a new one has the vendor's.
+    """
     sessions = lake.sessions("daily_bar")
+    is_all = report.first_session <= str(sessions[0]) and str(sessions[-1]) <= report.last_session
+    before = held.source if held is not None and not is_all else None
+    vendors = list(dict.fromkeys([*(before.vendor or "" if before else "").split(), report.vendor]))
+    description = report.description if len(vendors) == 1 else f"data imported from files of {' and '.join(vendors)}"
     source = SourceConfig(
         kind="imported",
-        description=f"{report.description}, {sessions[0]} to {sessions[-1]}",
-        vendor=report.vendor,
-        absent_tables=dict(report.absent_tables),
-        absent_columns=dict(report.absent_columns),
+        description=f"{description}, {sessions[0]} to {sessions[-1]}",
+        vendor=" ".join(vendors),
+        # What an earlier import has brought is there, whether or not this vendor has it
+        absent_tables={name: reason for name, reason in report.absent_tables.items() if not lake.has(name)},
+        absent_columns=_absent_columns(report, before),
     )
     base = held or Settings(profile=IMPORTED_PROFILE, study=study, source=source, first_session=str(sessions[0]))
+    wanted = scheme or (report.industry_scheme if held is None else None)
     return base.model_copy(
         update={
             "source": source,
             "first_session": str(sessions[0]),
             "last_session": str(sessions[-1]),
-            "changes": overlay({"adjacency": {"scheme": report.industry_scheme}}, base.changes),
+            "changes": overlay(base.changes, {"adjacency": {"scheme": wanted}}) if wanted else base.changes,
         }
     )
+
+
+def _absent_columns(report: ImportReport, before: SourceConfig | None) -> dict[str, str]:
+    """Columns without a value anywhere, with the reason, after an import beside sessions of `before`."""
+    if before is None:
+        return dict(report.absent_columns)
+    absent = {}
+    for column, reason in {**before.absent_columns, **report.absent_columns}.items():
+        table = column.partition(".")[0]
+        if not report.rows.get(table):
+            is_absent = column in before.absent_columns
+        elif TABLES[table].by_session:
+            is_absent = column in before.absent_columns and column in report.absent_columns
+        else:
+            is_absent = column in report.absent_columns
+        if is_absent:
+            absent[column] = reason
+    return absent
+
+
+def industry_schemes(lake: Lake) -> dict[str, int]:
+    """Stocks of each scheme of the lake's table of industries, most first."""
+    rows = lake.read("industry", columns=["symbol", "scheme"]).to_pandas()
+    return {str(scheme): int(count) for scheme, count in rows.drop_duplicates()["scheme"].value_counts().items()}
+
+
+def require_industry_scheme(stage: Lake, scheme: str, source: str) -> None:
+    """`SourceError` where the industries that an import brings leave a home's `scheme` without a member.
+
+    Its stocks would all be of unknown industry, and what neutralises or limits by industry would do nothing.
+    """
+    if not stage.has("industry"):
+        return
+    brought = industry_schemes(stage)
+    if scheme not in brought:
+        theirs = ", ".join(brought) or "no scheme at all"
+        remedy = f"take theirs knowingly (--industry-scheme {next(iter(brought))}), or " if brought else ""
+        raise SourceError(
+            f"{source}: its table industry follows {theirs}, the home {scheme}, of which no stock would have an "
+            f"industry left; {remedy}import them into another --home, or add the rows of {scheme} to the table"
+        )

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
@@ -23,6 +31,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.config import EvaluationConfig, FactorProfileConfig
 from attn_platform.factors.catalogue import AI69_FACTORS, FACTOR_SETS, Catalogue
 from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.input_columns import KEYS
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
@@ -32,6 +41,7 @@ from attn_platform.models.trees import XGBoostConfig
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
 from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.portfolio.styles import BUILT_IN_STYLES
+from attn_platform.studies.names import require_names_of_their_own
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
@@ -110,6 +120,12 @@ class ModelConfig(BaseModel):
     windows: SampleLengths | None = None  # AI-55's XGBoost: 252 × 5 and 252 × 1
 
     @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        _require_once(f"model {self.name}: feature", self.features or ())
+        _require_once(f"model {self.name}: horizon", self.tasks)
+        return self
+
+    @model_validator(mode="after")
     def _trees_have_one_task(self) -> Self:
         if isinstance(self.network, XGBoostConfig) and len(self.labels.horizons) > 1:
             raise ValueError(f"model {self.name}: xgboost learns one horizon, not {', '.join(self.tasks)}")
@@ -164,6 +180,14 @@ class ImportedForecastConfig(BaseModel):
     def labels(self) -> LabelConfig:
         """What the forecasts are measured on."""
         return LabelConfig(price=self.price)
+
+    @field_validator("horizons")
+    @classmethod
+    def _columns_of_their_own(cls, horizons: tuple[str, ...]) -> tuple[str, ...]:
+        _require_once("horizon", horizons)
+        if taken := [name for name in KEYS if name in horizons]:
+            raise ValueError(f"a horizon cannot be called {taken[0]}, which is a column of its own; rename it")
+        return horizons
 
 
 Forecaster = ModelConfig | EnsembleConfig | ImportedForecastConfig
@@ -230,6 +254,7 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        _require_once("feature", self.features)
         for feature in (*self.features, *(name for model in self.models for name in model.features or ())):
             self.catalogue.definition(feature)
         if not self.models and not self.forecasts:
@@ -251,6 +276,7 @@ class StudyConfig(BaseModel):
             self._check_parts(mix)
         for model in self.models:
             self.windows_of(model)
+        require_names_of_their_own(self)
         return self
 
     def _check_styles(self, strategy: StrategyConfig) -> None:
@@ -385,8 +411,9 @@ class StudyConfig(BaseModel):
         return self.replace(**chosen)
 
     def replace(self, **parts: Any) -> StudyConfig:
-        """The study with some parts exchanged, checked again as a whole."""
-        return StudyConfig(**{**{name: getattr(self, name) for name in StudyConfig.model_fields}, **parts})
+        """The study with some parts exchanged, checked again as a whole; `ConfigurationError` where they do not fit."""
+        content = {name: getattr(self, name) for name in StudyConfig.model_fields}
+        return parse(StudyConfig, {**content, **parts}, f"study {self.name}")
 
     def model(self, name: str) -> ModelConfig:
         """The model of that name."""

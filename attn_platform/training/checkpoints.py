@@ -7,11 +7,13 @@ kill, the folder is the old checkpoint or the new one.
 
 import hashlib
 import json
+import logging
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,11 @@ from attn_platform.errors import CheckpointError, ConfigurationError
 from attn_platform.models.history import SeedHistory
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.fingerprints import code_fingerprint
+from attn_platform.training.identity import ModelIdentity, differences_text
 from attn_platform.training.trainer import TrainingResult
 from attn_platform.writing import replacing, write_atomically
+
+_log = logging.getLogger(__name__)
 
 UNNAMED_WEIGHTS = "weights.safetensors"
 """Weights of checkpoints from before they were named by their content."""
@@ -74,6 +78,8 @@ class Manifest(BaseModel):
     preprocessing_fingerprint: str
     data_fingerprint: str
     code_fingerprint: str
+    identity: ModelIdentity | None = None
+    """None of a checkpoint that was made before they kept it."""
     weights_sha256: str
     warm_started_from: str | None
     histories: tuple[SeedHistory, ...]
@@ -87,7 +93,8 @@ class Manifest(BaseModel):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of all that two runs of the same training share: no wall time, duration or memory."""
-        content = self.model_dump(mode="json", exclude=_MEASUREMENTS)
+        unknown = {"identity"} if self.identity is None else set()
+        content = self.model_dump(mode="json", exclude=_MEASUREMENTS | unknown)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def require_features(self, names: Sequence[str]) -> None:
@@ -104,13 +111,36 @@ class Manifest(BaseModel):
             "give it the features it was trained on, in their order, or train it again"
         )
 
-    def require_preprocessing(self, fingerprint: str) -> None:
-        """CheckpointError unless the panel is pre-processed as that which the model was trained on."""
+    def require_identity(self, asked: ModelIdentity, preprocessing_fingerprint: str) -> None:
+        """CheckpointError that says what differs, unless the checkpoint is the model that is `asked` for.
+
+        One that was made before checkpoints kept their identity knows but the fingerprint of its panel's settings: it
+        is taken, which is said once, where that is `preprocessing_fingerprint`.
+        """
+        if self.identity is None:
+            self._require_preprocessing(preprocessing_fingerprint)
+            _say_that_little_is_known(self.model)
+        elif differences := self.identity.differences(asked):
+            raise CheckpointError(
+                f"the checkpoint of {self.model} for {self.window.test.first} is not what is asked for now (then / "
+                f"now): {differences_text(differences)}; set these back, or train the window again"
+            )
+
+    def _require_preprocessing(self, fingerprint: str) -> None:
         if fingerprint != self.preprocessing_fingerprint:
             raise CheckpointError(
                 f"{self.model} was trained for {self.window.test.first} on a panel of another universe, other factor "
                 "settings or another pre-processing; set these back, or train the window again"
             )
+
+
+@cache
+def _say_that_little_is_known(model: str) -> None:
+    _log.warning(
+        "checkpoints of %s were made before checkpoints kept the source of what they were trained on: whether factors, "
+        "labels or network have changed since is not known; train them again to have it checked",
+        model,
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +158,7 @@ def manifest_of(
     window: CheckpointWindow,
     preprocessing_fingerprint: str,
     data_fingerprint: str,
+    identity: ModelIdentity,
     warm_started_from: str | None = None,
 ) -> Manifest:
     """The manifest of a training result; the fingerprints name the panel's pre-processing and the samples' data."""
@@ -141,7 +172,8 @@ def manifest_of(
         window=window,
         preprocessing_fingerprint=preprocessing_fingerprint,
         data_fingerprint=data_fingerprint,
-        code_fingerprint=code_fingerprint(),
+        code_fingerprint=identity.code(),
+        identity=identity,
         weights_sha256=_sha256(_serialised(result.weights)),
         warm_started_from=warm_started_from,
         histories=result.histories,

@@ -1,25 +1,11 @@
-"""What a training depended on, in a few characters: its code and its data."""
+"""What a training depended on, in a few characters: the data it read, and whatever can be written as JSON."""
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 
-import attn_platform.models
-import attn_platform.training
 from attn_platform.training.samples import CrossSections
-
-
-def code_fingerprint() -> str:
-    """SHA-256 of the source files of `attn_platform.models` and `attn_platform.training`, names and contents."""
-    digest = hashlib.sha256()
-    for package in (attn_platform.models, attn_platform.training):
-        root = Path(next(iter(package.__path__)))
-        for source in sorted(root.rglob("*.py")):
-            digest.update(f"{package.__name__}/{source.relative_to(root).as_posix()}\0".encode())
-            digest.update(hashlib.sha256(source.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def samples_fingerprint(*sets: CrossSections) -> str:

@@ -1,8 +1,8 @@
 """State of a training after an epoch: a killed run goes on from it and ends in the weights of one that was not.
 
-One safetensors file, written under a temporary name that is renamed. It names what was being trained; a state of
-anything else is left alone and the training begins anew. Orders and dropout masks depend on seed and epoch only, so no
-state of a random generator is kept.
+One safetensors file, written under a temporary name that is renamed. It says what was being trained; a state of
+anything else is left alone, with what differs, and the training begins anew. Orders and dropout masks depend on seed
+and epoch only, so no state of a random generator is kept.
 """
 
 import logging
@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from attn_platform.models.history import SeedProgress
+from attn_platform.training.identity import ModelIdentity, differences_text
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.writing import replacing
 
@@ -65,16 +66,16 @@ class _About(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    identity: str
+    identity: ModelIdentity
     epoch: int
     records: list[SeedProgress]
     stacked: list[int]
 
 
 class SavedState:
-    """The file at `path` for the training that `identity` names; without a path nothing is kept."""
+    """The file at `path` for the training that `identity` describes; without a path nothing is kept."""
 
-    def __init__(self, path: Path | None, identity: str) -> None:
+    def __init__(self, path: Path | None, identity: ModelIdentity) -> None:
         self.path = path
         self.identity = identity
 
@@ -97,8 +98,11 @@ class SavedState:
         try:
             with safe_open(self.path, "pt") as file:
                 about = _About.model_validate_json((file.metadata() or {}).get(_ABOUT, ""))
-                if about.identity != self.identity:
-                    _log.info("%s is the state of another training; beginning anew", self.path)
+                if differences := about.identity.differences(self.identity, code_of_training=True):
+                    _log.warning(
+                        "%s is the state of another training (then / now): %s; beginning anew",
+                        self.path, differences_text(differences),
+                    )  # fmt: skip
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 – it is no mapping
         except (SafetensorError, OSError, ValidationError) as error:

@@ -15,7 +15,8 @@ from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import compiled_on
-from attn_platform.training.fingerprints import code_fingerprint, content_fingerprint, samples_fingerprint
+from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
+from attn_platform.training.identity import ModelIdentity, Part, network_parts, training_parts
 from attn_platform.training.memory import BYTES_A_GB, budget, bytes_of_member, kept_for_backward, members_at_once
 from attn_platform.training.samples import CrossSections, SampleTensors, Sizes
 from attn_platform.training.stack import Member, MemberStack
@@ -63,22 +64,20 @@ class TrainingSetting:
         self.units: list[range] = of_unit
         """Numbers of each window's sessions, or of its samples: what batches are made of."""
 
-    def identity(self, members: Sequence[Member]) -> str:
-        """Fingerprint of all that decides the outcome for these members."""
-        starts = [window.start and _fingerprint_of(window.start) for window in self.windows]
-        return content_fingerprint(
-            {
-                "network": self.network_config.model_dump(mode="json"),
-                "training": self.config.model_dump(mode="json"),
-                "members": [(member.window, member.seed) for member in members],
-                "data": samples_fingerprint(*(s for window in self.windows for s in (window.train, window.valid))),
-                "start": starts,
-                "code": code_fingerprint(),
-                "torch": torch.__version__,
-                "device": str(self.device),
-                "precision": self.precision,
-            }
-        )
+    def identity(self, members: Sequence[Member]) -> ModelIdentity:
+        """All that decides the outcome for these members: code, configuration, data, starting weights, machine."""
+        run = {
+            "members": [[member.window, member.seed] for member in members],
+            "data": samples_fingerprint(*(s for window in self.windows for s in (window.train, window.valid))),
+            "start": [window.start and _fingerprint_of(window.start) for window in self.windows],
+            "torch": torch.__version__,
+            "device": str(self.device),
+            "precision": self.precision,
+            **self.config.model_dump(mode="json", include={"threads", "compile"}),
+        }
+        seeds = sorted({member.seed for member in members})
+        parts = {**network_parts(self.network_config), **training_parts(self.config, self.network_config, seeds)}
+        return ModelIdentity(parts={**parts, "run": Part(settings=run)})
 
     def stack(self, members: Sequence[Member], compiled: bool = True) -> MemberStack:
         """The members before their first step; `compiled` where device, configuration and network allow for it."""

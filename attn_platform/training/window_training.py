@@ -35,6 +35,7 @@ from attn_platform.training.checkpoints import (
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import peak_memory_bytes, resolve_device
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
+from attn_platform.training.identity import ModelIdentity
 from attn_platform.training.labels import LabelConfig, label_prices, training_labels
 from attn_platform.training.neighbours import with_neighbours
 from attn_platform.training.panel_array import panel_array
@@ -64,6 +65,8 @@ class ModelTraining:
     features: tuple[str, ...]
     windows: WindowConfig
     preprocessing_fingerprint: str
+    """Of the panel's settings: all that checkpoints knew of it before they kept their identity."""
+    identity: ModelIdentity
     directory: Path
     """The model's checkpoints, a folder a window."""
     arrays: Path
@@ -151,6 +154,7 @@ def _train_part(
             ),
             preprocessing_fingerprint=task.preprocessing_fingerprint,
             data_fingerprint=samples_fingerprint(of_window.train, of_window.valid),
+            identity=task.identity,
             warm_started_from=origins[window],
         )
         save_checkpoint(task.directory / window.key, result.weights, manifest)
@@ -196,26 +200,33 @@ def _fit_trees(task: ModelTraining, config: XGBoostConfig, window: WindowSamples
 
 
 def _earlier_weights(task: ModelTraining, window: Window) -> tuple[StartingWeights | None, str | None]:
-    """Weights of the window before, where the model starts warm and that one is trained; and that window's key."""
+    """Weights of the window before, where the model starts warm and that one is trained; and that window's key.
+
+    `CheckpointError` where that one is not of the model that is trained now.
+    """
     if not task.training.warm_start or isinstance(task.network, XGBoostConfig):
         return None, None
     position = task.calendar.position(window.test_first) - task.windows.test
     key = str(task.calendar.sessions[position]) if position >= 0 else ""
     if not key or not (task.directory / key).exists():
         return None, None
-    earlier = load_checkpoint(task.directory / key)
-    if (earlier.manifest.network, earlier.manifest.features) != (task.network, task.features):
-        logger.warning("window %s has another network or other features; %s starts cold", key, window.key)
-        return None, None
+    earlier = checkpoint_of(task, key)
     return StartingWeights(earlier.manifest.seeds, earlier.weights), key
+
+
+def checkpoint_of(task: ModelTraining, key: str) -> Checkpoint:
+    """The checkpoint of a window; `CheckpointError` where it is missing, damaged, or not what `task` describes."""
+    checkpoint = load_checkpoint(task.directory / key)
+    checkpoint.manifest.require_identity(task.identity, task.preprocessing_fingerprint)
+    return checkpoint
 
 
 def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> dict[str, str]:
     """Predict each session with the checkpoint of the window that tests it, and write them.
 
     Columns: date, symbol, one a task, and their equal mean where there are several ('10d+20d'). Returns the window of
-    each session. `CheckpointError` names the window that has not been trained, `MissingDataError` the session without
-    a panel; nothing is written then.
+    each session. `CheckpointError` names the window that has not been trained, or was trained as another model,
+    `MissingDataError` the session without a panel; nothing is written then.
     """
     lake, calendar, checkpoints = task.lake, task.calendar, task.directory
     steps = task.network.sample_steps
@@ -224,13 +235,12 @@ def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> 
     untrained = [key for key in np.unique(keys) if not (checkpoints / key).exists()]
     if untrained:
         raise CheckpointError(f"window {untrained[0]} has no checkpoint in {checkpoints}; train it before predicting")
+    trained = {key: checkpoint_of(task, key) for key in np.unique(keys).tolist()}
     reading = calendar.between(calendar.shift(sessions[0], 1 - steps), sessions[-1])
     _require_panel(lake, task.panel, reading if steps > 1 else sessions, "predictions are asked for")
-    for key in np.unique(keys):
+    for key, checkpoint in trained.items():
         chosen = sessions[keys == key]
         samples = panel_samples(task, chosen[0], chosen[-1])
-        checkpoint = load_checkpoint(checkpoints / key)
-        checkpoint.manifest.require_preprocessing(task.preprocessing_fingerprint)
         predictions = predict(checkpoint, samples)
         columns = {name: predictions[:, number] for number, name in enumerate(checkpoint.manifest.labels)}
         if len(columns) > 1:

@@ -45,7 +45,12 @@ class PlainSimulator:
     """One account; `session` is called for every session, with the target decided the evening before or None."""
 
     def __init__(self, market: DenseMarket, config: BacktestConfig) -> None:
-        self.config, self.cost, self.whole = config, config.cost_per_side, config.whole_shares
+        self.config, self.whole = config, config.whole_shares
+        self.dates = market.sessions
+        self.gone = market.delist_dates
+        assert config.transfer_fee != "statutory", "no market of the tests has its dates"
+        assert not config.stamp_duty
+        self.rate = config.cost_per_side + float(config.transfer_fee)
         self.days: list[dict[str, Row]] = [
             {
                 str(symbol): {name: float(values[t, i]) for name, values in market.fields.items()}
@@ -67,26 +72,49 @@ class PlainSimulator:
     def price(self, row: Row, name: str) -> float:
         return row[name] if self.whole else row[name] * row["adj_factor"]
 
+    def fill_price(self, row: Row) -> tuple[str, float]:
+        """What the session's trades are made at; no name where nobody traded."""
+        if row["is_suspended"] or row["volume"] == 0:
+            return "", math.nan
+        prices = {self.config.execution_price: row[self.config.execution_price]}
+        for name, price in (("vwap", row["vwap"]), ("mean", row["amount"] / row["volume"]), ("close", row["close"])):
+            prices.setdefault(name, price)
+        return next(((name, price) for name, price in prices.items() if price > 0), ("", math.nan))
+
+    def sealed(self, row: Row, name: str, limit: str) -> bool:
+        bound = f"{row[limit]:.2f}"
+        if name in ("open", "close"):
+            return f"{row[name]:.2f}" == bound
+        if self.config.limit_board == "sealed_close":
+            return f"{row['close']:.2f}" == bound
+        return all(f"{row[price]:.2f}" == bound for price in ("open", "high", "low", "close"))
+
+    def fee(self, amount: float) -> float:
+        if not amount:
+            return 0.0
+        commission = max(self.config.cost_per_side * amount, self.config.minimum_commission)
+        return commission + float(self.config.transfer_fee) * amount
+
     def session(self, t: int, target: dict[str, float] | None) -> None:
-        day = self.days[t]
+        day = {s: row for s, row in self.days[t].items() if s not in self.gone or self.dates[t] < self.gone[s]}
         self.traded = 0.0
         if self.whole:
             self.ex_rights(day)
-        for symbol in [s for s in {*self.units, *self.orders} if s not in day]:
+        for symbol in [s for s in {*self.units, *self.orders} if s in self.gone and self.dates[t] >= self.gone[s]]:
             self.orders.pop(symbol, None)
             proceeds = self.units.pop(symbol, 0.0) * self.last.get(symbol, 0.0) * self.config.delisting_recovery
             if self.whole:
-                self.cash = fen(self.cash + fen(proceeds) - fen(fen(proceeds), self.cost))
+                self.cash = fen(self.cash + fen(proceeds) - fen(fen(proceeds), self.rate))
             else:
-                self.cash += proceeds * (1 - self.cost)
+                self.cash += proceeds * (1 - self.rate)
         leaving = {
             s
             for s in {*self.units, *self.orders, *(target or {})}
             if s in day and day[s]["trading_status"] == STATUS_CODES["delisting"] and not self.config.buy_delisting
         }
-        if target is not None or self.orders or any(s in self.units for s in leaving):
-            self.trade(day, target, leaving)
-        for symbol in {*self.units, *self.orders}:
+        if (target is not None or self.orders or any(s in self.units for s in leaving)) and self.equity() > 0:
+            self.trade(day, target, leaving, {s for s in self.gone if self.dates[t] >= self.gone[s]})
+        for symbol in {*self.units, *self.orders} & set(day):
             self.last[symbol] = self.price(day[symbol], "close")
 
     def ex_rights(self, day: dict[str, Row]) -> None:
@@ -107,17 +135,18 @@ class PlainSimulator:
                     self.orders[symbol] = float(math.floor(self.orders[symbol] * ratio + 1e-6))
             self.last[symbol] = reference
 
-    def trade(self, day: dict[str, Row], target: dict[str, float] | None, leaving: set[str]) -> None:
+    def trade(self, day: dict[str, Row], target: dict[str, float] | None, leaving: set[str], gone: set[str]) -> None:
         names = sorted({*self.units, *self.orders, *(target or {})})
         buy, sell, price, held, most = {}, {}, {}, {}, {}
+        unknown = {s for s in names if s not in day and s not in self.units and s not in self.orders}
         for s in names:
             row = day.get(s)
-            trades = row is not None and row["is_suspended"] == 0.0
-            board = trades and row["open"] == row["high"] == row["low"] == row["close"]
-            buy[s] = trades and not (board and row["close"] == row["up_limit"]) and s not in leaving
-            sell[s] = trades and not (board and row["close"] == row["down_limit"])
+            at, raw = self.fill_price(row) if row is not None else ("", math.nan)
+            trades = at != ""
+            buy[s] = trades and not self.sealed(row, at, "up_limit") and s not in leaving
+            sell[s] = trades and not self.sealed(row, at, "down_limit")
             if trades:
-                price[s] = self.price(row, "vwap")
+                price[s] = raw if self.whole else raw * row["adj_factor"]
             elif s in self.units or s in self.orders:
                 price[s] = self.last[s]
             else:
@@ -143,7 +172,7 @@ class PlainSimulator:
             goal = {s: value[s] / price[s] for s in names}
         else:
             none = dict.fromkeys(names, 0.0)
-            end = {s: 0.0 if s in leaving or s not in day else math.inf for s in names}
+            end = {s: 0.0 if s in leaving or s in unknown or s in gone else math.inf for s in names}
             wish = self.spread(target, held, none, end, equity)
             goal = {s: wish[s] / price[s] for s in names}
             value = {s: min(max(wish[s], low[s]), high[s]) for s in names}
@@ -184,7 +213,7 @@ class PlainSimulator:
             return {s: min(max(scale * target.get(s, 0.0), low[s]), high[s]) for s in held}
 
         def money(scale: float) -> float:
-            return scale * idle + math.fsum(v + self.cost * abs(v - held[s]) for s, v in values(scale).items())
+            return scale * idle + math.fsum(v + self.rate * abs(v - held[s]) for s, v in values(scale).items())
 
         below, above = 0.0, equity
         while money(above) < equity and above < 1e12 * equity:
@@ -197,13 +226,30 @@ class PlainSimulator:
     def trade_fractions(
         self, value: dict[str, float], held: dict[str, float], price: dict[str, float], equity: float
     ) -> None:
-        bought = math.fsum(max(value[s] - held[s], 0.0) for s in held) * (1 + self.cost)
-        money = self.cash + math.fsum(max(held[s] - value[s], 0.0) for s in held) * (1 - self.cost)
-        if bought > money + 1e-12 * equity:
-            value = {s: held[s] + max(v - held[s], 0) * money / bought if v > held[s] else v for s, v in value.items()}
-        volume = math.fsum(abs(value[s] - held[s]) for s in held)
-        self.traded = volume / equity
-        self.cash = max(equity - math.fsum(value.values()) - volume * self.cost, 0.0)
+        for s, v in value.items():
+            nothing = v < held[s] and v <= 1e-12 * equity
+            if (abs(v - held[s]) <= 1e-12 * equity and not nothing) or v < held[s] <= v + self.fee(held[s] - v):
+                value[s] = held[s]
+            elif nothing:
+                value[s] = 0.0
+        wanted = {s: v - held[s] for s, v in value.items() if v > held[s]}
+        money = self.cash + math.fsum(held[s] - v - self.fee(held[s] - v) for s, v in value.items() if v < held[s])
+
+        def paid(share: float) -> float:
+            return math.fsum(share * more + self.fee(share * more) for more in wanted.values())
+
+        if paid(1.0) > money + 1e-12 * equity:
+            low, high = 0.0, 1.0
+            for _ in range(200):
+                middle = (low + high) / 2
+                low, high = (middle, high) if paid(middle) <= money else (low, middle)
+            value |= {s: held[s] + low * more for s, more in wanted.items() if low * more > 1e-12 * equity}
+            value |= {s: held[s] for s, more in wanted.items() if low * more <= 1e-12 * equity}
+        changes = {s: abs(value[s] - held[s]) for s in held}
+        self.traded = math.fsum(changes.values()) / equity
+        self.cash = max(
+            equity - math.fsum(value.values()) - math.fsum(self.fee(change) for change in changes.values()), 0.0
+        )
         changed = {s: self.units.get(s, 0.0) if value[s] == held[s] else value[s] / price[s] for s in held}
         self.units = {s: units for s, units in changed.items() if units > 0}
 
@@ -222,21 +268,24 @@ class PlainSimulator:
         wanted = dict.fromkeys(goal, 0.0)
         for s in goal:
             if goal[s] < units[s] and sell[s]:
-                sales[s] = order_to_sell(units[s] - goal[s], units[s], most[s], s)
+                sale = order_to_sell(units[s] - goal[s], units[s], most[s], s)
+                brings = fen(sale, price[s]) if sale else 0.0
+                sales[s] = sale if brings > fen(self.fee(brings)) else 0
             elif goal[s] > units[s] and buy[s]:
                 wanted[s] = order_to_buy(min(goal[s] - units[s], most[s]), s)
         money = self.cash
         for s, count in sales.items():
             amount = fen(count, price[s]) if count else 0.0
-            money = fen(money + amount - fen(amount, self.cost))
+            money = fen(money + amount - fen(self.fee(amount)))
 
         def paid(orders: dict[str, float]) -> float:
             amounts = [fen(count, price[s]) for s, count in orders.items() if count]
-            return fen(math.fsum(a + fen(a, self.cost) for a in amounts))
+            return fen(math.fsum(a + fen(self.fee(a)) for a in amounts))
 
-        full = math.fsum(count * price[s] for s, count in wanted.items() if count) * (1 + self.cost)
+        full = math.fsum(count * price[s] for s, count in wanted.items() if count) * (1 + self.rate)
         orders = wanted
-        for reserve in (0.0, 0.02 * sum(1 for count in wanted.values() if count)):
+        each = 0.02 + self.config.minimum_commission
+        for reserve in (0.0, each * sum(1 for count in wanted.values() if count)):
             if paid(orders) > money:
                 cut = max((money - reserve) / full, 0.0)
                 orders = {s: order_to_buy(count * cut, s) for s, count in wanted.items()}

@@ -25,12 +25,16 @@ def quotes(
     )
 
 
-def closes(symbols: list[str], close: list[float], factor: list[float] | None = None) -> Closes:
+def closes(
+    symbols: list[str], close: list[float], factor: list[float] | None = None, delisted: list[str] | None = None
+) -> Closes:
     values = np.array(close, dtype=float)
     return Closes(
         symbols=np.array(symbols),
         close=values,
         adj_factor=np.ones(len(symbols)) if factor is None else np.array(factor, dtype=float),
-        is_listed=~np.isnan(values),
+        has_row=~np.isnan(values),
+        is_suspended=np.isnan(values),
+        is_delisted=np.isin(symbols, delisted or []),
         is_leaving=np.zeros(len(symbols), dtype=bool),
     )

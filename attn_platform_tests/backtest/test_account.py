@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,12 +26,20 @@ def test_value_and_weights_at_the_last_mark() -> None:
 def test_a_holding_without_a_close_is_an_error_of_the_data() -> None:
     account = Account(DAY, 0.0, np.array(["A"]), np.array([1.0]), np.array([1.0]))
     with pytest.raises(SimulationError, match="A is held and has no close on 2015-01-06"):
-        mark(account, DAY, closes(["A"], [NAN]))
+        mark(account, DAY, replace(closes(["A"], [NAN]), has_row=np.array([True])))
+
+
+def test_a_holding_without_a_row_keeps_its_last_price() -> None:
+    account = Account(DAY, 1.0, np.array(["A", "B"]), np.array([2.0, 1.0]), np.array([20.0, 50.0]))
+    after = mark(account, np.datetime64("2015-01-07"), closes(["A", "B"], [NAN, 51]))
+    assert after.prices.tolist() == [20.0, 51.0]
+    kept, events = sell_delisted(account, closes(["A", "B"], [NAN, 51]), 1.0, RATES)
+    assert (kept, events) == (account, [])
 
 
 def test_delisted_holdings_are_sold_at_the_last_price_and_pay() -> None:
     account = Account(DAY, 10.0, np.array(["A", "B"]), np.array([2.0, 1.0]), np.array([20.0, 50.0]))
-    gone = closes(["A", "B"], [NAN, 51])
+    gone = closes(["A", "B"], [NAN, 51], delisted=["A"])
     after, events = sell_delisted(account, gone, 1.0, RATES)
     assert after.cash == pytest.approx(10 + 40 * 0.998, rel=1e-15)
     assert after.symbols.tolist() == ["B"]
@@ -46,7 +55,7 @@ def test_whole_shares_of_a_delisted_stock_are_sold_for_whole_fen() -> None:
         DAY, 0.1, np.array(["A"]), np.array([333.0]), np.array([1.11]), goals=np.array([400.0]), factors=np.ones(1)
     )
     # 333 × 0.555 = 184.815, half up; 0.2 % of 184.82 are 0.36964.
-    after, (event,) = sell_delisted(account, closes(["A"], [NAN]), 0.5, RATES)
+    after, (event,) = sell_delisted(account, closes(["A"], [NAN], delisted=["A"]), 0.5, RATES)
     assert (event.amount, event.fee) == (184.82, 0.37)
     assert after.cash == 184.55
     assert not len(after.symbols), "its order is void"
@@ -54,7 +63,7 @@ def test_whole_shares_of_a_delisted_stock_are_sold_for_whole_fen() -> None:
 
 def test_an_order_of_a_delisted_stock_is_void_without_a_trade() -> None:
     account = Account(DAY, 9.0, np.array(["A"]), np.zeros(1), np.array([1.0]), goals=np.array([5.0]))
-    after, events = sell_delisted(account, closes(["A"], [NAN]), 1.0, RATES)
+    after, events = sell_delisted(account, closes(["A"], [NAN], delisted=["A"]), 1.0, RATES)
     assert (after.cash, len(after.symbols), events) == (9.0, 0, [])
 
 

@@ -37,6 +37,19 @@ def test_what_cannot_be_sold_shrinks_the_others_in_proportion() -> None:
     assert values == pytest.approx([40.0, 45.0, 15.0], rel=1e-14)
 
 
+def test_minimum_commissions_are_paid_before_the_purchases_are_cut() -> None:
+    """2,000 buy 1,500 and 500 at 1 %, of each at least 10: 25 are missing. Cut, the second pays the least; 2,000 are
+    1.01 × 1,500 x + 500 x + 10, so x is 1,990 / 2,015."""
+    rates = CostRates(0.01, 0.01, minimum=10.0)
+    values = affordable(np.zeros(2), np.array([1500.0, 500.0]), 2000.0, rates)
+    share = 1990 / 2015
+    assert values == pytest.approx([1500 * share, 500 * share], rel=1e-14)
+    assert values.sum() + rates.order_costs(values).sum() == pytest.approx(2000.0, rel=1e-14)
+    # 25 pay for two commissions and next to nothing; 19 do not pay for them.
+    assert affordable(np.zeros(2), np.array([50.0, 50.0]), 25.0, rates) == pytest.approx([2.5, 2.5])
+    assert affordable(np.zeros(2), np.array([50.0, 50.0]), 19.0, rates).tolist() == [0.0, 0.0]
+
+
 def test_nothing_to_buy_leaves_cash() -> None:
     values, _ = allocate(np.zeros(2), np.array([0.5, 0.5]), *np.zeros((2, 2)), 100.0, CostRates(0.002, 0.002))
     assert values.tolist() == [0.0, 0.0]

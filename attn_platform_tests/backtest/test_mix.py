@@ -36,6 +36,9 @@ def part(name: str, symbol: str, returns: list[float], turnover: float = 0.0, ca
             "cost": [0.0] + [turnover * 0.002] * (count - 1),
             "cash_share": [1.0] + [cash] * (count - 1),
             "holding_count": [0] + [1] * (count - 1),
+            "suspended_count": [0] * count,
+            "suspended_share": [0.0] * count,
+            "unrecovered_net_value": np.cumprod([1.0, *(1 + np.array(returns))]),
         }
     )
     trades = pd.DataFrame(
@@ -136,7 +139,7 @@ def run_two(seed: int, reset_sessions: int) -> tuple[MixResult, list[BacktestRes
 def test_the_ledger_of_a_mix_leads_to_its_value(seed: int) -> None:
     """Cash and units kept from the mix's trades and delistings alone are worth what the mix is worth, every session."""
     mixed, _, market = run_two(seed, reset_sessions=7)
-    adjusted = market["close"] * market["adj_factor"]
+    adjusted = pd.DataFrame(market["close"] * market["adj_factor"]).ffill().to_numpy()  # a missing row is a suspension
     column = {symbol: i for i, symbol in enumerate(market.symbols.tolist())}
     cash, units = STUDY.initial_capital, dict.fromkeys(column, 0.0)
     holdings = mixed.holdings.set_index("date")

@@ -5,8 +5,9 @@ each trade against the price, the lot, the board and the volume, and adds up whe
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from math import floor
+from math import floor, isnan
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def audit(result: BacktestResult, market: DenseMarket, config: BacktestConfig) -
                 assert row.fee == row.amount == 0
                 continue
             check_trade(row.symbol, count, held, {n: v[column[row.symbol]] for n, v in today.items()}, config)
-            price = Decimal(str(today["vwap"][column[row.symbol]]))
+            price = Decimal(str(average_price({n: float(v[column[row.symbol]]) for n, v in today.items()})))
             assert in_fen(row.amount) == half_up(abs(count) * price)
             assert in_fen(row.fee) == half_up(Decimal(in_fen(row.amount)) / 100 * rate)
             signed = in_fen(row.amount) if count > 0 else -in_fen(row.amount)
@@ -92,7 +93,8 @@ def audit(result: BacktestResult, market: DenseMarket, config: BacktestConfig) -
             if not shares[row.symbol]:
                 del shares[row.symbol]
         assert cash >= 0
-        marked = {s: in_fen(today["close"][column[s]]) for s in shares}
+        closes = {s: today["close"][column[s]] for s in shares}
+        marked = {s: marked[s] if isnan(close) else in_fen(close) for s, close in closes.items()}
         value = sum(count * marked[s] for s, count in shares.items())
         totals["gains"] += value - value_before - exchanged
         assert in_fen(round(net_value * config.initial_capital, 6)) == cash + value
@@ -105,11 +107,18 @@ def audit(result: BacktestResult, market: DenseMarket, config: BacktestConfig) -
     return totals
 
 
+def average_price(row: Mapping[str, float]) -> float:
+    """The vwap or, where it is missing, what stands in for it."""
+    candidates = (row["vwap"], row["amount"] / row["volume"], row["close"])
+    return next(price for price in candidates if not isnan(price))
+
+
 def check_trade(symbol: str, count: int, held: int, row: dict[str, float], config: BacktestConfig) -> None:
     """A valid order that the market could fill."""
     minimum, step = (200, 1) if symbol.startswith("688") else (100, 1) if symbol.endswith(".BJ") else (100, 100)
     board = row["open"] == row["high"] == row["low"] == row["close"]
     assert row["is_suspended"] == 0
+    assert row["volume"] > 0
     if config.volume_cap is not None:
         assert abs(count) <= floor(config.volume_cap * row["volume"] + 1e-6)
     if count > 0:
@@ -173,7 +182,8 @@ def test_fractional_shares_conserve_money(seed: int, cap: float | None, unfilled
     """Equity goes up by what the units held gained, at the prices that they were bought, marked and sold at."""
     config = BacktestConfig(volume_cap=cap, unfilled=unfilled, delisting_recovery=recovery, initial_capital=1e6)
     result, market = backtest(seed, SHORT, 9, config)
-    adjusted = {name: market[name] * market["adj_factor"] for name in ("close", "vwap")}
+    factor = market["adj_factor"]
+    closes = pd.DataFrame(market["close"] * factor).ffill().to_numpy()  # a missing row is a suspension
     column = {symbol: i for i, symbol in enumerate(market.symbols.tolist())}
     trades, delistings = rows_by_day(result.trades), rows_by_day(result.delistings)
     units: dict[str, float] = {}
@@ -187,14 +197,15 @@ def test_fractional_shares_conserve_money(seed: int, cap: float | None, unfilled
             equity += count * last[event.symbol] * (recovery * (1 - config.cost_per_side) - 1)
         for trade in trades[day]:
             if trade.units:
-                price = adjusted["vwap"][row, column[trade.symbol]]
+                at = row, column[trade.symbol]
+                price = average_price({name: float(values[at]) for name, values in market.fields.items()}) * factor[at]
                 assert trade.amount == pytest.approx(abs(trade.units) * price, rel=1e-9, abs=1e-6)
                 held = units.get(trade.symbol, 0.0)
                 # Holdings move to the execution price first; the trade itself costs its fee only.
                 equity += held * (price - last.get(trade.symbol, price)) - config.cost_per_side * trade.amount
                 units[trade.symbol], last[trade.symbol] = held + trade.units, price
         for symbol, count in units.items():
-            close = adjusted["close"][row, column[symbol]]
+            close = closes[row, column[symbol]]
             equity += count * (close - last[symbol])
             last[symbol] = close
         units = {symbol: count for symbol, count in units.items() if count > 1e-9}

@@ -25,12 +25,25 @@ VARIANTS = [
     BacktestConfig(initial_capital=300_000.0, whole_shares=True),
     BacktestConfig(initial_capital=300_000.0, whole_shares=True, volume_cap=0.1, delisting_recovery=0.5),
     BacktestConfig(initial_capital=300_000.0, whole_shares=True, volume_cap=0.05, unfilled="carry"),
+    BacktestConfig(initial_capital=300_000.0, execution_price="close"),
+    BacktestConfig(initial_capital=300_000.0, execution_price="open", unfilled="carry", transfer_fee=0.001),
+    BacktestConfig(initial_capital=300_000.0, limit_board="sealed_close", delisting_recovery=0.0),
+    BacktestConfig(initial_capital=300_000.0, minimum_commission=50.0, transfer_fee=0.001),
+    BacktestConfig(initial_capital=20_000.0, minimum_commission=50.0, unfilled="carry", volume_cap=0.01),
+    BacktestConfig(initial_capital=300_000.0, minimum_commission=50.0, whole_shares=True, execution_price="close"),
+    BacktestConfig(initial_capital=50_000.0, minimum_commission=200.0, whole_shares=True, unfilled="carry"),
 ]
-NAMES = ("studies", "cap", "carry", "cap-carry", "whole", "whole-cap", "whole-cap-carry")
+NAMES = (
+    *("studies", "cap", "carry", "cap-carry", "whole", "whole-cap", "whole-cap-carry"),
+    *("close", "open-carry-fee", "sealed-ruin", "minimum-fee", "minimum-cap-carry"),
+    *("minimum-whole", "minimum-whole-carry"),
+)
 by_variant = pytest.mark.parametrize("config", VARIANTS, ids=NAMES)
 
 
-def flat_market(closes: Mapping[str, list[float]], **changes: np.ndarray) -> DenseMarket:
+def flat_market(
+    closes: Mapping[str, list[float]], delisted: Mapping[str, np.datetime64] | None = None, **changes: np.ndarray
+) -> DenseMarket:
     """A market whose every price of a session is the close, without limits; NaN closes are sessions without a row."""
     close = np.column_stack([np.array(values, dtype=float) for values in closes.values()])
     fields = {name: close.copy() for name in ("open", "high", "low", "close", "vwap")}
@@ -39,7 +52,8 @@ def flat_market(closes: Mapping[str, list[float]], **changes: np.ndarray) -> Den
     for name in ("is_suspended", "trading_status"):
         fields[name] = np.where(np.isnan(close), np.nan, 0.0)
     fields["volume"] = np.where(np.isnan(close), np.nan, 1e6)
-    return DenseMarket(sessions_of(len(close)), np.array(list(closes)), fields | changes)
+    fields["amount"] = fields["volume"] * close
+    return DenseMarket(sessions_of(len(close)), np.array(list(closes)), fields | changes, delisted or {})
 
 
 def no_benchmark(market: DenseMarket) -> np.ndarray:
@@ -114,7 +128,7 @@ def test_trades_happen_at_the_vwap_of_the_next_session() -> None:
 
 def test_a_delisting_is_sold_at_the_last_price_and_reported() -> None:
     nan = float("nan")
-    market = flat_market({"A": [10, 10, 5, nan, nan], "B": [10, 10, 10, 10, 10]})
+    market = flat_market({"A": [10, 10, 5, nan, nan], "B": [10, 10, 10, 10, 10]}, {"A": sessions_of(4)[3]})
     result = run_backtest({market.sessions[0]: pd.Series({"A": 0.5, "B": 0.5})}, market, no_benchmark(market), CONFIG)
     half = 0.5 / 1.002
     assert result.daily["net_value"].tolist()[3:] == pytest.approx([half + half / 2 * 0.998] * 2, rel=1e-13)
@@ -148,10 +162,12 @@ def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestCon
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=10)
     targets = random_targets(rng, market)
-    poisoned = DenseMarket(market.sessions, market.symbols, {name: a.copy() for name, a in market.fields.items()})
+    until = market.sessions[cut]
+    later = {symbol: day for symbol, day in market.delist_dates.items() if day <= until}
+    later |= dict.fromkeys(rng.choice([s for s in market.symbols if s not in later], 3), market.sessions[cut + 1])
+    poisoned = DenseMarket(market.sessions, market.symbols, {n: a.copy() for n, a in market.fields.items()}, later)
     for values in poisoned.fields.values():
         values[cut + 1 :] = rng.uniform(-5, 5, values[cut + 1 :].shape)
-    until = market.sessions[cut]
     left = run_backtest(targets, market, no_benchmark(market), config, until=until)
     right = run_backtest(targets, poisoned, no_benchmark(market), config, until=until)
     assert_same(left, right)
@@ -176,7 +192,10 @@ def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, s
         rows = market.rows(slice(market.position(account.session), cut + 1))
         present = ~np.isnan(rows["is_suspended"]).all(axis=0)
         piece = DenseMarket(
-            rows.sessions, rows.symbols[present], {name: values[:, present] for name, values in rows.fields.items()}
+            rows.sessions,
+            rows.symbols[present],
+            {name: values[:, present] for name, values in rows.fields.items()},
+            market.delist_dates,
         )
         account, records = advance(account, pending, piece, market.sessions[cut], config)
         pending = None

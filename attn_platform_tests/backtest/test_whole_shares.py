@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from attn_platform.backtest.costs import CostRates
 from attn_platform.backtest.fen import to_fen
-from attn_platform.backtest.whole_shares import in_lots, settle, within_cash, without_noise
+from attn_platform.backtest.whole_shares import in_lots, settle, within_cash, without_noise, worthwhile
 
 RATES = CostRates(0.002, 0.001)
 INF = float("inf")
@@ -23,6 +23,26 @@ def test_half_a_fen_is_rounded_up_though_floats_fall_short_of_it(amount: float, 
 @given(fen=st.integers(0, 10**13))
 def test_whole_fen_stay_what_they_are(fen: int) -> None:
     assert to_fen(fen / 100) == fen / 100
+
+
+def test_a_sale_that_costs_what_it_brings_is_not_made() -> None:
+    rates = CostRates(0.001, 0.001, minimum=5.0)
+    traded = np.array([-100.0, -2.0, 100.0, -3.0])
+    prices = np.array([10.0, 2.5, 0.01, 2.5])
+    assert worthwhile(traded, prices, rates).tolist() == [-100.0, 0.0, 100.0, -3.0]
+    assert settle(traded, prices, rates).fee.tolist() == [5.0, 5.0, 5.0, 5.0]
+
+
+def test_purchases_leave_the_cash_for_their_least_commissions() -> None:
+    """Three times 1,000 and 15 of commission each, for 3,000: less two fen each, 2,954.94 of the 3,003 that they cost
+    at the flat rate are 245.998 of 250 shares."""
+    boards = np.array(["star", "star", "star"])
+    rates = CostRates(0.001, 0.001, minimum=15.0)
+    wanted, units = np.full(3, 250.0), np.zeros(3)
+    bought = within_cash(wanted, np.full(3, 4.0), units, boards, 3000.0, rates)
+    assert bought.tolist() == [245.0, 245.0, 245.0]
+    assert settle(bought, np.full(3, 4.0), rates).spent == 3 * (245 * 4 + 15)
+    assert within_cash(wanted, np.full(3, 4.0), units, boards, 40.0, rates).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_shares_next_to_a_whole_number_are_whole() -> None:

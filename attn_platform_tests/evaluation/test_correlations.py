@@ -101,6 +101,37 @@ def test_a_session_that_has_no_correlation_is_nan(predictions: list[float]) -> N
     assert all(np.isnan(values).all() for values in series.values())
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1, -3.0, 1e5])
+def test_what_is_constant_but_for_rounding_has_no_correlation(constant: float) -> None:
+    rng = np.random.default_rng(3)
+    moves = rng.normal(size=(4, 30))
+    dust = rng.integers(-3, 4, size=(4, 30)) * np.spacing(max(abs(constant), 1.0))
+    by_returns = correlation_series(moves, constant + dust)
+    assert all(np.isnan(values).all() for values in by_returns.values())
+    if constant:
+        by_predictions = correlation_series(constant + dust, moves)
+        assert all(np.isnan(values).all() for values in by_predictions.values())
+
+
+def test_returns_that_differ_by_rounding_share_a_rank() -> None:
+    """Of prices that do not move, after an ex-right day some returns are 0 and some a rounding away from it."""
+    rng = np.random.default_rng(5)
+    predictions, returns = rng.normal(size=(2, 3, 40))
+    returns[:, :25] = 0.0
+    noisy = returns.copy()
+    noisy[:, :25] += rng.integers(-2, 3, size=(3, 25)) * 2.0**-53
+    exact, found = correlation_series(predictions, returns), correlation_series(predictions, noisy)
+    np.testing.assert_array_equal(found["rank_ic"], exact["rank_ic"])
+    np.testing.assert_allclose(found["weighted_rank_ic"], exact["weighted_rank_ic"], rtol=1e-12)
+
+
+def test_predictions_on_a_tiny_scale_are_not_constant() -> None:
+    rng = np.random.default_rng(6)
+    predictions, returns = rng.normal(size=(2, 3, 40))
+    small, usual = correlation_series(1e-200 * predictions, returns), correlation_series(predictions, returns)
+    np.testing.assert_allclose(small["rank_ic"], usual["rank_ic"], rtol=1e-12)
+
+
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))
 def test_correlations_are_bounded_and_rank_ones_see_only_the_order(seed: int, scale: float, shift: float) -> None:
     predictions, returns = panel(seed, ties=False)
@@ -132,3 +163,4 @@ def test_information_ratio_by_hand() -> None:
     assert information_ratio(np.array([0.1, np.nan, 0.2, 0.3])) == pytest.approx(2.0, rel=1e-14)
     assert np.isnan(information_ratio(np.array([0.1, np.nan])))
     assert np.isnan(information_ratio(np.array([0.1, 0.1])))
+    assert np.isnan(information_ratio(np.array([0.3, 0.1 + 0.2, 0.3])))

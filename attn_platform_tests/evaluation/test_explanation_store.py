@@ -26,6 +26,7 @@ from attn_platform.training.checkpoints import (
     save_checkpoint,
 )
 from attn_platform.training.config import TrainingConfig
+from attn_platform.training.identity import ModelIdentity, network_parts
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.prediction import predict
 from attn_platform.training.trainer import TrainingResult
@@ -63,7 +64,8 @@ def trained(root: Path, network: str, horizons: tuple[int, ...] = (10, 20)) -> M
     task = ModelTraining(
         lake=lake, calendar=CALENDAR, panel="panel", model="example", network=config,
         labels=LabelConfig(horizons=horizons), training=TrainingConfig(), seeds=(0, 1), features=FEATURES,
-        windows=WINDOWS, preprocessing_fingerprint="p", directory=root / "checkpoints", arrays=root / "arrays",
+        windows=WINDOWS, preprocessing_fingerprint="p", identity=ModelIdentity(parts=network_parts(config)),
+        directory=root / "checkpoints", arrays=root / "arrays",
     )  # fmt: skip
     result = TrainingResult(
         network_config=config, training_config=TrainingConfig(), feature_names=FEATURES,
@@ -73,7 +75,10 @@ def trained(root: Path, network: str, horizons: tuple[int, ...] = (10, 20)) -> M
     )  # fmt: skip
     day = SessionRange(first="2021-01-20", last="2021-01-25")
     window = CheckpointWindow(train=day, valid=day, test=day, purge=0)
-    manifest = manifest_of(result, model="example", window=window, preprocessing_fingerprint="p", data_fingerprint="d")
+    manifest = manifest_of(
+        result, model="example", window=window, preprocessing_fingerprint="p", data_fingerprint="d",
+        identity=task.identity,
+    )  # fmt: skip
     save_checkpoint(task.directory / window_of(CALENDAR, WINDOWS, "2021-01-20").key, result.weights, manifest)
     return task
 

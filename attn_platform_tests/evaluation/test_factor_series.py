@@ -89,10 +89,20 @@ def test_autocorrelation_is_over_the_cross_section_of_the_later_session(case) ->
             assert series.autocorrelation[t, at] == pytest.approx(now.corr(before, method="spearman"), abs=1e-12)
 
 
-def layer_members(values: np.ndarray, inside: np.ndarray) -> list[set[int]]:
-    """Four layers of a session, the highest values first, by a plain sort."""
-    ordered = sorted((i for i in range(STOCKS) if inside[i] and np.isfinite(values[i])), key=lambda i: (-values[i], i))
-    return [set(part.tolist()) for part in np.array_split(np.array(ordered), 4)]
+def layer_members(values: np.ndarray, inside: np.ndarray) -> list[dict[int, float]]:
+    """Four layers of a session by a plain sort, the highest values first; equal values share the places they take."""
+    known = [i for i in range(STOCKS) if inside[i] and np.isfinite(values[i])]
+    ordered = sorted((values[i] for i in known), reverse=True)
+    layers: list[dict[int, float]] = []
+    for part in np.array_split(np.array(ordered), 4):
+        taken = {value: int((part == value).sum()) for value in set(part.tolist())}
+        layers.append({i: taken[values[i]] / ordered.count(values[i]) for i in known if values[i] in taken})
+    return layers
+
+
+def weighted_mean(returns: np.ndarray, members: dict[int, float]) -> float:
+    known = {i: share for i, share in members.items() if np.isfinite(returns[i])}
+    return sum(share * returns[i] for i, share in known.items()) / sum(known.values())
 
 
 def test_layers_and_their_turnover_equal_a_loop(case) -> None:
@@ -101,15 +111,16 @@ def test_layers_and_their_turnover_equal_a_loop(case) -> None:
         layers = layer_members(values[BACK + t], inside[BACK + t])
         for at, horizon in enumerate((1, 3)):
             returns = returns_after(price, t, horizon)
-            expected = [pd.Series(returns[sorted(members)]).mean() for members in layers]
+            expected = [weighted_mean(returns, members) for members in layers]
             np.testing.assert_allclose(series.layer_returns[t, at], expected, rtol=1e-12)
             everybody = sorted(set().union(*layers))
             assert series.universe_returns[t, at] == pytest.approx(pd.Series(returns[everybody]).mean(), rel=1e-12)
         for at, lag in enumerate((1, 3)):
             earlier = layer_members(values[BACK + t - lag], inside[BACK + t - lag])
             for end, place in enumerate((0, 3)):
-                left = len(layers[place] - earlier[place]) / len(layers[place])
-                assert series.turnover[t, at, end] == pytest.approx(left, rel=1e-15)
+                stayed = sum(min(share, earlier[place].get(i, 0.0)) for i, share in layers[place].items())
+                size = sum(layers[place].values())
+                assert series.turnover[t, at, end] == pytest.approx((size - stayed) / size, rel=1e-12)
 
 
 def test_distribution_is_that_of_the_sampled_cross_sections() -> None:

@@ -14,6 +14,7 @@ from attn_platform.evaluation.performance import (
     drawdowns,
     monthly_excess_returns,
     performance_figures,
+    untraded_figures,
     worst_weeks,
     yearly_figures,
 )
@@ -279,3 +280,37 @@ def test_an_excess_net_value_below_nothing_is_a_total_loss() -> None:
     """A day on which the index doubles and the strategy halves: 1 + r_p − r_b is −0.5."""
     daily = frame(["2020-01-02", "2020-01-03", "2020-01-06"], [0.01, -0.5, 0.02], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0])
     assert performance_figures(daily)["excess_annual_return"] == -1.0
+
+
+def test_untraded_figures_by_hand() -> None:
+    """Half a year: 1.1 squared is 1.21, and 1 where the delisted tenth is lost."""
+    daily = random_daily(2, sessions=127).assign(
+        net_value=np.linspace(1, 1.1, 127), unrecovered_net_value=np.linspace(1, 1.0, 127), suspended_count=3
+    )
+    daily["suspended_share"] = 0.07
+    delistings = pd.DataFrame({"weight": [0.04, 0.06]})
+    assert untraded_figures(daily, delistings) == pytest.approx(
+        {
+            "delistings": 2,
+            "delisted_weight": 0.1,
+            "final_net_value": 1.1,
+            "unrecovered_net_value": 1.0,
+            "annual_return": 0.21,
+            "unrecovered_annual_return": 0.0,
+            "suspended_at_end": 3,
+            "suspended_weight": 0.07,
+        }
+    )
+
+
+def test_what_rounding_alone_makes_is_no_win_and_no_ratio() -> None:
+    """A portfolio that is its benchmark, but for a last place: no month is won, and nothing is divided by the noise."""
+    daily = random_daily(1)
+    daily["return"] = daily["benchmark_return"] + np.where(np.arange(len(daily)) % 2, 1.0, -1.0) * 2.0**-60
+    daily.loc[5::20, "return"] = daily["benchmark_return"] + 2.0**-54
+    figures = performance_figures(daily)
+    assert figures["monthly_win_rate"] == 0.0
+    assert np.isnan(figures["information_ratio"])
+    assert np.isnan(figures["excess_calmar"])
+    assert figures["sharpe"] == pytest.approx(figures["annual_return"] / figures["annual_volatility"])
+    assert yearly_figures(daily)["months_won"].sum() == 0

@@ -1,5 +1,7 @@
 """The evaluation in the lake, against plain loops over predictions and prices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from scipy import stats
 
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.evaluation.planted import planted_correlations
 from attn_platform.evaluation.store import (
     Predictions,
     figures_table,
@@ -69,7 +72,7 @@ def test_correlations_are_those_of_scipy_session_by_session(home, figures, reali
         for session in sessions:
             rows = home.lake.read("forecast", session, session).to_pylist()
             pairs = [
-                (row[horizon], realised[session.item(), row["symbol"]])
+                (row[horizon], round(realised[session.item(), row["symbol"]], 12))  # as rounding makes no ranks
                 for row in rows
                 if (session.item(), row["symbol"]) in realised
             ]
@@ -80,6 +83,25 @@ def test_correlations_are_those_of_scipy_session_by_session(home, figures, reali
         row = figures.set_index("horizon").loc[horizon]
         assert row["rank_ic_mean"] == pytest.approx(np.mean(rank_ics), abs=1e-12)
         assert row["rank_icir"] == pytest.approx(np.mean(rank_ics) / np.std(rank_ics, ddof=1), rel=1e-9)
+
+
+def test_planted_signals_are_measured_on_the_stocks_of_the_forecast(home, predictions, realised, tmp_path):
+    """A table of all sessions and stocks in one file: those that are forecast count, against the same returns."""
+    rng = np.random.default_rng(5)
+    bars = home.lake.read("daily_bar", columns=["date", "symbol"]).to_pandas()
+    signals = bars.assign(known=rng.standard_normal(len(bars)), constant=1.0)
+    lake = Lake(tmp_path / "planted", beneath=home.lake)
+    columns = {name: signals[name].to_numpy() for name in ("date", "known", "constant")}
+    lake.write("planted", from_columns({**columns, "symbol": signals["symbol"].to_numpy().astype(str)}))
+    found = planted_correlations(
+        replace(predictions, lake=lake), "3d", "planted", ["known", "constant"], HORIZON, EvaluationConfig()
+    )
+    value = signals.set_index(["date", "symbol"])["known"]
+    pairs = pd.DataFrame({"returns": pd.Series(realised)}).rename_axis(["date", "symbol"])
+    pairs["signal"] = value.reindex(pairs.index)
+    by_session = [stats.spearmanr(day["signal"], day["returns"]).statistic for _, day in pairs.groupby("date")]
+    assert found["known"]["rank_ic_mean"] == pytest.approx(np.mean(by_session), abs=1e-12)
+    assert all(np.isnan(value) for value in found["constant"].values())
 
 
 def test_figures_are_stored_by_horizon(home, figures):

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_platform.errors import CalendarError, MissingDataError
-from attn_platform.market import lake as lake_module
 from attn_platform.market.lake import Lake, days, from_columns
+from attn_platform.market.lake import files as lake_files
 from attn_platform_tests.market.vendor_files import tree
 
 DAYS = np.array(["2020-12-30", "2020-12-31", "2021-01-04", "2021-01-05"], dtype="datetime64[D]")
@@ -89,7 +89,7 @@ def test_an_interrupted_write_leaves_the_old_file(lake: Lake, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lake_module.os, "replace", fail)
+    monkeypatch.setattr(lake_files.os, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
         lake.write("t", rows(DAYS[0], [2.0]), DAYS[0])
     assert tree(lake.root) == before

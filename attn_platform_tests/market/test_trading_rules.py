@@ -99,6 +99,75 @@ def test_first_session_of_the_consolidation_period(session, since_consolidation,
     assert up == 0.10  # the count is read for the status `delisting` only
 
 
+@pytest.mark.parametrize(
+    ("session", "since_consolidation", "ratio"),
+    [
+        ("2020-08-21", 12, 0.10),
+        ("2020-08-24", 13, 0.10),  # 300216.SZ: its period began on 2020-08-05, its boards lay at -10 % to the end
+        ("2020-09-14", 28, 0.10),
+        ("2020-08-24", 0, 0.20),  # begun with the reform
+        ("2020-08-28", 4, 0.20),
+        ("2020-08-28", 5, 0.10),  # begun on the session before it
+        ("2020-08-28", -1, 0.20),  # nobody knows when it began
+        ("2020-11-18", 30, 0.20),  # 300431.SZ: begun on 2020-09-21, a holiday of six weekdays in between
+    ],
+)
+def test_a_consolidation_period_keeps_the_limit_with_which_it_began(session, since_consolidation, ratio):
+    found = rules.limit_ratio("chinext", np.datetime64(session), "delisting", SEASONED, since_consolidation)
+    assert [float(side) for side in found] == [ratio, ratio]
+    assert rules.limit_ratio("main", np.datetime64(session), "delisting", SEASONED, 3)[0] == 0.10
+    assert rules.limit_ratio("chinext", np.datetime64("2020-08-24"), "normal", SEASONED, 13)[0] == 0.20
+
+
+# Bars of real sessions in fen; reference, the rules' ratio, open, high, low, close, expected limits.
+OBSERVED = [
+    # 600182.SH, an S share, sealed at +5 % on 2017-09-11; the rules know it as normal
+    (2316, 0.10, (2432, 2432, 2432, 2432), (2432, 2200)),
+    # the same stock sealed at -5 %
+    (2170, 0.10, (2062, 2062, 2062, 2062), (2279, 2062)),
+    # 300216.SZ, sealed at -10 % in its delisting period while ChiNext had 20 %
+    (98, 0.20, (88, 88, 88, 88), (108, 88)),
+    # 600701.SH, first session of its period on 2021-03-15: free by the new rules, run under the old ones
+    (117, math.nan, (105, 105, 105, 105), (129, 105)),
+    # 600500.SH, first session after its share reform, on 2005-08-12: a fen below the limit of 486, so there was none
+    (540, 0.10, (500, 506, 485, 498), (FREE, FREE)),
+    # 000792.SZ, first session after two years of suspended listing
+    (884, 0.10, (3590, 4360, 3200, 3590), (FREE, FREE)),
+    # to the limit and not beyond
+    (1000, 0.10, (950, 950, 900, 920), (1100, 900)),
+    # one price somewhere inside says nothing, nor does a close at 5 % of a bar with several prices
+    (1000, 0.10, (1030, 1030, 1030, 1030), (1100, 900)),
+    (1000, 0.10, (1000, 1050, 1000, 1050), (1100, 900)),
+    # nor a board of the rules' own limit, or of a wider one than theirs
+    (1000, 0.05, (1050, 1050, 1050, 1050), (1050, 950)),
+    (1000, 0.05, (1100, 1100, 1100, 1100), (FREE, FREE)),
+    # one price that did not move
+    (1000, 0.10, (1000, 1000, 1000, 1000), (1100, 900)),
+    # a free session with an ordinary bar
+    (1000, math.nan, (1200, 1500, 1100, 1400), (FREE, FREE)),
+    # a suspended session has no bar: the rules stand
+    (1000, 0.10, (math.nan, math.nan, math.nan, 1000), (1100, 900)),
+]
+
+
+@pytest.mark.parametrize(("reference", "ratio", "bar", "limits"), OBSERVED)
+def test_the_bar_is_the_witness_of_the_limit(reference, ratio, bar, limits):
+    found = rules.observed_limits(reference / 100, ratio, ratio, *(price / 100 for price in bar))
+    expected = [math.nan if side is FREE else side / 100 for side in limits]
+    np.testing.assert_array_equal([float(side) for side in found], expected)
+
+
+def test_observed_limits_broadcast_and_equal_limit_prices_inside():
+    rng = np.random.default_rng(5)
+    reference = rng.integers(100, 5_000, (40, 30)) / 100
+    ratio = rng.choice([0.05, 0.10, 0.20], 30)
+    up, down = rules.limit_prices(reference, ratio, ratio)
+    high, low = np.minimum(up, reference * 1.03), np.maximum(down, reference * 0.97)
+    np.testing.assert_array_equal(
+        rules.observed_limits(reference, ratio, ratio, reference, high, low, reference), (up, down)
+    )
+
+
 def test_arguments_broadcast_and_codes_equal_strings():
     boards = np.array(["main", "star", "chinext", "bse"])
     sessions = np.array(["2020-08-21", "2020-08-24", "2023-04-10"], dtype="datetime64[D]")

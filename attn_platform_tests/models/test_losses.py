@@ -31,6 +31,20 @@ def test_best_median_and_worst_of_a_long_cross_section() -> None:
     assert weights[-1] == pytest.approx(0.25, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("half_life", "middle", "worst"), [(0.5, 0.5, 0.25), (1.0, 0.5**0.5, 0.5), (0.25, 0.25, 1 / 16)]
+)
+def test_the_half_life_is_a_share_of_the_session(half_life: float, middle: float, worst: float) -> None:
+    """AI-55's N/2 and the N of our AI-69: the best weighs 1, the stock half_life · N places below it 0.5."""
+    size = 800
+    config = LossConfig(half_life=half_life)
+    weights = row_weights(np.arange(float(size))[::-1, None], np.array([0, size]), config)[:, 0] * size
+    assert weights[0] == 1
+    assert weights[[size // 2, -1]] == pytest.approx([middle, worst * 0.5 ** (-1 / (half_life * size))], rel=1e-12)
+    if half_life < 1:
+        assert weights[int(half_life * size)] == pytest.approx(0.5, rel=1e-12)
+
+
 @settings(deadline=None)  # pandas is slow the first time
 @given(
     st.lists(

@@ -8,6 +8,7 @@ from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS, AI69_FACTORS, catalogue
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import families_of
+from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.assets.factors import tables_of
 from attn_platform.orchestration.jobs import road_assets
@@ -73,7 +74,10 @@ def test_definitions_load(defs):
 
 
 def test_the_graph_is_the_road(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | FAMILIES | COMPUTED | OF_FACTORS
+    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS
+    assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
+        f"report_{strategy}" for strategy in STRATEGIES
+    }
 
 
 def parents(graph, asset: str) -> set[str]:
@@ -252,7 +256,7 @@ def test_checks_block_unless_they_only_warn(graph):
 def test_jobs_select_what_their_partitions_allow(defs, home):
     road = road_assets(home)
     expected = {
-        "static": STATIC,
+        "static": STATIC | {PLANTED_SIGNALS},
         jobs.SESSION_JOB: {*road.raw, *road.factors, *road.predictions},
         jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
@@ -265,7 +269,7 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         assert names(job.asset_layer.executable_asset_keys) == assets
         assert job.description
     assert defs.resolve_job_def(jobs.WINDOW_JOB).run_tags["accelerator"] == "gpu"
-    assert set().union(*expected.values()) == RAW | FAMILIES | COMPUTED | OF_FACTORS
+    assert set().union(*expected.values()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS
 
 
 def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_consensus, home_without_consensus):
@@ -373,4 +377,4 @@ def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
     [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
     assert target.attribute == "defs"
     found = names(target.target_definition().resolve_asset_graph().get_all_asset_keys())
-    assert found == RAW | FAMILIES | COMPUTED | OF_FACTORS
+    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS

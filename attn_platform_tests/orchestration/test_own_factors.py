@@ -68,7 +68,7 @@ def test_a_feature_of_a_users_family_is_in_the_panel(home):
     assert [c.name for c in panel.metadata["dagster/column_schema"].columns] == ["date", "symbol", "ret_5d", "ret_2d"]
 
 
-def test_the_code_version_holds_the_bytes_of_the_file(tmp_path):
+def test_the_code_version_holds_the_code_of_the_file(tmp_path):
     def versions(text: str) -> dict[str, str]:
         graph = build_defs(with_factor(tiny_home(tmp_path), text)).resolve_asset_graph()
         return {
@@ -76,8 +76,9 @@ def test_the_code_version_holds_the_bytes_of_the_file(tmp_path):
         }
 
     own, joined = FACTOR.format(family="mine"), FACTOR.format(family="reversal")
-    plain, changed = versions(own), versions(f"{own}# another byte\n")
+    plain, changed = versions(own), versions(f"{own}\n\nLEVEL = 1\n")
     assert plain["mine"] != changed["mine"]
+    assert plain == versions(f"{own}\n\n\n# a comment\n")
     assert plain["reversal"] == changed["reversal"] == plain["turnover"]
     graph = build_defs(with_factor(tiny_home(tmp_path), joined)).resolve_asset_graph()
     assert graph.get(dg.AssetKey("factor_reversal")).code_version != plain["reversal"]

@@ -1,14 +1,20 @@
 """Checkpoints in Dagster: what a run records of several windows, and what is left of it where one of them fails."""
 
+import inspect
+from types import SimpleNamespace
+
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from attn_platform.definitions import build_defs
-from attn_platform.errors import MissingDataError, TrainingError
+from attn_platform.errors import CheckpointError, MissingDataError, TrainingError
+from attn_platform.factors.families import reversal
 from attn_platform.orchestration.assets import training
 from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.source_identity import source_identity
+from attn_platform.training import epochs
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform_tests.homes import FIRST_WINDOW, GRAPH, MODEL, SECOND_WINDOW, STEPS, THIRD_WINDOW, TREES
 
@@ -110,6 +116,42 @@ def test_trees_speak_of_rounds(road, instance, trained):
     assert "epoch" not in metadata["seeds"].value
     assert "data:image" in metadata["validation loss by round"].value
     assert metadata["device"].value == "cpu"
+
+
+def test_forecasts_of_a_checkpoint_that_is_not_the_model_are_refused(road, copy_of, instance, monkeypatch):
+    """The code of a factor that it was trained on is another one now; the loop that trained it may be."""
+    home = copy_of(road.home, [f"prediction_{MODEL}"])
+    stage = Stage("predictions", (f"prediction_{MODEL}",), "2020-12-29", "2020-12-30")
+    before = home.lake.path(f"prediction_{MODEL}", "2020-12-29").read_bytes()
+
+    def edited(module, old: str, new: str):
+        text = inspect.getsource(module)
+        assert old in text
+        monkeypatch.setattr(module, "__loader__", SimpleNamespace(get_source=lambda _: text.replace(old, new, 1)))
+        source_identity.cache_clear()
+
+    try:
+        edited(epochs, "def run_epochs(", "LIMIT = 1\n\n\ndef run_epochs(")
+        edited(epochs, "while stack.members and state", "while stack.members and True and state")
+        run_stage(build_defs(home), instance, stage)
+        edited(reversal, "return _return_over(x, SESSIONS_A_WEEK)", "return -_return_over(x, SESSIONS_A_WEEK)")
+        with pytest.raises(CheckpointError) as raised:
+            run_stage(build_defs(home), instance, stage)
+    finally:
+        monkeypatch.undo()
+        source_identity.cache_clear()
+    assert str(raised.value) == (
+        f"the checkpoint of {MODEL} for {FIRST_WINDOW} is not what is asked for now (then / now): "
+        "factor ret_5d: its source changed; set these back, or train the window again"
+    )
+    assert home.lake.path(f"prediction_{MODEL}", "2020-12-29").read_bytes() == before
+
+
+def test_code_of_training_marks_the_checkpoint_as_out_of_date(road):
+    """Its own network, labels, loss and loop; each model has a version of its own."""
+    graph = build_defs(road.home).resolve_asset_graph()
+    versions = {name: graph.get(dg.AssetKey(f"checkpoint_{name}")).code_version for name in (MODEL, GRAPH, TREES)}
+    assert len(set(versions.values())) == 3
 
 
 def test_a_model_is_trained_on_its_own_panel_and_windows(road):

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.tradability import Restriction
 from attn_platform.errors import PortfolioError
+from attn_platform.market.lake import Lake
 from attn_platform.portfolio.desk import closing_quotes, desk_orders
 from attn_platform.portfolio.orders import OrderConfig
 from attn_platform_tests.portfolio.walked import WALKER
@@ -36,14 +38,13 @@ def test_orders_are_for_the_session_after_the_signal(walked_home, week, own):
 
 
 def restriction_of(bar: pd.Series) -> Restriction:
-    one_price = bar["open"] == bar["low"] == bar["high"] == bar["close"]
     if bar["is_suspended"]:
         return Restriction.SUSPENDED
     if bar["trading_status"] == "delisting":
         return Restriction.DELISTING_PERIOD
-    if one_price and bar["close"] == bar["up_limit"]:
+    if bar["close"] == bar["up_limit"]:
         return Restriction.LIMIT_UP
-    return Restriction.LIMIT_DOWN if one_price and bar["close"] == bar["down_limit"] else Restriction.NONE
+    return Restriction.LIMIT_DOWN if bar["close"] == bar["down_limit"] else Restriction.NONE
 
 
 def test_quotes_are_the_days_raw_closes(walked_home):
@@ -124,6 +125,28 @@ def test_limits_that_whole_shares_exceed_are_named(walked_home, week):
         assert abs(row["reached"]) > row["allowed"]
     beyond = {name for name, value in by_industry.items() if abs(value) > limits.industry_deviation + 1e-6}
     assert {name for limit, name in exceeded.index if limit == "industry"} == beyond
+
+
+def test_a_holding_without_a_row_is_suspended_at_its_last_close(walked_home, week, tmp_path):
+    """Its rows of the last two sessions are taken out of the lake; there is no order for it, and its value counts."""
+    lake = Lake(tmp_path, walked_home.lake)
+    symbol = str(week.account.symbols[np.argmax(week.account.units * week.account.prices)])
+    sessions = walked_home.lake.sessions("daily_bar", None, week.session)
+    for session in walked_home.lake.sessions("daily_bar"):
+        bars = walked_home.lake.read("daily_bar", session, session)
+        gone = session in sessions[-2:]
+        lake.write("daily_bar", bars.filter(pc.not_equal(bars["symbol"], symbol)) if gone else bars, session)
+    before = walked_home.lake.read("daily_bar", sessions[-3], sessions[-3]).to_pandas().set_index("symbol")
+    quotes = closing_quotes(lake, walked_home.calendar, week.session, WALKER.backtest, [symbol, "600999.SH"])
+    assert symbol not in closing_quotes(lake, walked_home.calendar, week.session, WALKER.backtest).index
+    assert quotes.loc[symbol, "close"] == before.loc[symbol, "close"]
+    assert quotes.loc[symbol, "restriction"] == Restriction.NO_ROW
+    positions = pd.DataFrame({"symbol": [symbol], "shares": [10_000], "sellable": [10_000]})
+    made = desk_orders(
+        lake, walked_home.calendar, WALKER, week.session, OrderConfig(), positions=positions, cash=MONEY
+    ).listed
+    assert symbol not in set(made.orders["symbol"])
+    assert made.summary.equity == pytest.approx(MONEY + 10_000 * before.loc[symbol, "close"], abs=0.01)
 
 
 def test_a_week_that_is_not_there(walked_home):

@@ -29,7 +29,7 @@ def written(request, tmp_path):
 
 
 def test_every_format_reads_the_same(written):
-    read = read_positions(written(GOOD))
+    read = read_positions(written(GOOD)).stocks
     assert read["symbol"].tolist() == ["000001.SZ", "600519.SH"]
     assert read["shares"].tolist() == [1200, 100]
     assert read["sellable"].tolist() == [1000, 100]
@@ -37,25 +37,66 @@ def test_every_format_reads_the_same(written):
 
 
 def test_without_a_column_all_shares_are_sellable(written):
-    read = read_positions(written(GOOD.drop(columns="sellable")))
+    read = read_positions(written(GOOD.drop(columns="sellable"))).stocks
     assert read["sellable"].tolist() == read["shares"].tolist()
 
 
 def test_spaces_around_columns_and_symbols_do_not_matter(written):
     frame = GOOD.assign(symbol=[" 000001.SZ", "600519.SH "]).rename(columns={"shares": " shares"})
-    assert read_positions(written(frame))["symbol"].tolist() == ["000001.SZ", "600519.SH"]
+    assert read_positions(written(frame)).stocks["symbol"].tolist() == ["000001.SZ", "600519.SH"]
 
 
 def test_an_account_without_positions(written):
-    assert read_positions(written(GOOD.iloc[:0])).empty
+    read = read_positions(written(GOOD.iloc[:0]))
+    assert read.stocks.empty
+    assert read.set_aside.empty
+    assert read.stocks[["shares", "sellable"]].dtypes.astype(str).tolist() == ["int64", "int64"]
+
+
+def test_what_is_no_a_share_is_set_aside_with_a_note(written):
+    """A money-market fund, a repo, new shares under the code of their issue, B shares, a bond, Hong Kong."""
+    others = {
+        "511880.SH": "a money-market fund of Shanghai", "204001.SH": "a repo of Shanghai",
+        "732123.SH": "a code of an issue, rights or a vote of Shanghai", "900901.SH": "a B share of Shanghai",
+        "123456.SZ": "a bond of Shenzhen", "00700.HK": "a share of Hong Kong",
+    }  # fmt: skip
+    rows = pd.DataFrame({"symbol": list(others), "shares": [0.5, *[100] * 5], "sellable": 0})
+    read = read_positions(written(pd.concat([rows.iloc[:3], GOOD, rows.iloc[3:]])))
+    assert read.stocks["symbol"].tolist() == GOOD["symbol"].tolist()
+    assert read.stocks["sellable"].tolist() == GOOD["sellable"].tolist()
+    assert dict(zip(read.set_aside["symbol"], read.set_aside["note"], strict=True)) == others
+    assert read.set_aside["shares"].tolist() == [0.5, *[100.0] * 5]
+
+
+def test_a_brokers_own_columns_and_codes(written):
+    frame = GOOD.assign(symbol=["SZ000001", "600519"])
+    chinese = frame.rename(columns={"symbol": "证券代码", "shares": "持仓数量", "sellable": "可用数量"})
+    for each in (chinese, frame.rename(columns={"symbol": "Instrument", "shares": "quantity"})):
+        pd.testing.assert_frame_equal(read_positions(written(each)).stocks, read_positions(written(GOOD)).stocks)
+    bare = GOOD.assign(symbol=["511990", "600519"])
+    assert read_positions(written(bare)).set_aside["symbol"].tolist() == ["511990.SH"]
+
+
+def test_a_file_in_gbk(tmp_path):
+    GOOD.rename(columns={"symbol": "证券代码", "shares": "证券数量"}).to_csv(
+        tmp_path / "p.csv", index=False, encoding="gbk"
+    )
+    assert read_positions(tmp_path / "p.csv").stocks["shares"].tolist() == [1200, 100]
 
 
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (GOOD.rename(columns={"shares": "amount"}), ("no column 'shares'",)),
+        (GOOD.rename(columns={"shares": "amount"}), ("column 'shares' of table positions is missing", "'amount'")),
         (GOOD.assign(price=1.0), ("column 'price'", "take it out")),
-        (GOOD.assign(symbol=["000001.SZ", "600519"]), ("row 2, column symbol", "'600519'", "like 600519.SH")),
+        (GOOD.assign(symbol=["000001.SZ", "moutai"]), ("row 2, column symbol", "'moutai'", "write six digits and .SH")),
+        (GOOD.assign(symbol=["000001.SZ", "600519.SZ"]), ("row 2, column symbol", "'600519.SZ'", "it is 600519.SH")),
+        (GOOD.assign(symbol=["000001.SZ", "1"]), ("row 2, column symbol", "lost its leading zeros", "like 000001.SZ")),
+        (GOOD.assign(symbol=["000001.SZ", "sz000001"]), ("row 2, column symbol", "'sz000001'", "there twice")),
+        (
+            GOOD.assign(quantity=[1, 2]).rename(columns={"shares": "position"}),
+            ("'position' and 'quantity' could each",),
+        ),
         (GOOD.assign(symbol=["000001.SZ", None]), ("row 2, column symbol", "no symbol")),
         (GOOD.assign(symbol=["000001.SZ"] * 2), ("row 2, column symbol", "there twice", "add the rows up")),
         (GOOD.assign(shares=["many", "100"]), ("row 1, column shares", "'many'", "no whole number")),

@@ -25,6 +25,12 @@ def test_derived_columns() -> None:
     np.testing.assert_array_equal(changed(previous=None).held, [0, 0, 0])
 
 
+def test_what_rounding_left_below_nothing_is_nothing() -> None:
+    problem = changed(previous=np.array([0.2, -1e-12, 0.8]), benchmark=np.array([0.5 + 1e-15, 0.5, -1e-15]))
+    assert problem.held.tolist() == [0.2, 0.0, 0.8]
+    assert problem.benchmark.tolist() == [0.5 + 1e-15, 0.5, 0.0]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

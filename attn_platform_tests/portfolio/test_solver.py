@@ -8,14 +8,13 @@ import highspy
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from attn_platform.errors import PortfolioError
 from attn_platform.portfolio import solver as solver_module
 from attn_platform.portfolio.compiled import compile_constraints
 from attn_platform.portfolio.convex import cvxpy_problem
 from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve, tie_broken
+from attn_platform.portfolio.solver import solve
 from attn_platform.portfolio.split import is_feasible, new_solver, pass_program, trades
 from attn_platform.portfolio.statement import stated
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL, EXACT_HIGHS, held_before, total_excess
@@ -225,13 +224,6 @@ def test_cash_is_invested() -> None:
 def test_equal_forecasts_go_by_the_order_of_symbols() -> None:
     solution = solve(small([1, 1, 1], [0.3, 0.4, 0.3]), PortfolioLimits(stock_deviation=0.1))
     np.testing.assert_allclose(solution.weights, [0.4, 0.4, 0.2], atol=1e-15)
-
-
-@given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0, 7.0]), min_size=1, max_size=40))
-def test_tie_breaking_orders_equal_scores_and_keeps_unequal_ones(scores: list[float]) -> None:
-    broken = tie_broken(np.array(scores))
-    by_definition = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
-    np.testing.assert_array_equal(np.argsort(-broken), by_definition)
 
 
 def test_style_limit_without_the_style_is_refused() -> None:

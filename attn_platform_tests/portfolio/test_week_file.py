@@ -58,7 +58,7 @@ def posed(frame: pd.DataFrame, folder: Path, kind: str = "week.csv") -> PosedWee
 
 
 @pytest.mark.parametrize("kind", ["week.csv", "week.parquet"])
-@pytest.mark.parametrize("score", ["score", "prediction"])
+@pytest.mark.parametrize("score", ["score", "prediction", "Factor"])
 def test_the_problem_is_what_the_file_says(tmp_path: Path, frame: pd.DataFrame, kind: str, score: str) -> None:
     shuffled = frame.sample(frac=1, random_state=1).rename(columns={"score": score}).assign(note="left out")
     week = posed(shuffled, tmp_path, kind)
@@ -69,6 +69,17 @@ def test_the_problem_is_what_the_file_says(tmp_path: Path, frame: pd.DataFrame, 
     np.testing.assert_array_equal(problem.tradable, frame["tradable"])
     np.testing.assert_array_equal(problem.styles["size"], frame["style_size"])
     assert [week.industry(code) for code in problem.industry] == frame["industry"].tolist()
+
+
+@pytest.mark.parametrize("style", ["{1}{0}", "{0}.XSHG"])
+def test_codes_of_any_style_and_levels_of_an_index(tmp_path: Path, frame: pd.DataFrame, style: str) -> None:
+    codes = [style.format(*symbol.split(".")) for symbol in frame["symbol"]]
+    frame.assign(symbol=codes).rename(columns={"symbol": "instrument"}).set_index("instrument").to_parquet(
+        tmp_path / "week.parquet"
+    )
+    found = week_of_file(read_week(tmp_path / "week.parquet", STYLES, CALENDAR), STYLES).problem
+    assert found.symbols.tolist() == frame["symbol"].tolist()
+    np.testing.assert_array_equal(found.score, frame["score"])
 
 
 def test_the_answer_is_that_of_another_solver(tmp_path: Path, frame: pd.DataFrame) -> None:
@@ -158,6 +169,8 @@ SPOILT: list[tuple[Spoil, str]] = [
     (lambda f: f.drop(columns="score"), "column 'score' of table scores is missing; add it"),
     (lambda f: f.drop(columns="symbol"), "column 'symbol' of table scores is missing"),
     (lambda f: f.drop(columns=["benchmark", "style_size"]), r"has no column benchmark, style_size; add .* \(--date"),
+    (lambda f: f.assign(symbol=f["symbol"].str[:6]), "row 1, .*'symbol': 600000, .* write it as 600000.SH"),
+    (lambda f: f.rename(columns={"score": "pred"}).assign(signal=1.0), "'pred' and 'signal' could each be 'score'"),
     (lambda f: pd.concat([f, f.iloc[[3]]]), "rows 4 and 41 have the same key"),
     (lambda f: f.assign(score=f["score"].where(f.index != 1, np.inf)), "row 2 .*'score': inf, where"),
     (lambda f: f.assign(benchmark=-f["benchmark"]), "column 'benchmark': -.*, where the contract wants at least 0"),

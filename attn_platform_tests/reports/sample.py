@@ -16,6 +16,7 @@ from attn_platform.reports.contents import (
     DataKind,
     DataSource,
     ExposureLimits,
+    PlantedSignals,
     StrategyReportData,
 )
 
@@ -74,6 +75,16 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
                 "excess_return": [-0.021, -0.0089],
             }
         ),
+        "untraded": {
+            "delistings": 2.0,
+            "delisted_weight": 0.0123,
+            "final_net_value": 1.23456,
+            "unrecovered_net_value": 1.22001,
+            "annual_return": 0.0765,
+            "unrecovered_annual_return": 0.0712,
+            "suspended_at_end": 1.0,
+            "suspended_weight": 0.0045,
+        },
         "factor_figures": dict(zip(FACTOR_FIGURES, rng.normal(0, 0.3, len(FACTOR_FIGURES)), strict=True)),
         "rank_ic": pd.Series(rng.normal(0.1, 0.1, sessions), dates),
         "weighted_rank_ic": pd.Series(rng.normal(0.09, 0.1, sessions), dates),
@@ -132,6 +143,21 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
         "published_factor_figures": published_row("ai69_exhibit10_factor_metrics", "inter_task_attention", "20d"),
     }
     return StrategyReportData(**(fields | overrides))
+
+
+def planted_signals(known: bool = True, **strengths: float) -> PlantedSignals:
+    """Two signals of a simulated market; those of a home that has kept none are not `known`."""
+    rank_ics = [0.0712, -0.0034] if known else [np.nan, np.nan]
+    signals = pd.DataFrame(
+        {
+            "strength": [strengths.get("linear", 9.0), strengths.get("path", 0.0)],
+            "seen_by": ["value: seen by all", "order: seen by some"],
+            "rank_ic_mean": rank_ics,
+            "weighted_rank_ic_mean": rank_ics,
+        },
+        index=pd.Index(["linear", "path"], name="signal"),
+    )
+    return PlantedSignals(signals, {"rank_ic_mean": 0.1266, "weighted_rank_ic_mean": 0.1187} if known else {})
 
 
 def limit_states(rebalances: pd.DatetimeIndex) -> pd.DataFrame:

@@ -20,7 +20,7 @@ ORDERS = pd.DataFrame(
         "held_shares": [1200, 0],
         "target_weight": [0.0, 0.0123456],
         "weight_after": [0.0, 0.012],
-        "note": ["", "one-price limit-up board at the close"],
+        "note": ["", "closed limit-up, at its upper price limit"],
     }
 )
 SUMMARY = {"strategy": "weekly", "equity": 1_000_000.0, "buy_orders": 1, "tracking_difference": 0.00034}

@@ -20,10 +20,11 @@ from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import FACTOR_FIGURES, PERFORMANCE_FIGURES, DataKind, DataSource
 from attn_platform.reports.formatting import LABELS
 from attn_platform.reports.pages import render_strategy_report, write_strategy_report
-from attn_platform_tests.reports.sample import Page, numbers, read_page, strategy_report_data
+from attn_platform_tests.reports.sample import Page, numbers, planted_signals, read_page, strategy_report_data
 
 PERFORMANCE = "Performance of the enhanced portfolio"
 FACTOR = "Figures of the composite factor"
+UNTRADED = "Delisted and suspended holdings"
 RATIOS = {"sharpe", "calmar", "information_ratio", "excess_calmar", "annual_two_sided_turnover"}
 RATIOS |= {"icir", "rank_icir", "weighted_icir", "weighted_rank_icir"}
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x>&amp;"
@@ -152,13 +153,32 @@ def test_all_parts_are_there(page: Page) -> None:
         *("binding-limits", "stock-reasons"),
     }
     assert set(page.tables) == {
-        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks"),
+        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks", UNTRADED),
         *("Rebalances with relaxed limits", "Limits that bind", "Largest holdings", "Provenance", "Checkpoint windows"),
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
     assert page.tables["Worst weeks"][1] == ["2021-12-10", "−3.10%", "−1.00%", "−2.10%"]
     assert page.tables["Checkpoint windows"][1] == ["2021-11-15", "5", "9f3c2a71"]
     assert len(page.tables["Largest holdings"]) == 31
+
+
+def test_what_could_not_be_traded_stands_beside_its_assumption(page: Page) -> None:
+    assert page.tables[UNTRADED] == [
+        ["Figure", "Value"],
+        ["Delistings while held", "2"],
+        ["Their weights, summed", "1.23%"],
+        ["Net value at the end", "1.2346"],
+        ["Net value without recovery", "1.2200"],
+        ["Annual return", "7.65%"],
+        ["Annual return without recovery", "7.12%"],
+        ["Holdings suspended at the end", "1"],
+        ["Their weight", "0.45%"],
+    ]
+    assert "which is an assumption" in page.text_before_table[UNTRADED]
+    assert "valued at their last price" in page.text_before_table[UNTRADED]
+    untraded = {**strategy_report_data().untraded, "delistings": 0.0, "suspended_at_end": 0.0}
+    quiet = read_page(render_strategy_report(strategy_report_data(untraded=untraded)))
+    assert "No holding was delisted. No holding is suspended" in " ".join(quiet.text_before_table[UNTRADED].split())
 
 
 def test_figures_of_the_evaluation_are_taken_as_they_come() -> None:
@@ -289,12 +309,39 @@ def test_long_backtests_carry_no_warning() -> None:
     assert not any("annualised figures" in text for text in page.texts)
 
 
+def test_a_simulated_market_says_what_was_planted_and_what_knowing_it_is_worth() -> None:
+    figures = dict(strategy_report_data().factor_figures) | {"rank_ic_mean": 0.0683, "weighted_rank_ic_mean": 0.0598}
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(), factor_figures=figures)))
+    [note] = [text for text in page.texts if text.startswith("The market is simulated, with signals planted")]
+    assert "(linear 9.0 bp)" in note, "a signal that is off is not named"
+    assert note.endswith("Its RankIC is 6.8%; a forecast that knew them all would have 12.7%.")
+    rows = page.tables["Planted signals"][1:]
+    assert [row[0] for row in rows] == ["Linear", "Path", "All of them, known", "This forecast"]
+    assert [plain(cell) for cell in rows[1]] == ["Path", "order: seen by some", "0.0", "-0.3%", "-0.3%"]
+    assert [row[3:] for row in rows[2:]] == [["12.7%", "11.9%"], ["6.8%", "6.0%"]]
+    assert any("a strength of 0 switches a signal off" in text for text in page.texts)
+
+
+def test_homes_that_kept_no_signals_and_markets_without_any() -> None:
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(known=False))))
+    [note] = [text for text in page.texts if text.startswith("The market is simulated, with signals planted")]
+    assert note.endswith("nothing of A shares.")
+    assert [row[0] for row in page.tables["Planted signals"][1:]] == ["Linear", "Path", "This forecast"]
+    assert page.tables["Planted signals"][1][3:] == ["–", "–"]
+    page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(linear=0.0))))
+    assert any("nothing was planted" in text for text in page.texts)
+    page = read_page(render_strategy_report(strategy_report_data()))
+    assert "Planted signals" not in page.tables
+    assert not any("planted" in text for text in page.texts), "real data have none"
+
+
 def test_empty_parts_are_left_out() -> None:
     empty, none = pd.DataFrame(), pd.Series(dtype=float)
     data = strategy_report_data(
         yearly=empty,
         month_table=empty,
         worst_weeks=empty,
+        untraded={},
         factor_figures={},
         rank_ic=none,
         weighted_rank_ic=none,

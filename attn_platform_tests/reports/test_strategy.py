@@ -197,6 +197,38 @@ def test_checkpoints_of_an_ensemble_are_those_of_its_members(home, subject):
         assert data.fingerprints[f"{model} newest checkpoint"] == manifest.fingerprint
 
 
+def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts_stocks(home, subject):
+    strengths = home.settings.source.simulation.signals
+    data = gathered(home, replace(subject, planted=strengths))
+    assert data.planted.signals["strength"].to_dict() == strengths.model_dump()
+    planted = home.lake.read("planted_signals").to_pandas().set_index(["date", "symbol"])
+    bars = home.lake.read("daily_bar").to_pandas()
+    price = (bars["close"] * bars["adj_factor"])[~bars["is_suspended"]].set_axis(
+        pd.MultiIndex.from_frame(bars.loc[~bars["is_suspended"], ["date", "symbol"]])
+    )
+    forecasts = home.lake.read(f"prediction_{MODEL}").to_pandas()
+    rank_ics = []
+    for date, day in forecasts.groupby("date"):
+        buy, sell = (home.calendar.shift(np.datetime64(date), ahead) for ahead in (1, 4))
+        if sell > home.last_session:
+            continue
+        buy, sell = buy.item(), sell.item()
+        returns = price.loc[sell].reindex(day["symbol"]) / price.loc[buy].reindex(day["symbol"]) - 1
+        composite = planted.loc[date]["composite"].reindex(day["symbol"])
+        rank_ics.append(composite.corr(returns, method="spearman"))
+    assert data.planted.known["rank_ic_mean"] == pytest.approx(np.nanmean(rank_ics), abs=1e-9)
+    assert gathered(home, subject).planted is None
+
+
+def test_a_home_that_kept_no_planted_signals_still_names_them(road, subject, copy_of):
+    home = copy_of(road.home)
+    home.lake.path("planted_signals").unlink()
+    data = gathered(home, replace(subject, planted=home.settings.source.simulation.signals))
+    assert (data.planted.signals["strength"] > 0).all()
+    assert data.planted.signals["rank_ic_mean"].isna().all()
+    assert data.planted.known == {}
+
+
 def test_page_of_an_ensemble_reads_its_own_predictions(home):
     data = write_report(home, home.study.strategy(ENSEMBLE))
     assert (data.strategy, data.model, data.horizon) == (ENSEMBLE, ENSEMBLE, "ensemble")

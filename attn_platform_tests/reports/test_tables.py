@@ -4,7 +4,7 @@ import pytest
 
 from attn_platform.reports import tables
 from attn_platform.reports.tables import report_tables, write_report_tables
-from attn_platform_tests.reports.sample import strategy_report_data
+from attn_platform_tests.reports.sample import planted_signals, strategy_report_data
 
 
 def test_csv_files_hold_the_inputs_in_full_precision(tmp_path) -> None:
@@ -29,6 +29,7 @@ def test_csv_files_hold_the_inputs_in_full_precision(tmp_path) -> None:
     assert read["rebalances"]["relaxed"].fillna("").tolist() == data.rebalances["relaxed"].tolist()
     assert set(read["holdings"]["symbol"]) == set(data.holdings["symbol"])
     assert read["holdings"]["weight"].is_monotonic_decreasing
+    assert dict(zip(*read["untraded"].to_numpy().T, strict=True)) == data.untraded
     assert read["worst_weeks"]["last_session"].tolist() == ["2021-12-10", "2022-01-14"]
 
 
@@ -43,6 +44,16 @@ def test_comparisons_in_csv_carry_their_data_source() -> None:
     assert (frames["performance"]["published_source"] == "Huatai AI-69, exhibit 11").all()
     alone = report_tables(strategy_report_data(published_performance=None))["performance"]
     assert list(alone.columns) == ["figure", "value", "data_source"]
+
+
+def test_planted_signals_end_with_what_knowing_them_all_is_worth() -> None:
+    frame = report_tables(strategy_report_data(planted=planted_signals()))["planted_signals"].set_index("signal")
+    assert frame.index.tolist() == ["linear", "path", "all known"]
+    assert frame["rank_ic_mean"].tolist() == [0.0712, -0.0034, 0.1266]
+    assert frame.loc["linear", "strength"] == 9.0
+    unknown = report_tables(strategy_report_data(planted=planted_signals(known=False)))["planted_signals"]
+    assert unknown["signal"].tolist() == ["linear", "path"]
+    assert "planted_signals" not in report_tables(strategy_report_data())
 
 
 def test_absent_parts_write_no_file() -> None:

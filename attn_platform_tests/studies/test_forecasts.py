@@ -118,6 +118,49 @@ def test_several_horizons_need_a_column_each(tmp_path: Path, lake: Lake, forecas
         read_forecasts(written(both.drop(columns="20d"), tmp_path / "p.csv"), ("10d", "20d"), lake, CALENDAR)
 
 
+STYLES = {
+    "as Qlib writes them": lambda f: (
+        f.assign(symbol=[f"{s[7:]}{s[:6]}" for s in f["symbol"]])
+        .rename(columns={"date": "datetime", "symbol": "instrument", "prediction": "score"})
+        .set_index(["instrument", "datetime"])
+    ),
+    "as Tushare writes them": lambda f: (
+        f.assign(date=f["date"].str.replace("-", ""))
+        .rename(columns={"date": "trade_date", "symbol": "ts_code", "prediction": "factor"})
+        .set_index("ts_code")
+    ),
+    "in JoinQuant's codes": lambda f: f.assign(
+        symbol=f["symbol"].str.replace(".SH", ".XSHG").str.replace(".SZ", ".XSHE"), Code=1
+    ).rename(columns={"date": "Date"}),
+}
+
+
+@pytest.mark.parametrize("kind", ["p.csv", "p.parquet"])
+@pytest.mark.parametrize("style", STYLES)
+def test_other_tools_names_and_codes(
+    tmp_path: Path, lake: Lake, forecasts: pd.DataFrame, style: str, kind: str
+) -> None:
+    frame = STYLES[style](forecasts)
+    has_index = frame.index.names != [None]
+    if kind == "p.csv":
+        frame.to_csv(tmp_path / kind, index=has_index)
+    else:
+        frame.to_parquet(tmp_path / kind, index=has_index)
+    found = read_forecasts(tmp_path / kind, ("prediction",), lake, CALENDAR)
+    pd.testing.assert_frame_equal(as_frame(found), forecasts, check_dtype=False)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "Europe/London"])
+def test_instants_are_the_sessions_in_shanghai(tmp_path: Path, lake: Lake, forecasts: pd.DataFrame, zone: str) -> None:
+    midnight = pd.to_datetime(forecasts["date"]).dt.tz_localize("Asia/Shanghai")
+    for date in (midnight.dt.tz_convert(zone), (midnight + pd.Timedelta(hours=15)).dt.tz_convert(zone)):
+        for kind in ("p.csv", "p.parquet"):
+            found = read_forecasts(
+                written(forecasts.assign(date=date), tmp_path / kind), ("prediction",), lake, CALENDAR
+            )
+            pd.testing.assert_frame_equal(as_frame(found), forecasts, check_dtype=False)
+
+
 Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 SPOILT: list[tuple[Spoil, str]] = [
     (lambda f: f.drop(columns="prediction"), r"column 'prediction' of table predictions is missing; add it \("),
@@ -126,8 +169,8 @@ SPOILT: list[tuple[Spoil, str]] = [
     (lambda f: f.iloc[:0], "has no rows"),
     (lambda f: pd.concat([f, f.iloc[[4]]]), r"rows 5 and \d+ have the same key \(date .*, symbol .*\), .*keep one"),
     (lambda f: f.assign(prediction=f["prediction"].where(f.index != 2, np.inf)), "row 3 .*'prediction': inf, where"),
-    (lambda f: f.assign(symbol=f["symbol"].where(f.index != 2, "603999.SH")),
-     "row 3 .*column 'symbol': 603999.SH, where the contract wants a stock of table security; drop the stock's rows"),
+    (lambda f: f.assign(symbol=f["symbol"].where(f.index != 2, "605999.SH")),
+     "row 3 .*column 'symbol': 605999.SH, where the contract wants a stock of table security; drop the stock's rows"),
     (lambda f: f.assign(symbol=f["symbol"].str[:6]), "row 1 .*'symbol': .*, where the contract wants six digits and"),
     (lambda f: f.assign(date=f["date"].where(f.index != 1, "2021-01-02")),
      "row 2 .*'date': 2021-01-02, where the contract wants a session of the exchange; drop the row or correct"),
@@ -135,6 +178,12 @@ SPOILT: list[tuple[Spoil, str]] = [
      r"row 2 .*'date': 2019-06-03, where the contract wants a session of table daily_bar \(2020-12-30 to 2021-01-05\)"),
     (lambda f: f.assign(date=f["date"].where(f.index != 1, None)), "row 2 .*'date': nothing, where"),
     (lambda f: f.assign(symbol=f["symbol"].where(f.index != 1, None)), "row 2 .*'symbol': nothing, where"),
+    (lambda f: f.assign(symbol=f["symbol"].where(f.index != 1, "000001.SH")),
+     "row 2 .*it is an index of Shanghai: leave"),
+    (lambda f: f.assign(date=f["date"] + " 16:00:00"),
+     "row 1, column 'date': '2020-12-30 16:00.*as a time in UTC it would be 2020-12-31 00:00 in Shanghai: convert it"),
+    (lambda f: f.rename(columns={"prediction": "score"}).assign(factor=1.0),
+     "columns 'score' and 'factor' could each be 'prediction'; keep one of them"),
     (lambda f: f.assign(prediction=np.nan), "column 'prediction' holds no forecast .*fill the column"),
 ]  # fmt: skip
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from attn_platform.errors import CalendarError, ConfigurationError
+from attn_platform.errors import CalendarError, ConfigurationError, SourceError
 from attn_platform.market.calendar import exchange_calendar
+from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import ImportReport
 from attn_platform.studies.settings import (
     PROFILE_VARIABLE,
@@ -19,7 +20,9 @@ from attn_platform.studies.settings import (
     SourceConfig,
     available_profiles,
     imported_settings,
+    industry_schemes,
     profile_settings,
+    require_industry_scheme,
 )
 from attn_platform.studies.study import load_study
 from attn_platform.training.windows import window_keys
@@ -204,7 +207,7 @@ def test_a_file_is_no_home(tmp_path: Path) -> None:
 def report(**changes: Any) -> ImportReport:
     values: dict[str, Any] = {
         "vendor": "contract", "description": "files", "rows": {}, "first_session": "2020-12-31",
-        "last_session": "2021-01-06", "industry_scheme": "sw_l1", "absent_tables": {"consensus": "none"},
+        "last_session": "2021-01-06", "industry_scheme": "sw_l1", "absent_tables": {"minute_bar": "none"},
         "absent_columns": {"daily_bar.vwap": "none"}, **changes,
     }  # fmt: skip
     return ImportReport(**values)
@@ -216,7 +219,7 @@ def test_an_import_makes_settings_over_all_that_the_lake_holds(tmp_path: Path) -
     assert (settings.first_session, settings.last_session) == ("2020-12-29", "2021-01-06")
     assert settings.source.kind == "imported"
     assert settings.source.description == "files, 2020-12-29 to 2021-01-06"
-    assert settings.source.absent_tables == {"consensus": "none"}
+    assert settings.source.absent_tables == {"minute_bar": "none"}
     assert settings.source.absent_columns == {"daily_bar.vwap": "none"}
     assert Home(tmp_path, settings).study.adjacency.scheme == "sw_l1"
 
@@ -228,6 +231,63 @@ def test_another_import_keeps_what_the_user_has_set(tmp_path: Path) -> None:
     assert settings.changes == {"adjacency": {"scheme": "citic_l1"}}
     assert settings.source.absent_tables == {}
     assert settings.first_session == "2020-12-29"
+
+
+def test_a_home_keeps_its_industry_scheme_unless_another_is_asked_for(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    first = imported_settings(report(), None, "ai69", lake)
+    assert imported_settings(report(industry_scheme="citic_l1"), first, "ai69", lake).changes == first.changes
+    asked = imported_settings(report(industry_scheme="citic_l1"), first, "ai69", lake, "citic_l1")
+    assert Home(tmp_path, asked).study.adjacency.scheme == "citic_l1"
+    assert industry_schemes(lake) == {"citic_l1": len(contract_tables()["security"])}
+
+
+def test_industries_without_a_member_of_the_homes_scheme_are_refused(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    require_industry_scheme(lake, "citic_l1", "files")
+    require_industry_scheme(Lake(tmp_path / "of bars only"), "sw_l1", "files")
+    with pytest.raises(SourceError, match=r"^files: its table industry follows citic_l1, the home sw_l1, of which no"):
+        require_industry_scheme(lake, "sw_l1", "files")
+
+
+VWAP, CAP = "daily_bar.vwap", "valuation.pcf_ocf_ttm"
+STATEMENT = "fundamental.revenue"
+
+
+@pytest.mark.parametrize(
+    ("first_session", "before", "now", "rows", "absent"),
+    [
+        ("2021-01-06", {VWAP}, {VWAP}, {"daily_bar": 1}, {VWAP}),
+        ("2021-01-06", {VWAP}, set(), {"daily_bar": 1}, set()),
+        ("2021-01-06", set(), {VWAP}, {"daily_bar": 1}, set()),
+        ("2021-01-06", {CAP}, set(), {"daily_bar": 1}, {CAP}),
+        ("2021-01-06", {STATEMENT}, set(), {"fundamental": 1}, set()),
+        ("2021-01-06", set(), {STATEMENT}, {"fundamental": 1}, {STATEMENT}),
+        ("2020-12-29", set(), {VWAP}, {"daily_bar": 1}, {VWAP}),
+        ("2020-12-29", {VWAP, CAP}, set(), {"daily_bar": 1}, set()),
+    ],
+)
+def test_a_column_is_absent_where_no_session_of_the_lake_has_it(
+    tmp_path: Path, first_session: str, before: set[str], now: set[str], rows: dict[str, int], absent: set[str]
+) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    source = SourceConfig(kind="imported", vendor="ashare", absent_columns=dict.fromkeys(before, "none"))
+    held = Settings(source=source, first_session="2020-12-29")
+    columns = dict.fromkeys(now, "none")
+    brought = report(first_session=first_session, absent_columns=columns, rows=rows)
+    found = imported_settings(brought, held, "ai69", lake).source
+    assert set(found.absent_columns) == absent
+    is_all = first_session == "2020-12-29"
+    assert found.vendor == ("contract" if is_all else "ashare contract")
+    beginning = "files, " if is_all else "data imported from files of ashare and contract, "
+    assert found.description == f"{beginning}2020-12-29 to 2021-01-06"
+
+
+def test_a_table_that_the_lake_holds_is_not_absent(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    assert lake.has("consensus")
+    both = report(absent_tables={"consensus": "none", "minute_bar": "none"})
+    assert imported_settings(both, None, "ai69", lake).source.absent_tables == {"minute_bar": "none"}
 
 
 def test_a_home_on_top_of_another_has_its_market_and_a_study_of_its_own(tmp_path: Path) -> None:

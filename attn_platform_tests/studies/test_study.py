@@ -61,6 +61,22 @@ def test_ai69_is_the_published_study() -> None:
         assert config.panel_of(model).table == "factor_panel"
 
 
+def test_half_lives_of_the_losses() -> None:
+    """AI-55 prints N/2; AI-69's published figures fit N (see ai69.yaml). The figures are weighted by N/2 in both."""
+    studies = {name: load_study(name) for name in ("ai55", "ai69")}
+    half_lives = {name: {model.training.loss.half_life for model in study.models} for name, study in studies.items()}
+    assert half_lives == {"ai55": {0.5}, "ai69": {1.0}}
+    assert {study.evaluation.half_life_share for study in studies.values()} == {0.5}
+
+    def weighted_to_plain(exhibit: str) -> float:
+        row = published_table(exhibit).iloc[0]
+        return row["weighted_rank_ic_mean"] / row["rank_ic_mean"]
+
+    # What tells the losses apart, as printed: the faster the weights fall, the more weighted RankIC there is.
+    assert weighted_to_plain("ai69_exhibit10_factor_metrics") == pytest.approx(0.87, abs=0.005)
+    assert weighted_to_plain("ai55_exhibit20_factor_metrics") == pytest.approx(1.05, abs=0.005)
+
+
 def test_ai55_is_the_published_study() -> None:
     config = load_study("ai55")
     networks = [model for model in config.models if model.name != "xgboost"]
@@ -315,6 +331,11 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
             "mine: mix halves: its parts have another backtest each",
         ),
         ({"models": [MODEL, MODEL]}, "mine: model, ensemble or forecast net stands twice"),
+        ({"features": ["bp_lf", "bp_lf"]}, "mine: feature bp_lf stands twice"),
+        ({"models": [MODEL | {"features": ["bp_lf", "bp_lf"]}]}, "model net: feature bp_lf stands twice"),
+        ({"models": [MODEL | {"labels": {"horizons": [10, 10]}}]}, "model net: horizon 10d stands twice"),
+        ({"forecasts": [FORECASTS | {"horizons": ["10d", "10d"]}]}, "horizon 10d stands twice"),
+        ({"forecasts": [FORECASTS | {"horizons": ["symbol"]}]}, "a horizon cannot be called symbol"),
         ({"strategies": [STRATEGY, STRATEGY]}, "mine: strategy or mix weekly stands twice"),
         ({"strategies": [STRATEGY | {"model": "other"}]}, "mine: strategy weekly names model other, which the study"),
         (
@@ -531,3 +552,68 @@ def test_what_was_laid_over_is_there_afterwards(base: dict[str, Any], changes: d
     for path, leaf in paths(base).items():
         if not any(path[: len(other)] == other or other[: len(path)] == path for other in changed):
             assert result[path] == leaf
+
+
+def traded_as(*names: str) -> dict[str, Any]:
+    return {"strategies": [OTHER | {"name": name} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            traded_as("alpha", "alpha_trades"),
+            "strategy alpha and strategy alpha_trades would both own the table backtest_alpha_trades; rename one",
+        ),
+        (
+            traded_as("a_holdings", "a"),
+            "strategy a_holdings and strategy a would both own the table backtest_a_holdings",
+        ),
+        (
+            {**traded_as("a", "b"), "mixes": [{"name": "a_dividends", "parts": ["a", "b"]}]},
+            "strategy a and strategy a_dividends would both own the table backtest_a_dividends",
+        ),
+        (
+            {"forecasts": [FORECASTS, FORECASTS | {"name": "theirs_sessions"}]},
+            "forecasts theirs and forecasts theirs_sessions would both own the table evaluation_theirs_sessions",
+        ),
+        (
+            {"forecasts": [FORECASTS | {"name": "factor_reversal"}]},
+            "factor family reversal and forecasts factor_reversal would both own the table evaluation_factor_reversal",
+        ),
+        (
+            traded_as("factors"),
+            "the pages of the factors and strategy factors would both own the report folder factors",
+        ),
+    ],
+)
+def test_names_that_would_own_one_table_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse(StudyConfig, study(**changes), "mine")
+    assert str(raised.value).startswith(f"mine: {message}")
+    assert "; rename one of them" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_parts_that_do_not_fit_into_a_study_are_named() -> None:
+    config = parse(StudyConfig, study(), "mine")
+    named_so = config.strategies[0].model_copy(update={"name": "factors"})
+    with pytest.raises(ConfigurationError, match=r"^study mine: the pages of the factors and strategy factors would"):
+        config.replace(strategies=(named_so,))
+
+
+def test_a_factor_family_of_the_users_own_is_among_the_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from attn_platform.factors.catalogue import factor\n"
+        "@factor(name='own', family='house', inputs=('close',), lookback=0, formula='?', source='?')\n"
+        "def own(x):\n    return x.field('close')\n"
+    )
+    named = study(factor_files=[str(path)], forecasts=[FORECASTS | {"name": "factor_house"}])
+    with pytest.raises(ConfigurationError, match="factor family house and forecasts factor_house would both own"):
+        parse(StudyConfig, named, "mine")
+
+
+def test_names_that_only_look_alike_are_taken() -> None:
+    config = parse(StudyConfig, study(**traded_as("alpha", "alpha_trade", "trades", "alpha_limits", "net")), "mine")
+    assert len(config.traded) == 5

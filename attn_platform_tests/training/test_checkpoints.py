@@ -10,6 +10,7 @@ import torch
 
 from attn_platform import writing
 from attn_platform.errors import CheckpointError
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.training import checkpoints
 from attn_platform.training.checkpoints import (
@@ -21,7 +22,8 @@ from attn_platform.training.checkpoints import (
     save_checkpoint,
 )
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.fingerprints import code_fingerprint
+from attn_platform.training.identity import ModelIdentity, Part, differences_text
+from attn_platform.training.prediction import predict
 from attn_platform.training.trainer import TrainingResult, train
 from attn_platform_tests.training.synthetic import ragged
 
@@ -30,6 +32,15 @@ WINDOW = CheckpointWindow(
     valid=SessionRange(first=date(2011, 6, 1), last=date(2011, 6, 3)),
     test=SessionRange(first=date(2011, 7, 1), last=date(2011, 7, 5)),
     purge=21,
+)
+
+
+IDENTITY = ModelIdentity(
+    parts={
+        "factor ret_2d": Part(code="f", settings={"inputs": "close", "lookback": 2}),
+        "labels": Part(code="l", settings={"horizons": [10], "price": "close"}),
+        "training": Part(code="t", settings={"learning_rate": 1e-4}),
+    }
 )
 
 
@@ -45,9 +56,17 @@ def result() -> TrainingResult:
     )
 
 
+def changed(part: str, code: str | None = None, **settings: object) -> ModelIdentity:
+    """The identity with another code or other settings of one part."""
+    held = IDENTITY.parts[part]
+    other = Part(code=held.code if code is None else code, settings={**held.settings, **settings})
+    return ModelIdentity(parts={**IDENTITY.parts, part: other})
+
+
 def manifest(result: TrainingResult, **changes: object) -> Manifest:
     arguments = {
-        "model": "multi_task_baseline", "window": WINDOW, "preprocessing_fingerprint": "p", "data_fingerprint": "d"
+        "model": "multi_task_baseline", "window": WINDOW, "preprocessing_fingerprint": "p", "data_fingerprint": "d",
+        "identity": IDENTITY,
     }  # fmt: skip
     return manifest_of(result, **(arguments | changes))
 
@@ -169,23 +188,86 @@ def test_fingerprint_is_of_content_not_of_time(result: TrainingResult) -> None:
         update={"created": first.created + timedelta(days=1), "seconds": 9e9, "peak_memory_bytes": 1}
     )
     assert later.fingerprint == first.fingerprint
-    changes = [{"data_fingerprint": "other"}, {"preprocessing_fingerprint": "other"}, {"warm_started_from": "w"}]
-    assert len({manifest(result, **change).fingerprint for change in changes} | {first.fingerprint}) == 4
+    changes = [
+        {"data_fingerprint": "other"}, {"preprocessing_fingerprint": "other"}, {"warm_started_from": "w"},
+        {"identity": changed("labels", code="other")},
+    ]  # fmt: skip
+    assert len({manifest(result, **change).fingerprint for change in changes} | {first.fingerprint}) == 5
 
 
-def test_code_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import attn_platform.models as package
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (changed("factor ret_2d", code="-f"), "factor ret_2d: its source changed"),
+        (changed("labels", code="other"), "labels: its code changed"),
+        (changed("labels", horizons=[20]), r"labels.horizons \[10\] / \[20\]"),
+        (changed("training", learning_rate=1e-3), "training.learning_rate 0.0001 / 0.001"),
+        (ModelIdentity(parts={**IDENTITY.parts, "factor beta": Part()}), "factor beta: not in it"),
+        (ModelIdentity(parts={"labels": IDENTITY.parts["labels"]}), "factor ret_2d: no longer asked for; training: no"),
+    ],
+)
+def test_a_checkpoint_of_another_model_says_what_differs(directory: Path, asked: ModelIdentity, message: str) -> None:
+    held = load_checkpoint(directory).manifest
+    held.require_identity(IDENTITY, "p")
+    with pytest.raises(CheckpointError, match=message) as raised:
+        held.require_identity(asked, "p")
+    assert "multi_task_baseline for 2011-07-01" in str(raised.value)
+    assert str(raised.value).endswith("set these back, or train the window again")
 
-    assert code_fingerprint() == code_fingerprint()
-    source = tmp_path / "network.py"
-    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
-    seen = set()
-    for text in ("a = 1", "a = 2"):
-        source.write_text(text)
-        seen.add(code_fingerprint())
-    source.rename(tmp_path / "renamed.py")
-    seen.add(code_fingerprint())
-    assert len(seen) == 3
+
+def test_a_manifest_that_names_no_half_life_was_trained_with_the_half(tmp_path: Path, result: TrainingResult) -> None:
+    """That was the only one before a study could choose."""
+    training = result.training_config.model_copy(update={"loss": LossConfig(half_life=1.0)})
+    save_checkpoint(tmp_path / "new", result.weights, manifest(replace(result, training_config=training)))
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 1.0
+    file = tmp_path / "new" / "manifest.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["training"]["loss"]["half_life"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert load_checkpoint(tmp_path / "new").manifest.training.loss.half_life == 0.5
+
+
+def test_weights_found_by_an_older_loop_are_weights_of_the_same_model(directory: Path) -> None:
+    held = load_checkpoint(directory).manifest
+    held.require_identity(changed("training", code="other loop"), "p")
+    assert IDENTITY.differences(changed("training", code="other loop"), code_of_training=True)
+
+
+def test_a_setting_that_is_new_is_no_difference(directory: Path) -> None:
+    held = load_checkpoint(directory).manifest
+    held.require_identity(changed("labels", purge=11), "p")
+
+
+def test_many_differences_are_counted() -> None:
+    other = ModelIdentity(parts={f"factor f{number}": Part() for number in range(9)})
+    assert differences_text(other.differences(ModelIdentity(parts={}))).endswith("; and 4 more")
+
+
+def test_a_checkpoint_made_before_identities_were_kept_forecasts_and_says_so_once(
+    directory: Path, result: TrainingResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = directory / "manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["identity"]
+    path.write_text(json.dumps({**content, "model": "of_before"}), encoding="utf-8")
+    held = load_checkpoint(directory)
+    assert held.manifest.identity is None
+    assert predict(held, ragged(2, first="2011-08-01"), device="cpu").shape[1] == len(held.manifest.labels)
+    for _ in range(2):
+        held.manifest.require_identity(IDENTITY, "p")
+    assert [record.message for record in caplog.records if "of_before" in record.message] == [
+        "checkpoints of of_before were made before checkpoints kept the source of what they were trained on: whether "
+        "factors, labels or network have changed since is not known; train them again to have it checked"
+    ]
+    with pytest.raises(CheckpointError, match="another universe, other factor settings or another pre-processing"):
+        held.manifest.require_identity(IDENTITY, "another")
+
+
+def test_the_fingerprint_of_a_checkpoint_made_before_stays(result: TrainingResult) -> None:
+    """As it was computed then: over all fields of the manifest but what a run measures anew."""
+    before = manifest(result).model_copy(update={"identity": None})
+    content = json.loads(before.model_dump_json(exclude={"identity", "created", "seconds", "peak_memory_bytes"}))
+    assert before.fingerprint == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 MANIFEST_REPLACED = 3

@@ -11,6 +11,7 @@ from attn_platform.errors import CheckpointError
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.training.checkpoints import Checkpoint, CheckpointWindow, SessionRange, manifest_of
 from attn_platform.training.config import TrainingConfig
+from attn_platform.training.identity import ModelIdentity
 from attn_platform.training.prediction import mean_of_tasks, predict, predict_by_seed
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.trainer import train
@@ -30,7 +31,10 @@ def checkpoint() -> Checkpoint:
         progress=False,
     )
     window = CheckpointWindow(train=DAY, valid=DAY, test=DAY, purge=0)
-    manifest = manifest_of(result, model="baseline", window=window, preprocessing_fingerprint="p", data_fingerprint="d")
+    manifest = manifest_of(
+        result, model="baseline", window=window, preprocessing_fingerprint="p", data_fingerprint="d",
+        identity=ModelIdentity(parts={}),
+    )  # fmt: skip
     return Checkpoint(result.weights, manifest)
 
 

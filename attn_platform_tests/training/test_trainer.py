@@ -56,24 +56,24 @@ def sessions_of(sections: CrossSections) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def plain_loss(predictions: Tensor, labels: Tensor, name: str) -> Tensor:
+def plain_loss(predictions: Tensor, labels: Tensor, loss: LossConfig) -> Tensor:
     """wmse or mse of one session, task by task."""
     losses = []
     for task in range(labels.shape[1]):
         weight = torch.ones(len(labels), dtype=torch.float64)
-        if name == "wmse":
+        if loss.name == "wmse":
             best_first = torch.argsort(labels[:, task], descending=True)
-            weight[best_first] = 0.5 ** (torch.arange(len(labels)).double() / (len(labels) / 2))
+            weight[best_first] = 0.5 ** (torch.arange(len(labels)).double() / (loss.half_life * len(labels)))
         losses.append((weight * (predictions[:, task] - labels[:, task]) ** 2).mean())
     return sum(losses) / len(losses)
 
 
-def plain_constant(days: list[tuple[Tensor, Tensor]], name: str) -> list[float]:
+def plain_constant(days: list[tuple[Tensor, Tensor]], loss: LossConfig) -> list[float]:
     """For each task the constant of least mean loss over the days, found by search."""
 
     def mean_loss(constant: float, task: int) -> float:
         return float(
-            np.mean([plain_loss(torch.full((len(y), 1), constant), y[:, [task]], name).item() for _, y in days])
+            np.mean([plain_loss(torch.full((len(y), 1), constant), y[:, [task]], loss).item() for _, y in days])
         )
 
     return [
@@ -89,7 +89,7 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
     if config.start == "constant":
         with torch.no_grad():
             network[-1].weight.zero_()
-            network[-1].bias.copy_(torch.tensor(plain_constant(train_days, config.loss.name)))
+            network[-1].bias.copy_(torch.tensor(plain_constant(train_days, config.loss)))
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     train_curve, valid_curve, best, best_state = [], [], np.inf, {}
     for epoch in range(1, config.max_epochs + 1):
@@ -99,7 +99,7 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
         for start in range(0, len(order), config.batch_size):
             days = [train_days[t] for t in order[start : start + config.batch_size]]
             predictions = network(torch.cat([x for x, _ in days])).split([len(x) for x, _ in days])
-            of_days = [plain_loss(p, y, config.loss.name) for p, (_, y) in zip(predictions, days, strict=True)]
+            of_days = [plain_loss(p, y, config.loss) for p, (_, y) in zip(predictions, days, strict=True)]
             optimizer.zero_grad()
             (sum(of_days) / len(of_days)).backward()
             optimizer.step()
@@ -107,7 +107,7 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
         train_curve.append(np.mean(losses))
         network.eval()
         with torch.no_grad():
-            valid_curve.append(np.mean([plain_loss(network(x), y, config.loss.name).item() for x, y in valid_days]))
+            valid_curve.append(np.mean([plain_loss(network(x), y, config.loss).item() for x, y in valid_days]))
         if valid_curve[-1] < best:
             best = valid_curve[-1]
             best_state = {name: value.clone() for name, value in plain_state(network).items()}
@@ -120,9 +120,10 @@ def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections
     "config",
     [
         CONFIG,
+        CONFIG.model_copy(update={"loss": LossConfig(half_life=1.0), "max_epochs": 5}),
         CONFIG.model_copy(update={"loss": LossConfig(name="mse"), "batch_size": 5, "max_epochs": 5}),
     ],
-    ids=["wmse, a session a batch", "mse, five sessions a batch"],
+    ids=["wmse, a session a batch", "wmse that halves at N", "mse, five sessions a batch"],
 )
 def test_equals_plain_torch_training_of_each_seed_alone(config: TrainingConfig) -> None:
     train_set, valid_set = data()

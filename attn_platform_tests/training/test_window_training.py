@@ -1,6 +1,9 @@
 """A rolling window from the lake: samples, checkpoint and predictions, against plain loops over the raw tables."""
 
+import re
+import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,13 +12,15 @@ from scipy import stats
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.gat_residual import GatResidualConfig
 from attn_platform.models.networks.lstm import LSTMConfig
 from attn_platform.models.registry import build_network
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.trees import XGBoostConfig, predict_trees
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import samples_fingerprint
+from attn_platform.training.identity import ModelIdentity, Part, label_parts, network_parts, training_parts
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.resume import SavedState
 from attn_platform.training.window_training import ModelTraining, train_windows, window_samples, write_predictions
@@ -52,7 +57,19 @@ def task_of(home, directory, **changes) -> ModelTraining:
         "windows": home.study.windows, "preprocessing_fingerprint": "fingerprint of the pre-processing",
         "directory": directory / "checkpoints", "arrays": directory / "arrays",
     }  # fmt: skip
-    return ModelTraining(**settings | changes)
+    return asked_for(ModelTraining(**settings | changes, identity=ModelIdentity(parts={})))
+
+
+def asked_for(task: ModelTraining, **changes) -> ModelTraining:
+    """The task with some changes, and the identity that goes with them."""
+    made = replace(task, **changes)
+    parts = {
+        "pre-processing": Part(code=made.preprocessing_fingerprint),
+        **network_parts(made.network),
+        **label_parts(made.labels),
+        **training_parts(made.training, made.network, made.seeds),
+    }
+    return replace(made, identity=ModelIdentity(parts=parts))
 
 
 def samples_of(home, window, directory):
@@ -255,10 +272,22 @@ def test_nothing_is_predicted_without_the_checkpoint_or_the_panel(home, checkpoi
 
 
 def test_a_panel_that_is_made_otherwise_is_refused(home, checkpoints):
-    other = replace(checkpoints[0], preprocessing_fingerprint="neutralised")
+    other = asked_for(checkpoints[0], preprocessing_fingerprint="neutralised")
     sessions = home.calendar.between("2020-12-29", "2020-12-29")
-    with pytest.raises(CheckpointError, match=r"2020-12-10 on a panel of another universe.*train the window again"):
+    with pytest.raises(CheckpointError, match=r"2020-12-10 is not what.*: pre-processing: its code changed; set these"):
         write_predictions(other, sessions, "prediction_refused")
+    assert not home.lake.has("prediction_refused")
+
+
+def test_one_window_of_another_model_keeps_all_from_being_predicted(home, checkpoints, tmp_path):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(checkpoints[0].directory, folder)
+    faster = asked_for(checkpoints[0], directory=folder, training=TrainingConfig(learning_rate=3e-3, device="cpu"))
+    second = window_of(home.calendar, home.study.windows, SECOND_WINDOW)
+    assert isinstance(train_windows(faster, [second], progress=False)[SECOND_WINDOW], Checkpoint)
+    sessions = home.calendar.between("2020-12-29", "2021-01-06")
+    with pytest.raises(CheckpointError, match=rf"for {SECOND_WINDOW} is.*training.learning_rate 0.003 / 0.001"):
+        write_predictions(replace(checkpoints[0], directory=folder), sessions, "prediction_refused")
     assert not home.lake.has("prediction_refused")
 
 
@@ -313,6 +342,23 @@ def test_every_kind_of_model_goes_from_the_panel_to_predictions(grouped, tmp_pat
         assert found["3d"].nunique() > 1
 
 
+@pytest.mark.parametrize("half_life", [0.5, 1.0])
+def test_trees_weigh_their_rows_by_the_half_life_of_the_loss(grouped, tmp_path, half_life):
+    task = small_task(grouped, tmp_path, "trees", loss=LossConfig(half_life=half_life))
+    window = window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW)
+    outcome = trained(task, grouped, FIRST_WINDOW)[FIRST_WINDOW]
+    _, valid = window_samples(task, window)
+    labels = valid.labels[:, 0].astype(float)
+    for seed, history in zip(outcome.manifest.seeds, outcome.manifest.histories, strict=True):
+        forecasts = predict_trees(outcome.weights, [seed], valid.features(), threads=1)[0, :, 0].astype(float)
+        losses = []
+        for start, stop in pairwise(valid.offsets):
+            size = stop - start
+            weights = 0.5 ** ((stats.rankdata(-labels[start:stop]) - 1) / (half_life * size))
+            losses.append((weights * (forecasts[start:stop] - labels[start:stop]) ** 2).sum() / size)
+        assert history.valid_loss[history.best_epoch - 1] == pytest.approx(np.mean(losses), rel=1e-6)
+
+
 def test_time_series_read_the_last_sessions_of_the_stock(grouped, tmp_path):
     task = small_task(grouped, tmp_path, "steps")
     train_set, _ = window_samples(task, window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW))
@@ -341,13 +387,20 @@ def test_a_warm_start_begins_with_the_window_before(grouped, tmp_path):
     assert first_losses[0] < first_losses[1]
 
 
-def test_weights_of_another_network_are_not_started_from(grouped, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"network": GatResidualConfig(hidden=6, adjacency="industry")}, "network.gat_residual.hidden 4 / 6"),
+        ({"labels": LabelConfig(horizons=(3,), price="vwap")}, 'labels.price "close" / "vwap"'),
+    ],
+)
+def test_weights_of_another_model_are_not_started_from(grouped, tmp_path, changes, difference):
     task = small_task(grouped, tmp_path, "neighbours", warm_start=True)
     trained(task, grouped, FIRST_WINDOW)
-    wider = replace(task, network=GatResidualConfig(hidden=6, adjacency="industry"))
-    again = trained(wider, grouped, SECOND_WINDOW)[SECOND_WINDOW]
-    assert again.manifest.warm_started_from is None
-    assert f"window {FIRST_WINDOW} has another network" in caplog.text
+    outcome = trained(asked_for(task, **changes), grouped, SECOND_WINDOW)[SECOND_WINDOW]
+    assert isinstance(outcome, CheckpointError)
+    assert f"for {FIRST_WINDOW} is not what is asked for now (then / now): {difference}" in str(outcome)
+    assert [path.name for path in task.directory.iterdir()] == [FIRST_WINDOW]
 
 
 def test_a_window_that_cannot_be_trained_leaves_the_others(grouped, tmp_path, copy_of):
@@ -380,3 +433,29 @@ def test_a_killed_window_goes_on(home, tmp_path, monkeypatch):
     assert [path.name for path in task.directory.iterdir()] == [FIRST_WINDOW]
     whole = trained(task_of(home, tmp_path / "whole"), home, FIRST_WINDOW)[FIRST_WINDOW]
     assert resumed.manifest.fingerprint == whole.manifest.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learning_rate": 3e-3}, r"training\.learning_rate 0\.001 / 0\.003"),
+        ({"loss": LossConfig(half_life=1.0)}, r"loss\.half_life 0\.5 / 1;"),
+    ],
+)
+def test_a_killed_window_does_not_go_on_as_another_model(change, said, home, tmp_path, monkeypatch, caplog):
+    write = SavedState.write
+
+    def stop(self, state):
+        write(self, state)
+        raise KeyboardInterrupt
+
+    task = task_of(home, tmp_path)
+    monkeypatch.setattr(SavedState, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        trained(task, home, FIRST_WINDOW)
+    monkeypatch.setattr(SavedState, "write", write)
+    other = asked_for(task, training=task.training.model_copy(update=change))
+    outcome = trained(other, home, FIRST_WINDOW)[FIRST_WINDOW]
+    assert re.search(rf"is the state of another training \(then / now\): .*{said}", caplog.text)
+    fresh = trained(replace(other, directory=tmp_path / "fresh"), home, FIRST_WINDOW)[FIRST_WINDOW]
+    assert outcome.manifest.fingerprint == fresh.manifest.fingerprint

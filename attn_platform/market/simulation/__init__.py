@@ -6,5 +6,6 @@ contract. What the returns hide, and which kind of model can find it, is written
 
 from attn_platform.market.simulation.config import SignalStrengths, SimulationConfig
 from attn_platform.market.simulation.market import SimulatedMarket
+from attn_platform.market.simulation.planted import PLANTED_SIGNALS, planted_table
 
-__all__ = ["SignalStrengths", "SimulatedMarket", "SimulationConfig"]
+__all__ = ["PLANTED_SIGNALS", "SignalStrengths", "SimulatedMarket", "SimulationConfig", "planted_table"]

@@ -92,7 +92,7 @@ class SimulatedMarket:
             planted[name] = np.full((len(self.sessions), len(column)), np.nan)
             for row, record in zip(planted[name], history.records, strict=True):
                 row[column[record.stocks["stock"]]] = record.stocks[name]
-        return {**planted, "composite": signals.composite(planted, self.config.signals)}
+        return {**planted, signals.COMPOSITE: signals.composite(planted, self.config.signals)}
 
     @cached_property
     def _history(self) -> _History:

@@ -45,6 +45,15 @@ from attn_platform.market.simulation.industries import SECTOR_OF_INDUSTRY, SECTO
 from attn_platform.market.simulation.stocks import MONTH, Stocks
 
 SIGNALS = ("linear", "interaction", "sector", "path")
+COMPOSITE = "composite"
+SEEN_BY = {
+    "linear": "reversal, low turnover, low volatility, value: seen by any model of single factors",
+    "interaction": "winners that trade much go on, others fall back: seen by nonlinear models",
+    "sector": "revisions of the sector's profit forecasts lead the price: seen by models that look at neighbours",
+    "path": "order of the last 21 sessions' shadows: seen by models of 21 sessions",
+}
+"""What each signal is, and which models can find it, in a line."""
+
 BASIS_POINT = 1e-4
 WEEK = 5
 Z_LIMIT = 3.0

@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from attn_platform.backtest.store import backtest_table, write_backtest, write_mix
-from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures
+from attn_platform.backtest.store import backtest_table, backtest_tables, write_backtest, write_mix
+from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
 from attn_platform.evaluation.store import predicted_range
 from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.provenance import code_version, table_metadata
+from attn_platform.orchestration.provenance import code_version, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
@@ -41,7 +41,7 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         ],
         description=(
             f"Signal after the close of T, trades at T+1's {costs.execution_price}, {costs.cost_per_side:.2%} a side; "
-            "suspensions and one-price boards as they were."
+            "suspensions and price limits as they were."
         ),
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -49,7 +49,10 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         result = write_backtest(
             home.lake, home.calendar, config.name, strategy.portfolio_table, strategy.benchmark, last, costs
         )
-        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, *backtest_tables(config.name)),
+            metadata=_metadata(home, result.daily, result.delistings),
+        )
 
     return backtest
 
@@ -72,13 +75,17 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         result = write_mix(home.lake, home.calendar, config.name, config.parts, config, parts[0].backtest)
-        return dg.MaterializeResult(metadata=_metadata(home, result.daily, result.delistings))
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, *backtest_tables(config.name)),
+            metadata=_metadata(home, result.daily, result.delistings),
+        )
 
     return backtest
 
 
 def _metadata(home: Home, daily: pd.DataFrame, delistings: pd.DataFrame) -> dict[str, Any]:
     figures = performance_figures(daily, home.study.evaluation)
+    untraded = untraded_figures(daily, delistings, home.study.evaluation)
     curves = daily.set_index("date")
     curves["benchmark_net_value"] = (1.0 + curves["benchmark_return"].fillna(0.0)).cumprod()
     return {
@@ -88,4 +95,6 @@ def _metadata(home: Home, daily: pd.DataFrame, delistings: pd.DataFrame) -> dict
         "excess annual return": figures["excess_annual_return"],
         "information ratio": figures["information_ratio"],
         "delistings while held": len(delistings),
+        "annual return without recovery from delistings": untraded["unrecovered_annual_return"],
+        "holdings suspended at the end": int(untraded["suspended_at_end"]),
     }

@@ -8,8 +8,8 @@ from attn_platform.evaluation.explanation_store import FACTORS, STOCKS, write_ex
 from attn_platform.evaluation.store import predicted_range
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.assets.training import checkpoint_asset, model_training
-from attn_platform.orchestration.provenance import code_version, table_metadata
+from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, model_training
+from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig
@@ -50,10 +50,9 @@ def _explanation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
         name=explanation_asset(model.name),
         group_name=GROUP,
         kinds={"parquet", "pytorch"},
-        code_version=code_version(
-            "attn_platform.models",
-            "attn_platform.evaluation.explanation",
-            "attn_platform.evaluation.explanation_store",
+        code_version=joined(
+            forecast_code(task),
+            code_version("attn_platform.evaluation.explanation", "attn_platform.evaluation.explanation_store"),
         ),
         deps=[
             dg.AssetDep(name, partition_mapping=every_partition)

@@ -21,6 +21,7 @@ from attn_platform.reports import thumbnails
 from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
 from attn_platform.reports.factor_pages import write_factor_index, write_factor_report
 from attn_platform.studies.availability import lacking, switched_off
+from attn_platform.studies.names import FACTOR_PAGES
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE
 
@@ -37,7 +38,7 @@ def evaluation_asset(family: str) -> str:
 
 def factor_pages(home: Home) -> Path:
     """Folder of the pages of single factors."""
-    return home.reports / "factors"
+    return home.reports / FACTOR_PAGES
 
 
 def history(home: Home) -> FactorHistory:

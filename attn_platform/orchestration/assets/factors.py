@@ -25,6 +25,7 @@ from attn_platform.orchestration.provenance import (
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
+    data_versions,
     named_values,
     session_keys,
     table_metadata,
@@ -122,7 +123,9 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
         for family in chosen:
             table = family_table(family)
             yield dg.MaterializeResult(
-                asset_key=table, metadata=_family_metadata(home, family, summaries[family], sessions)
+                asset_key=table,
+                data_version=data_versions(home.lake, sessions, table),
+                metadata=_family_metadata(home, family, summaries[family], sessions),
             )
             yield from expectations.results("family", home, table, sessions)
 
@@ -171,13 +174,14 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
             else {}
         )
         yield dg.MaterializeResult(
+            data_version=data_versions(home.lake, sessions, panel.table),
             metadata={
                 "stocks in last session": len(members[sessions[-1]]),
                 "mean coverage": float(shares.mean()),
                 "factors missing for everybody": ", ".join(missing) or "none",
                 "dagster/column_lineage": _lineage([catalogue.definition(name) for name in panel.features], off),
                 **pictures,
-            }
+            },
         )
         yield from expectations.results("panel", home, panel.table, sessions)
 

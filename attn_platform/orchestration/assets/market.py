@@ -6,11 +6,19 @@ from functools import cache
 import dagster as dg
 
 from attn_platform.market.contract import TABLES
-from attn_platform.market.simulation import SimulatedMarket
+from attn_platform.market.simulation import PLANTED_SIGNALS, SimulatedMarket, SimulationConfig, planted_table
+from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.orchestration.checks import data_quality, expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, column_schema, data_version, session_keys
+from attn_platform.orchestration.provenance import (
+    KEY_COLUMNS,
+    code_version,
+    column_schema,
+    data_version,
+    data_versions,
+    session_keys,
+)
 from attn_platform.studies.settings import Home
 
 GROUP = "market"
@@ -74,7 +82,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
             yield dg.MaterializeResult(
                 asset_key=name,
-                data_version=data_version(home.lake, name, sessions),
+                data_version=data_versions(home.lake, sessions, name),
                 metadata={
                     "rows in run": sum(rows.values()),
                     "sessions in run": len(rows),
@@ -98,7 +106,14 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         for name, reason in home.absent_tables.items()
         if name in (*STATIC_TABLES, *SESSION_TABLES)
     ]
-    return [static_tables, session_tables, *switched_off]
+    simulation = home.settings.source.simulation
+    planted = [] if simulation is None else [_planted_signals(home, simulation)]
+    return [static_tables, session_tables, *planted, *switched_off]
+
+
+def planted_assets(home: Home) -> tuple[str, ...]:
+    """The asset of the planted signals, where the market is a simulated one."""
+    return () if home.settings.source.simulation is None else (PLANTED_SIGNALS,)
 
 
 def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,15 +126,40 @@ def open_source(home: Home) -> Source:
     config = home.settings.source.simulation
     if config is None:
         return ImportedSource(home.lake)
-    return SimulatedSource(_simulated(config.model_dump_json(), home), home.lake, home.calendar)
+    return SimulatedSource(_simulated(config, home), home.lake, home.calendar)
+
+
+def _planted_signals(home: Home, simulation: SimulationConfig) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=PLANTED_SIGNALS,
+        group_name=GROUP,
+        kinds={"parquet", "simulation"},
+        code_version=code_version("attn_platform.market"),
+        description=(
+            "The signals that the simulated returns hide, and the return that they promise. Reports set them beside "
+            "the forecasts, nothing else reads them."
+        ),
+        metadata=column_schema(
+            {
+                **KEY_COLUMNS,
+                **{name: ("float", f"signal, in standard deviations: {SEEN_BY[name]}") for name in SIGNALS},
+                COMPOSITE: ("float", "expected log return over ten sessions"),
+            }
+        ),
+    )
+    def planted_signals() -> dg.MaterializeResult:
+        rows = home.lake.write(PLANTED_SIGNALS, planted_table(_simulated(simulation, home)))
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, PLANTED_SIGNALS)
+        )
+
+    return planted_signals
 
 
 @cache
-def _simulated(config: str, home: Home) -> SimulatedMarket:
+def _simulated(config: SimulationConfig, home: Home) -> SimulatedMarket:
     """One simulation a process: the tables of a run come from the same one."""
-    simulation = home.settings.source.simulation
-    assert simulation is not None
-    return SimulatedMarket(simulation, home.calendar.between(home.first_session, home.last_session))
+    return SimulatedMarket(config, home.calendar.between(home.first_session, home.last_session))
 
 
 def _contract_schema(name: str) -> dict[str, dg.TableSchema]:

@@ -16,6 +16,7 @@ from attn_platform.orchestration.provenance import (
     KEY_COLUMNS,
     code_version,
     column_schema,
+    data_versions,
     session_keys,
     table_metadata,
     with_files,
@@ -124,7 +125,8 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         for week in done:
             for relaxation in week.solution.relaxations:
                 context.log.warning("%s: relaxed %s", week.session, relaxation)
-        yield dg.MaterializeResult(metadata=_metadata(done))
+        tables = (strategy.portfolio_table, strategy.account_table, strategy.limits_table)
+        yield dg.MaterializeResult(data_version=data_versions(home.lake, sessions, *tables), metadata=_metadata(done))
         yield from expectations.results("portfolio", home, strategy.portfolio_table, sessions)
 
     return portfolio

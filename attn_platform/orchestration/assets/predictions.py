@@ -16,7 +16,12 @@ from attn_platform.evaluation.store import (
     write_evaluation,
 )
 from attn_platform.models.trees import XGBoostConfig
-from attn_platform.orchestration.assets.training import checkpoint_asset, model_training, reads_adjacency
+from attn_platform.orchestration.assets.training import (
+    checkpoint_asset,
+    forecast_code,
+    model_training,
+    reads_adjacency,
+)
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -24,7 +29,8 @@ from attn_platform.orchestration.provenance import (
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
-    data_version,
+    data_versions,
+    joined,
     session_keys,
     table_metadata,
 )
@@ -80,7 +86,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         name=table,
         group_name=GROUP,
         kinds={"parquet", "pytorch" if is_network else "xgboost"},
-        code_version=code_version("attn_platform.models", "attn_platform.training.prediction"),
+        code_version=joined(forecast_code(task), code_version("attn_platform.training.prediction")),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
@@ -99,7 +105,10 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         sessions = session_keys(context)
         used = write_predictions(task, sessions, table)
         windows = ", ".join(sorted(set(used.values())))
-        yield dg.MaterializeResult(metadata={"windows": windows, **_newest(home, model, sessions)})
+        yield dg.MaterializeResult(
+            data_version=data_versions(home.lake, sessions, table),
+            metadata={"windows": windows, **_newest(home, model, sessions)},
+        )
         yield from expectations.results("prediction", home, table, sessions)
 
     return prediction
@@ -125,7 +134,9 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
     def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
         write_ensemble(home.lake, sessions, members, ensemble.horizons[0], table)
-        yield dg.MaterializeResult(metadata=_newest(home, ensemble, sessions))
+        yield dg.MaterializeResult(
+            data_version=data_versions(home.lake, sessions, table), metadata=_newest(home, ensemble, sessions)
+        )
         yield from expectations.results("prediction", home, table, sessions)
 
     return prediction
@@ -153,7 +164,7 @@ def _imported(home: Home, partitions: Partitions, forecast: ImportedForecastConf
         rebalances = np.array(partitions.rebalances.get_partition_keys(), dtype=sessions.dtype)
         require_forecasts(home, forecast, np.intersect1d(sessions, rebalances))
         return dg.MaterializeResult(
-            data_version=data_version(home.lake, table, sessions),
+            data_version=data_versions(home.lake, sessions, table),
             metadata={"sessions in run": len(held), **(_newest(home, forecast, held) if len(held) else {})},
         )
 

@@ -9,6 +9,7 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import Predictions, figures_table
 from attn_platform.factors.panel import families_of
 from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
+from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
 from attn_platform.orchestration.assets.training import checkpoint_folder
@@ -96,6 +97,7 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         evaluation_horizon=study.evaluation_horizon,
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
+        planted=None if source.simulation is None else source.simulation.signals,
     )
     measured = measured_predictions(home, forecaster) if predictions is None else predictions
     return _write(home, gather(home.lake, subject, measured, study.evaluation))
@@ -141,6 +143,7 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         deps=[
             backtest_table(config.name),
             figures_table(config.model),
+            *planted_assets(home),
             *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
         ],
         description=(

@@ -11,17 +11,22 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from attn_platform.errors import PlatformError, TrainingError
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
+from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, fingerprint, table_metadata
+from attn_platform.orchestration.provenance import code_version, fingerprint, joined, table_metadata
 from attn_platform.reports import thumbnails
+from attn_platform.studies.identity import model_identity
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
+from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
 from attn_platform.training.window_training import ModelTraining, train_windows
 from attn_platform.training.windows import window_of
 from attn_platform.universe.store import ADJACENCY
 
 GROUP = "training"
+# Modules that make samples of what is in the lake
+SAMPLES = ("window_training", "windows", "panel_array", "samples", "neighbours")
 RETRIES = dg.RetryPolicy(max_retries=2, delay=30)
 
 
@@ -50,10 +55,22 @@ def model_training(home: Home, model: ModelConfig) -> ModelTraining:
         features=panel.features,
         windows=study.windows_of(model),
         preprocessing_fingerprint=fingerprint(panel.universe.config, study.factors, panel.preprocessing),
+        identity=model_identity(home, model),
         directory=checkpoint_folder(home, model.name),
         arrays=home.arrays,
         curves=home.curves / model.name,
     )
+
+
+def forecast_code(task: ModelTraining) -> str:
+    """Hash over the code of the model's network."""
+    return task.identity.code(*(name for name in task.identity.parts if name.startswith(NETWORK)))
+
+
+def training_code(task: ModelTraining) -> str:
+    """Hash over the code that a model is trained by: its own, and what makes its samples; no other network's."""
+    own = task.identity.code(LABELS, LOSS, TRAINING)
+    return joined(forecast_code(task), own, code_version(*(f"attn_platform.training.{name}" for name in SAMPLES)))
 
 
 def reads_adjacency(model: ModelConfig) -> bool:
@@ -79,7 +96,7 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         name=name,
         group_name=GROUP,
         kinds={"pytorch" if is_network else "xgboost", "safetensors"},
-        code_version=code_version("attn_platform.models", "attn_platform.training"),
+        code_version=training_code(task),
         partitions_def=partitions.windows,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=windows_in_run(model)),
         deps=_inputs(partitions, model, task),
@@ -110,9 +127,8 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
             raise dg.Failure(str(cause), allow_retries=False) from cause
         for key, result in trained.items():
             context.add_asset_metadata(_metadata(result), partition_key=key)
-        versions = [result.manifest.fingerprint for result in trained.values()]
         yield dg.MaterializeResult(
-            data_version=dg.DataVersion(versions[0] if len(versions) == 1 else fingerprint(versions))
+            data_version=PartitionVersions({key: result.manifest.fingerprint for key, result in trained.items()})
         )
 
     return checkpoint

@@ -7,7 +7,7 @@ import pandas as pd
 
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, session_keys, table_metadata
+from attn_platform.orchestration.provenance import code_version, data_versions, session_keys, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Universe
@@ -48,6 +48,7 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
         frame = pd.DataFrame([vars(period) for period in periods])
         by_quarter = frame.set_index(pd.DatetimeIndex(frame["period"]))
         yield dg.MaterializeResult(
+            data_version=data_versions(home.lake, session_keys(context), table),
             metadata={
                 "members": int(frame["members"].iloc[-1]),
                 "median market value (bn CNY)": float(frame["median_total_mv"].iloc[-1] / 1e9),
@@ -55,7 +56,7 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
                 "members by quarter": dg.MetadataValue.md(
                     thumbnails.line({"members": by_quarter["members"]}, "Members by quarter")
                 ),
-            }
+            },
         )
         yield from expectations.results("list", home, table, session_keys(context))
 
@@ -83,11 +84,12 @@ def _adjacency(home: Home, partitions: Partitions) -> dg.AssetsDefinition:
         written = write_adjacency(home.lake, home.calendar, context.partition_keys, config)
         newest = written[max(written)]
         yield dg.MaterializeResult(
+            data_version=data_versions(home.lake, session_keys(context), ADJACENCY),
             metadata={
                 "stocks": len(newest),
                 "without industry": int(newest["industry"].isna().sum()),
                 "stocks by sector": table_metadata(newest["sector"].value_counts().rename_axis("sector").reset_index()),
-            }
+            },
         )
         yield from expectations.results("list", home, ADJACENCY, session_keys(context))
 

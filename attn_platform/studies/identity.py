@@ -1,0 +1,92 @@
+"""What each model of a home is: what it is trained as, and what its checkpoints must be to forecast (`ModelIdentity`).
+
+Of a factor it is its function with all that it calls, kernels included; of the panel the rules of universe and
+pre-processing; then network, labels, loss and training. What hands raw tables from the lake to these is no part of it:
+of the rows that a checkpoint has seen it keeps a fingerprint of its own.
+"""
+
+from __future__ import annotations
+
+from attn_platform.factors.catalogue import FactorDefinition
+from attn_platform.factors.common_returns import common_returns
+from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs
+from attn_platform.factors.parallel import over_threads
+from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_in_place
+from attn_platform.factors.statements import Statements
+from attn_platform.source_identity import source_identity
+from attn_platform.studies.availability import lacking
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import ModelConfig, Panel
+from attn_platform.training.identity import (
+    FACTOR,
+    ModelIdentity,
+    Part,
+    label_parts,
+    network_parts,
+    training_parts,
+    window_parts,
+)
+from attn_platform.training.neighbours import with_neighbours
+from attn_platform.universe.adjacency import industry_at, neighbour_groups, sector_mapping
+from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
+from attn_platform.universe.membership import (
+    count_sessions_listed,
+    cross_section,
+    select_members,
+    selection_session,
+)
+
+# What a factor is given: it may read any member of these
+FACTOR_ARGUMENTS = (FactorInputs, FactorConfig, Statements)
+
+
+def model_identity(home: Home, model: ModelConfig) -> ModelIdentity:
+    """The identity of a model as the home's study, and what its source lacks, have it now."""
+    panel = home.study.panel_of(model)
+    parts = {
+        **_factor_parts(home, panel),
+        **_panel_parts(home, panel),
+        **network_parts(model.network),
+        **label_parts(model.labels),
+        **training_parts(model.training, model.network, model.seeds),
+        **window_parts(home.study.windows_of(model)),
+    }
+    if model.network.neighbours is not None:
+        parts["neighbours"] = _neighbours(home.study.adjacency)
+    return ModelIdentity(parts=parts)
+
+
+def _factor_parts(home: Home, panel: Panel) -> dict[str, Part]:
+    """A part for each factor, and one of what they share; a factor that the source lacks is 0 for everybody."""
+    definitions = [home.study.catalogue.definition(name) for name in panel.features]
+    missing = [definition.name for definition in definitions if lacking(home, definition)]
+    shared = Part(settings={**home.study.factors.model_dump(mode="json"), "missing": missing})
+    return {"factors": shared, **{f"{FACTOR}{definition.name}": _factor(definition) for definition in definitions}}
+
+
+def _factor(definition: FactorDefinition) -> Part:
+    prepared = (common_returns,) if MARKET_RETURN in definition.fields else ()
+    return Part(
+        code=source_identity(definition.function, *prepared, receivers=FACTOR_ARGUMENTS),
+        settings={"inputs": definition.reads, "lookback": definition.lookback},
+    )
+
+
+def _panel_parts(home: Home, panel: Panel) -> dict[str, Part]:
+    """Which stocks there are, and how their factors are brought to one scale."""
+    rules = (select_members, cross_section, count_sessions_listed, selection_session, UniverseConfig)
+    preprocessing = panel.preprocessing.model_dump(mode="json")
+    if panel.preprocessing.neutralise != "none":
+        preprocessing["industry_scheme"] = home.study.adjacency.scheme
+    return {
+        "universe": Part(code=source_identity(*rules), settings=panel.universe.config.model_dump(mode="json")),
+        "pre-processing": Part(
+            code=source_identity(preprocess_in_place, PreprocessingConfig, without=(over_threads,)),
+            settings=preprocessing,
+        ),
+    }
+
+
+def _neighbours(adjacency: AdjacencyConfig) -> Part:
+    code = source_identity(industry_at, sector_mapping, neighbour_groups, with_neighbours)
+    return Part(code=code, settings=adjacency.model_dump(mode="json"))

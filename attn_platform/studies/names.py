@@ -1,0 +1,63 @@
+"""Names of a study that would own one table of the lake, or one folder of reports, between them.
+
+Each kind of name has a prefix of its own, but some tables have a suffix as well: strategies `alpha` and `alpha_trades`
+would both write `backtest_alpha_trades`. Names are compared as file systems do that know no case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from attn_platform.backtest.store import backtest_tables
+from attn_platform.evaluation.explanation_store import explanation_tables
+from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.factors.store import family_table
+from attn_platform.market.contract import TABLES
+from attn_platform.portfolio.weekly import account_table, limits_table, portfolio_table
+from attn_platform.universe.store import ADJACENCY
+
+if TYPE_CHECKING:
+    from attn_platform.studies.study import StudyConfig
+
+FACTOR_PAGES = "factors"  # folder of the factors' pages, among those of the strategies
+
+
+def require_names_of_their_own(study: StudyConfig) -> None:
+    """ValueError that names both, where two names of the study own the same table or folder."""
+    for what, owned in (("table", _tables(study)), ("report folder", _folders(study))):
+        owners: dict[str, str] = {}
+        for name, owner in owned:
+            other = owners.setdefault(name.casefold(), owner)
+            if other != owner:
+                raise ValueError(f"{other} and {owner} would both own the {what} {name}; rename one of them")
+
+
+def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Each table, which most assets are named by, with its owner."""
+    for name in (*TABLES, ADJACENCY):
+        yield name, "the platform"
+    for universe in study.universes:
+        yield universe.table, f"universe {universe.table}"
+    for panel in study.panels:
+        yield panel.table, f"panel {panel.table}"
+    for family in study.catalogue.families:
+        table = family_table(family)
+        for name in (table, figures_table(table), sessions_table(table)):
+            yield name, f"factor family {family}"
+    for forecaster in study.forecasters:
+        for name in (
+            figures_table(forecaster.name), sessions_table(forecaster.name), *explanation_tables(forecaster.name)
+        ):  # fmt: skip
+            yield name, f"forecasts {forecaster.name}"
+    for each in study.traded:
+        for name in (
+            portfolio_table(each.name), account_table(each.name), limits_table(each.name), *backtest_tables(each.name)
+        ):  # fmt: skip
+            yield name, f"strategy {each.name}"
+
+
+def _folders(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    yield FACTOR_PAGES, "the pages of the factors"
+    for each in study.traded:
+        yield each.name, f"strategy {each.name}"

@@ -1,0 +1,137 @@
+"""What a trained model is: each part of it with the code that it runs and the values that it was configured with.
+
+A checkpoint keeps the identity that it was trained under. Whoever forecasts with it, or starts from its weights, asks
+for one; where they differ in anything that the model learned from or consists of, the checkpoint is not what is asked
+for. The code of the training itself (optimiser, batches, early stop) is on record as well, and refuses nothing: weights
+found by an older loop are weights of the same model. It marks the checkpoint's asset as out of date, and a training
+that was killed goes on only under the same code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from attn_platform.models.batch import SessionBatch
+from attn_platform.models.losses import row_weights, weighted_squared_error
+from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.registry import network_type
+from attn_platform.models.trees import XGBoostConfig, fit_trees, predict_trees
+from attn_platform.source_identity import source_identity
+from attn_platform.training.config import TrainingConfig
+from attn_platform.training.fingerprints import content_fingerprint
+from attn_platform.training.labels import LabelConfig, label_prices, training_labels
+from attn_platform.training.windows import WindowConfig
+
+FACTOR = "factor "  # of each factor that the model reads, by name
+NETWORK = "network "  # of the model's network, by its name
+LABELS, LOSS, TRAINING = "labels", "loss", "training"
+# What a machine decides, not a study: no part of what is trained, but for rounding
+MACHINE_SETTINGS = frozenset({"threads", "device", "precision", "compile", "windows_together", "memory_gb"})
+_MOST_NAMED = 5
+
+
+class Part(BaseModel):
+    """Hash of the code of one part of a model (empty: it has none), and what was configured, as JSON holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = ""
+    settings: dict[str, Any] = {}
+
+
+class ModelIdentity(BaseModel):
+    """The parts of a model by the name that messages call them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parts: dict[str, Part]
+
+    def with_parts(self, parts: Mapping[str, Part]) -> Self:
+        """The same and some more."""
+        return self.model_copy(update={"parts": {**self.parts, **parts}})
+
+    def code(self, *names: str) -> str:
+        """Hash over the code of the parts named, of all of them without names."""
+        return content_fingerprint([self.parts[name].code for name in sorted(names or self.parts)])
+
+    def differences(self, asked: ModelIdentity, code_of_training: bool = False) -> list[str]:
+        """What differs between this identity, of what is there, and the one `asked` for, a phrase a difference.
+
+        A setting that only one of them has stands for a difference in code, if it means any. `code_of_training`: the
+        code of the training counts as well.
+        """
+        found = []
+        for name in dict.fromkeys((*asked.parts, *self.parts)):
+            held, wanted = self.parts.get(name), asked.parts.get(name)
+            if held is None or wanted is None:
+                found.append(f"{name}: {'not in it' if held is None else 'no longer asked for'}")
+                continue
+            if held.code != wanted.code and (code_of_training or name != TRAINING):
+                found.append(f"{name}: its {'source' if name.startswith(FACTOR) else 'code'} changed")
+            found += [
+                f"{name.replace(' ', '.')}.{path} {old} / {new}"
+                for path, old, new in _differing(held.settings, wanted.settings)
+            ]
+        return found
+
+
+def differences_text(differences: Sequence[str]) -> str:
+    """Differences as one line, the first of them where there are many."""
+    more = len(differences) - _MOST_NAMED
+    return "; ".join(differences[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def network_parts(network: NetworkConfig) -> dict[str, Part]:
+    """The part of a network with its layers, or of the trees; what its configuration class computes included."""
+    code = (predict_trees,) if isinstance(network, XGBoostConfig) else (network_type(network), SessionBatch)
+    settings = network.model_dump(mode="json", exclude={"name"})
+    return {f"{NETWORK}{network.name}": Part(code=source_identity(type(network), *code), settings=settings)}
+
+
+def label_parts(labels: LabelConfig) -> dict[str, Part]:
+    """The part of the labels: returns, cross-section, ranks."""
+    code = source_identity(label_prices, training_labels, LabelConfig)
+    return {LABELS: Part(code=code, settings=labels.model_dump(mode="json"))}
+
+
+def training_parts(training: TrainingConfig, network: NetworkConfig, seeds: Sequence[int]) -> dict[str, Part]:
+    """The parts of the loss, and of the training with its loop; trees have but the seeds of its settings."""
+    from attn_platform.training.trainer import train_together  # which asks this module before it goes on with a state
+
+    loss = Part(
+        code=source_identity(row_weights, weighted_squared_error), settings=training.loss.model_dump(mode="json")
+    )
+    is_trees = isinstance(network, XGBoostConfig)
+    settings = {} if is_trees else training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss"})
+    code = source_identity(fit_trees if is_trees else train_together)
+    return {LOSS: loss, TRAINING: Part(code=code, settings={**settings, "seeds": list(seeds)})}
+
+
+def window_parts(windows: WindowConfig) -> dict[str, Part]:
+    """The part of the lengths of a window's sets."""
+    return {"windows": Part(settings={"train": windows.train, "valid": windows.valid})}
+
+
+_Difference = tuple[str, str, str]
+
+
+def _differing(held: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[_Difference]:
+    """Paths of settings that both have with other values, and both values; inside of them of what either has."""
+    for name in [name for name in held if name in asked]:
+        yield from _compared(name, held[name], asked[name])
+
+
+def _compared(path: str, old: Any, new: Any) -> Iterator[_Difference]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in dict.fromkeys((*old, *new)):
+            yield from _compared(f"{path}.{name}", old.get(name), new.get(name))
+    elif old != new:
+        yield path, _shown(old), _shown(new)
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
