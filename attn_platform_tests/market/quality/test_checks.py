@@ -295,7 +295,7 @@ FAULTS: list[tuple[str, Change, str, str]] = [
     ("volume_fits_suspension", inverted_flag, "error", "the flag looks inverted"),
     ("volume_fits_suspension", put("daily_bar", 100.0, "volume", where=lambda f: of(HALTED)(f) & on(NEW_YEAR)(f)), "warning", "suspended with volume (1)"),
     ("volume_fits_suspension", put("daily_bar", 0.0, "volume", where=lambda f: of(SYMBOLS[30])(f) & on(NEW_YEAR)(f)), "warning", "not suspended and without volume (1)"),
-    ("suspended_price_held", scaled("daily_bar", 1.1, "close", where=lambda f: of(HALTED)(f) & on(NEW_YEAR)(f)), "error", "is not that of the row before"),
+    ("suspended_price_held", scaled("daily_bar", 1.1, "close", where=lambda f: of(HALTED)(f) & on(NEW_YEAR)(f)), "warning", "is not that of the row before"),
     ("suspensions_plausible", put("daily_bar", False, "is_suspended"), "warning", "no stock is ever suspended"),
     ("suspensions_plausible", put("daily_bar", True, "is_suspended", where=lambda f: on(DAY)(f) & (f["symbol"] < "3")), "error", "a file looks cut off"),
     ("statuses_of_the_day", last_status_for_ever, "error", "are under it: the last status looks carried back"),
