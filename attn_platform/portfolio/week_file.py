@@ -18,7 +18,7 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, conform, symbol_column
 from attn_platform.market.vendors.files import SUFFIXES, read_source
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
-from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
 
 SCORE, PREDICTION = "score", "prediction"
@@ -66,10 +66,7 @@ def _contract(score: str, styles: Sequence[str], optional: bool = False) -> Tabl
         columns=(
             symbol_column(),
             *(Column(name, FLOAT, "a forecast, or nothing", nullable=True, optional=optional) for name in scores),
-            *(
-                Column(name, FLOAT, "weight as a fraction", minimum=-TOLERANCE, optional=True)
-                for name in (BENCHMARK, HELD)
-            ),
+            *(Column(name, FLOAT, "weight as a fraction", minimum=0.0, optional=True) for name in (BENCHMARK, HELD)),
             Column(INDUSTRY, TEXT, "name of an industry", nullable=True, optional=True),
             Column(TRADABLE, BOOL, "true or false", optional=True),
             *(Column(f"{STYLE_PREFIX}{style}", FLOAT, "z-score", nullable=True, optional=True) for style in styles),
