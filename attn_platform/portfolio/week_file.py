@@ -63,16 +63,8 @@ def _contract(styles: Sequence[str]) -> Table:
         title="One week",
         columns=(
             symbol_column(),
-<<<<<<< HEAD
             Column(SCORE, FLOAT, "a forecast, or nothing", nullable=True),
-            *(
-                Column(name, FLOAT, "weight as a fraction", minimum=-TOLERANCE, optional=True)
-                for name in (BENCHMARK, HELD)
-            ),
-=======
-            *(Column(name, FLOAT, "a forecast, or nothing", nullable=True, optional=optional) for name in scores),
             *(Column(name, FLOAT, "weight as a fraction", minimum=0.0, optional=True) for name in (BENCHMARK, HELD)),
->>>>>>> fills
             Column(INDUSTRY, TEXT, "name of an industry", nullable=True, optional=True),
             Column(TRADABLE, BOOL, "true or false", optional=True),
             *(Column(f"{STYLE_PREFIX}{style}", FLOAT, "z-score", nullable=True, optional=True) for style in styles),
