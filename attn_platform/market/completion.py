@@ -159,11 +159,35 @@ def rule_limits(
     is unknown (the stock then counts as listed long ago); `was_delisting` says that the row before was in the
     delisting period already. NaN also where the reference price is missing.
     """
+    ratios = _rule_ratios(cells["trading_status"], board, sessions, listed, was_delisting, calendar)
+    return trading_rules.limit_prices(cells["pre_close"], *ratios)
+
+
+def session_limits(
+    cells: Mapping[str, np.ndarray],
+    board: np.ndarray,
+    sessions: np.ndarray,
+    listed: np.ndarray,
+    was_delisting: np.ndarray,
+    calendar: Calendar,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`rule_limits` of sessions that are over: where a session's own bar contradicts the rules, the bar is right."""
+    ratios = _rule_ratios(cells["trading_status"], board, sessions, listed, was_delisting, calendar)
+    bar = (cells[name] for name in ("open", "high", "low", "close"))
+    return trading_rules.observed_limits(cells["pre_close"], *ratios, *bar)
+
+
+def _rule_ratios(
+    status: np.ndarray,
+    board: np.ndarray,
+    sessions: np.ndarray,
+    listed: np.ndarray,
+    was_delisting: np.ndarray,
+    calendar: Calendar,
+) -> tuple[np.ndarray, np.ndarray]:
     age = np.searchsorted(calendar.sessions, sessions) - np.searchsorted(calendar.sessions, listed)
-    status = cells["trading_status"].astype(np.int64)
     in_period = np.where(was_delisting, 1, 0)
-    up_ratio, down_ratio = trading_rules.limit_ratio(board, sessions, status, age, in_period)
-    return trading_rules.limit_prices(cells["pre_close"], up_ratio, down_ratio)
+    return trading_rules.limit_ratio(board, sessions, status.astype(np.int64), age, in_period)
 
 
 def _days(column: pa.ChunkedArray) -> np.ndarray:

@@ -43,6 +43,8 @@ class Column:
     """The vendor may leave the column out; it then enters the lake as null."""
     is_symbol: bool = False
     """The codes of A shares, in any style (`codes`)."""
+    is_exception: bool = False
+    """Few rows have a value: files without any lack nothing."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,33 @@ SECURITY = Table(
         Column("board", TEXT, "board", values=BOARDS),
         Column("list_date", DATE, "first day of trading", nullable=True),
         Column("delist_date", DATE, "first day without listing; null while listed", nullable=True),
+        Column(
+            "successor",
+            TEXT,
+            "code under which the company goes on from delist_date on",
+            nullable=True,
+            optional=True,
+            is_symbol=True,
+            is_exception=True,
+        ),
     ),
     key=("symbol",),
     by_session=False,
     required=True,
+    rules=(
+        RowRule(
+            columns=("successor", "delist_date"),
+            states="a stock with a successor has delist_date",
+            remedy="give the first session under the new code, or leave the successor out",
+            holds=lambda t: pc.or_(pc.is_null(t["successor"]), pc.is_valid(t["delist_date"])),
+        ),
+        RowRule(
+            columns=("successor", "symbol"),
+            states="successor != symbol",
+            remedy="give the new code, or leave the successor out",
+            holds=lambda t: pc.not_equal(t["successor"], t["symbol"]),
+        ),
+    ),
 )
 
 DAILY_BAR = Table(

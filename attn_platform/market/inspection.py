@@ -273,6 +273,11 @@ class Inspection:
         self.failed = None
         return data.filter(pa.array(kept))
 
+    def leave_out(self, unwanted: np.ndarray, data: pa.Table) -> pa.Table:
+        """The rows that no check has failed, less some [R] that are no fault and not wanted."""
+        self.failed = unwanted if self.failed is None else self.failed | unwanted
+        return self.passed(data)
+
     def _failed(self, holds: pa.ChunkedArray | pa.Array | np.ndarray) -> np.ndarray:
         if isinstance(holds, np.ndarray):
             failed = ~holds

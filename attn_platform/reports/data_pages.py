@@ -120,7 +120,7 @@ def _finding_parts(data: DataReportData) -> Iterator[Part]:
             Cell(finding.table),
             Cell(f"{finding.count:,}", order=float(finding.count)),
             Cell(f"{finding.examined:,}", order=float(finding.examined)),
-            Cell(formatting.percent(finding.count / max(finding.examined, 1), 4)),
+            _share(finding.count / max(finding.examined, 1)),
         )
         for finding in findings
     )
@@ -150,7 +150,14 @@ def _coverage_parts(data: DataReportData, palette: drawing.Palette) -> Iterator[
     covered = data.survey.coverage.set_index(pd.DatetimeIndex(data.sessions))
     tables = covered[[name for name in covered.columns if name.startswith(ROWS)]]
     rows = tables.rename(columns=lambda name: name.removeprefix(ROWS))
-    yield Part(plot=Plot("rows", "Rows", "By session and table.", data_figures.rows_figure(rows)))
+    yield Part(
+        plot=Plot(
+            "rows",
+            "Rows",
+            "By session and table; lines of tables with the same rows lie on each other.",
+            data_figures.rows_figure(rows),
+        )
+    )
     suspended = covered[SUSPENDED]
     summary = f"Share of the bars that are suspended; at most {formatting.percent(float(suspended.max()), 1)}."
     yield Part(plot=Plot("suspended", "Suspended stocks", summary, data_figures.suspended_figure(suspended, palette)))
@@ -173,6 +180,12 @@ def _checks_part(data: DataReportData) -> Part:
     return Part(table=plain_table("Checks made", frame))
 
 
+def _share(value: float) -> Cell:
+    """A share that may be one in millions: two significant digits."""
+    percent = 100 * value
+    return Cell(f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%", order=value)
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
@@ -180,5 +193,7 @@ def _words(name: str) -> str:
 def _text(value: object) -> str:
     """A cell of an example: numbers with as many digits as tell them apart."""
     if isinstance(value, float):
-        return formatting.MISSING if value != value else f"{value:,.10g}"
+        return formatting.MISSING if value != value else f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     return formatting.MISSING if value is None else str(value)

@@ -309,8 +309,8 @@ def _planted_section(data: StrategyReportData) -> Section:
         "strengths."
     )
     off = (
-        "Under source: simulation: signals in settings.yaml of a new home, a strength of 0 switches a signal off; then "
-        "attn run there."
+        "In a new home a strength of 0 switches a signal off: copy this home's settings.yaml into a new folder, set it "
+        "there (source: simulation: signals), and run attn run --home on that folder."
     )
     table = tables.planted_table(data.planted, data.factor_figures)
     return Section("planted", "What was planted", (Part(paragraphs=(text, off), table=table),))

@@ -287,6 +287,33 @@ def test_limits_are_worked_out_row_by_row(market: Frames, tmp_path: Path) -> Non
     assert round(one["down_limit"] * 100) == (fen * 8 + 5) // 10
 
 
+def test_a_bar_that_contradicts_the_rules_says_which_limits_there_were(market: Frames, tmp_path: Path) -> None:
+    bar, last = market["daily_bar"].copy(), sessions_of(market)[-1]
+    # An S share sealed at +5 %, a first session after a reform, and one that reaches the limit of the rules.
+    for symbol, prices in {
+        "600002.SH": (1.05, 1.05, 1.05, 1.05),
+        "600004.SH": (0.80, 0.85, 0.75, 0.78),
+        "600006.SH": (1.05, 1.10, 1.05, 1.10),
+    }.items():
+        where = (bar["symbol"] == symbol) & (bar["date"] == last)
+        (pre_close,) = bar.loc[where, "pre_close"]
+        cells = [round(pre_close * price + 1e-9, 2) for price in prices]
+        bar.loc[where, ["open", "high", "low", "close"]] = cells
+        bar.loc[where, "amount"] = bar.loc[where, "volume"] * (cells[1] + cells[2]) / 2
+    value = market["valuation"].merge(bar[["date", "symbol", "close"]])
+    value = value.assign(total_mv=value["close"] * SHARES, float_mv=value["close"] * SHARES).drop(columns="close")
+    frames = market | {"daily_bar": bar.drop(columns="vwap"), "valuation": value}
+    lake, _ = imported(frames, tmp_path)
+    found = lake.read("daily_bar", last, last).to_pandas().set_index("symbol")
+    sealed, free, reached = (found.loc[symbol] for symbol in ("600002.SH", "600004.SH", "600006.SH"))
+    fen = round(sealed["pre_close"] * 100)
+    assert sealed["up_limit"] == sealed["close"] == (fen * 105 + 50) // 100 / 100
+    assert sealed["down_limit"] == (fen * 95 + 50) // 100 / 100
+    assert free[["up_limit", "down_limit"]].isna().all()
+    assert reached["up_limit"] == reached["close"]
+    assert reached["down_limit"] == (round(reached["pre_close"] * 100) * 90 + 50) // 100 / 100
+
+
 @pytest.mark.parametrize(("up", "down"), [(99999.99, 0.0), (99999.99, 0.01), (0.0, 0.0)])
 def test_no_limit_is_believed_only_where_the_rules_have_none(
     market: Frames, tmp_path: Path, up: float, down: float

@@ -21,7 +21,14 @@ from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.conform import conform
 from attn_platform.market.contract import FLOAT, INTEGER, TABLES, Table
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import IMPORTERS, ImportReport, ashare_files, import_ashare, import_contract_files
+from attn_platform.market.vendors import (
+    IMPORTERS,
+    ImportReport,
+    ashare_codes,
+    ashare_files,
+    import_ashare,
+    import_contract_files,
+)
 from attn_platform.market.vendors.ashare_files import IndexFacts
 from attn_platform.market.vendors.files import read_source
 from attn_platform_tests.market.vendor_files import (
@@ -224,6 +231,96 @@ def test_ashare_report_says_what_came_and_what_the_set_lacks(ashare: Imported) -
     )
     assert set(ashare.report.absent_tables) == set(TABLES) - set(ashare.report.rows)
     assert ashare.report.absent_columns == {"valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow"}
+
+
+# --- a company whose code was changed ---
+
+
+@pytest.fixture(scope="module")
+def renamed(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The small set with 600009.SH, into which 600001.SH turned on 2021-01-05: its whole history is under both."""
+    tables = {name: table.to_pylist() for name, table in ashare_tables().items()}
+    for name in ("daily/2020.parquet", "daily/2021.parquet"):
+        ours = [row for row in tables[name] if row["symbol"] == "600001.SH"]
+        # Another level of the factor, as the set has it; the former code ends before the change.
+        tables[name] += [{**row, "symbol": "600009.SH", "adj_factor": 3 * row["adj_factor"]} for row in ours]
+        tables[name] = [row for row in tables[name] if row["symbol"] != "600001.SH" or str(row["date"]) < "2021-01-04"]
+    (former,) = [row for row in tables["security.parquet"] if row["symbol"] == "600001.SH"]
+    tables["security.parquet"] += [{**former, "symbol": "600009.SH", "name": "丁"}]
+    former["last_trade_if_gone"] = datetime.date(2020, 12, 31)
+    # Members under either code, on some days under both; one industry under the former, the later one under the new.
+    (member,) = [row for row in tables["index_member.parquet"] if row["symbol"] == "600001.SH"]
+    member["end"] = datetime.date(2021, 1, 5)
+    start = datetime.date(2020, 12, 30)
+    tables["index_member.parquet"].append({**member, "symbol": "600009.SH", "start": start, "end": datetime.date.max})
+    tables["sw_industry.parquet"][-2]["symbol"] = "600009.SH"
+    tables["sw_industry.parquet"][-2]["in_date"] = datetime.date(2021, 1, 6)
+    folder = tmp_path_factory.mktemp("renamed")
+    files = write_files(
+        folder / "files",
+        {name: pa.Table.from_pylist(rows, schema=ASHARE_TABLES[name].schema) for name, rows in tables.items()},
+    )
+    lake = Lake(folder / "lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ashare_files.INDICES, "csi500", IndexFacts(2, "2007-01-15"))
+        change = ashare_files.CodeChange("600001.SH", "600009.SH", "2021-01-05")
+        patch.setattr(ashare_codes, "CODE_CHANGES", (change,))
+        import_ashare(files, lake, CALENDAR)
+    return lake
+
+
+def test_ashare_a_company_has_one_row_a_day_under_the_code_of_the_day(renamed: Lake) -> None:
+    for table in ("daily_bar", "valuation"):
+        rows = frame(renamed, table).reset_index()
+        ours = rows[rows["symbol"].isin(["600001.SH", "600009.SH"])].set_index("date")["symbol"]
+        assert ours.to_dict() == dict.fromkeys(SESSIONS[:4], "600001.SH") | dict.fromkeys(SESSIONS[4:], "600009.SH")
+    bars = frame(renamed, "daily_bar")
+    assert bars.loc[(SESSIONS[0], "600001.SH"), "adj_factor"] == 3.0
+    new = bars.loc[(SESSIONS[4], "600009.SH")]
+    assert (new["adj_factor"], new["pre_close"], new["close"]) == (6.0, 10.0, 10.0)
+    assert bars.loc[(SESSIONS[5], "600009.SH"), "pre_close"] == 10.0
+
+
+def test_ashare_a_former_code_names_its_successor_and_the_new_one_is_no_new_listing(renamed: Lake) -> None:
+    security = renamed.read("security").to_pandas().set_index("symbol")
+    change, listed = datetime.date(2021, 1, 5), datetime.date(2001, 3, 1)
+    assert security.loc["600001.SH", ["list_date", "delist_date", "successor"]].tolist() == [
+        listed,
+        change,
+        "600009.SH",
+    ]
+    assert security.loc["600009.SH", "list_date"] == listed
+    assert security.loc["600009.SH", ["delist_date", "successor"]].isna().all()
+    assert security["successor"].notna().sum() == 1
+
+
+def test_ashare_memberships_and_industries_follow_the_code(renamed: Lake) -> None:
+    weights = frame(renamed, "index_weight").reset_index()
+    ours = weights[weights["symbol"].isin(["600001.SH", "600009.SH"])].set_index("date")["symbol"]
+    assert ours.to_dict() == dict.fromkeys(SESSIONS[:4], "600001.SH") | dict.fromkeys(SESSIONS[4:], "600009.SH")
+    assert weights.groupby("date")["weight"].sum().tolist() == pytest.approx([1.0] * 6)
+    industry = renamed.read("industry", columns=["symbol", "code", "in_date"]).to_pandas()
+    spells = industry[industry["symbol"].isin(["600001.SH", "600009.SH"])].sort_values(["symbol", "in_date"])
+    assert spells.astype(str).to_numpy().tolist() == [
+        ["600001.SH", "27", "2001-03-01"],
+        ["600009.SH", "27", "2021-01-05"],
+        ["600009.SH", "73", "2021-01-06"],
+    ]
+
+
+def test_a_successor_needs_the_day_of_the_change_and_another_code(tmp_path: Path, lake: Lake) -> None:
+    for number, (symbol, delist_date, wanted) in enumerate(
+        [
+            ("600000.SH", None, "a stock with a successor has delist_date"),
+            ("000001.SZ", "2021-01-06", "successor != symbol"),
+        ]
+    ):
+        tables = contract_tables()
+        security = tables["security"].to_pylist()
+        security[0] |= {"successor": symbol, "delist_date": delist_date and datetime.date.fromisoformat(delist_date)}
+        tables["security"] = pa.Table.from_pylist(security, schema=tables["security"].schema)
+        with pytest.raises(ContractError, match=f"row 1, columns 'successor' and .*{wanted}"):
+            import_contract_files(write_files(tmp_path / str(number), tables), lake, CALENDAR)
 
 
 def test_ashare_a_range_is_the_same_rows_as_in_the_whole(ashare: Imported, lake: Lake, small_index: None) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from attn_platform.market.contract import TRADING_STATUSES
 from attn_platform.market.quality.config import QualityConfig, Tolerance
 from attn_platform.market.quality.findings import EXAMPLES, Finding, Severity
 from attn_platform.market.quality.stretch import Statics, Stretch
@@ -133,12 +134,16 @@ def is_grave(sessions: pd.DataFrame, stocks: pd.DataFrame, tolerance: Tolerance)
     `sessions` and `stocks` have the counts `faulty` and `examined` by session and by stock.
     """
 
+    count = sessions["faulty"].sum()
+    if count < tolerance.crowd or count <= tolerance.few:
+        return False
+
     def crowded(counts: pd.DataFrame, share: float) -> bool:
         crowd = (counts["faulty"] >= tolerance.crowd) & (counts["faulty"] > share * counts["examined"])
         return bool(crowd.any())
 
     return (
-        bool(sessions["faulty"].sum() > tolerance.error_share * sessions["examined"].sum())
+        bool(count > tolerance.error_share * sessions["examined"].sum())
         or crowded(sessions, tolerance.crowd_share)
         or crowded(stocks, tolerance.stock_crowd_share)
     )
@@ -181,7 +186,8 @@ class _CellExamination:
             return
         tolerance = self.check.tolerance(self.config)
         grave = is_grave(sessions, stocks, tolerance)
-        severity: Severity = self.check.worst if grave else "warning" if count > tolerance.note_share * of else "note"
+        known = max(tolerance.few, tolerance.note_share * of)
+        severity: Severity = self.check.worst if grave else "warning" if count > known else "note"
         yield Finding(
             check=self.check.name,
             table=self.check.table,
@@ -250,8 +256,15 @@ def example(stretch: Stretch, row: int, column: int, shown: Sequence[str]) -> di
         if name.startswith(PREVIOUS):
             found[name] = float(stretch.previous(name.removeprefix(PREVIOUS))[row, column])
         elif stretch.has(name):
-            found[name] = float(stretch[name][row, column])
+            found[name] = _meaning(name, float(stretch[name][row, column]))
     return found
+
+
+def _meaning(name: str, value: float) -> object:
+    """A cell of the dense arrays as the contract has it."""
+    if name == "trading_status":
+        return None if np.isnan(value) else TRADING_STATUSES[int(value)]
+    return bool(value) if name == "is_suspended" else value
 
 
 PREVIOUS = "previous "

@@ -17,7 +17,7 @@ ROWS, SUSPENDED, FILLED = "rows of ", "suspended", "filled "
 def coverage(stretch: Stretch) -> pd.DataFrame:
     """The stretch's own sessions (index) by figure; shares are of the table's rows, NaN where it has none."""
     counts = row_counts(stretch)
-    frame = counts.pivot(index="session", columns="of", values="rows")
+    frame = counts[counts["fresh"]].pivot(index="session", columns="of", values="rows")
     frame.columns = [f"{ROWS}{name}" for name in frame.columns]
     new = slice(stretch.lead, None)
     bars = np.where(stretch.present.any(axis=1), stretch.present.sum(axis=1), np.nan)

@@ -93,11 +93,12 @@ def twin_sessions(volume: np.ndarray, amount: np.ndarray, symbols: np.ndarray) -
 def _twins(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
     new = slice(stretch.lead, None)
     volume = np.where(stretch.traded, stretch["volume"], np.nan)[new]
-    return twin_sessions(volume, stretch["amount"][new], stretch.symbols).assign(year=str(stretch.fresh[0])[:4])
+    return twin_sessions(volume, stretch["amount"][new], stretch.symbols).assign(stocks=len(stretch.symbols))
 
 
 def _judge_twins(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
     pairs = seen.groupby(["one", "other"])["sessions"].sum().reset_index()
+    stocks = int(seen["stocks"].max()) if len(seen) else 0
     twins = pairs[pairs["sessions"] >= config.twin_sessions].sort_values("sessions", ascending=False)
     if len(twins):
         named = ", ".join(f"{one} and {other}" for one, other in zip(twins["one"], twins["other"], strict=True))
@@ -107,7 +108,7 @@ def _judge_twins(seen: pd.DataFrame, statics: Statics, config: QualityConfig) ->
             f"amount on {twins['sessions'].min():,} sessions or more: one company under two codes ({named[:200]})",
             "keep each company once, at every date under the code that it had then",
             len(twins),
-            len(pairs),
+            stocks,
             records(twins),
         )
 

@@ -20,6 +20,9 @@ from attn_platform.market.quality.timing import stock_returns
 from attn_platform.market.vendors.ashare_files import INDICES
 
 KEY = ["date", "index"]
+SAME, BEFORE, AFTER = "same session", "a session before", "a session after"
+REVIEW_MONTHS = (1, 6, 7, 12)
+"""Months in which reviews take effect: June and December, before about 2014 the first session after them."""
 
 
 def _bars(stretch: Stretch, config: QualityConfig) -> pd.DataFrame | None:
@@ -157,6 +160,17 @@ def _judge_weights(seen: pd.DataFrame, statics: Statics, config: QualityConfig) 
             "joined",
             "members",
         )
+    reviewed = (seen["joined"] > config.review_share) & (seen["joined"] <= config.weight_churn)
+    odd = seen[reviewed & (seen["members"] >= config.large_index) & ~seen["date"].dt.month.isin(REVIEW_MONTHS)]
+    if len(odd):
+        yield verdict(
+            "warning",
+            odd,
+            "members are exchanged outside of the months of a review: memberships look known early, or late",
+            "bring the members of each day, from the day on which they took effect",
+            "joined",
+            "members",
+        )
     for index, rows in seen.groupby("index"):
         yield from _judge_index(str(index), rows.sort_values("date"), config)
 
@@ -243,6 +257,55 @@ def _member_returns(stretch: Stretch, config: QualityConfig) -> pd.DataFrame | N
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
+def _weight_drifts(stretch: Stretch, config: QualityConfig) -> pd.DataFrame | None:
+    """By session and index: correlation over the members of the change of weights with that of closes.
+
+    With the closes of the same session, of the one before and of the one after; of sessions whose weights follow on
+    those of the session before.
+    """
+    if not stretch.has("index_weight") or stretch.frames["index_weight"].empty:
+        return None
+    move = np.log(stretch["close"] / stretch.previous("close"))
+    missing = np.full((1, move.shape[1]), np.nan)
+    moves = {SAME: move, BEFORE: np.vstack([missing, move[:-1]]), AFTER: np.vstack([move[1:], missing])}
+    parts = []
+    for index, held in stretch.frames["index_weight"].groupby("index"):
+        wide = held.pivot(index="date", columns="symbol", values="weight").reindex(columns=stretch.symbols)
+        weight = wide.reindex(pd.DatetimeIndex(stretch.sessions)).to_numpy()
+        drift = np.vstack([missing, np.log(weight[1:] / weight[:-1])])
+        correlations = {name: correlation_by_row(drift, values) for name, values in moves.items()}
+        parts.append(pd.DataFrame({"session": stretch.sessions, "index": index, **correlations})[stretch.lead :])
+    return pd.concat(parts, ignore_index=True).dropna(subset=[SAME]) if parts else None
+
+
+def correlation_by_row(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Correlation [T] over the columns of two arrays [T, N] where both are known; NaN with fewer than three."""
+    known = np.isfinite(one) & np.isfinite(other)
+    count = known.sum(axis=1, keepdims=True)
+    parts = [np.where(known, values, 0.0) for values in (one, other)]
+    centred = [np.where(known, part - part.sum(axis=1, keepdims=True) / count, 0.0) for part in parts]
+    size = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
+    return np.where((count[:, 0] >= 3) & (size > 0), (centred[0] * centred[1]).sum(axis=1) / size, np.nan)
+
+
+def _judge_weight_drifts(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
+    for index, rows in seen.groupby("index"):
+        other = rows[[BEFORE, AFTER]].max(axis=1)
+        shifted = rows[(other > rows[SAME] + config.drift_lead) & (other > config.drift_least)]
+        if len(shifted) > config.drift_sessions * len(rows):
+            late = shifted[BEFORE].mean() > shifted[AFTER].mean()
+            yield Verdict(
+                "error",
+                f"weights of {index} move with the closes of the session {'before' if late else 'after'} on "
+                f"{share(len(shifted), len(rows))} sessions: their dates are shifted"
+                + ("" if late else ", so that they know the closes of the next session"),
+                "correct the dates of table index_weight, and import it again",
+                len(shifted),
+                len(rows),
+                records(shifted),
+            )
+
+
 def _judge_member_returns(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
     for index, rows in seen.groupby("index"):
         known = rows.dropna().sort_values("session").reset_index(drop=True)
@@ -289,6 +352,13 @@ CHECKS = (
         states="the return of an index is that of its members",
         look=_member_returns,
         judge=_judge_member_returns,
+    ),
+    SessionCheck(
+        name="weights_move_with_prices",
+        table="index_weight",
+        states="weights that come by the session move with the closes of the same session",
+        look=_weight_drifts,
+        judge=_judge_weight_drifts,
     ),
     SessionCheck(
         name="weights_of_the_day",

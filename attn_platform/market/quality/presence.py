@@ -61,7 +61,7 @@ def _bar_has_valuation(stretch: Stretch, config: QualityConfig) -> Faults | None
 
 
 def row_counts(stretch: Stretch) -> pd.DataFrame:
-    """Rows of each table by session of the stretch: session, of (the table), rows."""
+    """Rows of each table by session of the stretch: session, whether it is one of its own, of (the table), rows."""
     counts = {name: (~np.isnan(stretch[column])).sum(axis=1) for name, column in DENSE.items() if stretch.has(column)}
     forecasts = [~np.isnan(stretch[name]) for name in CONSENSUS if stretch.has(name)]
     if forecasts:
@@ -69,19 +69,26 @@ def row_counts(stretch: Stretch) -> pd.DataFrame:
     for name, frame in stretch.frames.items():
         by_day = frame.groupby("date").size()
         counts[name] = by_day.reindex(pd.DatetimeIndex(stretch.sessions), fill_value=0).to_numpy()
-    frame = pd.DataFrame(counts).assign(session=stretch.sessions)
-    return frame[stretch.lead :].melt("session", var_name="of", value_name="rows")
+    fresh = np.arange(len(stretch.sessions)) >= stretch.lead
+    frame = pd.DataFrame(counts).assign(session=stretch.sessions, fresh=fresh)
+    return frame.melt(["session", "fresh"], var_name="of", value_name="rows")
 
 
 def _row_figures(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
-    return row_counts(stretch)
+    counts = row_counts(stretch)
+    # The last session of the lead lets the first new one be compared with it.
+    last = stretch.sessions[max(stretch.lead - 1, 0)]
+    return counts[counts["session"] >= last]
 
 
 def _judge_rows(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
-    for table, counts in seen.groupby("of"):
-        rows = counts.set_index("session")["rows"].sort_index()
+    ordered = seen.sort_values(["session", "fresh"]).drop_duplicates(["of", "session"], keep="last")
+    for table, counts in ordered.groupby("of"):
+        rows, fresh = (counts.set_index("session")[name] for name in ("rows", "fresh"))
+        if not rows.any():
+            continue
         inside = rows.loc[rows[rows > 0].index.min() : rows[rows > 0].index.max()]
-        empty = inside[inside == 0]
+        empty = inside[(inside == 0) & fresh]
         if len(empty) and not (table == "index_weight" and (inside > 0).mean() < config.most):
             yield Verdict(
                 "error",
@@ -96,7 +103,7 @@ def _judge_rows(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> 
         # The larger neighbour on the quieter side: a market grows and shrinks by few stocks a session.
         before, after = held.shift(), held.shift(-1)
         around = pd.concat([before, after], axis=1).min(axis=1)
-        thin = held[held < (1 - config.thin_session) * around]
+        thin = held[(held < (1 - config.thin_session) * around) & fresh]
         if len(thin):
             examples = pd.DataFrame({"session": thin.index, "rows": thin.to_numpy(), "around": around[thin.index]})
             yield Verdict(

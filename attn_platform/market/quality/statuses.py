@@ -64,7 +64,7 @@ def _status_figures(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
         "special": special[new].sum(axis=0),
         "delisting": delisting[new].sum(axis=0),
         "left_delisting": (present & ~delisting & (last == DELISTING))[new].sum(axis=0),
-        "changes": (present & ~np.isnan(last) & (status != last))[new].sum(axis=0),
+        "changes": (present & ~np.isnan(last) & (special != ((last == ST) | (last == STAR_ST))))[new].sum(axis=0),
         "ends_special": np.where(present[-1], special[-1], False),
         "normal": normal[new].sum(axis=0),
         "at_limit": (normal & (at_up | at_down))[new].sum(axis=0),
@@ -92,6 +92,17 @@ def _judge_statuses(seen: pd.DataFrame, statics: Statics, config: QualityConfig)
             len(constant),
             len(ends),
             records(constant.reset_index()[["symbol", "rows", "special"]]),
+        )
+    ever = int((lives["special"] > 0).sum())
+    if ever >= config.few and long_enough(lives, config) and not lives["changes"].any():
+        yield Verdict(
+            "error",
+            f"no stock comes or leaves special treatment in {rows:,} rows, although {ever:,} are under it: the last "
+            "status looks carried back to days that did not know it",
+            "take the status from the name of the day (a history of names), not from today's",
+            ever,
+            len(lives),
+            records(lives[lives["special"] > 0].reset_index()[["symbol", "rows", "special"]]),
         )
     special, years = int(lives["special"].sum()), seen["year"].nunique()
     if special == 0 and rows >= config.many_rows and len(lives) >= config.many:
@@ -141,6 +152,11 @@ def _judge_statuses(seen: pd.DataFrame, statics: Statics, config: QualityConfig)
             stretches,
             records(bounded[["symbol", "year", "normal", "at_limit"]]),
         )
+
+
+def long_enough(lives: pd.DataFrame, config: QualityConfig) -> bool:
+    """Whether the data spans a year, in which annual reports bring new statuses."""
+    return bool(lives["rows"].max() >= config.a_year)
 
 
 def _named_special(statics: Statics) -> int:

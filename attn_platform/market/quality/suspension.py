@@ -41,10 +41,15 @@ def _price_held(stretch: Stretch, config: QualityConfig) -> Faults:
 def _flag_figures(stretch: Stretch, config: QualityConfig) -> pd.DataFrame:
     suspended, present = stretch["is_suspended"] == 1, stretch.present
     frame = pd.DataFrame({"session": stretch.sessions, "rows": present.sum(axis=1), "suspended": suspended.sum(axis=1)})
-    return frame[stretch.lead :]
+    # With the lead's last session, so that the first new one has a neighbour.
+    return frame.assign(fresh=frame.index >= stretch.lead)[max(stretch.lead - 1, 0) :]
 
 
 def _judge_flags(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
+    seen = seen.sort_values(["session", "fresh"]).drop_duplicates("session", keep="last")
+    share = seen["suspended"] / seen["rows"].where(seen["rows"] >= config.few)
+    alone = share - pd.concat([share.shift(), share.shift(-1)], axis=1).max(axis=1) > config.suspended_alone
+    share, alone, seen = share[seen["fresh"]], alone[seen["fresh"]], seen[seen["fresh"]].drop(columns="fresh")
     rows, suspended = int(seen["rows"].sum()), int(seen["suspended"].sum())
     if suspended == 0 and len(seen) >= config.a_year and rows >= config.many_rows:
         yield Verdict(
@@ -54,7 +59,6 @@ def _judge_flags(seen: pd.DataFrame, statics: Statics, config: QualityConfig) ->
             rows,
             rows,
         )
-    share = seen["suspended"] / seen["rows"].where(seen["rows"] >= config.few)
     crowded = seen[share > config.suspended_share]
     if len(crowded):
         yield Verdict(
@@ -65,6 +69,17 @@ def _judge_flags(seen: pd.DataFrame, statics: Statics, config: QualityConfig) ->
             len(crowded),
             len(seen),
             records(crowded),
+        )
+    lonely = seen[alone & (share <= config.suspended_share)]
+    if len(lonely):
+        yield Verdict(
+            "error",
+            f"far more stocks are suspended than on the sessions around, on {span(lonely['session'])}: a file looks "
+            "cut off, and its missing rows filled",
+            "fetch these sessions again, whole, and import them again",
+            len(lonely),
+            len(seen),
+            records(lonely),
         )
 
 

@@ -6,15 +6,17 @@ a map to the five sectors of AI-55, and index memberships without weights. Conve
 - a suspended session gets a row (see `market.completion`); a stock that is gone has none after its last trade;
 - vwap is amount / volume; of the handful of rows of 2000 and 2001 whose amount / volume lies outside of the day's low
   and high by more than rounding it is missing, since nobody can tell which of the two is wrong;
-- price limits come from the exchange's rules, since the set has none;
+- price limits come from the exchange's rules and the day's own bar, since the set has none;
 - index weights are float market values over the members' sum (they reproduce the index's daily return with a
   correlation of 0.99 or better), on sessions on which the set knows the members;
+- a company whose code was changed stands under the code of the day, once: the set has all its history under both;
 - bars of an index begin on the day on which it was first published: earlier ones were computed backwards;
 - dividend_12m is the trailing yield times market value; a stock with a known P/B and no yield paid none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,8 @@ from attn_platform.market.contract import DATE, FLOAT, TEXT, Table
 from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days, from_columns
 from attn_platform.market.settle import numbers
-from attn_platform.market.vendors import ashare_files
+from attn_platform.market.vendors import ashare_codes, ashare_files
+from attn_platform.market.vendors.ashare_files import CodeChange
 from attn_platform.market.vendors.base import ImportReport, bounds, findings_of, stage_records
 from attn_platform.market.vendors.completer import Completer
 from attn_platform.market.vendors.config import ImportConfig
@@ -73,12 +76,14 @@ def import_ashare(
     journal, aside = Journal(), Quarantine(config.quarantine) if quarantine else None
 
     def source(name: str, table: Table) -> tuple[pa.Table, Inspection]:
-        inspection = Inspection(table.name, str(folder / name), aside, journal)
+        # What is put aside of the daily rows is missing from the table that they become.
+        of_table = contract.DAILY_BAR.name if table is ashare_files.DAILY else table.name
+        inspection = Inspection(of_table, str(folder / name), aside, journal)
         data = conform(
             read_source(folder / name, table, inspection=inspection), table, str(folder / name), calendar, inspection
         )
         if aside is not None:
-            aside.saw(table.name, data["date"] if "date" in data.column_names else None, data.num_rows)
+            aside.saw(of_table, data["date"] if "date" in data.column_names else None, data.num_rows)
         return data, inspection
 
     security, _ = source("security.parquet", ashare_files.SECURITY)
@@ -88,12 +93,14 @@ def import_ashare(
     sector, _ = source("sw_sector_map.csv", ashare_files.SECTOR)
     mapped = pc.is_in(industry["sw_l1"], value_set=sector["sw_l1"].combine_chunks())
     of_industry.require(mapped, industry, ("sw_l1",), "a code of sw_sector_map.csv", "add it there")
-    industry = of_industry.passed(industry)
+    changes = ashare_codes.known_changes(security)
+    industry = ashare_codes.industries(of_industry.passed(industry), changes)
+    member = ashare_codes.members(member, changes)
 
     rows = dict.fromkeys(("security", "industry", "daily_bar", "valuation", "index_bar", "index_weight"), 0)
     covered: list[np.datetime64] = []
     with lake.staging() as stage:
-        for name, table in (("security", _security(security)), ("industry", _industry(industry, sector))):
+        for name, table in (("security", _security(security, changes)), ("industry", _industry(industry, sector))):
             rows[name] = stage.write(name, conform(table, contract.TABLES[name], f"{name} of {folder}", calendar))
         base = FactorBase()
         completer = Completer(stage.read("security"), calendar, config, journal, aside, base=base)
@@ -102,8 +109,9 @@ def import_ashare(
         with tqdm(wanted, desc="importing years", unit="year", disable=None) as bar:
             for path in bar:
                 daily, inspection = source(f"daily/{path.name}", ashare_files.DAILY)
-                daily = _checked(daily, security, path, inspection)
+                daily = ashare_codes.once(_checked(daily, security, path, inspection), changes, inspection)
                 own, values, last_close = _contract_tables(daily, last_close)
+                own, values = (ashare_codes.under_code_of_the_day(each, changes) for each in (own, values))
                 sessions = np.unique(days(own["date"]))
                 of_bars, of_values = (
                     Inspection(name, str(path), aside, journal, _numbers(inspection, daily))
@@ -123,8 +131,8 @@ def import_ashare(
         completer.finish()
         if aside is not None:
             aside.refuse_floods()
-        kept = [*rows, *(table.name for table in (ashare_files.DAILY, ashare_files.MEMBER))]
-        put_aside = stage_records(stage, lake, np.array(covered), kept, aside or Quarantine(), base)
+        names = [*rows, ashare_files.INDUSTRY.name, ashare_files.MEMBER.name]
+        put_aside = stage_records(stage, lake, np.array(covered), names, aside or Quarantine(), base)
     return ImportReport(
         vendor="ashare",
         description="real A-share data (ashare files)",
@@ -154,10 +162,10 @@ def _stage(stage: Lake, name: str, data: pa.Table, sessions: np.ndarray) -> int:
     return sum(stage.write_sessions(name, data, present).values())
 
 
-def _security(source: pa.Table) -> pa.Table:
+def _security(source: pa.Table, changes: Sequence[CodeChange]) -> pa.Table:
     frame = source.to_pandas()
     gone = pd.to_datetime(frame["last_trade_if_gone"])
-    return pa.table(
+    table = pa.table(
         {
             "symbol": source["symbol"],
             "name": source["name"],
@@ -167,6 +175,7 @@ def _security(source: pa.Table) -> pa.Table:
             "delist_date": pa.array(gone + pd.Timedelta(days=1), type=pa.timestamp("ns")).cast(DATE),
         }
     )
+    return ashare_codes.with_successors(table, changes)
 
 
 def _industry(source: pa.Table, sector: pa.Table) -> pa.Table:
@@ -246,7 +255,7 @@ def _contract_tables(daily: pa.Table, last_close: dict[str, float]) -> tuple[pa.
     return (
         _in_contract(daily, bars, contract.DAILY_BAR),
         _in_contract(daily, values, contract.VALUATION),
-        last_close | by_stock.last().to_dict(),
+        last_close | {str(symbol): float(close) for symbol, close in by_stock.last().items()},
     )
 
 

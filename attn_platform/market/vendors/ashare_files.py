@@ -38,6 +38,25 @@ INDICES = {
 LEAST_MEMBERS_KNOWN = 0.9
 
 
+@dataclass(frozen=True)
+class CodeChange:
+    """From session `since` on a company is listed under `code`, which was `former` before."""
+
+    former: str
+    code: str
+    since: str
+
+
+# The set has the whole history of these under both codes. Sessions: the first on which the set has a trade of the new
+# code after the last one of the former; what happened to the company is what the exchanges' notices say.
+CODE_CHANGES = (
+    CodeChange("600849.SH", "601607.SH", "2010-03-09"),  # Shanghai Pharmaceuticals took in two others
+    CodeChange("601313.SH", "601360.SH", "2018-02-28"),  # taken over by 360 Security
+    CodeChange("000022.SZ", "001872.SZ", "2018-12-26"),  # renamed China Merchants Port
+    CodeChange("000043.SZ", "001914.SZ", "2019-12-16"),  # renamed China Merchants Property Operation
+)
+
+
 def _fen(name: str, nullable: bool = False) -> Column:
     return Column(name, INTEGER, "0.01 CNY", nullable=nullable, above=0)
 

@@ -143,7 +143,8 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _note_lacking(progress: _Progress, data: pa.Table, table: Table) -> None:
-    empty = {c.name for c in table.columns if c.optional and data[c.name].null_count == data.num_rows}
+    optional = (column.name for column in table.columns if column.optional and not column.is_exception)
+    empty = {name for name in optional if data[name].null_count == data.num_rows}
     progress.lacking = empty if progress.lacking is None else progress.lacking & empty
 
 
