@@ -181,8 +181,8 @@ def market_return(lake: Lake, market: DenseMarket) -> np.ndarray | None:
 
 def chunks(sessions: np.ndarray, size: int, starts: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Consecutive pieces of at most `size` sessions; a new one begins on each day of `starts`, where given."""
-    bounds = np.searchsorted(sessions, starts) if starts is not None else []
-    for part in np.split(sessions, np.unique(bounds).astype(int)):
+    bounds = np.searchsorted(sessions, [] if starts is None else starts)
+    for part in np.split(sessions, np.unique(bounds)):
         for start in range(0, len(part), size):
             yield part[start : start + size]
 

@@ -143,27 +143,23 @@ def test_cross_sections_drop_what_a_day_drops(raw_home, copy_of, listed_since):
 
 @pytest.mark.parametrize("since", ["2020-12-15", "2021-01-20"])
 def test_a_company_stays_in_the_universe_when_its_code_changes(raw_home, tmp_path, since):
-        sessions = map(np.datetime64, ("2021-01-04", "2021-01-29"))
-        found = CrossSections(of.lake, of.calendar, of.study.universe, *sessions)
-    home, new = raw_home, "600999.SH"
-    plain = linked(home, tmp_path / "plain")
+    """Before the quarter's list is chosen the new code looks back on the former one's year; after it, it is in."""
+    plain, new = linked(raw_home, tmp_path / "plain"), "600999.SH"
     write_universe(plain.lake, plain.calendar, ["2021-01-01"], plain.study.universe)
     members = plain.lake.read(UNIVERSE, "2021-01-01", "2021-01-01", ["symbol"])["symbol"].to_pylist()
     former = members[len(members) // 2]
-    changed = with_new_code(home, tmp_path / "changed", former, new, since)
+    changed = with_new_code(raw_home, tmp_path / "changed", former, new, since)
     write_universe(changed.lake, changed.calendar, ["2021-01-01"], changed.study.universe)
     chosen = changed.lake.read(UNIVERSE, "2021-01-01", "2021-01-01", ["symbol"])["symbol"].to_pylist()
     assert set(chosen) == set(members) - {former} | {new if since < "2021-01-01" else former}
 
     def sections(of) -> list[set[str]]:
-        found = CrossSections(
-            of.lake, of.calendar, of.study.universe, *map(np.datetime64, ("2021-01-04", "2021-01-29"))
-        )
+        bounds = map(np.datetime64, ("2021-01-04", "2021-01-29"))
+        found = CrossSections(of.lake, of.calendar, of.study.universe, *bounds)
         return [set(found.market.symbols[row]) for row in found.dense()]
 
-    for session, before, after in zip(
-        plain.calendar.between("2021-01-04", "2021-01-29"), sections(plain), sections(changed), strict=True
-    ):
+    sessions = plain.calendar.between("2021-01-04", "2021-01-29")
+    for session, before, after in zip(sessions, sections(plain), sections(changed), strict=True):
         now = new if str(session) >= since else former
         assert after == {now if symbol == former else symbol for symbol in before}
         assert now in after
