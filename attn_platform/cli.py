@@ -426,7 +426,7 @@ def portfolio(
     session = _session(target, date)
     config = _strategy(target, strategy)
     if why is not None:
-        _explain_weight(target, config, session, why, as_json)
+        _explain_weight(target, config, session, _symbol(why), as_json)
     elif orders:
         desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
         _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
@@ -478,6 +478,8 @@ def _make_orders(
     as_json: bool,
 ) -> None:
     """Orders of a rebalance to the terminal or a file; their figures are always printed."""
+    import pandas as pd
+
     from attn_platform.orchestration.assets.portfolios import resolve
     from attn_platform.portfolio.desk import desk_orders
     from attn_platform.portfolio.positions import read_positions
@@ -486,7 +488,8 @@ def _make_orders(
 
     held = None if positions is None else read_positions(positions)
     chosen = resolve(home, strategy)
-    stocks, set_aside = (None, None) if held is None else (held.stocks, held.set_aside)
+    stocks = None if held is None else held.stocks
+    set_aside = pd.DataFrame() if held is None else held.set_aside
     made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
@@ -494,17 +497,17 @@ def _make_orders(
             made.listed.orders,
             {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
-            **({} if set_aside is None else {"set aside": set_aside}),
+            **{"set aside": set_aside},
         )
     if as_json:
-        _print_json({**orders_record(made), "set_aside": [] if set_aside is None else _records(set_aside)})
+        _print_json({**orders_record(made), "set_aside": _records(set_aside)})
         return
     first, *others = order_tables(made, EXCEEDED_SHOWN)
     if out is None:
         console.print(first)
     for table in others:
         console.print(table)
-    if set_aside is not None and len(set_aside):
+    if len(set_aside):
         _print_frame(set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)")
     if out is not None:
         console.print(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
@@ -724,6 +727,7 @@ def explain(
     session, (model, chosen) = _session(target, date), explained_by(target, name, horizon)
     task, config = model_training(target, model), target.study.evaluation.explanation
     if symbol is not None:
+        symbol = _symbol(symbol)
         explanation = explained_stock(task, session, symbol, chosen, config)
         console.print(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
         _print_stock(explanation, top)
@@ -891,6 +895,15 @@ def _open(root: Path | None) -> Home:
 def _session(home: Home, date: str) -> np.datetime64:
     calendar = home.calendar
     return calendar.sessions[calendar.position(date)]
+
+
+def _symbol(written: str) -> str:
+    from attn_platform.market.codes import a_share
+
+    try:
+        return a_share(written)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:

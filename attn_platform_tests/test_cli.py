@@ -671,11 +671,16 @@ def test_evaluate_prints_the_figures_under_the_published_names(attn: Attn, tmp_p
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda frame: frame.drop(columns="return"), "the returns have no column return"),
-        (lambda frame: frame.assign(**{"return": "much"}), "no finite number"),
-        (lambda frame: frame.assign(date="soon"), "a date that is none: 'soon'; write YYYY-MM-DD"),
-        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "twice on"),
-        (lambda frame: frame.iloc[:0], "no session in common"),
+        (lambda frame: frame.drop(columns="return"), "r.csv: column 'return' of table returns is missing; add it"),
+        (lambda frame: frame.assign(**{"return": "much"}), "r.csv: row 1, column 'return': 'much', where"),
+        (lambda frame: frame.assign(**{"return": np.inf}), "a finite number; replace it by null"),
+        (lambda frame: frame.assign(date="soon"), "r.csv: row 1, column 'date': 'soon', where"),
+        (lambda frame: frame.assign(date=frame["date"] + " 16:00"), "convert it to Asia/Shanghai before the zone is"),
+        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "rows 1 and 361 have the same key"),
+        (lambda frame: frame.assign(symbol=frame["symbol"].str[:6]), "has no exchange, where p.csv has '000000.SZ'"),
+        (lambda frame: frame.iloc[:0], "r.csv: table returns has no rows"),
+        (lambda frame: frame.assign(date="2030-01-02").drop_duplicates("symbol"), "no session in common"),
+        (lambda frame: frame.assign(symbol="60" + frame["symbol"].str[2:6] + ".SH"), "no stock in common"),
     ],
 )
 def test_evaluate_refuses_what_cannot_be_evaluated(
@@ -684,8 +689,21 @@ def test_evaluate_refuses_what_cannot_be_evaluated(
     predictions, returns = predictions_and_returns()
     predictions.to_csv(tmp_path / "p.csv", index=False)
     spoil(returns).to_csv(tmp_path / "r.csv", index=False)
-    code = 1 if message == "no session in common" else EXIT_BAD_INPUT
+    code = 1 if "in common" in message else EXIT_BAD_INPUT
     assert message in attn.mistake("evaluate", "p.csv", "r.csv", code=code)
+
+
+def test_evaluate_notes_what_looks_doubtful_and_measures_it(attn: Attn, tmp_path: Path) -> None:
+    predictions, returns = predictions_and_returns()
+    predictions.to_csv(tmp_path / "p.csv", index=False)
+    returns.to_csv(tmp_path / "r.csv", index=False)
+    assert attn("evaluate", "p.csv", "r.csv", "--json") == 0
+    assert "note:" not in attn.err
+    plain = json.loads(attn.out)
+    returns.assign(**{"return": 100 * returns["return"]}).to_csv(tmp_path / "r.csv", index=False)
+    assert attn("evaluate", "p.csv", "r.csv", "--json") == 0
+    assert "note: half of the returns of r.csv are larger than" in attn.err
+    assert json.loads(attn.out)["ic_mean"] == pytest.approx(plain["ic_mean"])
 
 
 @pytest.mark.parametrize(
@@ -693,10 +711,10 @@ def test_evaluate_refuses_what_cannot_be_evaluated(
     [
         ("none.csv", None, "none.csv: no such file; check the path"),
         ("r.xlsx", b"PK", "r.xlsx: neither .parquet nor .csv; convert it"),
-        ("r.csv", b"", "r.csv: cannot be read"),
-        ("r.csv", b"\xff\xfe\x00\x01", "r.csv: cannot be read"),
-        ("r.parquet", b"", "r.parquet: cannot be read"),
-        ("r.parquet", b"PAR1PAR1", "r.parquet: cannot be read"),
+        ("r.csv", b"", "r.csv: the file is empty; fetch it again"),
+        ("r.csv", b"\xff\xfe\x00\x01", "r.csv: no readable CSV file"),
+        ("r.parquet", b"", "r.parquet: the file is empty; fetch it again"),
+        ("r.parquet", b"PAR1PAR1", "r.parquet: no readable Parquet file"),
     ],
 )
 def test_evaluate_names_a_file_that_cannot_be_read(

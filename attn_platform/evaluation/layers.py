@@ -95,17 +95,20 @@ def layer_turnover(layers: Layers, earlier: Layers, place: int) -> FloatArray:
 
 def universe_means(layers: Layers, returns: FloatArray) -> FloatArray:
     """Mean return [T] of all stocks that are in a layer: the equally weighted universe."""
-    return _mean(returns, layers.has_layer)
+    counted = layers.has_layer & np.isfinite(returns)
+    return _ratio(np.where(counted, returns, 0.0).sum(axis=1), counted.sum(axis=1))
 
 
 def precisions(layers: Layers, returns: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Top and bottom precision [T]: the share of the top (bottom) layer above (below) the cross-section's median."""
     known = np.where(layers.has_layer & np.isfinite(returns), returns, np.nan)
     difference = known - pd.DataFrame(known).median(axis=1).to_numpy()[:, None]
-    missing = np.isnan(known)
-    above = np.where(missing, np.nan, difference > RETURN_ROUNDING)
-    below = np.where(missing, np.nan, difference < -RETURN_ROUNDING)
-    return _mean(above, layers.shares(0)), _mean(below, layers.shares(layers.count - 1))
+    top, bottom = (np.where(np.isnan(known), 0.0, layers.shares(place)) for place in (0, layers.count - 1))
+    above, below = difference > RETURN_ROUNDING, difference < -RETURN_ROUNDING
+    return (
+        _ratio((top * above).sum(axis=1), top.sum(axis=1)),
+        _ratio((bottom * below).sum(axis=1), bottom.sum(axis=1)),
+    )
 
 
 def annualised(returns: FloatArray, horizon: int, sessions_per_year: int) -> float:
@@ -153,12 +156,9 @@ def layer_net_values(
     return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])
 
 
-def _mean(values: FloatArray, share: FloatArray | NDArray[np.bool_]) -> FloatArray:
-    """Mean [T] of the finite values of the members by their shares; NaN where there is none."""
-    weight = share * np.isfinite(values)
-    count = weight.sum(axis=1)
-    total = np.where(weight > 0, values * weight, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+def _ratio(total: FloatArray, count: NDArray[np.number]) -> FloatArray:
+    """Mean [T] of what was counted; NaN where nothing was."""
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 @njit(nogil=True, cache=True)

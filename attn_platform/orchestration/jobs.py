@@ -10,6 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
+from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, planted_assets, present_tables
@@ -75,7 +76,7 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
         dg.define_asset_job(WEEK_JOB, list(assets.portfolios), description="Target portfolios of one rebalance."),
         dg.define_asset_job(
             REPORT_JOB,
-            [*assets.reports, FACTOR_REPORT],
+            [*assets.reports, FACTOR_REPORT, DATA_REPORT],
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]

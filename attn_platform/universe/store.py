@@ -57,7 +57,7 @@ def list_dates(lake: Lake, symbols: np.ndarray) -> np.ndarray:
     listed = pd.to_datetime(security["list_date"]).to_numpy().astype("datetime64[D]")
     missing = np.isnat(listed)
     if missing.any():
-        with lake.connect() as connection:
+        with lake.connect("daily_bar") as connection:
             first = connection.sql("SELECT symbol, min(date) AS first FROM daily_bar GROUP BY symbol").df()
         found = pd.to_datetime(first.set_index("symbol")["first"].reindex(symbols)).to_numpy().astype("datetime64[D]")
         listed = np.where(missing, found, listed)

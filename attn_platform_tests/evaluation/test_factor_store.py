@@ -55,7 +55,8 @@ def tidy(home) -> pd.DataFrame:
     bars["price"] = (bars["close"] * bars["adj_factor"]).where(~bars["is_suspended"].astype(bool))
     prices = bars.assign(date=pd.to_datetime(bars["date"])).pivot(index="date", columns="symbol", values="price")
     for name, lag, horizon in (("r1", 0, 1), ("r5", 0, 5), ("later", 8, 1)):
-        later = prices.shift(-1 - lag - horizon) / prices.shift(-1 - lag) - 1
+        # Equal returns of two stocks are equal whatever their prices and factors were rounded to.
+        later = (prices.shift(-1 - lag - horizon) / prices.shift(-1 - lag) - 1).round(12)
         long = later.reset_index().melt("date", var_name="symbol", value_name=name)
         members = members.merge(long, on=["date", "symbol"], how="left")
     return members

@@ -37,6 +37,7 @@ COMPUTED = {
     *LISTS, "sector_adjacency", *PANELS, *CHECKPOINTS, *PREDICTIONS, *PORTFOLIOS, *EXPLANATIONS, *REPORTED
 }  # fmt: skip
 OF_FACTORS = {f"evaluation_{family}" for family in FAMILIES} | {"report_factors"}
+DATA_PAGE = {"report_data"}
 REASON = "the vendor has no analysts"
 
 
@@ -74,7 +75,7 @@ def test_definitions_load(defs):
 
 
 def test_the_graph_is_the_road(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS
+    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
         f"report_{strategy}" for strategy in STRATEGIES
     }
@@ -249,7 +250,8 @@ def test_checks_block_unless_they_only_warn(graph):
     assert warning == {"chain"}
     checked = names(key.asset_key for key in checks)
     assert checked == FAMILIES | {
-        "daily_bar", "valuation", "index_weight", "sector_adjacency", *LISTS, *PANELS, *PREDICTIONS, *PORTFOLIOS
+        "daily_bar", "valuation", "index_bar", "index_weight", "security", "industry", "fundamental",
+        "sector_adjacency", *LISTS, *PANELS, *PREDICTIONS, *PORTFOLIOS,
     }  # fmt: skip
 
 
@@ -262,14 +264,14 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         jobs.YEAR_JOB: {"sector_adjacency"},
         jobs.WINDOW_JOB: set(road.checkpoints),
         jobs.WEEK_JOB: set(road.portfolios),
-        jobs.REPORT_JOB: {*road.reports, "report_factors"},
+        jobs.REPORT_JOB: {*road.reports, "report_factors", "report_data"},
     }
     for name, assets in expected.items():
         job = defs.resolve_job_def(name)
         assert names(job.asset_layer.executable_asset_keys) == assets
         assert job.description
     assert defs.resolve_job_def(jobs.WINDOW_JOB).run_tags["accelerator"] == "gpu"
-    assert set().union(*expected.values()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS
+    assert set().union(*expected.values()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
 
 
 def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_consensus, home_without_consensus):
@@ -284,7 +286,7 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     panel = graph.get(dg.AssetKey("factor_panel"))
     assert dg.AssetKey("factor_expectation") not in panel.parent_keys
     everything = names(graph.get_all_asset_keys())
-    everything_else = OF_FACTORS - {"evaluation_factor_expectation"}
+    everything_else = (OF_FACTORS | DATA_PAGE) - {"evaluation_factor_expectation"}
     assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
     road = road_assets(home_without_consensus)
     assert "consensus" not in road.raw
@@ -377,4 +379,4 @@ def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
     [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
     assert target.attribute == "defs"
     found = names(target.target_definition().resolve_asset_graph().get_all_asset_keys())
-    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS
+    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE

@@ -89,6 +89,25 @@ def test_orders_from_the_desks_own_positions(attn, week, target):
     assert min(order["cost"] for order in dear) == 500
 
 
+def test_what_is_no_a_share_is_noted_and_changes_no_order(attn, week, target):
+    held = target.index[(target["weight"] > 0) & target["tradable"]][0]
+    stocks = pd.DataFrame({"symbol": [held], "shares": [12_300]})
+    others = pd.DataFrame({"symbol": ["511880.SH", "204001.SH"], "shares": [5_000, 10]})
+    stocks.to_csv("stocks.csv", index=False)
+    pd.concat([others, stocks]).to_csv("all.csv", index=False)
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--cash", "5e6", "--positions")
+    alone, together = (json.loads(attn(*arguments, name, "--json")[1]) for name in ("stocks.csv", "all.csv"))
+    notes = {row["symbol"]: (row["shares"], row["note"]) for row in together.pop("set_aside")}
+    assert notes == {"511880.SH": (5_000, "a money-market fund of Shanghai"), "204001.SH": (10, "a repo of Shanghai")}
+    assert alone.pop("set_aside") == []
+    assert together == alone
+    code, out, err = attn(*arguments, "all.csv", "--out", "orders.xlsx")
+    assert code == 0, err
+    assert "Set aside: no A shares" in out
+    sheet = pd.read_excel("orders.xlsx", sheet_name="set aside")
+    assert sheet["symbol"].tolist() == ["511880.SH", "204001.SH"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -97,6 +116,7 @@ def test_orders_from_the_desks_own_positions(attn, week, target):
         (("--price-buffer", "0.1"), "go with --orders"),
         (("--json",), "--json goes with"),
         (("--why", "600000.SH", "--out", "a.csv"), "--why prints"),
+        (("--why", "600000"), "write it as 600000.SH"),
         (("--orders", "--cash", "1e6"), "without them give --money"),
         (("--orders", "--positions", "p.csv"), "either --cash"),
         (("--orders", "--positions", "p.csv", "--cash", "1", "--money", "2"), "either --cash"),
@@ -117,10 +137,10 @@ def test_a_bad_position_is_named_with_its_row(attn, week, tmp_path):
     code, _, err = attn("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "p.csv", "--cash", "1e6")
     assert code == EXIT_BAD_INPUT
     assert "p.csv: row 2, column shares" in err
-    (tmp_path / "p.csv").write_text("symbol,shares\n999999.SH,100\n")
+    (tmp_path / "p.csv").write_text("symbol,shares\n605999.SH,100\n")
     code, _, err = attn("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "p.csv", "--cash", "1e6")
     assert code == 1
-    assert "999999.SH has no close" in err
+    assert "605999.SH has no close" in err
 
 
 def test_a_day_without_a_rebalance(attn, road, week):

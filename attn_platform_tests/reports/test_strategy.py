@@ -209,9 +209,10 @@ def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts
     forecasts = home.lake.read(f"prediction_{MODEL}").to_pandas()
     rank_ics = []
     for date, day in forecasts.groupby("date"):
-        if np.datetime64(home.calendar.shift(date, 4)) > home.last_session:
+        buy, sell = (home.calendar.shift(np.datetime64(date), ahead) for ahead in (1, 4))
+        if sell > home.last_session:
             continue
-        buy, sell = (home.calendar.shift(date, ahead).item() for ahead in (1, 4))
+        buy, sell = buy.item(), sell.item()
         returns = price.loc[sell].reindex(day["symbol"]) / price.loc[buy].reindex(day["symbol"]) - 1
         composite = planted.loc[date]["composite"].reindex(day["symbol"])
         rank_ics.append(composite.corr(returns, method="spearman"))

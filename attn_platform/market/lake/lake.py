@@ -10,6 +10,7 @@ its own. Tables are whole: one that holds a single session hides all those of th
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -161,7 +162,7 @@ class Lake:
         files = lake._files(manifest, table, first, last)
         if not files:
             span = "" if first is None and last is None else f" from {first} to {last}"
-            raise MissingDataError(f"the lake {lake.root} has no table '{table}'{span}; materialise or import it first")
+            raise _no_table(lake, table, span)
         return read_files(files, columns)
 
     def read_sessions(
@@ -179,12 +180,14 @@ class Lake:
         stats = ((path, path.stat()) for path in lake._files(manifest, table, first, last))
         return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with one view for each table of the lake, of the files that are in force now."""
+    def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with a view of each of the `tables` (all of the lake's without them) as it is now."""
         lake, connection = self.snapshot(), duckdb.connect()
-        for table in lake.tables():
+        for table in tables or lake.tables():
             holder, manifest = lake._holder(table)
             files = holder._files(manifest, table)
+            if not files:
+                raise _no_table(holder, table)
             try:
                 # DuckDB takes the first file's types; where a column there is all null it has none: then look at all.
                 union = any(pa.types.is_null(kind) for kind in pq.read_schema(files[0]).types)
@@ -358,10 +361,14 @@ class Stage(Lake):
                 folder = folder.parent
 
 
+def _no_table(lake: Lake, table: str, span: str = "") -> MissingDataError:
+    return MissingDataError(f"the lake {lake.root} has no table '{table}'{span}; materialise or import it first")
+
+
 def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 def _without_wildcards(path: Path) -> str:
     """A path as a pattern of DuckDB's that nothing else fits."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return re.sub(r"([*?[])", r"[\1]", str(path))

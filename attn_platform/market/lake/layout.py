@@ -35,12 +35,12 @@ def version_of(content: bytes) -> str:
 
 def direct_file(root: Path, table: str, key: str) -> Path:
     """Where a direct write puts what has this key."""
-    return _place(root / table, key, "")
+    return Path(root, table, *_place(key, ""))
 
 
 def imported_file(root: Path, table: str, key: str, version: str) -> Path:
     """Where an import puts what has this key."""
-    return _place(root / table / IMPORTED, key, f".{version}")
+    return Path(root, table, IMPORTED, *_place(key, f".{version}"))
 
 
 def direct_sessions(root: Path, table: str, first: str = "", last: str = "9999-12-31") -> list[str]:
@@ -81,10 +81,10 @@ def tables_of(root: Path) -> list[str]:
     return [name for name in _names(root) if not name.startswith(HIDDEN) and (root / name).is_dir()]
 
 
-def _place(folder: Path, key: str, version: str) -> Path:
+def _place(key: str, version: str) -> tuple[str, ...]:
     if key == WHOLE:
-        return folder / f"{WHOLE}{version}{SUFFIX}"
-    return folder / f"{YEAR}{key[:4]}" / f"{DATE}{key}{version}{SUFFIX}"
+        return (f"{WHOLE}{version}{SUFFIX}",)
+    return f"{YEAR}{key[:4]}", f"{DATE}{key}{version}{SUFFIX}"
 
 
 def _names(folder: Path) -> list[str]:

@@ -134,7 +134,8 @@ def is_grave(sessions: pd.DataFrame, stocks: pd.DataFrame, tolerance: Tolerance)
     `sessions` and `stocks` have the counts `faulty` and `examined` by session and by stock.
     """
 
-    if sessions["faulty"].sum() <= tolerance.few:
+    count = sessions["faulty"].sum()
+    if count < tolerance.crowd or count <= tolerance.few:
         return False
 
     def crowded(counts: pd.DataFrame, share: float) -> bool:
@@ -142,7 +143,7 @@ def is_grave(sessions: pd.DataFrame, stocks: pd.DataFrame, tolerance: Tolerance)
         return bool(crowd.any())
 
     return (
-        bool(sessions["faulty"].sum() > tolerance.error_share * sessions["examined"].sum())
+        bool(count > tolerance.error_share * sessions["examined"].sum())
         or crowded(sessions, tolerance.crowd_share)
         or crowded(stocks, tolerance.stock_crowd_share)
     )

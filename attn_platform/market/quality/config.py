@@ -17,7 +17,7 @@ class Tolerance(BaseModel):
     # Up to so many cells, or this share of the cells examined, is a note: known exceptions, named and left alone.
     few: int = Field(default=0, ge=0)
     note_share: float = Field(default=0.0, ge=0, le=1)
-    # Beyond this share of all cells, or of those of one session or one stock where it is a crowd of them: an error.
+    # Where there is a crowd of them: beyond this share of all cells, of those of one session or of one stock, an error.
     error_share: float = Field(default=1e-3, ge=0, le=1)
     crowd_share: float = Field(default=0.2, ge=0, le=1)
     stock_crowd_share: float = Field(default=0.2, ge=0, le=1)
@@ -61,7 +61,7 @@ class QualityConfig(BaseModel):
     # Continuity
     factor_within: float = Field(default=0.01, gt=0)  # no row of 11.27 million real ones is off by 1 %
     factor_moves: float = Field(default=1e-4, gt=0)
-    factor_continuity: Tolerance = Tolerance(error_share=0.0)
+    factor_continuity: Tolerance = Tolerance(error_share=0.0, crowd=1)
     fen_within: float = Field(default=0.01, gt=0)  # of a fen
     whole_fen: Tolerance = Tolerance(error_share=1e-2)
     power_of_shares: float = Field(default=0.01, gt=0, lt=0.5)

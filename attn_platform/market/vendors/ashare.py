@@ -76,12 +76,14 @@ def import_ashare(
     journal, aside = Journal(), Quarantine(config.quarantine) if quarantine else None
 
     def source(name: str, table: Table) -> tuple[pa.Table, Inspection]:
-        inspection = Inspection(table.name, str(folder / name), aside, journal)
+        # What is put aside of the daily rows is missing from the table that they become.
+        of_table = contract.DAILY_BAR.name if table is ashare_files.DAILY else table.name
+        inspection = Inspection(of_table, str(folder / name), aside, journal)
         data = conform(
             read_source(folder / name, table, inspection=inspection), table, str(folder / name), calendar, inspection
         )
         if aside is not None:
-            aside.saw(table.name, data["date"] if "date" in data.column_names else None, data.num_rows)
+            aside.saw(of_table, data["date"] if "date" in data.column_names else None, data.num_rows)
         return data, inspection
 
     security, _ = source("security.parquet", ashare_files.SECURITY)
@@ -129,8 +131,8 @@ def import_ashare(
         completer.finish()
         if aside is not None:
             aside.refuse_floods()
-        kept = [*rows, *(table.name for table in (ashare_files.DAILY, ashare_files.MEMBER))]
-        put_aside = stage_records(stage, lake, np.array(covered), kept, aside or Quarantine(), base)
+        names = [*rows, ashare_files.INDUSTRY.name, ashare_files.MEMBER.name]
+        put_aside = stage_records(stage, lake, np.array(covered), names, aside or Quarantine(), base)
     return ImportReport(
         vendor="ashare",
         description="real A-share data (ashare files)",
@@ -253,7 +255,7 @@ def _contract_tables(daily: pa.Table, last_close: dict[str, float]) -> tuple[pa.
     return (
         _in_contract(daily, bars, contract.DAILY_BAR),
         _in_contract(daily, values, contract.VALUATION),
-        last_close | by_stock.last().to_dict(),
+        last_close | {str(symbol): float(close) for symbol, close in by_stock.last().items()},
     )
 
 

@@ -269,17 +269,20 @@ class Completer:
         by_rule = session_limits(
             derived, self.stocks.board[code], days(rows["date"]), self.stocks.listed[code], was_delisting, self.calendar
         )
-        own = session > 0
+        held = int((session == 0).sum())  # these come first, and are left out
+
+        def note(check: str, concerned: np.ndarray, columns: tuple[str, ...] = ()) -> None:
+            self.journal.add(check, rows.slice(held), concerned[held:], DAILY_BAR.name, columns)
+
         for name, limit in zip(("up_limit", "down_limit"), by_rule, strict=True):
             lacks = np.isnan(cells[name])
             derived[name] = np.where(lacks, limit, cells[name])
-            self.journal.add(f"{name}_by_rules", rows, own & lacks & ~np.isnan(limit) & ~marked, DAILY_BAR.name)
-        self.journal.add("vwap_worked_out", rows, own & worked_out, DAILY_BAR.name)
-        bounded = marked & ~np.isnan(by_rule[0])
-        self.journal.add("no_limit_refuted", rows, bounded, DAILY_BAR.name, ("pre_close",))
+            note(f"{name}_by_rules", lacks & ~np.isnan(limit) & ~marked)
+        note("vwap_worked_out", worked_out)
+        note("no_limit_refuted", marked & ~np.isnan(by_rule[0]), ("pre_close",))
         for name in COMPLETED:
             rows = with_column(rows, name, pa.array(derived[name], pa.float64(), from_pandas=True))
-        return rows.filter(pa.array(own)).combine_chunks()
+        return rows.slice(held).combine_chunks()
 
     def _unknown(self, table: str, stretch: np.ndarray, has_row: np.ndarray, traded: np.ndarray) -> np.ndarray:
         """Cells [T, N] whose row was put aside. Where it cannot be told whose row it was, or of which session: the
@@ -293,6 +296,7 @@ class Completer:
         if not aside.num_rows:
             return unknown
         date = aside["date"].to_numpy().astype("datetime64[D]")
+        date[~np.isin(date, self.calendar.sessions)] = np.datetime64("NaT")
         at, code = np.searchsorted(stretch, date), self.stocks.codes(aside["symbol"])
         dated = np.isin(date, stretch)
         unknown[at[dated & (code >= 0)], code[dated & (code >= 0)]] = True
@@ -336,12 +340,11 @@ def _is_number(name: str) -> bool:
 
 def _trade_guess(own: pa.Table, off: np.ndarray, board: np.ndarray) -> str:
     """What the units of rows whose amount / volume leaves the bar look like, by board where they differ."""
-    names = ("amount", "volume", "close", "adj_factor")
-    cells = [numbers(own[name])[off] for name in names]
-    found = units.trade_units_by_board(*cells, np.array(BOARDS)[board[off]])
+    amount, volume, close, factor = (numbers(own[name])[off] for name in ("amount", "volume", "close", "adj_factor"))
+    found = units.trade_units_by_board(amount, volume, close, factor, np.array(BOARDS)[board[off]])
     concerned = {BOARDS[b] for b in np.unique(board[numbers(own["volume"]) > 0])}
     if len({looks for _, looks, _ in found.values()}) == 1:
-        return _unit_text(concerned - set(found) and sorted(found), *units.trade_units(*cells))
+        return _unit_text(concerned - set(found) and sorted(found), *units.trade_units(amount, volume, close, factor))
     return "; ".join(text for name, each in found.items() if (text := _unit_text([name], *each)))
 
 

@@ -19,7 +19,7 @@ class ImportConfig(BaseModel):
 
     quarantine: QuarantineConfig = QuarantineConfig()
     few_stocks: int = Field(default=10, ge=0)
-    """Shares of a session or a stock mean nothing below so many of them; no limit below counts then."""
+    """Shares of a session mean nothing for so few of its stocks: no limit on them counts then."""
     halted_share: float = Field(default=0.6, gt=0, le=1)
     """Of a session's stocks that may be suspended, filled in or as given: at most 51.8 % were, on 2015-07-09."""
     newly_missing_share: float = Field(default=0.4, gt=0, le=1)
@@ -40,5 +40,3 @@ class ImportConfig(BaseModel):
     On no real session do more than 5 % of the stocks go ex-right."""
     weight_carry: Literal["constant", "drift"] = "constant"
     """How index weights go on from one snapshot to the next: as they were, or with the prices of their members."""
-    weight_sessions: int = Field(default=130, ge=0)
-    """A snapshot is carried for at most so many sessions: half a year, after which every index is reviewed."""

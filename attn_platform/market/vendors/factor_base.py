@@ -41,6 +41,7 @@ class FactorBase:
         self.known = SCHEMA.empty_table() if known is None else known
         self.new: list[pa.Table] = []
         self.doubtful = set(doubtful)
+        self._found_faulty: set[str] = set()
 
     def rows(self) -> pa.Table:
         """All constants, in order."""
@@ -69,7 +70,9 @@ class FactorBase:
         raw, close, pre_close = (numbers(rows[name]) for name in ("adj_factor", "close", "pre_close"))
         factor = raw * np.where(own, base[stock], 1.0)
         previous = before[session, stock]
-        known = (previous >= 0) & follows[session] & own
+        # Over sessions that are in no file, any change of price and factor may be right.
+        gaps = np.cumsum(~follows)
+        known = (previous >= 0) & (gaps[session] == gaps[session[previous]]) & own
         last_close = close[previous]
         reference = np.where(np.isnan(pre_close), last_close, pre_close)
         ratio = adjustment.reference_ratio(reference, factor, last_close, factor[previous])
@@ -87,13 +90,17 @@ class FactorBase:
         faulty = _with_what_follows(broken & ~slips, session, stock, grid.at.shape)
         faulty |= own & np.isin(grid.symbols, list(self.doubtful))[stock] & (previous < 0)
         if faulty.any():
-            self.doubtful |= set(grid.symbols[np.unique(stock[faulty])])
+            self._found_faulty |= set(grid.symbols[np.unique(stock[faulty])])
             held = int((~own).sum())
             last = rows.take(pa.array(np.maximum(previous, 0)))
             _refuse(rows.slice(held), last.slice(held), faulty[held:], (broken & ~slips)[held:], inspection)
             return rows
-        self.doubtful -= set(grid.symbols[np.unique(stock[own])])
-        inspection.journal.add("reference_off", rows, slips, inspection.table, ("pre_close",))
+        self.doubtful = self.doubtful - set(grid.symbols[np.unique(stock[own])]) | self._found_faulty
+        self._found_faulty = set()
+        held = int((~own).sum())
+        inspection.journal.add(
+            "reference_off", rows.slice(held), slips[held:], inspection.table, ("pre_close", "adj_factor")
+        )
         if not anew.any() and not restarts.any():
             return rows if (base == 1).all() else with_column(rows, "adj_factor", pa.array(factor))
 
@@ -101,7 +108,9 @@ class FactorBase:
             is_same_price(reference, last_close), adjustment.SAME_FACTOR, adjustment.ROUNDING_TICKS * TICK / reference
         )
         steps = np.where(anew & (np.abs(ratio - 1) > noise), np.round(1 / ratio, DIGITS), 1.0)
-        inspection.journal.add("factors_rebased", rows, steps != 1, inspection.table, ("adj_factor",))
+        inspection.journal.add(
+            "factors_rebased", rows.slice(held), (steps != 1)[held:], inspection.table, ("adj_factor",)
+        )
         starts = own & ~pd.Series(np.where(own, stock, -1)).duplicated().to_numpy()
         constant = pd.Series(np.where(starts, base[stock], 1.0) * steps).groupby(stock).cumprod().to_numpy()
         self._keep(grid, restarts, before >= 0, session[anew], stock[anew], constant[anew])

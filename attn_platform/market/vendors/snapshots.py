@@ -65,7 +65,7 @@ class WeightCarrier:
 
 
 def _by_index(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    return {index: part.set_index("symbol")["weight"] for index, part in frame.groupby("index")}
+    return {str(index): part.set_index("symbol")["weight"] for index, part in frame.groupby("index")}
 
 
 def _returns(bars: pa.Table) -> dict[object, pd.Series]:
