@@ -25,7 +25,7 @@ def _alive(stretch: Stretch) -> np.ndarray:
     day = stretch.sessions[:, None]
     began = ~np.isnan(stretch.previous("close")) | stretch.present
     since = np.where(
-        np.isnat(stretch.listed)[None], began, day >= np.where(np.isnat(stretch.listed), day, stretch.listed)
+        np.isnat(stretch.begins)[None], began, day >= np.where(np.isnat(stretch.begins), day, stretch.begins)
     )
     return since & (day < stretch.delisted)
 
@@ -41,7 +41,7 @@ def _row_for_every_session(stretch: Stretch, config: QualityConfig) -> Faults:
 
 def _within_listing(stretch: Stretch, config: QualityConfig) -> Faults:
     day = stretch.sessions[:, None]
-    early, late = stretch.present & (day < stretch.listed), stretch.present & (day >= stretch.delisted)
+    early, late = stretch.present & (day < stretch.begins), stretch.present & (day >= stretch.delisted)
     unknown = stretch.present & stretch.security["board"].isna().to_numpy()[None]
     kinds = {
         "before the list date": early,

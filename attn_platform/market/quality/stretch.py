@@ -102,6 +102,11 @@ class Stretch:
         return self._dates("list_date")
 
     @cached_property
+    def begins(self) -> np.ndarray:
+        """First day of each stock under its code [N]: the list date, or that on which its company got another code."""
+        return np.fmax(self.listed, self._dates("coded_date"))
+
+    @cached_property
     def delisted(self) -> np.ndarray:
         """First day without listing of each stock [N]; far away while it is listed."""
         days = self._dates("delist_date")
@@ -136,7 +141,9 @@ def walk(lake: Lake, calendar: Calendar, statics: Statics, first: Day, last: Day
     columns = [c.name for table in DENSE_TABLES for c in TABLES[table].columns if c.name not in KEYS]
     before = {name: np.full(len(symbols), np.nan) for name in columns}
     listed = statics["security"].set_index("symbol") if "security" in statics else pd.DataFrame()
-    security = listed.reindex(symbols, columns=["name", "board", "list_date", "delist_date"])
+    if "successor" in listed:
+        listed["coded_date"] = listed.dropna(subset="successor").set_index("successor")["delist_date"]
+    security = listed.reindex(symbols, columns=["name", "board", "list_date", "delist_date", "coded_date"])
     for year in np.unique(sessions.astype("datetime64[Y]")):
         fresh = sessions[sessions.astype("datetime64[Y]") == year]
         earlier = calendar.sessions[calendar.sessions < fresh[0]][-LEAD:]

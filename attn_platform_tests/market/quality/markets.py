@@ -214,7 +214,7 @@ def _statements(random: np.random.Generator) -> pd.DataFrame:
 
 
 def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
-    """A frame as the contract's table."""
+    """A frame as the contract's table, which may leave optional columns out."""
     schema = TABLES[name].schema
     dates = {field.name for field in schema if field.type == pa.date32()}
     return pa.table(
@@ -225,6 +225,7 @@ def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
                 from_pandas=True,
             )
             for field in schema
+            if field.name in frame
         }
     )
 

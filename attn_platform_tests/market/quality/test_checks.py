@@ -565,6 +565,30 @@ def test_a_fault_is_named_with_its_cause(
     assert said[0].check == name
 
 
+def test_a_company_under_two_codes_one_after_the_other_is_honest(honest: Lake, frames: Frames, tmp_path: Path) -> None:
+    former, new = SYMBOLS[40], "600999.SH"
+
+    def recoded(frame: pd.DataFrame) -> pd.DataFrame:
+        later = (frame["symbol"] == former) & (frame["date"] >= DAY)
+        return frame.assign(symbol=frame["symbol"].where(~later, new))
+
+    changed = {name: recoded(frames[name]) for name in ("daily_bar", "valuation", "consensus", "index_weight")}
+    for name in ("security", "industry"):
+        ours = frames[name][frames[name]["symbol"] == former].assign(symbol=new)
+        changed[name] = pd.concat([frames[name], ours], ignore_index=True)
+    security = changed["security"]
+    security.loc[security["symbol"] == former, "delist_date"] = DAY
+    named = changed | {"security": security.assign(successor=security["symbol"].map({former: new}))}
+
+    def loud(name: str, frames: Frames) -> list[Finding]:
+        found = examine(spoilt(honest, tmp_path / name, frames), CALENDAR, config=CONFIG)
+        return [finding for finding in found if finding.severity != "note"]
+
+    assert loud("named", named) == []
+    # Without the successor's name the new code seems to have no rows since it was listed.
+    assert "row_for_every_session" in {finding.check for finding in loud("unnamed", changed)}
+
+
 def test_members_that_never_change_are_named(honest: Lake) -> None:
     """Those of csi1000 do not, over five months; csi500 has a newcomer. A review lies in every half-year."""
     [finding] = found_by("weights_of_the_day", honest, CONFIG.model_copy(update={"frozen_members": 60}))
