@@ -214,8 +214,9 @@ def _statements(random: np.random.Generator) -> pd.DataFrame:
 
 
 def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
-    """A frame as the contract's table."""
+    """A frame as the contract's table; columns that it lacks are null."""
     schema = TABLES[name].schema
+    frame = frame.reindex(columns=schema.names)
     dates = {field.name for field in schema if field.type == pa.date32()}
     return pa.table(
         {
