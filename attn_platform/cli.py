@@ -426,7 +426,7 @@ def portfolio(
     session = _session(target, date)
     config = _strategy(target, strategy)
     if why is not None:
-        _explain_weight(target, config, session, why, as_json)
+        _explain_weight(target, config, session, _symbol(why), as_json)
     elif orders:
         desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
         _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
@@ -727,6 +727,7 @@ def explain(
     session, (model, chosen) = _session(target, date), explained_by(target, name, horizon)
     task, config = model_training(target, model), target.study.evaluation.explanation
     if symbol is not None:
+        symbol = _symbol(symbol)
         explanation = explained_stock(task, session, symbol, chosen, config)
         console.print(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
         _print_stock(explanation, top)
@@ -894,6 +895,15 @@ def _open(root: Path | None) -> Home:
 def _session(home: Home, date: str) -> np.datetime64:
     calendar = home.calendar
     return calendar.sessions[calendar.position(date)]
+
+
+def _symbol(written: str) -> str:
+    from attn_platform.market.codes import a_share
+
+    try:
+        return a_share(written)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _range_of(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:

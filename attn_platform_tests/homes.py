@@ -10,6 +10,7 @@ Packages whose tests need a home import the fixtures into their conftest. A home
 it; where the suite runs in several processes, one makes it, and the others wait and share it.
 """
 
+import datetime
 import hashlib
 import os
 import shutil
@@ -19,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 from filelock import FileLock
 
+from attn_platform.market.contract import SECURITY
 from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.market.sources import SimulatedSource
 from attn_platform.studies.settings import Home, Settings, SourceConfig
@@ -181,6 +185,24 @@ def linked(home: Home, root: Path, own: Sequence[str] = ()) -> Home:
             shutil.copytree(folder, target, copy_function=os.link)
         else:
             target.symlink_to(folder, target_is_directory=True)
+    return made
+
+
+def with_new_code(home: Home, root: Path, former: str, new: str, since: str) -> Home:
+    """A home like another one, in which the company of `former` goes on under the code `new` from a session on."""
+    tables = ("daily_bar", "valuation", "consensus")
+    made = linked(home, root, own=(*tables, "security"))
+    lake = made.lake
+    for table in tables:
+        for session in lake.sessions(table, since):
+            rows = lake.read(table, session, session)
+            renamed = rows.to_pandas().replace({"symbol": {former: new}}).sort_values("symbol")
+            lake.write(table, pa.Table.from_pandas(renamed, schema=rows.schema, preserve_index=False), session)
+    security = lake.read("security").to_pandas()
+    security = pd.concat([security, security[security["symbol"] == former].assign(symbol=new)], ignore_index=True)
+    security.loc[security["symbol"] == former, "delist_date"] = datetime.date.fromisoformat(since)
+    security["successor"] = security["symbol"].map({former: new})
+    lake.write("security", pa.Table.from_pandas(security, schema=SECURITY.schema, preserve_index=False))
     return made
 
 

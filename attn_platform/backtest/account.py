@@ -104,6 +104,26 @@ class Account:
         return account
 
 
+def under_new_codes(account: Account, codes: np.ndarray) -> Account:
+    """The account with its stocks under `codes` [n], those that their companies have on the session.
+
+    A unit stays a unit: the factor of a new code goes on from that of the former one.
+    """
+    largest_first = np.argsort(-account.units, kind="stable")
+    symbols, first, place = np.unique(codes[largest_first], return_index=True, return_inverse=True)
+    kept = account.keep(largest_first)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(place, values, len(symbols))
+
+    return replace(
+        kept.keep(first),
+        symbols=symbols,
+        units=total(kept.units),
+        goals=None if kept.goals is None else total(kept.goals),
+    )
+
+
 @dataclass(frozen=True)
 class Delisting:
     """A holding that was delisted and paid for."""

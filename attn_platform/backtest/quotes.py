@@ -1,7 +1,8 @@
 """What a portfolio can know of a session: prices and restrictions of the stocks it holds or wants.
 
 A stock without a row is not delisted: it is suspended, with no price of the session, until its `delist_date` in table
-security. From that day on it is delisted, rows or not; nothing before it knows of the date.
+security. From that day on it is delisted, rows or not; nothing before it knows of the date. A company that goes on
+under another code is not delisted: from that day on its stock has the new one.
 
 Prices and volumes are those of one unit of a holding: an adjusted share, or a raw share where the backtest holds whole
 shares. Raw closes are whole fen; an average price is not.
@@ -57,6 +58,13 @@ class QuoteBoard:
     _symbols: np.ndarray | None = field(default=None, init=False)
     _columns: np.ndarray = field(default_factory=lambda: np.array([], dtype=np.intp), init=False)
     _delist_dates: np.ndarray = field(default_factory=lambda: np.array([], dtype="datetime64[D]"), init=False)
+
+    def codes_on(self, row: int, symbols: np.ndarray) -> np.ndarray:
+        """The codes of session `row` of companies that had `symbols`; the same array where none has changed."""
+        changed = self.market.new_codes(self.market.sessions[row])
+        if not changed or changed.keys().isdisjoint(symbols.tolist()):
+            return symbols
+        return np.array([changed.get(name, name) for name in symbols.tolist()], dtype=str)
 
     def closes(self, row: int, symbols: np.ndarray) -> Closes:
         """Closes of some stocks in session `row`.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attn_platform.backtest.account import Account, mark, open_account, sell_delisted
+from attn_platform.backtest.account import Account, mark, open_account, sell_delisted, under_new_codes
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.costs import cost_rates
 from attn_platform.backtest.entitlements import credit_entitlements
@@ -171,9 +171,15 @@ def _advance(
 
 
 def _session(account: Account, target: pd.Series | None, board: QuoteBoard, row: int, ledger: Ledger) -> Account:
-    """One session: ex-rights, delistings, the trades, the close."""
+    """One session: new codes, ex-rights, delistings, the trades, the close."""
     session, config = board.market.sessions[row], board.config
     rates = cost_rates(config, session)
+    if (codes := board.codes_on(row, account.symbols)) is not account.symbols:
+        account = under_new_codes(account, codes)
+    if target is not None:
+        wanted = target.index.to_numpy(dtype=str)
+        if (codes := board.codes_on(row, wanted)) is not wanted:
+            target = pd.Series(target.to_numpy(), index=codes).groupby(level=0).sum()
     closes = board.closes(row, account.symbols)
     account, entitlements = credit_entitlements(account, closes, config.bonus_threshold)
     account, delistings = sell_delisted(account, closes, config.delisting_recovery, rates)

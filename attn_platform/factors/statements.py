@@ -132,9 +132,15 @@ class Statements:
 
 
 def load_statements(
-    lake: Lake, symbols: npt.NDArray[np.str_], first_session: np.datetime64, last_session: np.datetime64
+    lake: Lake,
+    symbols: npt.NDArray[np.str_],
+    first_session: np.datetime64,
+    last_session: np.datetime64,
+    new_codes: Mapping[str, str] | None = None,
 ) -> Statements | None:
     """Statements of `symbols` [N] as they became known up to `last_session`; None where the lake has no such table.
+
+    Statements under a former code are those of the company's code in `new_codes`.
 
     Of each stock there is the last event on or before `first_session`, and every one after it; rows that none of them
     reaches back to are left out. Nothing announced after `last_session` is in any result.
@@ -142,7 +148,10 @@ def load_statements(
     if not lake.has(FUNDAMENTAL.name):
         return None
     data = lake.read(FUNDAMENTAL.name, columns=["symbol", "report_period", "announced", *ITEMS])
-    code = pc.index_in(data["symbol"], value_set=pa.array(symbols.tolist(), type=pa.string()))
+    symbol = data["symbol"]
+    for former, name in (new_codes or {}).items():
+        symbol = pc.if_else(pc.equal(symbol, former), name, symbol)
+    code = pc.index_in(symbol, value_set=pa.array(symbols.tolist(), type=pa.string()))
     stock = code.fill_null(NO_ROW).combine_chunks().to_numpy().astype(np.int64)
     period = days(data["report_period"]).astype("datetime64[M]").astype(np.int64) // MONTHS_A_QUARTER
     announced = days(data["announced"]).astype(np.int64)

@@ -23,7 +23,7 @@ from attn_platform.factors.engine import (
 from attn_platform.factors.inputs import MARKET_RETURN, ROW_FIELD, FactorConfig
 from attn_platform.factors.statements import ITEMS, load_statements
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.dense import DenseMarket, code_successors, delist_dates, load_dense
 from attn_platform.market.lake import Lake, from_columns
 
 WHOLE_MARKET_INDEX = "csi_all"
@@ -78,7 +78,7 @@ def write_families(
     definitions = [definition for family in families for definition in members[family]]
     summaries = {family: FamilySummary() for family in families}
     with tqdm(total=len(sessions), desc="factors", unit="session") as bar:
-        for chunk in chunks(sessions, CHUNK):
+        for chunk in chunks(sessions, CHUNK, days_of_new_codes(lake, sessions)):
             computed = _compute(lake, calendar, definitions, chunk, config)
             for family in families:
                 _write_family(lake, family, [d.name for d in members[family]], computed, summaries[family])
@@ -134,7 +134,8 @@ def _compute(
 ) -> _Computed:
     """Factors of `sessions`; those with a long look-back read it by themselves, so that the others' inputs stay short.
 
-    The longest comes first: its stocks are those of every shorter one, and some that are gone by then.
+    The longest comes first: its stocks are those of every shorter one, and some that are gone by then. All look back on
+    companies under the codes of the first session; none may change its code on a later one.
     """
     groups = [[d for d in definitions if (d.lookback > SHORT_LOOK_BACK) == is_long] for is_long in (True, False)]
     symbols: np.ndarray | None = None
@@ -144,10 +145,14 @@ def _compute(
         reach = max(definition.lookback for definition in group)
         names = {name for definition in group for name in definition.fields}
         start = calendar.sessions[max(calendar.position(sessions[0]) - reach, 0)]
-        market = load_dense(lake, calendar, start, sessions[-1], sorted(names), symbols)
+        market = load_dense(lake, calendar, start, sessions[-1], sorted(names), symbols).under_codes_of(sessions[0])
         symbols, first = market.symbols, market.position(sessions[0])
         index_return = market_return(lake, market) if MARKET_RETURN in names else None
-        statements = load_statements(lake, symbols, start, sessions[-1]) if names & set(ITEMS) else None
+        statements = (
+            load_statements(lake, symbols, start, sessions[-1], market.new_codes(sessions[0]))
+            if names & set(ITEMS)
+            else None
+        )
         lacking |= missing_factors(group, available_fields(market, index_return, statements))
         # A run may leave sessions out, so that a chunk's are not all of those between its first and its last.
         wanted = np.searchsorted(market.sessions, sessions) - first
@@ -174,10 +179,18 @@ def market_return(lake: Lake, market: DenseMarket) -> np.ndarray | None:
     return np.concatenate([[np.nan], aligned[1:] / aligned[:-1] - 1.0])
 
 
-def chunks(sessions: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Consecutive pieces of at most `size` sessions."""
-    for start in range(0, len(sessions), size):
-        yield sessions[start : start + size]
+def chunks(sessions: np.ndarray, size: int, starts: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Consecutive pieces of at most `size` sessions; a new one begins on each day of `starts`, where given."""
+    bounds = np.searchsorted(sessions, [] if starts is None else starts)
+    for part in np.split(sessions, np.unique(bounds)):
+        for start in range(0, len(part), size):
+            yield part[start : start + size]
+
+
+def days_of_new_codes(lake: Lake, sessions: np.ndarray) -> np.ndarray:
+    """Days up to the last of `sessions` on which a company went on under another code."""
+    dates = delist_dates(lake, sessions[-1])
+    return np.array([dates[former] for former in code_successors(lake) if former in dates], dtype="datetime64[D]")
 
 
 def _write_family(lake: Lake, family: str, names: Sequence[str], computed: _Computed, summary: FamilySummary) -> None:

@@ -123,6 +123,14 @@ def read_code(written: str, bare: bool = False) -> Code:
     return _listed(written, SPELLINGS[place], digits)
 
 
+def a_share(written: str) -> str:
+    """The symbol of one A share, written in any style; `ValueError` says what anything else is."""
+    code = read_code(written)
+    if code.kind != A_SHARE or code.symbol is None:
+        raise ValueError(str(code))
+    return code.symbol
+
+
 def normalise(codes: pa.ChunkedArray | pa.Array | Iterable[str | None], bare: bool = False) -> Reading[Code]:
     """Symbols of the A shares among `codes` (text [n]); every other code is refused, and named for what it is.
 

@@ -27,13 +27,15 @@ class DenseMarket:
 
     `trading_status` holds the position in the contract's list of statuses (0 = normal). `delist_dates` has the first
     day without listing of every stock that is delisted by the last session, also of those that have no column here: a
-    row that is missing before it is a suspension. A date may only be used from that day on.
+    row that is missing before it is a suspension. A date may only be used from that day on. `successors` has the code
+    under which a company went on from its delist date on, where it did.
     """
 
     sessions: np.ndarray
     symbols: np.ndarray
     fields: Mapping[str, np.ndarray]
     delist_dates: Mapping[str, np.datetime64] = field(default_factory=dict)
+    successors: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         try:
@@ -50,6 +52,36 @@ class DenseMarket:
         """The same stocks over some of the sessions (views, no copies)."""
         fields = {name: values[selection] for name, values in self.fields.items()}
         return replace(self, sessions=self.sessions[selection], fields=fields)
+
+    def new_codes(self, session: Day) -> dict[str, str]:
+        """The code on `session` of each company that had another one before, by its former codes."""
+        day = as_day(session)
+        changed = {former: code for former, code in self.successors.items() if self.delist_dates[former] <= day}
+        for former, code in changed.items():
+            while code in changed:
+                code = changed[code]
+            changed[former] = code
+        return changed
+
+    def under_codes_of(self, session: Day) -> DenseMarket:
+        """The market to look back on from `session`: companies stand under the codes that they have then.
+
+        What a company did under a former code is in the column of the code it went on under; that of the former one is
+        empty before the change. Sessions after `session` are not to be read.
+        """
+        known = set(self.symbols.tolist())
+        changes = {former: code for former, code in self.new_codes(session).items() if {former, code} <= known}
+        if not changes:
+            return self
+        fields = {name: values.copy() for name, values in self.fields.items()}
+        for former, code in changes.items():
+            until = int(np.searchsorted(self.sessions, self.delist_dates[former]))
+            old, new = np.searchsorted(self.symbols, [former, code])
+            for values in fields.values():
+                rows = values[:until, old]
+                values[:until, new] = np.where(np.isnan(rows), values[:until, new], rows)
+                values[:until, old] = np.nan
+        return replace(self, fields=fields)
 
     def position(self, session: Day) -> int:
         """Row of a session."""
@@ -103,7 +135,9 @@ def load_dense(
             for name in names:
                 values = numeric(data[name])
                 arrays[name].reshape(-1)[places] = values if has_all else values[keep]
-    return DenseMarket(sessions, symbols, arrays, delist_dates(lake, last))
+    gone = delist_dates(lake, last)
+    went_on = {former: code for former, code in code_successors(lake).items() if former in gone}
+    return DenseMarket(sessions, symbols, arrays, gone, went_on)
 
 
 def delist_dates(lake: Lake, last: Day) -> dict[str, np.datetime64]:
@@ -113,6 +147,17 @@ def delist_dates(lake: Lake, last: Day) -> dict[str, np.datetime64]:
     security = lake.read("security", columns=["symbol", "delist_date"])
     known = security.filter(pc.less_equal(security["delist_date"], pa.scalar(as_day(last).item(), pa.date32())))
     return dict(zip(known["symbol"].to_pylist(), days(known["delist_date"]), strict=True))
+
+
+def code_successors(lake: Lake) -> dict[str, str]:
+    """The code under which a company goes on, by its former one; nothing where table security has no such column."""
+    if not lake.has("security"):
+        return {}
+    security = lake.read("security")
+    if "successor" not in security.column_names:  # imported before there was one
+        return {}
+    changed = security.filter(pc.is_valid(security["successor"]))
+    return dict(zip(changed["symbol"].to_pylist(), changed["successor"].to_pylist(), strict=True))
 
 
 def _pieces(lake: Lake, table: str, first: Day, last: Day) -> list[np.ndarray]:

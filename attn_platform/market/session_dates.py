@@ -67,6 +67,20 @@ def read_dates(values: pa.ChunkedArray) -> Reading[Refusal]:
     found = values.type
     if pa.types.is_date32(found) or pa.types.is_null(found):
         return Reading(values.cast(pa.date32()), np.zeros(len(values), dtype=bool), _unexplained)
+    if is_text(found) or pa.types.is_floating(found):  # of several widths and layouts
+        values = values.cast(pa.string() if is_text(found) else pa.float64())
+    encoded = values.dictionary_encode().combine_chunks()
+    distinct = _of_distinct(encoded.dictionary)
+    position = pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy()
+    is_refused = np.append(distinct.refused, False)  # the last one: of missing dates
+    return Reading(
+        distinct.column.take(encoded.indices), is_refused[position], lambda row: distinct.explain(position[row])
+    )
+
+
+def _of_distinct(values: pa.Array) -> Reading[Refusal]:
+    """The days of an array without nulls, by the rule of its type."""
+    found = values.type
     if is_text(found):
         return _of_text(values)
     if pa.types.is_integer(found):
@@ -87,10 +101,10 @@ def slipped(dates: pa.ChunkedArray, is_session: pa.ChunkedArray) -> str:
     return " (a Sunday: midnight of a Monday in Shanghai is a Sunday in UTC, so convert times before cutting them off)"
 
 
-def _of_times(values: pa.ChunkedArray) -> Reading[Refusal]:
+def _of_times(values: pa.Array) -> Reading[Refusal]:
     """Timestamps: instants where the type has a time zone, clock times of Shanghai where it has none."""
     unit, is_instant = values.type.unit, values.type.tz is not None
-    ticks, is_null = _filled(values.cast(pa.timestamp(unit)).cast(pa.int64()))
+    ticks = values.cast(pa.timestamp(unit)).cast(pa.int64()).to_numpy()
     per_day = TICKS_OF_A_DAY[unit]
     within = (ticks >= _day_number(datetime.date.min) * per_day) & (
         ticks < (_day_number(datetime.date.max) - 1) * per_day
@@ -111,20 +125,19 @@ def _of_times(values: pa.ChunkedArray) -> Reading[Refusal]:
         instant = np.datetime64(int(ticks[row]), unit).astype("M8[us]").item()
         return _instant_refused(f"{_shown(instant)} UTC", instant, clock)
 
-    return _reading(days, is_null, ~(within & stands_for_day), explain)
+    return _reading(days, ~(within & stands_for_day), explain)
 
 
-def _of_integers(values: pa.ChunkedArray) -> Reading[Refusal]:
+def _of_integers(values: pa.Array) -> Reading[Refusal]:
     """Whole numbers YYYYMMDD."""
-    numbers, is_null = _filled(values.cast(pa.int64(), safe=False))
+    numbers = values.cast(pa.int64(), safe=False).to_numpy()
     days, is_date = _days_of_numbers(numbers)
-    return _reading(days, is_null, ~is_date, lambda row: _number_refused(int(numbers[row])))
+    return _reading(days, ~is_date, lambda row: _number_refused(int(numbers[row])))
 
 
-def _of_floats(values: pa.ChunkedArray) -> Reading[Refusal]:
+def _of_floats(values: pa.Array) -> Reading[Refusal]:
     """Whole numbers YYYYMMDD that gaps (NaN) have turned into floating-point ones."""
-    numbers = values.cast(pa.float64()).to_numpy()
-    is_null = np.isnan(numbers)
+    numbers = values.to_numpy()
     bounded = np.where(abs(numbers) < LAST_YEAR * 100_000, numbers, 0)
     is_whole = (bounded == numbers) & (bounded % 1 == 0)
     days, is_date = _days_of_numbers(bounded.astype(np.int64))
@@ -133,22 +146,15 @@ def _of_floats(values: pa.ChunkedArray) -> Reading[Refusal]:
         number = float(numbers[row])
         return _number_refused(int(number)) if is_whole[row] else _fraction_refused(number)
 
-    return _reading(days, is_null, ~(is_date & is_whole), explain)
+    return _reading(days, ~(is_date & is_whole), explain, is_missing=np.isnan(numbers))
 
 
-def _of_text(values: pa.ChunkedArray) -> Reading[Refusal]:
-    encoded = values.cast(pa.string()).dictionary_encode().combine_chunks()
-    known = [read_date(written) for written in encoded.dictionary.to_pylist()]
-    position = pc.fill_null(encoded.indices, len(known)).to_numpy(zero_copy_only=False)
-    days = np.array([_day_number(each) if isinstance(each, datetime.date) else 0 for each in known] + [0])
-    is_refused = np.array([isinstance(each, Refusal) for each in known] + [False])
-
-    def explain(row: int) -> Refusal:
-        refusal = known[position[row]]
-        assert isinstance(refusal, Refusal)
-        return refusal
-
-    return _reading(days[position], position == len(known), is_refused[position], explain)
+def _of_text(values: pa.Array) -> Reading[Refusal]:
+    found = [read_date(written) for written in values.to_pylist()]
+    refusals = {row: each for row, each in enumerate(found) if isinstance(each, Refusal)}
+    days = np.array([0 if isinstance(each, Refusal) else _day_number(each) for each in found], dtype=np.int64)
+    is_refused = np.isin(np.arange(len(found)), list(refusals))
+    return _reading(days, is_refused, lambda row: refusals[row])
 
 
 def read_date(written: str) -> datetime.date | Refusal:
@@ -231,18 +237,13 @@ def _days_of_numbers(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDA
 
 def _reading(
     days: NDArray[np.integer],
-    is_null: NDArray[np.bool_],
     is_wrong: NDArray[np.bool_],
     explain: Callable[[int], Refusal],
+    is_missing: NDArray[np.bool_] | None = None,
 ) -> Reading[Refusal]:
-    refused = is_wrong & ~is_null
-    dates = pa.array(days.astype(np.int32), mask=is_null | refused).cast(pa.date32())
+    refused = is_wrong if is_missing is None else is_wrong & ~is_missing
+    dates = pa.array(days.astype(np.int32), mask=np.asarray(is_wrong)).cast(pa.date32())
     return Reading(pa.chunked_array([dates]), refused, explain)
-
-
-def _filled(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Integers with 0 for null, and which are null."""
-    return pc.fill_null(values, 0).to_numpy(), pc.is_null(values).to_numpy()
 
 
 def _offset(zone: str) -> datetime.timedelta:

@@ -63,6 +63,7 @@ def data_versions(lake: Lake, sessions: np.ndarray, *tables: str) -> PartitionVe
     A partition is what it holds: it has the same version whatever run made it, alone or among others, and one that is
     made again as it was leaves what was made from it up to date.
     """
+    lake = lake.snapshot()
     return PartitionVersions({str(session): _content(lake, tables, session) for session in sessions})
 
 

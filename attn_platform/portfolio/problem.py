@@ -10,18 +10,20 @@ portfolio's value; `active weight` is the weight less the benchmark's; a style e
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from attn_platform.errors import PortfolioError
+from attn_platform.market.codes import a_share
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+Symbol = Annotated[str, AfterValidator(a_share)]
 LimitKind = Literal["turnover", "style", "industry", "members", "stock"]
 
 UNKNOWN_INDUSTRY = -1
@@ -43,8 +45,8 @@ class PortfolioLimits(BaseModel):
     # Least weight in members of the benchmark. The studies have no such limit; Chinese enhanced-index funds hold 80 %.
     members_share: float = Field(0.0, ge=0, le=1)
     cash: float = Field(0.0, ge=0, lt=1)  # share that is not invested; the studies invest all
-    no_trade: tuple[str, ...] = ()  # symbols that keep their weight, as suspended ones do
-    no_buy: tuple[str, ...] = ()  # symbols that can only be sold down, as those without a forecast
+    no_trade: tuple[Symbol, ...] = ()  # symbols that keep their weight, as suspended ones do
+    no_buy: tuple[Symbol, ...] = ()  # symbols that can only be sold down, as those without a forecast
     # What gives way when the limits contradict each other, first to last. A limit left out never gives way.
     relaxation_order: tuple[LimitKind, ...] = ("turnover", "style", "industry", "members", "stock")
 

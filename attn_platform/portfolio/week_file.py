@@ -21,7 +21,7 @@ from attn_platform.market.conform import conform
 from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, symbol_column
 from attn_platform.market.user_tables import read_user_table
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
-from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
 from attn_platform.portfolio.reasons import weight_reasons
 
 SCORE = "score"
@@ -64,10 +64,7 @@ def _contract(styles: Sequence[str]) -> Table:
         columns=(
             symbol_column(),
             Column(SCORE, FLOAT, "a forecast, or nothing", nullable=True),
-            *(
-                Column(name, FLOAT, "weight as a fraction", minimum=-TOLERANCE, optional=True)
-                for name in (BENCHMARK, HELD)
-            ),
+            *(Column(name, FLOAT, "weight as a fraction", minimum=0.0, optional=True) for name in (BENCHMARK, HELD)),
             Column(INDUSTRY, TEXT, "name of an industry", nullable=True, optional=True),
             Column(TRADABLE, BOOL, "true or false", optional=True),
             *(Column(f"{STYLE_PREFIX}{style}", FLOAT, "z-score", nullable=True, optional=True) for style in styles),

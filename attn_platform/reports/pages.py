@@ -231,9 +231,8 @@ def _performance_section(data: StrategyReportData) -> Section:
         weeks = tables.worst_weeks_table(data.worst_weeks)
         parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
     if data.untraded:
-        parts.append(
-            Part("What could not be traded", _untraded_text(data.untraded), table=tables.untraded_table(data.untraded))
-        )
+        untraded = tables.untraded_table(data.untraded)
+        parts.append(Part("What could not be traded", _untraded_text(data.untraded), table=untraded, width="main"))
     if data.mix_parts:
         correlations = f"Correlation of the daily excess returns: {_pairs(data.mix_correlations)}."
         of_mix = tables.mix_table(data.strategy, data.performance, data.mix_parts)

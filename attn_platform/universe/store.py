@@ -86,7 +86,7 @@ def _write_period(
     table: str,
 ) -> PeriodSummary:
     row = market.position(at)
-    past = market.rows(slice(max(row + 1 - config.liquidity_window, 0), row + 1))
+    past = market.rows(slice(max(row + 1 - config.liquidity_window, 0), row + 1)).under_codes_of(at)
     present = ~np.isnan(past["is_suspended"][-1])
     if not present.any():
         raise MissingDataError(f"{table} {period}: daily_bar has no row on {at}, the session of selection; import it")
@@ -158,6 +158,8 @@ def daily_cross_sections(
         quarter = quarter_of(session)
         if quarter not in lists:
             members = lake.read(table, quarter, quarter, ["symbol"])["symbol"].to_pylist()
+            # A company stays a member under its new code, which has no row before the change.
+            members += [code for former, code in market.successors.items() if former in members]
             lists[quarter] = np.isin(market.symbols, members)
         inside[row] = cross_section(
             lists[quarter],

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,38 @@ def test_a_suspended_stock_is_neither_bought_nor_sold() -> None:
     assert held == pytest.approx(np.array([[1.0], [1.0]]), abs=1e-12)
     blocked = result.trades[result.trades["is_blocked"]]
     assert blocked[["symbol", "restriction"]].to_numpy().tolist() == [["A", "suspended"], ["B", "suspended"]]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_holder_of_a_company_whose_code_changes_holds_the_new_code(whole: bool) -> None:
+    """Bought at 10 under the old code, suspended for a session, 12 and 15 under the new one: 1.5 times the money."""
+    nan = np.nan
+    closes = {"600001.SH": [10.0, 10.0, 11.0, nan, nan, nan], "600009.SH": [nan, nan, nan, 12.0, 12.0, 15.0],
+              "600019.SH": [5.0, 5.0, 5.0, 5.0, 5.0, 5.0]}  # fmt: skip
+    day = sessions_of(6)
+    market = replace(flat_market(closes, {"600001.SH": day[3]}), successors={"600001.SH": "600009.SH"})
+    targets = {day[0]: pd.Series([0.8, 0.2], index=["600001.SH", "600019.SH"])}
+    config = BacktestConfig(initial_capital=1e6, cost_per_side=0.0, whole_shares=whole)
+    result = run_backtest(targets, market, no_benchmark(market), config, until=day[5])
+    assert result.daily["net_value"].tolist() == pytest.approx([1.0, 1.0, 1.08, 1.16, 1.16, 1.4])
+    assert result.delistings.empty
+    assert result.trades["symbol"].tolist() == ["600001.SH", "600019.SH"]
+    assert result.account.symbols.tolist() == ["600009.SH", "600019.SH"]
+    # Without a successor it is paid out at the last price, and earns nothing more.
+    paid = run_backtest(targets, replace(market, successors={}), no_benchmark(market), config, until=day[5])
+    assert paid.daily["net_value"].tolist() == pytest.approx([1.0, 1.0, 1.08, 1.08, 1.08, 1.08])
+    assert paid.delistings["symbol"].tolist() == ["600001.SH"]
+
+
+def test_targets_of_the_last_session_of_a_code_are_bought_under_the_new_one() -> None:
+    nan = np.nan
+    closes = {"600001.SH": [10.0, 10.0, nan, nan], "600009.SH": [nan, nan, 10.0, 20.0]}
+    day = sessions_of(4)
+    market = replace(flat_market(closes, {"600001.SH": day[2]}), successors={"600001.SH": "600009.SH"})
+    targets = {day[1]: pd.Series([1.0], index=["600001.SH"])}
+    result = run_backtest(targets, market, no_benchmark(market), BacktestConfig(cost_per_side=0.0), until=day[3])
+    assert result.daily["net_value"].tolist() == pytest.approx([1.0, 1.0, 2.0])
+    assert result.trades[["symbol", "is_blocked"]].to_numpy().tolist() == [["600009.SH", False]]
 
 
 @by_variant

@@ -72,14 +72,15 @@ def test_correlations_are_those_of_scipy_session_by_session(home, figures, reali
         for session in sessions:
             rows = home.lake.read("forecast", session, session).to_pylist()
             pairs = [
-                (row[horizon], round(realised[session.item(), row["symbol"]], 12))  # as rounding makes no ranks
+                (row[horizon], realised[session.item(), row["symbol"]])
                 for row in rows
                 if (session.item(), row["symbol"]) in realised
             ]
-            rank_ics.append(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+            predicted, returns = zip(*pairs, strict=True)
+            rank_ics.append(stats.spearmanr(predicted, np.round(returns, 12)).statistic)  # rounding makes no ranks
             found = stored.loc[(session.item(), horizon)]
             assert found["rank_ic"] == pytest.approx(rank_ics[-1], abs=1e-12)
-            assert found["ic"] == pytest.approx(np.corrcoef(*zip(*pairs, strict=True))[0, 1], abs=1e-12)
+            assert found["ic"] == pytest.approx(np.corrcoef(predicted, returns)[0, 1], abs=1e-12)
         row = figures.set_index("horizon").loc[horizon]
         assert row["rank_ic_mean"] == pytest.approx(np.mean(rank_ics), abs=1e-12)
         assert row["rank_icir"] == pytest.approx(np.mean(rank_ics) / np.std(rank_ics, ddof=1), rel=1e-9)

@@ -17,7 +17,7 @@ from attn_platform.factors.store import (
 )
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake
-from attn_platform_tests.homes import linked
+from attn_platform_tests.homes import linked, with_new_code
 
 FIRST, LAST = "2020-12-24", "2021-01-08"
 FAMILIES = catalogue.catalogue().families
@@ -197,3 +197,34 @@ def test_market_return_is_missing_where_the_lake_lacks_the_index(raw_home, copy_
     assert market_return(home.lake, market) is None
     (home.lake.root / "index_bar").rename(home.root / "elsewhere")
     assert market_return(home.lake, market) is None
+
+
+CHANGED_ON = "2020-12-31"
+
+
+@pytest.fixture(scope="module")
+def recoded(raw_home, sessions, tmp_path_factory):
+    """The same market in which a stock goes on under another code from `CHANGED_ON` on; the two codes, and its lake."""
+    former, new = raw_home.lake.read("daily_bar", FIRST, FIRST, ["symbol"])["symbol"][3].as_py(), "600999.SH"
+    lake = with_new_code(raw_home, tmp_path_factory.mktemp("recoded"), former, new, CHANGED_ON).lake
+    write_families(lake, raw_home.calendar, FAMILIES, sessions, raw_home.study.factors)
+    return former, new, lake
+
+
+def test_a_new_code_looks_back_on_what_its_company_did_under_the_former_one(written, recoded, raw_home, sessions):
+    former, new, lake = recoded
+    for family in FAMILIES:
+        plain, changed = frame_of(written[0], family), frame_of(lake, family)
+        names = [former if date < pd.Timestamp(CHANGED_ON) else new for date in pd.to_datetime(sessions)]
+        ours = changed.loc[list(zip(pd.to_datetime(sessions), names, strict=True))]
+        assert set(changed.index.get_level_values("symbol")) - set(plain.index.get_level_values("symbol")) == {new}
+        assert len(changed) == len(plain)
+        expected = plain.xs(former, level="symbol")
+        pd.testing.assert_frame_equal(ours.droplevel("symbol"), expected, check_freq=False)
+        others = plain.drop(index=former, level="symbol")
+        pd.testing.assert_frame_equal(changed.loc[others.index], others)
+        for session in sessions[-2:]:
+            found = compute_session(lake, raw_home.calendar, [family], session, raw_home.study.factors)
+            at = found["symbol"].tolist().index(new)
+            day = changed.loc[(pd.Timestamp(session), new)]
+            np.testing.assert_array_equal([found[name][at] for name in day.index], day.to_numpy())

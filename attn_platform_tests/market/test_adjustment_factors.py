@@ -150,3 +150,13 @@ def test_a_missing_reference_price_is_no_break(market: Frames, tmp_path: Path) -
     known = found.dropna()
     assert len(known) == len(found) - 36  # each stock's first row
     np.testing.assert_allclose(known, given.reindex(known.index), atol=0.0051)
+
+
+def test_over_sessions_that_are_in_no_file_any_factor_may_be_right(market: Frames, tmp_path: Path) -> None:
+    days, bar, lake = sessions_of(market), market["daily_bar"].copy(), Lake(tmp_path / "lake")
+    bar.loc[(bar["symbol"] == "600001.SH") & (bar["date"] >= days[7]), "adj_factor"] *= 3
+    with pytest.raises(ContractError, match=r"600001\.SH"):
+        imported(market | {"daily_bar": bar}, tmp_path / "whole", lake)
+    gap = of_sessions(market | {"daily_bar": bar}, days[[0, 1, 2, 3, 4, 8, 9, 10]])
+    report = imported(gap, tmp_path / "gap", lake)
+    assert "factors_rebased" not in {finding.check for finding in report.findings}

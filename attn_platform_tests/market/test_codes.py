@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_platform.market.codes import A_SHARE, BOARD_RULES, normalise, read_code
+from attn_platform.market.codes import A_SHARE, BOARD_RULES, a_share, normalise, read_code
 from attn_platform.market.trading_rules import board_of
 
 STYLES = {
@@ -103,6 +103,13 @@ def test_missing_codes_stay_missing_and_rows_stay_in_place() -> None:
 def test_symbols_as_they_should_be_are_handed_through() -> None:
     symbols = pa.chunked_array([["600000.SH", "000001.SZ", None, "600000.SH"]])
     assert normalise(symbols).column.equals(symbols)
+
+
+def test_one_symbol_of_a_setting() -> None:
+    assert a_share("SH600519") == "600519.SH"
+    for code, says in (("600519", "write it as 600519.SH"), ("000300.SH", "an index"), ("all", "no code")):
+        with pytest.raises(ValueError, match=says):
+            a_share(code)
 
 
 @given(st.text(max_size=12) | st.from_regex(r"(?i)(s[hz]|bj|hk)?\.?\d{4,8}(\.[a-z]{2,4})?", fullmatch=True))

@@ -122,6 +122,40 @@ def test_rows_of_a_dense_market(tmp_path: Path) -> None:
             part.position(absent)
 
 
+def test_a_market_is_looked_back_on_under_the_codes_of_a_session() -> None:
+    """A turns into C on the third session and C into B on the fifth; D has nothing to do with it."""
+    nan = np.nan
+    close = np.array([[1, nan, nan, 9], [2, nan, nan, 9], [nan, nan, 3, 9], [nan, nan, 4, 9], [nan, 5, nan, 9.0]])
+    days = np.arange("2021-01-04", "2021-01-09", dtype="datetime64[D]")
+    market = DenseMarket(
+        days, np.array(list("ABCD")), {"close": close}, {"A": days[2], "C": days[4]}, {"A": "C", "C": "B"}
+    )
+    for session, wanted in enumerate([[0], [0], [2], [2], [1]]):
+        seen = market.under_codes_of(days[session])
+        rows = seen["close"][: session + 1]
+        np.testing.assert_array_equal(rows[:, wanted[0]], np.arange(1.0, session + 2))
+        assert np.isnan(np.delete(rows, [wanted[0], 3], axis=1)).all()
+        assert (rows[:, 3] == 9).all()
+    assert market.under_codes_of(days[1]) is market
+    assert market.new_codes(days[4]) == {"A": "B", "C": "B"}
+    np.testing.assert_array_equal(market["close"], close)
+
+
+def test_the_codes_that_table_security_names(tmp_path: Path) -> None:
+    tables = contract_tables()
+    security = tables["security"].to_pylist()
+    security[0] |= {"delist_date": days(tables["daily_bar"]["date"])[-1].item(), "successor": "600000.SH"}
+    named = tables | {"security": pa.Table.from_pylist(security, schema=tables["security"].schema)}
+    market = load_dense(lake_of(tmp_path / "named", named), CALENDAR, SESSIONS[0], SESSIONS[-1], ["close"])
+    assert market.successors == {"000001.SZ": "600000.SH"}
+    before = load_dense(lake_of(tmp_path / "before", named), CALENDAR, SESSIONS[0], SESSIONS[-2], ["close"])
+    assert before.successors == {}
+    older = tables | {"security": tables["security"].drop_columns(["successor"])}
+    assert (
+        load_dense(lake_of(tmp_path / "older", older), CALENDAR, SESSIONS[0], SESSIONS[-1], ["close"]).successors == {}
+    )
+
+
 def test_statuses_are_numbered_in_the_order_of_the_contract() -> None:
     assert STATUS_CODES == {"normal": 0.0, "st": 1.0, "star_st": 2.0, "delisting": 3.0}
 

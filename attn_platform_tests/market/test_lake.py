@@ -227,6 +227,15 @@ def test_views_of_all_tables(lake: Lake) -> None:
             ]
 
 
+def test_views_of_some_tables(lake: Lake) -> None:
+    for table in ("a", "b"):
+        lake.write(table, rows(DAYS[0], [1.0]), DAYS[0])
+    with lake.connect("b") as connection:
+        assert connection.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall() == [("b",)]
+    with pytest.raises(MissingDataError, match="no table 'c'; materialise or import it first"):
+        lake.connect("b", "c")
+
+
 @pytest.mark.parametrize("content", [b"", b"not a Parquet file", None], ids=["empty", "text", "truncated"])
 def test_a_damaged_file_is_named_with_the_remedy(lake: Lake, content: bytes | None) -> None:
     for day in DAYS:

@@ -151,6 +151,10 @@ def test_types_that_hold_dates() -> None:
     assert all(can_be_dates(type_) for type_ in (*good, pa.string(), pa.large_string(), pa.null()))
     for type_ in (pa.bool_(), pa.time64("us"), pa.duration("s"), pa.binary(), pa.list_(pa.int64())):
         assert not can_be_dates(type_)
+    for type_ in (pa.string_view(), pa.large_string(), pa.float32(), pa.uint64(), pa.int8(), pa.float16()):
+        assert read_dates(column(["2023-06-01"] if "string" in str(type_) else [None], type_)).refused.tolist() == [
+            False
+        ]
     day = column([JUNE_1], pa.date64())
     assert read_dates(day).column.to_pylist() == read_dates(day.cast(pa.date32())).column.to_pylist() == [JUNE_1]
     assert read_dates(column([None, None])).column.to_pylist() == [None, None]

@@ -116,6 +116,7 @@ def test_what_is_no_a_share_is_noted_and_changes_no_order(attn, week, target):
         (("--price-buffer", "0.1"), "go with --orders"),
         (("--json",), "--json goes with"),
         (("--why", "600000.SH", "--out", "a.csv"), "--why prints"),
+        (("--why", "600000"), "write it as 600000.SH"),
         (("--orders", "--cash", "1e6"), "without them give --money"),
         (("--orders", "--positions", "p.csv"), "either --cash"),
         (("--orders", "--positions", "p.csv", "--cash", "1", "--money", "2"), "either --cash"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from attn_platform.portfolio.compiled import compile_constraints
 from attn_platform.portfolio.problem import PortfolioLimits
@@ -37,6 +38,18 @@ def test_what_can_be_traded_and_bought() -> None:
     rules = stated(PortfolioLimits(no_trade=("600004.SH",), no_buy=("600005.SH",))).holdings
     assert rules.can_trade(week).tolist() == [True, False, True, True, False, True]
     assert rules.can_buy(week).tolist() == [True, False, False, False, False, False]
+
+
+def test_symbols_that_the_user_names_are_of_any_style_and_never_void() -> None:
+    limits = PortfolioLimits(no_trade=("SH600004",), no_buy=("600005.XSHG", "sz.000001"))
+    assert (limits.no_trade, limits.no_buy) == (("600004.SH",), ("600005.SH", "000001.SZ"))
+    for code, says in (
+        ("600005", "write it as 600005.SH"),
+        ("600005.SZ", "write it that way"),
+        ("510300.SH", "a fund"),
+    ):
+        with pytest.raises(ValidationError, match=says):
+            PortfolioLimits(no_buy=(code,))
 
 
 def test_rows() -> None:

@@ -75,7 +75,7 @@ def test_the_demo_shortens_training_of_every_model_of_any_study(tmp_path: Path) 
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     home = Home(tmp_path, profile_settings("demo", str(file)))
     assert [model.name for model in home.study.models] == ["one", "two"]
-    assert {model.training.max_epochs for model in home.study.models} == {30}
+    assert {model.training.max_epochs for model in home.study.models} == {10}
     assert home.study.windows.train == 504
 
 

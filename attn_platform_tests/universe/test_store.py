@@ -21,6 +21,7 @@ from attn_platform.universe.store import (
     write_universe,
     year_of,
 )
+from attn_platform_tests.homes import linked, with_new_code
 
 QUARTERS = {"2020-10-01": "2020-09-30", "2021-01-01": "2020-12-31"}
 NOT_ADMITTED = {"st", "star_st", "delisting"}
@@ -138,6 +139,30 @@ def test_cross_sections_drop_what_a_day_drops(raw_home, copy_of, listed_since):
     assert {st, star_st, delisting}.isdisjoint(found[day])
     assert suspended in found[day]
     assert {st, star_st, delisting, suspended} <= found["2021-01-11"]
+
+
+@pytest.mark.parametrize("since", ["2020-12-15", "2021-01-20"])
+def test_a_company_stays_in_the_universe_when_its_code_changes(raw_home, tmp_path, since):
+    """Before the quarter's list is chosen the new code looks back on the former one's year; after it, it is in."""
+    plain, new = linked(raw_home, tmp_path / "plain"), "600999.SH"
+    write_universe(plain.lake, plain.calendar, ["2021-01-01"], plain.study.universe)
+    members = plain.lake.read(UNIVERSE, "2021-01-01", "2021-01-01", ["symbol"])["symbol"].to_pylist()
+    former = members[len(members) // 2]
+    changed = with_new_code(raw_home, tmp_path / "changed", former, new, since)
+    write_universe(changed.lake, changed.calendar, ["2021-01-01"], changed.study.universe)
+    chosen = changed.lake.read(UNIVERSE, "2021-01-01", "2021-01-01", ["symbol"])["symbol"].to_pylist()
+    assert set(chosen) == set(members) - {former} | {new if since < "2021-01-01" else former}
+
+    def sections(of) -> list[set[str]]:
+        bounds = map(np.datetime64, ("2021-01-04", "2021-01-29"))
+        found = CrossSections(of.lake, of.calendar, of.study.universe, *bounds)
+        return [set(found.market.symbols[row]) for row in found.dense()]
+
+    sessions = plain.calendar.between("2021-01-04", "2021-01-29")
+    for session, before, after in zip(sessions, sections(plain), sections(changed), strict=True):
+        now = new if str(session) >= since else former
+        assert after == {now if symbol == former else symbol for symbol in before}
+        assert now in after
 
 
 def small_lake(tmp_path, sessions: list[str], first_bars: dict[str, str], listed: dict[str, str | None]) -> Lake:

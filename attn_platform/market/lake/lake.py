@@ -162,7 +162,7 @@ class Lake:
         files = lake._files(manifest, table, first, last)
         if not files:
             span = "" if first is None and last is None else f" from {first} to {last}"
-            raise MissingDataError(f"the lake {lake.root} has no table '{table}'{span}; materialise or import it first")
+            raise _no_table(lake, table, span)
         return read_files(files, columns)
 
     def read_sessions(
@@ -186,6 +186,8 @@ class Lake:
         for table in tables or lake.tables():
             holder, manifest = lake._holder(table)
             files = holder._files(manifest, table)
+            if not files:
+                raise _no_table(holder, table)
             try:
                 # DuckDB takes the first file's types; where a column there is all null it has none: then look at all.
                 union = any(pa.types.is_null(kind) for kind in pq.read_schema(files[0]).types)
@@ -357,6 +359,10 @@ class Stage(Lake):
             while folder != self.root:
                 folder.rmdir()
                 folder = folder.parent
+
+
+def _no_table(lake: Lake, table: str, span: str = "") -> MissingDataError:
+    return MissingDataError(f"the lake {lake.root} has no table '{table}'{span}; materialise or import it first")
 
 
 def _sql_text(text: str) -> str:

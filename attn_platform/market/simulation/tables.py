@@ -232,6 +232,7 @@ def security(stocks: Stocks) -> pa.Table:
             "board": _words(stocks.board[order], list(BOARDS)),
             "list_date": pa.array(stocks.listed_day[order]),
             "delist_date": pa.array(stocks.delisted_day[order]),
+            "successor": pa.nulls(len(symbols), pa.string()),
         },
     )
 

@@ -70,7 +70,9 @@ class FactorBase:
         raw, close, pre_close = (numbers(rows[name]) for name in ("adj_factor", "close", "pre_close"))
         factor = raw * np.where(own, base[stock], 1.0)
         previous = before[session, stock]
-        known = (previous >= 0) & follows[session] & own
+        # Over sessions that are in no file, any change of price and factor may be right.
+        gaps = np.cumsum(~follows)
+        known = (previous >= 0) & (gaps[session] == gaps[session[previous]]) & own
         last_close = close[previous]
         reference = np.where(np.isnan(pre_close), last_close, pre_close)
         ratio = adjustment.reference_ratio(reference, factor, last_close, factor[previous])
