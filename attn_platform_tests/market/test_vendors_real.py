@@ -76,10 +76,13 @@ def test_moutai_closes_at_2050_on_the_last_day_of_2021(imported: Imported) -> No
 
 @pytest.mark.parametrize(
     ("session", "traded", "fell", "at_limit"),
-    [("2015-06-26", 2362, 2021, 2028), ("2016-01-07", 2556, 1529, 1334), ("2020-02-03", 3760, 2971, 3211)],
+    [("2015-06-26", 2360, 2019, 2026), ("2016-01-07", 2553, 1527, 1332), ("2020-02-03", 3760, 2971, 3212)],
 )
 def test_limit_down_days(imported: Imported, session: str, traded: int, fell: int, at_limit: int) -> None:
-    """`fell` is the count of the data's README (a return of -9.9 % or less); `at_limit` is counted in its raw files."""
+    """Counted in the raw files, less the second code of companies that stand there under two.
+
+    `fell` is the number of returns of -9.9 % or less, `at_limit` of closes at the lower limit.
+    """
     day = bars(imported, session)
     day = day[~day["is_suspended"]]
     assert len(day) == traded
@@ -142,7 +145,7 @@ def test_indices_enter_when_they_are_published_and_their_members_known(imported:
     # Of csi1000 the set knows three members before 2015-05-29.
     assert first == {"csi300": "2015-01-05", "csi500": "2015-01-05", "csi1000": "2015-05-29"}
     counts = weights.groupby(["index", "date"]).size()
-    assert counts["csi1000"].between(990, 1002).all()
+    assert counts["csi1000"].between(985, 1002).all()
     assert counts["csi300"].between(290, 300).all()
 
 
