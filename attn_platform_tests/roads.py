@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.orchestration.checks import data_quality
@@ -46,7 +47,9 @@ def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
         for name in (HOME_VARIABLE, DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE):
             patch.delenv(name, raising=False)
             patch.setenv(name, "")
-        instance = open_instance(home)
+        # Dagster makes its SQLite files on opening; two workers that do so at once leave them with two versions.
+        with FileLock(home.root.with_suffix(".instance.lock")):
+            instance = open_instance(home)
     with instance:
         yield instance
 

@@ -1,6 +1,6 @@
 """Writes docs/results/data-quality.md: faults planted into a home's data, and what an import and a report make of them.
 
-python docs/make_data_quality_results.py HOME --work FOLDER [--first DAY --last DAY] [--stocks N] [--index csi500]
+PYTHONPATH=. python docs/make_data_quality_results.py HOME --work FOLDER [--first DAY --last DAY] [--stocks N] [--index csi500]
     [--statements FILE] [--whole HOME] [--seed N] [--kind NAME …] [--page FILE]
 
 HOME holds clean raw tables: real ones (`attn import ashare`) or simulated ones (`attn run`). FOLDER keeps the clean
