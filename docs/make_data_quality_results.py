@@ -166,9 +166,10 @@ code with the checks and was written before them (`attn_platform_tests/faults`).
 
 ```
 attn import ashare PATH --start 2015-01-05 --end 2016-06-30 --home clean
-PYTHONPATH=. python docs/make_data_quality_results.py clean --stocks 1200 --index csi500 --statements FILE --work FOLDER --whole HOME
+export PYTHONPATH=.                                                              # the generator lies with the tests
+python docs/make_data_quality_results.py clean --stocks 1200 --index csi500 --statements FILE --work FOLDER --whole HOME
 attn run --profile demo --home demo                                              # without the real data
-PYTHONPATH=. python docs/make_data_quality_results.py demo --first 2022-01-04 --last 2022-12-30 --work FOLDER --page PAGE
+python docs/make_data_quality_results.py demo --first 2022-01-04 --last 2022-12-30 --work FOLDER --page PAGE
 ```
 
 Strictly judged: a refusal has to name the fault's table and one of its stocks, days or files; a finding has to be new
