@@ -221,7 +221,7 @@ def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts
 
 
 def test_a_home_that_kept_no_planted_signals_still_names_them(road, subject, copy_of):
-    home = copy_of(road.home)
+    home = copy_of(road.home, ["planted_signals"])
     home.lake.path("planted_signals").unlink()
     data = gathered(home, replace(subject, planted=home.settings.source.simulation.signals))
     assert (data.planted.signals["strength"] > 0).all()
