@@ -1,7 +1,7 @@
 """Writes docs/results/data-quality.md: faults planted into a home's data, and what an import and a report make of them.
 
-python docs/make_data_quality_results.py HOME --work FOLDER [--first DAY --last DAY] [--stocks N] [--index csi500]
-    [--statements FILE] [--whole HOME] [--seed N] [--kind NAME …] [--page FILE]
+PYTHONPATH=. python docs/make_data_quality_results.py HOME --work FOLDER [--first DAY --last DAY] [--stocks N]
+    [--index csi500] [--statements FILE] [--whole HOME] [--seed N] [--kind NAME …] [--page FILE]
 
 HOME holds clean raw tables: real ones (`attn import ashare`) or simulated ones (`attn run`). FOLDER keeps the clean
 delivery and the results, so that a broken run goes on where it stopped. `--statements` adds the quarterly figures of a

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from attn_platform.market import trading_rules
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.conform import conform
 from attn_platform.market.contract import TABLES, TRADING_STATUSES
@@ -48,7 +49,7 @@ def _copy(known: Lake, target: Lake, name: str, session: np.datetime64) -> None:
 
 def _contract(frame: pd.DataFrame, name: str, calendar: Calendar) -> pa.Table:
     """The noise as a table that the contract accepts: a battery on impossible data would prove little."""
-    columns = [column.name for column in TABLES[name].columns]
+    columns = [column.name for column in TABLES[name].columns if column.name in frame or not column.optional]
     return conform(pa.Table.from_pandas(frame[columns], preserve_index=False), TABLES[name], "noise", calendar)
 
 
@@ -153,8 +154,9 @@ def _security(rng: np.random.Generator, known: Lake, lives: pd.DataFrame, until:
     ends = frame["symbol"].map(lives.set_index("symbol")["delisted"])
     frame = frame.assign(delist_date=pd.to_datetime(frame["delist_date"]).where(gone, ends))
     new = lives[lives["is_new"]]
+    board = trading_rules.board_of(new["symbol"].to_numpy(dtype=str))
     added = pd.DataFrame(
-        {"symbol": new["symbol"], "name": "", "board": "main", "list_date": new["from"], "delist_date": new["delisted"]}
+        {"symbol": new["symbol"], "name": "", "board": board, "list_date": new["from"], "delist_date": new["delisted"]}
     )
     frame = pd.concat([frame, added], ignore_index=True).sort_values("symbol", ignore_index=True)
     return frame.assign(

@@ -24,6 +24,8 @@ from attn_platform.factors import inputs, panel, statements
 from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
 from attn_platform.market.lake import Lake
+from attn_platform.market.simulation import PLANTED_SIGNALS
+from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.factors import cross_sections
@@ -89,6 +91,9 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
         for family in catalogue().families
     },
     FACTOR_REPORT: (),
+    DATA_REPORT: (),
+    # What a simulated market hides is no data of a day; only reports read it, and an imported market has none.
+    PLANTED_SIGNALS: (),
 }
 """Assets without partitions: their tables, and how many sessions before T the rows end that are known on T."""
 

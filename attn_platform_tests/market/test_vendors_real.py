@@ -74,12 +74,19 @@ def test_moutai_closes_at_2050_on_the_last_day_of_2021(imported: Imported) -> No
     assert bars(imported, "2021-12-31").loc["600519.SH", "close"] == 2050.00
 
 
+S_SHARE = "600182.SH"
+"""The last share without reform, limited to 5 % all its life: on 2020-02-03 a one-price board at 15.21 after 16.01."""
+
+
 @pytest.mark.parametrize(
     ("session", "traded", "fell", "at_limit"),
-    [("2015-06-26", 2362, 2021, 2028), ("2016-01-07", 2556, 1529, 1334), ("2020-02-03", 3760, 2971, 3211)],
+    [("2015-06-26", 2360, 2019, 2026), ("2016-01-07", 2553, 1527, 1332), ("2020-02-03", 3760, 2971, 3212)],
 )
 def test_limit_down_days(imported: Imported, session: str, traded: int, fell: int, at_limit: int) -> None:
-    """`fell` is the count of the data's README (a return of -9.9 % or less); `at_limit` is counted in its raw files."""
+    """Counted in the raw files, less the second code of companies that stand there under two.
+
+    `fell` is the number of returns of -9.9 % or less, `at_limit` of closes at the lower limit.
+    """
     day = bars(imported, session)
     day = day[~day["is_suspended"]]
     assert len(day) == traded
@@ -88,7 +95,7 @@ def test_limit_down_days(imported: Imported, session: str, traded: int, fell: in
     # Whole fen, half up: nine tenths of the reference for a main-board stock without special treatment.
     listed = imported.lake.read("security").to_pandas().set_index("symbol")["list_date"].reindex(day.index)
     old = day.index.str.match("60|000") & (listed < datetime.date.fromisoformat(session))
-    normal = day[old & (day["trading_status"] == "normal") & day["pre_close"].notna()]
+    normal = day[old & (day["trading_status"] == "normal") & day["pre_close"].notna()].drop(S_SHARE, errors="ignore")
     fen = (normal["pre_close"] * 100).round().astype(int)
     np.testing.assert_array_equal((normal["down_limit"] * 100).round(), (fen * 9 + 5) // 10)
 
@@ -142,7 +149,7 @@ def test_indices_enter_when_they_are_published_and_their_members_known(imported:
     # Of csi1000 the set knows three members before 2015-05-29.
     assert first == {"csi300": "2015-01-05", "csi500": "2015-01-05", "csi1000": "2015-05-29"}
     counts = weights.groupby(["index", "date"]).size()
-    assert counts["csi1000"].between(990, 1002).all()
+    assert counts["csi1000"].between(985, 1002).all()
     assert counts["csi300"].between(290, 300).all()
 
 

@@ -116,7 +116,9 @@ class Lake:
         imported = read_manifest(self.root).version(table, key)
         if imported is None:
             put(path, content)
-        elif imported != version_of(content):
+        elif imported == version_of(content):
+            put(imported_file(self.root, table, key, imported), content)  # there already, unless it was damaged
+        else:
             with self._changing_the_manifest():
                 put(path, content)
                 manifest = read_manifest(self.root)
@@ -341,8 +343,8 @@ class Stage(Lake):
             if manifest is not held:
                 # A machine that loses its power must not keep the manifest and lose what it names. Most of a long
                 # import has reached the disk by now, so that this is quick.
-                for made in self._made:
-                    to_disk(imported_file(self.root, *made))
+                with ThreadPoolExecutor(WRITERS) as pool:
+                    list(pool.map(lambda made: to_disk(imported_file(self.root, *made)), self._made))
                 write_manifest(self.root, manifest)
 
     def discard(self) -> None:

@@ -36,7 +36,7 @@ WEEKLY_CODE = (
     "attn_platform.portfolio.constraints",
     *(
         f"attn_platform.portfolio.{module}"
-        for module in ("problem", "statement", "compiled", "split", "vertex", "relaxation", "prices", "solver")
+        for module in ("problem", "statement", "compiled", "split", "ties", "vertex", "relaxation", "prices", "solver")
     ),
     *(f"attn_platform.portfolio.{module}" for module in ("extension", "terms", "convex", "styles", "posed", "weekly")),
 )

@@ -214,8 +214,9 @@ def _statements(random: np.random.Generator) -> pd.DataFrame:
 
 
 def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
-    """A frame as the contract's table, which may leave optional columns out."""
+    """A frame as the contract's table; columns that it lacks are null."""
     schema = TABLES[name].schema
+    frame = frame.reindex(columns=schema.names)
     dates = {field.name for field in schema if field.type == pa.date32()}
     return pa.table(
         {
@@ -225,7 +226,6 @@ def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
                 from_pandas=True,
             )
             for field in schema
-            if field.name in frame
         }
     )
 

@@ -175,7 +175,7 @@ def special_beyond_its_limit(frames: Frames) -> Frames:
     bars = frames["daily_bar"].copy()
     rows = bars.index[bars["symbol"] == SYMBOLS[3]]
     bars.loc[rows, "trading_status"] = "st"
-    bars.loc[rows[[5, 15, 25, 35, 45, 55]], "close"] = bars.loc[rows[[5, 15, 25, 35, 45, 55]], "pre_close"] * 1.07
+    bars.loc[rows[5:65:5], "close"] = bars.loc[rows[5:65:5], "pre_close"] * 1.07
     return {"daily_bar": bars}
 
 
