@@ -168,7 +168,10 @@ class Subject:
         return bool(self.symbols & set(symbols) or (not self.symbols and self.days & set(days)))
 
     def _has_count(self, text: str) -> bool:
-        return bool({int(found.replace(",", "")) for found in NUMBER.findall(text)} & set(self.counts))
+        """Whether a text has the planted number of rows, stocks or days; a one says nothing."""
+        rest = DAY.sub(" ", SYMBOL.sub(" ", text))
+        numbers = {int(found.replace(",", "")) for found in NUMBER.findall(rest)}
+        return any(count in numbers for count in self.counts if count > 1)
 
 
 def _names(findings: Sequence[Record]) -> tuple[str, ...]:
