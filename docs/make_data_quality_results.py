@@ -136,8 +136,8 @@ def render(arguments: argparse.Namespace, frames: Frames, clean: Trial, cases: S
     parts = [
         INTRODUCTION,
         f"**{len(tried) - len(missed)} of {len(tried)} kinds of faults are caught, {len(missed)} are missed; "
-        f"{len(alarms)} false alarms on {len(probes)} harmless variants.** {len(cases)} of the generator's {len(KINDS)} "
-        "kinds were tried.",
+        f"{len(alarms)} false alarms on {len(probes)} harmless variants.** {len(cases)} of the "
+        f"generator's {len(KINDS)} kinds were tried.",
         f"Data: {bars['symbol'].nunique():,} stocks, {bars['date'].min():%Y-%m-%d} … {bars['date'].max():%Y-%m-%d}, "
         f"{len(bars):,} daily bars; seed {arguments.seed}. The clean delivery takes {clean.seconds[0]:.0f} s to import "
         f"and {clean.seconds[1]:.0f} s to report on, all kinds together {minutes:.0f} minutes, on two busy cores.",
