@@ -93,5 +93,6 @@ def stocks_without_bars(frames: Frames, rng: np.random.Generator) -> Fault:
             "list_date": [first - pd.Timedelta(days=4000)] * len(codes),
             "delist_date": [first - pd.Timedelta(days=400)] * len(codes),
         }
-    ).astype(security.dtypes.to_dict())
+    )
+    gone = gone.astype({name: security[name].dtype for name in gone.columns})
     return Fault({"security": pd.concat([security, gone], ignore_index=True)}, keys("security", gone))

@@ -319,7 +319,7 @@ def test_a_successor_needs_the_day_of_the_change_and_another_code(tmp_path: Path
         security = tables["security"].to_pylist()
         security[0] |= {"successor": symbol, "delist_date": delist_date and datetime.date.fromisoformat(delist_date)}
         tables["security"] = pa.Table.from_pylist(security, schema=tables["security"].schema)
-        with pytest.raises(ContractError, match=rf"row 1 \(.*\), columns 'successor' and .*{wanted}"):
+        with pytest.raises(ContractError, match=rf"row 1( \(.*\))?, columns 'successor' and .*{wanted}"):
             import_contract_files(write_files(tmp_path / str(number), tables), lake, CALENDAR)
 
 
