@@ -161,6 +161,17 @@ def test_unknown_missing_and_repeated_columns_are_named() -> None:
         conformed("valuation", data.append_column("pb_lf", data["pb_lf"]))
 
 
+def test_a_vendors_own_columns_are_told_what_they_are_and_in_which_unit() -> None:
+    names = {"date": "日期", "symbol": "股票代码", "open": "开盘", "volume": "成交量", "turnover_rate": "换手率"}
+    data = VALID["daily_bar"].rename_columns([names.get(name, name) for name in VALID["daily_bar"].column_names])
+    with pytest.raises(ContractError) as raised:
+        conformed("daily_bar", data)
+    assert str(raised.value) == (
+        "file.parquet: column '日期' is not in table daily_bar; rename 日期 to date, 股票代码 to symbol, 开盘 to open, "
+        "成交量 to volume (comes in lots: times 100), 换手率 to turnover_rate (comes in percent: divided by 100)"
+    )
+
+
 def test_an_optional_column_may_be_absent_and_enters_as_null() -> None:
     data = conformed("daily_bar", VALID["daily_bar"].drop_columns(["vwap", "up_limit"]))
     assert data.schema == TABLES["daily_bar"].schema
