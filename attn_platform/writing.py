@@ -11,10 +11,11 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write, which takes the place of `path` when the block ends well; its folder is made if it is not there.
 
-    It has the suffix of `path`, and vanishes when the block does not end well.
+    Its name begins with a dot and the name of `path` and ends in the suffix of `path`; it vanishes when the block does
+    not end well.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -120,17 +120,21 @@ LOT_RULES = {
 }
 
 
-def board_of(symbols: ArrayLike) -> np.ndarray:
-    """Board of each symbol, as strings of the contract, in the shape of `symbols`.
-
-    Raises `ContractError` for a symbol that is no A share (B shares, funds, bonds, indices).
-    """
+def board_or_none(symbols: ArrayLike) -> np.ndarray:
+    """Board of each symbol, as strings of the contract, in the shape of `symbols`; empty for what is no A share."""
     wanted = np.asarray(symbols, dtype=str)
     board = np.full(wanted.shape, "", dtype="<U7")
     for rule in BOARD_RULES:
         on_exchange = np.char.endswith(wanted, f".{rule.exchange}")
         for prefix in rule.prefixes:
             board[on_exchange & np.char.startswith(wanted, prefix)] = rule.board
+    return board
+
+
+def board_of(symbols: ArrayLike) -> np.ndarray:
+    """`board_or_none` of A shares; `ContractError` for a symbol that is none (B shares, funds, bonds, indices)."""
+    wanted = np.asarray(symbols, dtype=str)
+    board = board_or_none(wanted)
     if (unknown := board == "").any():
         raise ContractError(
             f"symbol '{wanted[unknown].flat[0]}' belongs to no A-share board; keep six-digit A-share codes with .SH, "

@@ -10,6 +10,7 @@ from attn_platform.reports.drawing import (
     SERIES_COLOURS,
     Palette,
     area,
+    colour_bar,
     dates,
     escape,
     line,
@@ -51,17 +52,7 @@ def missing_figure(missing: pd.DataFrame, palette: Palette) -> go.Figure:
         zmin=0,
         zmax=1,
         colorscale=[[0.0, rgba(palette.loss, 0.0)], [1.0, palette.loss_colour]],
-        colorbar={
-            "orientation": "h",
-            "tickformat": ".0%",
-            "tickvals": [0.0, 0.5, 1.0],
-            "thickness": 10,
-            "len": 0.6,
-            "y": 1.0,
-            "yanchor": "bottom",
-            "ypad": 6,
-            "outlinewidth": 0,
-        },
+        colorbar=colour_bar([0.0, 0.5, 1.0], ".0%"),
         hovertemplate="%{y}<br>%{x|%Y-%m}: %{z:.2%} missing<extra></extra>",
     )
     figure.add_trace(heatmap, row=1, col=1)

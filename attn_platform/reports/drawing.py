@@ -127,6 +127,24 @@ def numbers(values: pd.Series) -> np.ndarray:
     return values.to_numpy(dtype=np.float32)
 
 
+def colour_bar(ticks: Sequence[float], tick_format: str | None = None, length: float = 0.6) -> dict[str, object]:
+    """The legend of a heatmap: a thin bar above the panel, over `length` of its width, marked at `ticks`."""
+    return {
+        "orientation": "h", "tickformat": tick_format, "tickvals": list(ticks), "tickangle": 0, "thickness": 10,
+        "len": length, "y": 1.0, "yanchor": "bottom", "ypad": 6, "outlinewidth": 0,
+    }  # fmt: skip
+
+
+def diverging_scale(palette: Palette) -> list[list[object]]:
+    """Colours of a heatmap whose middle is zero: loss below, gain above."""
+    return [
+        [0.0, palette.loss_colour],
+        [0.5, rgba(palette.loss, 0.0)],
+        [0.5, rgba(palette.gain, 0.0)],
+        [1.0, palette.gain_colour],
+    ]
+
+
 def rgba(colour: tuple[int, int, int], opacity: float) -> str:
     """A colour as plotly takes it."""
     return f"rgba({colour[0]},{colour[1]},{colour[2]},{opacity:g})"

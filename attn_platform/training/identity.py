@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,10 +49,6 @@ class ModelIdentity(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     parts: dict[str, Part]
-
-    def with_parts(self, parts: Mapping[str, Part]) -> Self:
-        """The same and some more."""
-        return self.model_copy(update={"parts": {**self.parts, **parts}})
 
     def code(self, *names: str) -> str:
         """Hash over the code of the parts named, of all of them without names."""

@@ -7,7 +7,6 @@ file is an error with its name, never wrong numbers.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from attn_platform.errors import MissingDataError
-from attn_platform.market.lake.layout import HIDDEN
+from attn_platform.writing import replacing
 
 COMPRESSION = "zstd"
 FORMAT = ds.ParquetFileFormat(
@@ -64,15 +63,10 @@ def put(path: Path, content: bytes, durable: bool = False) -> bool:
     """
     if holds(path, content):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{HIDDEN}{path.name}.{uuid.uuid4().hex}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
         if durable:
             to_disk(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.lake import Lake
-from attn_platform.market.quality.check import Check, Examination
+from attn_platform.market.quality.check import Check
 from attn_platform.market.quality.checks import CHECKS
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.coverage import coverage
@@ -43,18 +43,12 @@ def examine(
     `MissingDataError` where the lake has no daily bars there.
     """
     statics = load_statics(lake)
-    examinations = [check.start(config or QualityConfig()) for check in checks]
-    for stretch in _stretches(lake, calendar, statics, first, last):
-        for examination in examinations:
-            examination.look(stretch)
-    return _found(examinations, statics)
+    return _seen(checks, statics, _stretches(lake, calendar, statics, first, last), config)
 
 
 def examine_statics(lake: Lake, checks: Sequence[Check], config: QualityConfig | None = None) -> list[Finding]:
     """What those of `checks` find that read tables without sessions, the gravest first."""
-    statics = load_statics(lake)
-    examinations = [check.start(config or QualityConfig()) for check in checks]
-    return _found(examinations, statics)
+    return _seen(checks, load_statics(lake), (), config)
 
 
 def survey(
@@ -66,14 +60,14 @@ def survey(
     checks: Sequence[Check] = CHECKS,
 ) -> Survey:
     """`examine`, and the coverage of the same sessions."""
-    statics = load_statics(lake)
-    examinations = [check.start(config or QualityConfig()) for check in checks]
-    covered = []
-    for stretch in _stretches(lake, calendar, statics, first, last):
-        covered.append(coverage(stretch))
-        for examination in examinations:
-            examination.look(stretch)
-    return Survey(_found(examinations, statics), pd.concat(covered))
+    statics, covered = load_statics(lake), []
+
+    def and_covered() -> Iterator[Stretch]:
+        for stretch in _stretches(lake, calendar, statics, first, last):
+            covered.append(coverage(stretch))
+            yield stretch
+
+    return Survey(_seen(checks, statics, and_covered(), config), pd.concat(covered))
 
 
 def _stretches(
@@ -88,6 +82,13 @@ def _stretches(
     yield from tqdm(stretches, desc="examining", total=years, unit="year", disable=None)
 
 
-def _found(examinations: Sequence[Examination], statics: Statics) -> list[Finding]:
+def _seen(
+    checks: Sequence[Check], statics: Statics, stretches: Iterable[Stretch], config: QualityConfig | None
+) -> list[Finding]:
+    """What the checks find in stretches that come in the order of time, the gravest first."""
+    examinations = [check.start(config or QualityConfig()) for check in checks]
+    for stretch in stretches:
+        for examination in examinations:
+            examination.look(stretch)
     found = [finding for examination in examinations for finding in examination.findings(statics)]
     return sorted(found, key=lambda finding: GRAVITY.index(finding.severity))

@@ -11,20 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from attn_platform.market.codes import BOARD_RULES
 from attn_platform.market.quality.check import SessionCheck, StaticCheck, Verdict, records, share
 from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.stretch import Statics, Stretch
-from attn_platform.market.trading_rules import BOARD_RULES
-
-
-def board_or_none(symbols: np.ndarray) -> np.ndarray:
-    """Board of each symbol by its code and exchange; empty for what is no A share."""
-    board = np.full(len(symbols), "", dtype="<U7")
-    for rule in BOARD_RULES:
-        for prefix in rule.prefixes:
-            fits = np.char.startswith(symbols, prefix) & np.char.endswith(symbols, f".{rule.exchange}")
-            board[fits] = rule.board
-    return board
+from attn_platform.market.trading_rules import board_or_none
 
 
 def exchange_by_code(symbols: np.ndarray) -> np.ndarray:
