@@ -1,12 +1,13 @@
 """One week of a user's own from a file: forecasts and, where it has them, benchmark, holdings, industries and styles.
 
 A row is a stock: symbol, score (or prediction, or what other tools call it: `column_names`), and of benchmark, held,
-industry, tradable, style_<name> what the user has. Weights are fractions; styles are z-scores and are taken as they
-are.
+industry, tradable, style_<name> what the user has. Weights are fractions; those of the benchmark are settled as an
+index's are (`market.quality.weights`). Styles are z-scores and are taken as they are.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.column_names import FORECAST_NAMES
 from attn_platform.market.conform import conform
 from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, symbol_column
+from attn_platform.market.quality.weights import scaled_to_one
 from attn_platform.market.user_tables import read_user_table
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
 from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
@@ -26,6 +28,8 @@ from attn_platform.portfolio.reasons import weight_reasons
 
 SCORE = "score"
 BENCHMARK, HELD, INDUSTRY, TRADABLE = "benchmark", "held", "industry", "tradable"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,19 @@ def read_week(path: Path, styles: Sequence[str], calendar: Calendar) -> WeekFile
     table = _contract(styles)
     data = read_user_table(path, table, {SCORE: FORECAST_NAMES})
     checked = conform(data, table, str(path), calendar).select(data.column_names).to_pandas()
-    return WeekFile(str(path), checked.set_index("symbol").sort_index())
+    columns = checked.set_index("symbol").sort_index()
+    if BENCHMARK in columns:
+        columns[BENCHMARK] = _settled_benchmark(columns[BENCHMARK], str(path))
+    return WeekFile(str(path), columns)
+
+
+def _settled_benchmark(weight: pd.Series, source: str) -> pd.Series:
+    """Benchmark weights [n] as fractions of 1 where they are percent or off by rounding; says what was done."""
+    total = float(weight.sum())
+    scaled, in_percent, rounded = scaled_to_one(weight.to_numpy(dtype=float), np.zeros(len(weight)))
+    if in_percent.any() or rounded.any():
+        _log.warning("%s: column '%s' sums to %.6g; it was scaled to 1", source, BENCHMARK, total)
+    return pd.Series(scaled, index=weight.index)
 
 
 def _contract(styles: Sequence[str]) -> Table:

@@ -71,6 +71,20 @@ def test_the_problem_is_what_the_file_says(tmp_path: Path, frame: pd.DataFrame, 
     assert [week.industry(code) for code in problem.industry] == frame["industry"].tolist()
 
 
+@pytest.mark.parametrize("scale", [100.0, 1.0004, 99.96])
+def test_a_benchmark_in_percent_or_off_by_rounding_is_scaled_and_said(
+    tmp_path: Path, frame: pd.DataFrame, scale: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = posed(frame.assign(benchmark=frame["benchmark"] * scale), tmp_path).problem.benchmark
+    np.testing.assert_allclose(found, frame["benchmark"], rtol=1e-14)
+    assert f"week.csv: column 'benchmark' sums to {scale:g}; it was scaled to 1" in caplog.text
+
+
+def test_a_benchmark_that_lacks_members_is_refused(tmp_path: Path, frame: pd.DataFrame) -> None:
+    with pytest.raises(BadInputError, match=r"week.csv: .*benchmark weights sum to 0\.95"):
+        posed(frame.assign(benchmark=frame["benchmark"] * 0.95), tmp_path)
+
+
 @pytest.mark.parametrize("style", ["{1}{0}", "{0}.XSHG"])
 def test_codes_of_any_style_and_levels_of_an_index(tmp_path: Path, frame: pd.DataFrame, style: str) -> None:
     codes = [style.format(*symbol.split(".")) for symbol in frame["symbol"]]
