@@ -38,6 +38,10 @@ class MissingDataError(PlatformError):
     """The lake lacks a table, sessions or columns that the computation cannot do without."""
 
 
+class StaleDataError(PlatformError):
+    """The lake holds rows that were computed by another definition than today's."""
+
+
 class BusyError(PlatformError):
     """Another process does what only one may do at a time."""
 

@@ -20,6 +20,7 @@ from attn_platform.factors.catalogue import catalogue as process_catalogue
 from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, preprocess_in_place
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.lake import Lake, days, from_columns
+from attn_platform.market.origins import require_origins, with_origins
 
 PANEL = "factor_panel"
 
@@ -41,17 +42,21 @@ def write_panel(
     exposures: Mapping[np.datetime64, Exposures] | None = None,
     absent: Collection[str] = (),
     catalogue: Catalogue | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Pre-process and write `sessions` of the panel `table`; returns the share of stock-days with a value, by factor.
 
     `members` are the sorted symbols of each session's cross-section, `exposures` what is regressed out of them (only
     where the configuration neutralises). Families in `absent` are missing for everybody; `MissingDataError` names a
-    session that any other one lacks.
+    session that any other one lacks. The files keep `origins`, by factor and rule; `StaleDataError` names a session
+    whose family was made by another factor of the same name.
     """
     known = catalogue or process_catalogue()
     families = [family for family in families_of(features, known) if family not in absent]
     for family in families:
         _require(lake, family, sessions)
+        own = {d.name: origins[d.name] for d in known.family(family) if origins and d.name in origins}
+        require_origins(lake, family_table(family), sessions, own)
     observed = np.zeros(len(features))
     total = 0
     with tqdm(total=len(sessions), desc="panel", unit="session") as bar:
@@ -68,7 +73,7 @@ def write_panel(
                     **dict(zip(features, raw, strict=True)),
                 }
             )
-            lake.write_sessions(table, rows, chunk)
+            lake.write_sessions(table, with_origins(rows, origins) if origins else rows, chunk)
             bar.update(len(chunk))
     return {name: float(count) / total if total else 0.0 for name, count in zip(features, observed, strict=True)}
 

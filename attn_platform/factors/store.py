@@ -25,6 +25,7 @@ from attn_platform.factors.statements import ITEMS, load_statements
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, code_successors, delist_dates, load_dense
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.market.origins import with_origins
 
 WHOLE_MARKET_INDEX = "csi_all"
 TABLE_PREFIX = "factor_"
@@ -69,10 +70,12 @@ def write_families(
     sessions: np.ndarray,
     config: FactorConfig,
     catalogue: Catalogue | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> dict[str, FamilySummary]:
     """Compute families for `sessions` and write them; returns a summary by family.
 
-    Reads the look-back before each chunk of sessions, and nothing after it.
+    Reads the look-back before each chunk of sessions, and nothing after it. The files keep the `origins` of their
+    factors, by name (`market.origins`).
     """
     members = {family: definitions_of([family], catalogue) for family in families}
     definitions = [definition for family in families for definition in members[family]]
@@ -81,7 +84,9 @@ def write_families(
         for chunk in chunks(sessions, CHUNK, days_of_new_codes(lake, sessions)):
             computed = _compute(lake, calendar, definitions, chunk, config)
             for family in families:
-                _write_family(lake, family, [d.name for d in members[family]], computed, summaries[family])
+                _write_family(
+                    lake, family, [d.name for d in members[family]], computed, summaries[family], origins or {}
+                )
             bar.update(len(chunk))
     return summaries
 
@@ -193,10 +198,20 @@ def days_of_new_codes(lake: Lake, sessions: np.ndarray) -> np.ndarray:
     return np.array([dates[former] for former in code_successors(lake) if former in dates], dtype="datetime64[D]")
 
 
-def _write_family(lake: Lake, family: str, names: Sequence[str], computed: _Computed, summary: FamilySummary) -> None:
+def _write_family(
+    lake: Lake,
+    family: str,
+    names: Sequence[str],
+    computed: _Computed,
+    summary: FamilySummary,
+    origins: Mapping[str, str],
+) -> None:
     summary.lacking.update({name: reason for name, reason in computed.lacking.items() if name in names})
     cells = computed.cells(names)
     summary.rows += len(computed.row)
     for name, values in cells.items():
         summary.values[name] = summary.values.get(name, 0) + int(np.isfinite(values).sum())
-    lake.write_sessions(family_table(family), from_columns({**computed.keys, **cells}), computed.sessions)
+    rows = from_columns({**computed.keys, **cells})
+    if own := {name: origins[name] for name in names if name in origins}:
+        rows = with_origins(rows, own)
+    lake.write_sessions(family_table(family), rows, computed.sessions)

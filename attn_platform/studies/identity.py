@@ -7,6 +7,8 @@ of the rows that a checkpoint has seen it keeps a fingerprint of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs
@@ -19,6 +21,10 @@ from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig, Panel
 from attn_platform.training.identity import (
     FACTOR,
+    FACTORS,
+    MISSING,
+    PREPROCESSING,
+    UNIVERSE,
     ModelIdentity,
     Part,
     label_parts,
@@ -44,7 +50,7 @@ def model_identity(home: Home, model: ModelConfig) -> ModelIdentity:
     """The identity of a model as the home's study, and what its source lacks, have it now."""
     panel = home.study.panel_of(model)
     parts = {
-        **_factor_parts(home, panel),
+        **_factor_parts(home, panel.features),
         **_panel_parts(home, panel),
         **network_parts(model.network),
         **label_parts(model.labels),
@@ -56,12 +62,22 @@ def model_identity(home: Home, model: ModelConfig) -> ModelIdentity:
     return ModelIdentity(parts=parts)
 
 
-def _factor_parts(home: Home, panel: Panel) -> dict[str, Part]:
+def factor_origins(home: Home, factors: Iterable[str]) -> dict[str, str]:
+    """What the rows of factor families come from (`market.origins`), by name of the factor."""
+    return ModelIdentity(parts=_factor_parts(home, factors)).origins()
+
+
+def panel_origins(home: Home, panel: Panel) -> dict[str, str]:
+    """What the rows of a panel come from (`market.origins`), by factor and rule."""
+    return ModelIdentity(parts={**_factor_parts(home, panel.features), **_panel_parts(home, panel)}).origins()
+
+
+def _factor_parts(home: Home, factors: Iterable[str]) -> dict[str, Part]:
     """A part for each factor, and one of what they share; a factor that the source lacks is 0 for everybody."""
-    definitions = [home.study.catalogue.definition(name) for name in panel.features]
+    definitions = [home.study.catalogue.definition(name) for name in factors]
     missing = [definition.name for definition in definitions if lacking(home, definition)]
-    shared = Part(settings={**home.study.factors.model_dump(mode="json"), "missing": missing})
-    return {"factors": shared, **{f"{FACTOR}{definition.name}": _factor(definition) for definition in definitions}}
+    shared = Part(settings={**home.study.factors.model_dump(mode="json"), MISSING: missing})
+    return {FACTORS: shared, **{f"{FACTOR}{definition.name}": _factor(definition) for definition in definitions}}
 
 
 def _factor(definition: FactorDefinition) -> Part:
@@ -79,8 +95,8 @@ def _panel_parts(home: Home, panel: Panel) -> dict[str, Part]:
     if panel.preprocessing.neutralise != "none":
         preprocessing["industry_scheme"] = home.study.adjacency.scheme
     return {
-        "universe": Part(code=source_identity(*rules), settings=panel.universe.config.model_dump(mode="json")),
-        "pre-processing": Part(
+        UNIVERSE: Part(code=source_identity(*rules), settings=panel.universe.config.model_dump(mode="json")),
+        PREPROCESSING: Part(
             code=source_identity(preprocess_in_place, PreprocessingConfig, without=(over_threads,)),
             settings=preprocessing,
         ),

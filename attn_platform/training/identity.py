@@ -28,7 +28,10 @@ from attn_platform.training.windows import WindowConfig
 
 FACTOR = "factor "  # of each factor that the model reads, by name
 NETWORK = "network "  # of the model's network, by its name
+FACTORS = "factors"  # what they share, and which of them are missing for everybody
+UNIVERSE, PREPROCESSING = "universe", "pre-processing"
 LABELS, LOSS, TRAINING = "labels", "loss", "training"
+MISSING = "missing"
 # What a machine decides, not a study: no part of what is trained, but for rounding
 MACHINE_SETTINGS = frozenset({"threads", "device", "precision", "compile", "windows_together", "memory_gb"})
 _MOST_NAMED = 5
@@ -53,6 +56,23 @@ class ModelIdentity(BaseModel):
     def code(self, *names: str) -> str:
         """Hash over the code of the parts named, of all of them without names."""
         return content_fingerprint([self.parts[name].code for name in sorted(names or self.parts)])
+
+    def origins(self) -> dict[str, str]:
+        """What the rows of the panel come from (`market.origins`): a hash by factor and rule.
+
+        It is empty for a factor that is missing for everybody.
+        """
+        if FACTORS not in self.parts:
+            return {}
+        shared = dict(self.parts[FACTORS].settings)
+        missing = shared.pop(MISSING)
+        found = {name: self.parts[name] for name in (UNIVERSE, PREPROCESSING) if name in self.parts}
+        hashes = {name: content_fingerprint(part.model_dump()) for name, part in found.items()}
+        for name, part in self.parts.items():
+            if name.startswith(FACTOR):
+                factor = name.removeprefix(FACTOR)
+                hashes[factor] = "" if factor in missing else content_fingerprint([part.model_dump(), shared])
+        return hashes
 
     def differences(self, asked: ModelIdentity, code_of_training: bool = False) -> list[str]:
         """What differs between this identity, of what is there, and the one `asked` for, a phrase a difference.

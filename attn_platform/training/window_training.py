@@ -21,6 +21,7 @@ from attn_platform.errors import CheckpointError, MissingDataError, PlatformErro
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.market.origins import require_origins
 from attn_platform.models.losses import row_weights
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.trees import TreeSamples, XGBoostConfig, fit_trees
@@ -82,7 +83,7 @@ def window_samples(task: ModelTraining, window: Window) -> tuple[CrossSections, 
     """
     lake, calendar, labels = task.lake, task.calendar, task.labels
     wanted = calendar.between(window.train_first, window.valid_last)
-    _require_panel(lake, task.panel, wanted, f"window {window.key} trains")
+    _require_panel(task, wanted, f"window {window.key} trains")
     steps = task.network.sample_steps
     array = panel_array(task.arrays, lake, task.panel, wanted, task.features, steps)
     samples = CrossSections.from_array(array, wanted[steps - 1], wanted[-1], task.features, steps)
@@ -226,7 +227,8 @@ def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> 
 
     Columns: date, symbol, one a task, and their equal mean where there are several ('10d+20d'). Returns the window of
     each session. `CheckpointError` names the window that has not been trained, or was trained as another model,
-    `MissingDataError` the session without a panel; nothing is written then.
+    `MissingDataError` the session without a panel, `StaleDataError` one with a panel of other factors; nothing is
+    written then.
     """
     lake, calendar, checkpoints = task.lake, task.calendar, task.directory
     steps = task.network.sample_steps
@@ -237,7 +239,7 @@ def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> 
         raise CheckpointError(f"window {untrained[0]} has no checkpoint in {checkpoints}; train it before predicting")
     trained = {key: checkpoint_of(task, key) for key in np.unique(keys).tolist()}
     reading = calendar.between(calendar.shift(sessions[0], 1 - steps), sessions[-1])
-    _require_panel(lake, task.panel, reading if steps > 1 else sessions, "predictions are asked for")
+    _require_panel(task, reading if steps > 1 else sessions, "predictions are asked for")
     for key, checkpoint in trained.items():
         chosen = sessions[keys == key]
         samples = panel_samples(task, chosen[0], chosen[-1])
@@ -262,13 +264,15 @@ def panel_samples(task: ModelTraining, first: np.datetime64, last: np.datetime64
     return samples if task.network.neighbours is None else with_neighbours(samples, task.lake, task.network.neighbours)
 
 
-def _require_panel(lake: Lake, panel: str, sessions: np.ndarray, purpose: str) -> None:
-    absent = np.setdiff1d(sessions, lake.sessions(panel))
+def _require_panel(task: ModelTraining, sessions: np.ndarray, purpose: str) -> None:
+    """Errors where the model's panel lacks a session, or has one that was made by other factors or rules."""
+    absent = np.setdiff1d(sessions, task.lake.sessions(task.panel))
     if len(absent):
         raise MissingDataError(
-            f"{purpose} on {sessions[0]} to {sessions[-1]}, but '{panel}' lacks {absent[0]} and {len(absent) - 1} more "
-            "sessions; materialise the panel over that range first"
+            f"{purpose} on {sessions[0]} to {sessions[-1]}, but '{task.panel}' lacks {absent[0]} and {len(absent) - 1} "
+            "more sessions; materialise the panel over that range first"
         )
+    require_origins(task.lake, task.panel, sessions, task.identity.origins(), after="its factor families")
 
 
 def _membership(samples: CrossSections, market: DenseMarket) -> np.ndarray:

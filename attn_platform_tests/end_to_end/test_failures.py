@@ -10,10 +10,18 @@ from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from attn_platform.cli import main
 from attn_platform.definitions import build_defs, partitions_of
-from attn_platform.errors import CheckpointError, MissingDataError, PlatformError, PortfolioError, TrainingError
+from attn_platform.errors import (
+    CheckpointError,
+    MissingDataError,
+    PlatformError,
+    PortfolioError,
+    StaleDataError,
+    TrainingError,
+)
 from attn_platform.factors import panel
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake
+from attn_platform.market.origins import origins_of, with_origins
 from attn_platform.orchestration.assets import factors as factor_assets
 from attn_platform.orchestration.assets import training as training_assets
 from attn_platform.orchestration.assets.reports import report_page
@@ -21,7 +29,7 @@ from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
-from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, MODEL, SECOND_WINDOW, STRATEGY, linked, tiny_home
+from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, MODEL, SECOND_WINDOW, STRATEGY, THIRD_WINDOW, linked, tiny_home
 
 PREDICTION, PORTFOLIO, ACCOUNT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
 WEEKLY = (PORTFOLIO, ACCOUNT, f"limits_{STRATEGY}")
@@ -124,6 +132,34 @@ def test_a_damaged_checkpoint_is_named(road, copy_of, instance):
     weights.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"weights-\w+\.safetensors is damaged"):
         run_stage(build_defs(home), instance, Stage("predictions", (PREDICTION,), FIRST, LAST))
+
+
+def of_another_factor(home: Home, table: str) -> None:
+    """The table's last session, as it was before the source of ret_5d changed."""
+    held = home.lake.read(table, LAST, LAST)
+    origins = origins_of(home.lake, table, np.datetime64(LAST))
+    assert origins is not None
+    home.lake.write(table, with_origins(held, {**origins, "ret_5d": "another"}), LAST)
+
+
+@pytest.mark.parametrize(
+    ("table", "stage"),
+    [
+        ("factor_reversal", Stage("panel", (PANEL,), FIRST, LAST)),
+        (PANEL, Stage("predictions", (PREDICTION,), FIRST, LAST)),
+        (PANEL, Stage("training", (CHECKPOINT,), THIRD_WINDOW, THIRD_WINDOW)),
+    ],
+    ids=["panel", "predictions", "training"],
+)
+def test_rows_of_a_factor_that_has_changed_since_are_named(road, copy_of, instance, monkeypatch, table, stage):
+    home = copy_of(road.home, ["factor_reversal", PANEL, PREDICTION, MODEL])
+    monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=0))
+    of_another_factor(home, table)
+    before, weights = files(home.lake, PANEL, PREDICTION), weights_of(home, THIRD_WINDOW).read_bytes()
+    with pytest.raises(StaleDataError, match=rf"^'{table}' of {LAST} \(1 of \d+ sessions\) .* change of ret_5d;"):
+        run_stage(build_defs(home), instance, stage)
+    assert files(home.lake, PANEL, PREDICTION) == before
+    assert weights_of(home, THIRD_WINDOW).read_bytes() == weights
 
 
 def test_a_gap_in_the_weeks_is_named(road, copy_of, instance):

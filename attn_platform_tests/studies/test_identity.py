@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from attn_platform.studies.identity import model_identity
+from attn_platform.studies.identity import factor_origins, model_identity, panel_origins
 from attn_platform.studies.settings import Home, Settings, SourceConfig
 from attn_platform.training.identity import ModelIdentity
 from attn_platform_tests.homes import GRAPH, IMPORTED, MODEL, STEPS, STUDY, TREES, tiny_home
@@ -123,3 +123,39 @@ def test_trees_do_not_have_the_networks_learning_rate(tmp_path: Path) -> None:
     models = changed(TREES, training={"threads": 1, "learning_rate": 0.1})
     homes = home_with(tmp_path / "a"), home_with(tmp_path / "b", models=models)
     assert identity(homes[0], TREES).differences(identity(homes[1], TREES)) == []
+
+
+def test_rows_come_from_factors_and_rules_and_from_nothing_else(tmp_path: Path) -> None:
+    """What families and panel keep is what training and forecasts ask for, whatever else a model is."""
+    home = home_with(tmp_path / "one")
+    [panel] = {model.name: home.study.panel_of(model) for model in home.study.models if model.name == MODEL}.values()
+    kept = panel_origins(home, panel)
+    assert kept == identity(home).origins()
+    assert set(kept) == {"ret_2d", "corr_ret_open", "con_eps_g", "universe", "pre-processing"}
+    assert factor_origins(home, ["ret_2d"]).items() <= kept.items()
+    assert all(kept.values())
+    training = changed(MODEL, seeds=[0, 1, 2])
+    assert identity(home_with(tmp_path / "seeds", models=training)).origins() == kept
+
+
+def test_each_change_of_a_factor_is_one_of_its_rows(tmp_path: Path) -> None:
+    kept = identity(home_with(tmp_path / "one")).origins()
+
+    def differing(home: Home) -> set[str]:
+        now = identity(home).origins()
+        return {name for name in kept if now[name] != kept[name]}
+
+    assert differing(home_with(tmp_path / "sign", FACTOR.replace("return ratio", "return -ratio"))) == {"ret_2d"}
+    assert differing(home_with(tmp_path / "look", FACTOR.replace("lookback=2", "lookback=3"))) == {"ret_2d"}
+    assert differing(home_with(tmp_path / "mad", preprocessing={"mad_multiple": 3.0})) == {"pre-processing"}
+    half = home_with(tmp_path / "half", factors={"min_observed_share": 0.9})
+    assert differing(half) == {"ret_2d", "corr_ret_open", "con_eps_g"}
+
+
+def test_a_factor_whose_table_is_absent_comes_from_nothing(tmp_path: Path) -> None:
+    home = home_with(tmp_path / "one")
+    source = home.settings.source.model_copy(update={"absent_tables": {"consensus": "not delivered"}})
+    lacking = Home(home.root, home.settings.model_copy(update={"source": source}))
+    now, before = identity(lacking).origins(), identity(home).origins()
+    assert now["con_eps_g"] == ""
+    assert {name for name in now if now[name] != before[name]} == {"con_eps_g"}

@@ -33,6 +33,7 @@ from attn_platform.orchestration.provenance import (
 )
 from attn_platform.reports import thumbnails
 from attn_platform.studies.availability import lacking, switched_off
+from attn_platform.studies.identity import factor_origins, panel_origins
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
 from attn_platform.universe.adjacency import industry_at
@@ -119,7 +120,10 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         chosen = [family for family in families if dg.AssetKey(family_table(family)) in context.selected_asset_keys]
         sessions = session_keys(context)
-        summaries = write_families(home.lake, home.calendar, chosen, sessions, study.factors, catalogue)
+        names = [definition.name for family in chosen for definition in catalogue.family(family)]
+        summaries = write_families(
+            home.lake, home.calendar, chosen, sessions, study.factors, catalogue, factor_origins(home, names)
+        )
         for family in chosen:
             table = family_table(family)
             yield dg.MaterializeResult(
@@ -164,7 +168,16 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
         sessions = session_keys(context)
         members, exposures = cross_sections(home, panel, sessions)
         coverage = write_panel(
-            home.lake, panel.table, sessions, members, panel.features, config, exposures, off, catalogue
+            home.lake,
+            panel.table,
+            sessions,
+            members,
+            panel.features,
+            config,
+            exposures,
+            off,
+            catalogue,
+            panel_origins(home, panel),
         )
         shares = pd.Series(coverage)
         missing = [name for name, share in coverage.items() if share == 0]
