@@ -29,7 +29,16 @@ from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
-from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, MODEL, SECOND_WINDOW, STRATEGY, THIRD_WINDOW, linked, tiny_home
+from attn_platform_tests.homes import (
+    FIRST_WINDOW,
+    IMPORTED,
+    MODEL,
+    SECOND_WINDOW,
+    STRATEGY,
+    THIRD_WINDOW,
+    linked,
+    tiny_home,
+)
 
 PREDICTION, PORTFOLIO, ACCOUNT = f"prediction_{MODEL}", f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
 WEEKLY = (PORTFOLIO, ACCOUNT, f"limits_{STRATEGY}")
