@@ -15,7 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Bytecode is left to the first import of what is really used: that halves the time of an installation.
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Some tests start processes, each of which would compile 6,000 modules where no bytecode may be kept.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run ui test test-slow lint bench bench-factors bench-training bench-portfolio docs clean

@@ -37,7 +37,10 @@ def state(folder: Path) -> tuple[str | None, str | None]:
     )
 
 
-@pytest.mark.parametrize("held", [None, SESSIONS[-2]], ids=["new home", "home with a lake"])
+@pytest.mark.parametrize(
+    "held",
+    [pytest.param(None, marks=pytest.mark.slow, id="new home"), pytest.param(SESSIONS[-2], id="home with a lake")],
+)
 def test_lake_and_settings_change_together(tmp_path: Path, held: str | None) -> None:
     start = tmp_path / "start"
     write_files(start / "files", contract_tables())

@@ -249,6 +249,7 @@ def test_a_failed_training_leaves_the_checkpoint_that_was_there(road, copy_of, i
     assert weights_of(home, FIRST_WINDOW).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_road_runs_without_an_absent_table_and_says_what_is_missing(raw_home, tmp_path, instance):
     """Imported data without analysts: the expectation family is off, its factors are 0, and the report tells."""
     reason = "the vendor has no analysts"

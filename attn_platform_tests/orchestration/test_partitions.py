@@ -92,7 +92,7 @@ def test_checkpoint_is_made_from_exactly_train_and_validation(partitions, config
 def test_checkpoint_is_made_from_the_years_of_its_samples(partitions, config):
     """And from the year of the window's first session where holidays lie between: it is known by then."""
     keys = set(partitions.years.get_partition_keys())
-    for window in partitions.windows.get_partition_keys():
+    for window in partitions.windows.get_partition_keys()[::3]:
         found = upstream(partitions.years_of_window(config), partitions.windows, window, partitions.years)
         samples = upstream(partitions.samples_of_window(config), partitions.windows, window, partitions.sessions)
         wanted = {f"{session[:4]}-01-01" for session in samples} & keys
@@ -106,7 +106,8 @@ def test_a_window_of_samples_is_made_from_the_sessions_of_its_steps(partitions):
 
 def test_prediction_is_made_from_the_one_window_that_tests_its_session(partitions, tested):
     """All sessions of a window together and its first and last one alone: those between lie between."""
-    for number, window in enumerate(partitions.windows.get_partition_keys()):
+    windows = list(enumerate(partitions.windows.get_partition_keys()))
+    for number, window in [*windows[::4], windows[-1]]:
         sessions = [str(day) for day in tested[number * 126 : (number + 1) * 126]]
         for keys in (sessions, sessions[0], sessions[-1]):
             found = upstream(partitions.window_of_session, partitions.sessions, keys, partitions.windows)

@@ -19,16 +19,17 @@ for study in ("ai69", "ai55"):
 
 
 def test_fingerprints_of_models_do_not_depend_on_the_process() -> None:
-    outputs = {
-        subprocess.run(
+    processes = [
+        subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", PROGRAM],
             env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3")  # under which the statuses of a universe come in different orders
-    }
+        )
+        for seed in ("1", "2")  # under which the statuses of a universe come in different orders
+    ]
+    outputs = {process.communicate()[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0]
     assert len(outputs) == 1
     lines = outputs.pop().split("\n")
     fingerprints = dict(line.split() for line in lines if line)

@@ -173,7 +173,7 @@ train_together(network, those.WINDOWS, those.CONFIG, those.SEEDS, progress=False
 """
 
 
-@pytest.mark.parametrize("which", ["batch norm", "dropout"])
+@pytest.mark.parametrize("which", ["batch norm", pytest.param("dropout", marks=pytest.mark.slow)])
 def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
     which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
