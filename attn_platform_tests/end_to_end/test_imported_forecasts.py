@@ -58,6 +58,7 @@ def file(road: Road, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_forecasts_of_rebalances_go_the_whole_road(attn: Attn, home: Home, road: Road, file: Path) -> None:
     assert attn("import", "predictions", file, "--name", FORECASTS, "--home", home.root) == 0
     assert f"9 sessions, {FIRST_WINDOW} to " in attn.out

@@ -84,6 +84,7 @@ def test_a_family_can_be_evaluated_by_itself(road, copy_of):
     assert written[own[0]].read_bytes() == before
 
 
+@pytest.mark.slow
 def test_pages_of_all_factors_come_with_an_index(road, copy_of):
     home = copy_of(road.home)
     with dg.DagsterInstance.ephemeral() as instance:
