@@ -52,16 +52,20 @@ def _by_rule(stretch: Stretch, config: QualityConfig) -> Faults:
         stretch.calendar,
     )
     held_up, held_down = stretch["up_limit"], stretch["down_limit"]
-    missing = ~np.isnan(up) & (np.isnan(held_up) | np.isnan(held_down))
+    absent = np.isnan(held_up) | np.isnan(held_down)
+    # A session whose own bar lies beyond the rules' limits had none
+    free = tolerance.above(stretch["high"], up) | tolerance.below(stretch["low"], down)
+    missing = absent & ~np.isnan(up) & ~free
     slack = config.limit_slack
     other = tolerance.differs(held_up, up, 0.0, slack) | tolerance.differs(held_down, down, 0.0, slack)
-    swapped = ~tolerance.differs(held_up, down, 0.0, slack) & ~tolerance.differs(held_down, up, 0.0, slack)
+    unlike = tolerance.differs(held_up, down, 0.0, slack) | tolerance.differs(held_down, up, 0.0, slack)
+    swapped = ~absent & ~unlike
     wider = tolerance.above(held_up, up, slack) & tolerance.below(held_down, down, slack)
     narrower = tolerance.below(held_up, up, slack) & tolerance.above(held_down, down, slack)
     kinds = {
         "no limit where the rules have one": missing,
         "up_limit and down_limit are swapped": swapped,
-        "wider than the rules say": wider & ~missing,
+        "wider than the rules say": wider,
         "narrower than the rules say: perhaps special treatment, or shares before their reform": narrower & ~swapped,
     }
     return Faults(missing | other, stretch.traded & ~np.isnan(up), kinds)
