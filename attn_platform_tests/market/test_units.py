@@ -98,7 +98,7 @@ def test_units_of_turnover_and_market_values_are_named(
     # The median turnover of the small market is that of a busy session: 1.4 % of the float.
     for change in changes:
         change(frames)
-    with pytest.raises(ContractError, match=r"valuation\.csv: on session 2022-06-01, ") as raised:
+    with pytest.raises(ContractError, match=r"valuation\.csv and daily_bar of session 2022-06-01: ") as raised:
         import_contract_files(write_csv(frames, tmp_path / "files"), Lake(tmp_path / "lake"), CALENDAR)
     for message in messages:
         assert pd.Series([str(raised.value)]).str.contains(message).all(), raised.value

@@ -144,6 +144,7 @@ class QualityConfig(BaseModel):
     odd_items: float = Field(default=0.02, gt=0, lt=1)
     swapped_items: float = Field(default=0.2, gt=0, lt=1)
     least_assets: float = Field(default=2e7, gt=0)  # the smallest medians of a year are a thousand times that
+    least_revenue: float = Field(default=5e6, gt=0)  # the smallest median of a real quarter (2014) is 58 times that
     industry_gap_days: int = Field(default=10, ge=0)
     industry_late_days: int = Field(default=60, ge=0)
     late_industries: float = Field(default=0.1, gt=0, lt=1)

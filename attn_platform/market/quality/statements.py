@@ -135,18 +135,21 @@ def _judge_units(statics: Statics, config: QualityConfig) -> Iterator[Verdict]:
                 "give all reports in CNY",
                 int(jumps["count"].sum()),
                 int(by_month["count"].sum()),
-                records(jumps.reset_index().assign(announced=lambda f: f["announced"].astype(str))),
+                records(pairs.loc[month == at, [*KEYS, f"{name}_before", name]]),
             )
-    assets = rows["total_assets"].dropna()
-    if len(assets) >= config.few and assets.median() < config.least_assets:
-        yield Verdict(
-            "error",
-            f"total_assets have a median of {assets.median():,.0f}, where companies of the exchanges have "
-            f"{config.least_assets:,.0f} CNY and more: they look like thousands, ten thousands or millions of CNY",
-            "give statements in CNY",
-            len(assets),
-            len(assets),
-        )
+    for name, least in (("total_assets", config.least_assets), ("revenue", config.least_revenue)):
+        stated = rows[name].notna()
+        median, count = rows[name].median(), int(stated.sum())
+        if count >= config.few and median < least:
+            yield Verdict(
+                "error",
+                f"{name} has a median of {median:,.0f}, where companies of the exchanges have {least:,.0f} CNY and "
+                "more: it looks like thousands, ten thousands or millions of CNY",
+                "give statements in CNY",
+                count,
+                count,
+                records(rows.loc[stated, [*KEYS, name]]),
+            )
 
 
 CHECKS = (

@@ -168,7 +168,8 @@ SAYS = {
     "down_limit_by_rules": ("lower limits that the files leave out are worked out by the exchanges' rules", ""),
     "vwap_worked_out": ("average prices that the files leave out are worked out as amount / volume", ""),
     "no_limit_refuted": (
-        "rows say that there is no limit where the exchanges' rules have one; the rules' limits stand in",
+        "rows say by up_limit and down_limit that there is no limit where the exchanges' rules have one; the rules' "
+        "limits stand in",
         "give the limits of these rows",
     ),
     "reference_off": (

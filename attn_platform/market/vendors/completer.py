@@ -210,7 +210,9 @@ class Completer:
                 says = " and ".join(looks for looks, _ in faults)
                 remedies = ", and ".join(remedy for _, remedy in faults)
                 row = joined["row"][int(start)].as_py()
-                raise ContractError(f"{inspection.source(row)}: on session {date[start]}, {says}; {remedies}")
+                raise ContractError(
+                    f"{inspection.source(row)} and daily_bar of session {date[start]}: {says}; {remedies}"
+                )
 
     def _check_presence(
         self,

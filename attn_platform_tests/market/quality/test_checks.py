@@ -540,7 +540,8 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "error",
         "that of the year before, in half of",
     ),
-    ("report_units_constant", scaled("fundamental", 1e-4, "total_assets"), "error", "total_assets have a median"),
+    ("report_units_constant", scaled("fundamental", 1e-4, "total_assets"), "error", "total_assets has a median"),
+    ("report_units_constant", scaled("fundamental", 1e-4, "revenue"), "error", "revenue has a median"),
 ]
 
 
