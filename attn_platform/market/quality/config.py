@@ -119,6 +119,7 @@ class QualityConfig(BaseModel):
     # Indices
     index_slack: float = Field(default=1e-4, gt=0)
     index_move: float = Field(default=0.11, gt=0)  # limits of 10 % and a tick; no index holds only stocks of 20 %
+    same_return: float = Field(default=1e-6, gt=0)  # two real indices are that close on one session in a thousand
     most_index_rows: float = Field(default=0.05, gt=0, lt=1)
     weight_without_bars: float = Field(default=0.01, gt=0, lt=1)
     weight_rank: float = Field(default=0.5, gt=0, lt=1)

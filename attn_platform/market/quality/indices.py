@@ -7,6 +7,7 @@ float market value, first published on the dates in `market.vendors.ashare_files
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,26 @@ def _judge_bars(seen: pd.DataFrame, statics: Statics, config: QualityConfig) -> 
             len(seen),
             records(outside[["date", "index", "open", "high", "low", "close"]]),
         )
+    yield from _judge_twins(seen.assign(move=move), config)
+
+
+def _judge_twins(seen: pd.DataFrame, config: QualityConfig) -> Iterator[Verdict]:
+    """Two indices with the same returns: one of them has the other's bars."""
+    moves = seen.pivot(index="date", columns="index", values="move")
+    for one, other in combinations(moves.columns, 2):
+        both = moves[[one, other]].dropna()
+        same = both.index[(both[one] - both[other]).abs() < config.same_return]
+        if len(same) >= config.few and len(same) > config.repeated_share * len(both):
+            rows = seen[seen["date"].isin(same) & (seen["index"] == one)].rename(columns={"close": f"close of {one}"})
+            yield Verdict(
+                "error",
+                f"open, high, low and close of {one} and {other} move alike on {span(same)}: the bars of one index "
+                "stand under two names",
+                "fetch both indices again, and compare them with their publisher's",
+                len(same),
+                len(both),
+                records(rows[["date", "index", f"close of {one}"]]),
+            )
 
 
 def _weights(stretch: Stretch, config: QualityConfig) -> pd.DataFrame | None:
@@ -342,7 +363,7 @@ CHECKS = (
     SessionCheck(
         name="index_bars_possible",
         table="index_bar",
-        states="indices move less than their members' limits, and open and close lie between low and high",
+        states="indices move less than their members' limits and not alike, and open and close lie in low to high",
         look=_bars,
         judge=_judge_bars,
     ),

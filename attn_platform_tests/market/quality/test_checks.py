@@ -230,6 +230,14 @@ def other_index(frames: Frames) -> Frames:
     return {"index_bar": bars}
 
 
+def twin_indices(frames: Frames) -> Frames:
+    bars = frames["index_bar"].copy()
+    here, other = (bars["index"] == name for name in ("csi500", "csi1000"))
+    for name in ("open", "high", "low", "close"):
+        bars.loc[here, name] = 1.7 * bars.loc[other, name].to_numpy()
+    return {"index_bar": bars}
+
+
 def copied_reports(frames: Frames) -> Frames:
     rows = frames["fundamental"].sort_values(["symbol", "report_period"]).reset_index(drop=True)
     keys = ["symbol", "report_period", "announced"]
@@ -471,6 +479,7 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "times the close before on",
     ),
     ("index_bars_possible", swapped("index_bar", "close", "volume"), "error", "lies outside low to high"),
+    ("index_bars_possible", twin_indices, "error", "csi1000 and csi500 move alike"),
     ("index_follows_members", other_index, "warning", "csi500 does not move with its members"),
     ("weights_of_the_day", scaled("index_weight", 100.0, "weight"), "error", "they look like percent"),
     (
