@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from attn_platform.errors import BadInputError, ConfigurationError, PlatformError
+from attn_platform.errors import BadInputError, ConfigurationError, MissingDataError, PlatformError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -801,7 +801,10 @@ def evaluate(
     aligned = read_cross_sections(predictions, returns)
     for note in aligned.notes:
         typer.echo(f"note: {note}", err=True)
-    figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
+    try:
+        figures = composite_factor_figures(aligned.predictions, aligned.returns, horizon)
+    except MissingDataError as error:
+        raise MissingDataError(f"{predictions}, {returns}: {error}") from None
     if as_json:
         _print_json(figures)
         return

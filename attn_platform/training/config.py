@@ -28,6 +28,9 @@ class TrainingConfig(BaseModel):
     # 1,024 samples, drawn from all stocks and sessions
     batch_unit: BatchUnit = "session"
     batch_size: PositiveInt = 1
+    # Each seed trains on every n-th session of its training set, from session (seed mod n) on, and validates on all of
+    # its validation set: labels of 10 and 20 sessions overlap from one session to the next. The studies train on all.
+    sessions_every: PositiveInt = 1
     loss: LossConfig = LossConfig()
     # AI-55's "pre-training": start from the previous window's weights, where that window has been trained
     warm_start: bool = False

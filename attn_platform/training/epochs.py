@@ -86,13 +86,13 @@ def _train_epoch(setting: TrainingSetting, stack: MemberStack, epoch: int, bar: 
     size = setting.config.batch_size
     stack.network.train()
     stack.network.start_epoch([member.seed for member in stack.members], epoch)
-    orders = [
-        setting.units[member.window].start + sample_order(member.seed, epoch, len(setting.units[member.window]))
-        for member in stack.members
-    ]
+    orders = []
+    for member in stack.members:
+        own = setting.units(member)
+        orders.append(own[sample_order(member.seed, epoch, len(own))])
     lengths = np.array([len(order) for order in orders])
     steps = -(-int(lengths.max()) // size)
-    # Members of other windows may have fewer: those sit out what is left of the epoch
+    # Some members may have fewer: those sit out what is left of the epoch
     plan = np.full((len(orders), steps * size), NO_UNIT)
     for row, order in zip(plan, orders, strict=True):
         row[: len(order)] = order

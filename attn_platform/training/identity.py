@@ -115,14 +115,15 @@ def label_parts(labels: LabelConfig) -> dict[str, Part]:
 
 
 def training_parts(training: TrainingConfig, network: NetworkConfig, seeds: Sequence[int]) -> dict[str, Part]:
-    """The parts of the loss, and of the training with its loop; trees have but the seeds of its settings."""
+    """The parts of the loss, and of the training with its loop; of its settings trees have but sessions and seeds."""
     from attn_platform.training.trainer import train_together  # which asks this module before it goes on with a state
 
     loss = Part(
         code=source_identity(row_weights, weighted_squared_error), settings=training.loss.model_dump(mode="json")
     )
     is_trees = isinstance(network, XGBoostConfig)
-    settings = {} if is_trees else training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss"})
+    settings = training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss"})
+    settings = {"sessions_every": training.sessions_every} if is_trees else settings
     code = source_identity(fit_trees if is_trees else train_together)
     return {LOSS: loss, TRAINING: Part(code=code, settings={**settings, "seeds": list(seeds)})}
 

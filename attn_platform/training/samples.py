@@ -179,6 +179,16 @@ class CrossSections:
             return self
         return self._taking(samples, self.sessions[kept_sessions], np.append(0, np.cumsum(sizes[kept_sessions])))
 
+    def of_seed(self, seed: int, every: int) -> Self:
+        """The sessions that a seed trains on, where it takes one of `every` (`own_sessions`)."""
+        if every == 1:
+            return self
+        is_own = np.zeros(len(self.sessions), dtype=bool)
+        is_own[own_sessions(len(self.sessions), seed, every)] = True
+        sizes = np.diff(self.offsets)
+        offsets = np.append(0, np.cumsum(sizes[is_own])).astype(np.int64)
+        return self._taking(np.repeat(is_own, sizes), self.sessions[is_own], offsets)
+
     def _taking(self, samples: slice | NDArray[np.bool_], sessions: NDArray, offsets: NDArray) -> Self:
         return replace(
             self,
@@ -189,6 +199,11 @@ class CrossSections:
             labels=self.labels[samples],
             groups=None if self.groups is None else self.groups[samples],
         )
+
+
+def own_sessions(count: int, seed: int, every: int) -> NDArray[np.int64]:
+    """Which of `count` training sessions a seed trains on: one of `every`, from session (seed mod `every`) on."""
+    return np.arange(seed % every, count, every)
 
 
 def _positions(sorted_keys: NDArray, keys: NDArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -255,6 +270,10 @@ class SampleTensors:
         samples = self.samples_of_set[number]
         held = slice(samples.start, samples.stop)
         return (self.weights[held] * self.labels[held]).sum(0) / self.weights[held].sum(0)
+
+    def samples_of(self, sessions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the samples of some sessions, in order."""
+        return np.concatenate([np.arange(self.starts[at], self.starts[at] + self.sizes[at]) for at in sessions])
 
     def of_sessions(self, sessions: NDArray[np.int64]) -> tuple[NDArray[np.int64], Sizes]:
         """Samples [S, M] of the sessions [S, B] of each member, padded, and the sessions' sizes; −1 is no session."""

@@ -18,7 +18,7 @@ from attn_platform.training.device import compiled_on
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
 from attn_platform.training.identity import ModelIdentity, Part, network_parts, training_parts
 from attn_platform.training.memory import BYTES_A_GB, budget, bytes_of_member, kept_for_backward, members_at_once
-from attn_platform.training.samples import CrossSections, SampleTensors, Sizes
+from attn_platform.training.samples import CrossSections, SampleTensors, Sizes, own_sessions
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.training.validation import Validation
 
@@ -60,9 +60,12 @@ class TrainingSetting:
         train, valid = ([getattr(window, which).trainable() for window in windows] for which in ("train", "valid"))
         self.training = SampleTensors(train, config.loss, device, self.dtype, config.batch_unit)
         self.validation = Validation(SampleTensors(valid, config.loss, device, self.dtype))
-        of_unit = self.training.sessions_of_set if config.batch_unit == "session" else self.training.samples_of_set
-        self.units: list[range] = of_unit
-        """Numbers of each window's sessions, or of its samples: what batches are made of."""
+
+    def units(self, member: Member) -> NDArray[np.int64]:
+        """Numbers of the sessions, or of the samples, that a member trains on: what its batches are made of."""
+        sessions = np.array(self.training.sessions_of_set[member.window])
+        own = sessions[own_sessions(len(sessions), member.seed, self.config.sessions_every)]
+        return own if self.config.batch_unit == "session" else self.training.samples_of(own)
 
     def identity(self, members: Sequence[Member]) -> ModelIdentity:
         """All that decides the outcome for these members: code, configuration, data, starting weights, machine."""
@@ -104,10 +107,11 @@ class TrainingSetting:
 
     def members_at_once(self) -> int:
         """How many members the device's memory holds beside the samples: one step of one of them is measured."""
-        stack = self.stack([Member(0, 0)], compiled=False)
+        member = Member(0, 0)
+        stack = self.stack([member], compiled=False)
         stack.network.train()
         stack.network.start_epoch([0], 1)
-        units = np.array(self.units[0])
+        units = self.units(member)
         if self.config.batch_unit == "session":
             units = units[np.argsort(-self.training.sizes[units])]
         samples, sizes, counts = self.batch(units[np.newaxis, : self.config.batch_size])
@@ -122,7 +126,7 @@ class TrainingSetting:
         return at_once
 
 
-def check_samples(network: NetworkConfig, window: WindowSamples) -> None:
+def check_samples(network: NetworkConfig, window: WindowSamples, config: TrainingConfig) -> None:
     """TrainingError unless the window's sets fit each other, their order in time, and what the network reads."""
     train, valid = window.train, window.valid
     for what, of_train, of_valid in (
@@ -141,6 +145,11 @@ def check_samples(network: NetworkConfig, window: WindowSamples) -> None:
     if not len(train.sessions) or not len(valid.sessions):
         raise TrainingError(
             f"{len(train.sessions)} training and {len(valid.sessions)} validation sessions: none to use"
+        )
+    if len(train.sessions) < config.sessions_every:
+        raise TrainingError(
+            f"{len(train.sessions)} training sessions, of which one of {config.sessions_every} is to be trained on; "
+            "lower training.sessions_every"
         )
     if train.sessions[-1] >= valid.sessions[0]:
         raise TrainingError(

@@ -87,7 +87,7 @@ def train_together(
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise TrainingError(f"seeds must be one or more different integers from 0 on, not {list(seeds)}")
     for window in windows:
-        check_samples(network_config, window)
+        check_samples(network_config, window, config)
     device = resolve_device(config.device)
     members = [Member(number, seed) for number in range(len(windows)) for seed in seeds]
     records: list[SeedProgress] = []

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from attn_platform.errors import CheckpointError, MissingDataError, PlatformError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.market.origins import require_origins
+from attn_platform.models.history import SeedHistory
 from attn_platform.models.losses import row_weights
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.trees import TreeSamples, XGBoostConfig, fit_trees
@@ -175,16 +177,17 @@ def _fit(
 
 def _fit_trees(task: ModelTraining, config: XGBoostConfig, window: WindowSamples, progress: bool) -> TrainingResult:
     started = time.perf_counter()
-    train, valid = (
-        TreeSamples(
-            samples.features(),
-            samples.labels[:, 0],
-            row_weights(samples.labels, samples.offsets, task.training.loss)[:, 0],
-            samples.offsets,
-        )
-        for samples in (window.train, window.valid)
-    )
-    boosters, histories = fit_trees(config, train, valid, task.seeds, task.training.threads, progress)
+    every = task.training.sessions_every
+    boosters: dict[str, Tensor] = {}
+    histories: list[SeedHistory] = []
+    valid = _tree_samples(task, window.valid)
+    # Seeds that train on the same sessions share them
+    for group in dict.fromkeys(seed % every for seed in task.seeds):
+        seeds = [seed for seed in task.seeds if seed % every == group]
+        train = _tree_samples(task, window.train.of_seed(group, every))
+        fitted, of_group = fit_trees(config, train, valid, seeds, task.training.threads, progress)
+        boosters |= fitted
+        histories += of_group
     return TrainingResult(
         network_config=config,
         training_config=task.training,
@@ -192,11 +195,20 @@ def _fit_trees(task: ModelTraining, config: XGBoostConfig, window: WindowSamples
         label_names=window.train.label_names,
         seeds=task.seeds,
         weights=boosters,
-        histories=histories,
+        histories=tuple(sorted(histories, key=lambda history: task.seeds.index(history.seed))),
         device="cpu",
         precision="float32",
         seconds=time.perf_counter() - started,
         peak_memory_bytes=peak_memory_bytes(resolve_device("cpu")),
+    )
+
+
+def _tree_samples(task: ModelTraining, samples: CrossSections) -> TreeSamples:
+    return TreeSamples(
+        samples.features(),
+        samples.labels[:, 0],
+        row_weights(samples.labels, samples.offsets, task.training.loss)[:, 0],
+        samples.offsets,
     )
 
 

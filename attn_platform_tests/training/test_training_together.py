@@ -261,3 +261,27 @@ def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
                 drawn = events.Scalars(name)
                 assert [event.step for event in drawn] == list(range(1, len(curve) + 1))
                 np.testing.assert_allclose([event.value for event in drawn], curve, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", ["session", "stock"])
+def test_thinned_seeds_train_on_sessions_of_their_own_and_validate_on_all(unit: str) -> None:
+    """One of three sessions each: as if each seed's training set held no others, but for where its forecasts start."""
+    batches = {"batch_unit": unit, "batch_size": 64 if unit == "stock" else 1, "sessions_every": 3}
+    thinned = CONFIG.model_copy(update=batches)
+    plain = thinned.model_copy(update={"sessions_every": 1})
+    window, seeds = WINDOWS[0], (0, 1, 2, 4)
+    together = train(NETWORK, window.train, window.valid, thinned, seeds, progress=False)
+    for position, seed in enumerate(seeds):
+        days = window.train.sessions[seed % 3 :: 3]
+        own = window.train.of_seed(seed, 3)
+        assert own.sessions.tolist() == days.tolist()
+        np.testing.assert_array_equal(own.labels, window.train.labels[np.isin(window.train.sample_sessions(), days)])
+        alone = train(NETWORK, own, window.valid, plain, [seed], progress=False)
+        assert together.histories[position].valid_loss == pytest.approx(alone.histories[0].valid_loss, rel=1e-9)
+        for name, tensor in alone.weights.items():
+            torch.testing.assert_close(together.weights[name][position], tensor[0], rtol=1e-9, atol=1e-9)
+
+
+def test_too_few_sessions_to_thin_are_refused() -> None:
+    with pytest.raises(TrainingError, match="12 training sessions, of which one of 13 is to be trained on"):
+        train(NETWORK, WINDOWS[0].train, WINDOWS[0].valid, CONFIG.model_copy(update={"sessions_every": 13}), SEEDS)

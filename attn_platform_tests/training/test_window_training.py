@@ -12,11 +12,11 @@ from scipy import stats
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.models.losses import LossConfig
+from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.models.networks.gat_residual import GatResidualConfig
 from attn_platform.models.networks.lstm import LSTMConfig
 from attn_platform.models.registry import build_network
-from attn_platform.models.trees import XGBoostConfig, predict_trees
+from attn_platform.models.trees import TreeSamples, XGBoostConfig, fit_trees, predict_trees
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import samples_fingerprint
@@ -357,6 +357,25 @@ def test_trees_weigh_their_rows_by_the_half_life_of_the_loss(grouped, tmp_path, 
             weights = 0.5 ** ((stats.rankdata(-labels[start:stop]) - 1) / (half_life * size))
             losses.append((weights * (forecasts[start:stop] - labels[start:stop]) ** 2).sum() / size)
         assert history.valid_loss[history.best_epoch - 1] == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+def test_thinned_trees_see_the_sessions_of_their_seed(grouped, tmp_path):
+    task = small_task(grouped, tmp_path, "trees", sessions_every=2)
+    outcome = trained(task, grouped, FIRST_WINDOW)[FIRST_WINDOW]
+    sets = window_samples(task, window_of(grouped.calendar, grouped.study.windows, FIRST_WINDOW))
+    for seed in outcome.manifest.seeds:
+        samples = []
+        for held, first, step in zip(sets, (seed % 2, 0), (2, 1), strict=True):
+            days = np.split(np.arange(len(held)), held.offsets[1:-1])[first::step]
+            rows, offsets = np.concatenate(days), np.append(0, np.cumsum([len(day) for day in days]))
+            labels = held.labels[rows]
+            weights = row_weights(labels, offsets, task.training.loss)[:, 0]
+            samples.append(TreeSamples(held.features()[rows], labels[:, 0], weights, offsets))
+        boosters, _ = fit_trees(SMALL_NETWORKS["trees"], *samples, [seed], threads=1, progress=False)
+        expected, found = (
+            predict_trees(weights, [seed], sets[1].features(), threads=1) for weights in (boosters, outcome.weights)
+        )
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_time_series_read_the_last_sessions_of_the_stock(grouped, tmp_path):
