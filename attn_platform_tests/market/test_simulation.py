@@ -16,8 +16,8 @@ from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.conform import conform
 from attn_platform.market.contract import TABLES
 from attn_platform.market.simulation import SimulatedMarket, SimulationConfig
-from attn_platform.market.simulation.config import EventRates
-from attn_platform.market.simulation.indices import is_review
+from attn_platform.market.simulation.config import EventRates, IndexRules
+from attn_platform.market.simulation.indices import is_review, select_members
 from attn_platform.market.simulation.streams import Purpose, generator
 from attn_platform.market.trading_rules import is_one_price_limit
 
@@ -457,3 +457,14 @@ def test_consensus_covers_a_part_of_the_market(market, valuation):
     rows = consensus.assign(date=pd.to_datetime(consensus["date"])).merge(valuation)[covered]
     book = rows["total_mv"] / rows["pb_lf"]
     np.testing.assert_allclose(rows["roe_fy1"], rows["net_profit_fy1"] / book, rtol=1e-6)
+
+
+def test_before_anything_is_traded_nobody_is_left_out_of_an_index_as_least_traded() -> None:
+    """Else the first review would exchange most of an index, which no real one does."""
+    values, traded = np.arange(100, 0, -1.0), np.arange(1.0, 101.0)
+    first = select_members(IndexRules(), np.arange(100), values, np.zeros(100))
+    review = select_members(IndexRules(), np.arange(100), values, traded)
+    largest = round(IndexRules().csi300_fraction * 100)
+    assert first["csi500"].tolist() == list(range(largest, largest + len(first["csi500"])))
+    dropped = int(IndexRules().least_traded_fraction * (100 - largest))
+    assert review["csi500"].min() == largest + dropped, "the largest are traded least here"

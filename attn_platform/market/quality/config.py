@@ -132,7 +132,7 @@ class QualityConfig(BaseModel):
     large_index: int = Field(default=100, ge=1)
     stale_snapshot: int = Field(default=45, ge=1)  # two months: weights come by the month
     frozen_members: int = Field(default=300, ge=1)  # sessions, of which a review lies among every 125
-    whole_market: float = Field(default=1.5, gt=1)
+    whole_market: float = Field(default=2.0, gt=1)  # stocks a member; real markets had 2.4 and more
     member_slack: float = Field(default=0.15, gt=0, lt=1)
     index_correlation: float = Field(default=0.8, gt=0, lt=1)  # of real indices with their members: 0.99
 

@@ -62,7 +62,8 @@ def select_members(
 ) -> dict[str, np.ndarray]:
     """Positions of the members of each weighted index, ascending.
 
-    `eligible` are positions of stocks; `mean_value` and `mean_amount` are indexed by stock.
+    `eligible` are positions of stocks; `mean_value` and `mean_amount` are indexed by stock. Where nothing has been traded
+    yet, nobody is among the least traded.
     """
 
     def size(fraction: float, cap: int) -> int:
@@ -70,7 +71,7 @@ def select_members(
 
     by_value = eligible[np.argsort(-mean_value[eligible], kind="stable")]
     rest = by_value[size(rules.csi300_fraction, CSI300_SIZE) :]
-    dropped = int(rules.least_traded_fraction * len(rest))
+    dropped = int(rules.least_traded_fraction * len(rest)) if mean_amount[eligible].any() else 0
     least_traded = rest[np.argsort(mean_amount[rest], kind="stable")][:dropped]
     rest = rest[~np.isin(rest, least_traded)]
     csi500_size = size(rules.csi500_fraction, CSI500_SIZE)
