@@ -62,8 +62,8 @@ def select_members(
 ) -> dict[str, np.ndarray]:
     """Positions of the members of each weighted index, ascending.
 
-    `eligible` are positions of stocks; `mean_value` and `mean_amount` are indexed by stock. Where nothing has been traded
-    yet, nobody is among the least traded.
+    `eligible` are positions of stocks; `mean_value` and `mean_amount` are indexed by stock. Where nothing has been
+    traded yet, nobody is among the least traded.
     """
 
     def size(fraction: float, cap: int) -> int:
