@@ -584,7 +584,7 @@ def backtest(
         "relaxed_weeks": result.relaxed_weeks,
     }
     if as_json:
-        _print_json({**facts, **result.figures, "report": str(result.page)})
+        _print_json({**facts, **result.figures, "untraded": result.untraded, "report": str(result.page)})
         return
     title = (
         f"{result.strategy} against {result.benchmark}, {result.first_session} to {result.last_session}: "
@@ -593,6 +593,8 @@ def backtest(
     table = Table("figure", Column("value", justify="right"), title=title)
     for figure, value in result.figures.items():
         table.add_row(figure, f"{value:.4f}")
+    if result.untraded["delistings"]:
+        table.add_row("annual_return without recovery", f"{result.untraded['unrecovered_annual_return']:.4f}")
     console.print(table)
     for style, reason in result.missing_styles.items():
         console.print(f"[yellow]missing[/yellow] style {style}: {reason}", soft_wrap=True)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from attn_platform.backtest.store import write_backtest
 from attn_platform.errors import BadInputError, ConfigurationError
-from attn_platform.evaluation.performance import performance_figures
+from attn_platform.evaluation.performance import performance_figures, untraded_figures
 from attn_platform.evaluation.store import write_evaluation
 from attn_platform.factors.store import chunks, family_of, write_families
 from attn_platform.market.calendar import Day
@@ -50,6 +50,8 @@ class PredictionBacktest:
     weeks: int
     relaxed_weeks: int
     figures: dict[str, float]
+    untraded: dict[str, float]
+    """What stocks that could not be traded any more did to it (`evaluation.performance.untraded_figures`)."""
     missing_styles: dict[str, str]
     page: Path
 
@@ -97,7 +99,7 @@ def backtest_predictions(
         predicted = _imported(own, path, first, last)
         rebalances = rebalances_of(predicted, home.calendar, study.rebalance_every if every is None else every)
         end = _end(home, path, predicted, last)
-        relaxed, figures = _run(own, rebalances, end)
+        relaxed, figures, untraded = _run(own, rebalances, end)
     config = own.study.strategies[0]
     return PredictionBacktest(
         strategy=model.name,
@@ -107,6 +109,7 @@ def backtest_predictions(
         weeks=len(rebalances),
         relaxed_weeks=relaxed,
         figures=figures,
+        untraded=untraded,
         missing_styles=missing_styles(own, config),
         page=report_page(Home(home.backtests / chosen, home.settings), chosen),
     )
@@ -140,8 +143,8 @@ def _end(home: Home, path: Path, predicted: np.ndarray, last: Day | None) -> np.
     return np.datetime64(end, "D")
 
 
-def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, dict[str, float]]:
-    """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and the performance figures."""
+def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, dict[str, float], dict[str, float]]:
+    """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and both kinds of figures."""
     study, config = home.study, home.study.strategies[0]
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
     write_style_tables(home, config, rebalances)
@@ -156,7 +159,8 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
         home.lake, predictions, forecaster.name, forecaster.horizons, study.evaluation_horizon, study.evaluation
     )
     write_report(home, config, predictions)
-    return relaxed, performance_figures(result.daily, study.evaluation)
+    untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
+    return relaxed, performance_figures(result.daily, study.evaluation), untraded
 
 
 def write_style_tables(home: Home, config: StrategyConfig, rebalances: np.ndarray) -> None:

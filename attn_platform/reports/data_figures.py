@@ -37,7 +37,7 @@ def suspended_figure(suspended: pd.Series, palette: Palette) -> go.Figure:
     """Share of the stocks that are suspended, by session."""
     figure = panels([1.0], height=300)
     figure.add_trace(area(suspended, "Suspended", palette.loss), row=1, col=1)
-    figure.update_yaxes(title_text="Share of the rows", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title_text="Share of the rows", tickformat=".1~%", rangemode="tozero")
     figure.update_layout(showlegend=False)
     return with_date_axis(figure, suspended.index)
 

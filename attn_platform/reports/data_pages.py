@@ -137,7 +137,9 @@ def _finding_parts(data: DataReportData) -> Iterator[Part]:
 
 def _finding_part(finding: Finding) -> Part:
     heading = f"{finding.severity.capitalize()}: {_words(finding.check)} ({finding.table})"
-    paragraphs = (f"{finding.text[:1].upper()}{finding.text[1:]}.", f"Remedy: {finding.remedy}.")
+    is_column = "_" in finding.text.partition(" ")[0]
+    text = finding.text if is_column else f"{finding.text[:1].upper()}{finding.text[1:]}"
+    paragraphs = (f"{text}.", f"Remedy: {finding.remedy}.")
     if not finding.examples:
         return Part(heading, paragraphs)
     columns = list(dict.fromkeys(name for example in finding.examples for name in example))

@@ -85,8 +85,12 @@ def test_json_has_the_figures_under_the_published_names(attn: Attn, home: Home, 
         "last_session": LAST_SESSION,
         "weeks": 9,
         "relaxed_weeks": found["relaxed_weeks"],
+        "untraded": found["untraded"],
         "report": str(home.backtests / "my_predictions" / "reports" / "my_predictions" / "index.html"),
     }
+    daily = made_lake(home, "my_predictions").read(backtest_table("my_predictions")).to_pandas()
+    assert found["untraded"]["unrecovered_net_value"] == daily["unrecovered_net_value"].iloc[-1]
+    assert found["untraded"]["final_net_value"] == daily["net_value"].iloc[-1]
     assert Path(found["report"]).exists()
     assert attn("backtest", predictions, "--strategy", STRATEGY, "--home", home.root) == 0
     text = " ".join(attn.out.split())
