@@ -67,7 +67,7 @@ def assert_same(left: BacktestResult, right: BacktestResult) -> None:
 
 
 @by_variant
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 @example(seed=993)  # with no recovery, everything is lost
 @example(seed=3742)

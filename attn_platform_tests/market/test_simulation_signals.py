@@ -69,11 +69,13 @@ def test_each_signal_predicts_the_ten_session_return(panel, name, low, high):
     assert low < panel.rank_ic(panel.signals[name]) < high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_of_strength_zero_predicts_nothing(panel_without, name):
     assert abs(panel_without.rank_ic(panel_without.signals[name])) < 0.02
 
 
+@pytest.mark.slow
 def test_one_switch_turns_off_one_signal(panel):
     strengths = SignalStrengths(path=0)
     other = Panel(SimulationConfig.preset("demo").model_copy(update={"signals": strengths}))

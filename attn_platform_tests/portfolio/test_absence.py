@@ -111,6 +111,7 @@ def test_imported_forecasts_have_no_universe(home):
     assert "imported forecasts do not name it" in why_no_forecast(home.lake, home.calendar, SESSION, symbol, None)
 
 
+@pytest.mark.slow
 def test_nothing_after_the_session_is_read(home, copy_of):
     """With noise in every later row the answers stay."""
     cut = copy_of(home, ["daily_bar", "valuation"])

@@ -103,7 +103,12 @@ def walk(regime: Regime, seed: int) -> Iterator[Solved]:
         holdings = {symbol: value / equity for symbol, value in values.items()}
 
 
-@pytest.fixture(scope="module", params=REGIMES)
+# Of the regimes that differ in their numbers alone, one is enough for every run of the suite.
+OFTEN = ("original", "ties", "mandate")
+CHOSEN = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in REGIMES]
+
+
+@pytest.fixture(scope="module", params=CHOSEN)
 def regime(request: pytest.FixtureRequest) -> tuple[Regime, list[Solved]]:
     chosen = REGIMES[request.param]
     return chosen, list(walk(chosen, seed=100 + list(REGIMES).index(request.param)))
