@@ -68,7 +68,7 @@ def panel_array(
     for found in _copies(folder, table):
         with suppress(FileNotFoundError):  # another process has made a newer copy meanwhile, and removed this one
             if _fits(found, lake, table, sessions, features, lead):
-                return _open(found)
+                return _open(found, json.loads((found / _MANIFEST).read_text(encoding="utf-8"))["lead"])
     return _make(folder, lake, table, features, lead)
 
 
@@ -100,11 +100,10 @@ def _fits(found: Path, lake: Lake, table: str, sessions: NDArray, features: Sequ
     return np.array_equal(held[inside], between) and np.array_equal(stamps[inside], _stamps(lake, table, between))
 
 
-def _open(found: Path) -> PanelArray:
+def _open(found: Path, lead: int) -> PanelArray:
     parts = {name: np.load(found / f"{name}.npy") for name in _PARTS}
     # Copy on write: torch wants writable memory, and nobody shall change the file
     values = np.load(found / _FACTORS, mmap_mode="c")
-    lead = json.loads((found / _MANIFEST).read_text(encoding="utf-8"))["lead"]
     return PanelArray(**parts, factors=values, lead=lead)
 
 
@@ -135,8 +134,9 @@ def _make(folder: Path, lake: Lake, table: str, features: Sequence[str], lead: i
         for name, part in parts.items():
             np.save(made / f"{name}.npy", part)
         manifest = {"table": table, "features": list(features), "lead": lead}
+        # Before the manifest: from then on another process may remove the copy
+        opened = _open(made, lead)
         (made / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        opened = _open(made)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
