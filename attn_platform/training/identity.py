@@ -30,7 +30,8 @@ FACTOR = "factor "  # of each factor that the model reads, by name
 NETWORK = "network "  # of the model's network, by its name
 FACTORS = "factors"  # what they share, and which of them are missing for everybody
 UNIVERSE, PREPROCESSING = "universe", "pre-processing"
-LABELS, LOSS, TRAINING = "labels", "loss", "training"
+LABELS, LOSS, TRAINING, THINNING = "labels", "loss", "training", "thinning"
+SESSIONS_EVERY = "sessions_every"  # as `TrainingConfig` has it
 MISSING = "missing"
 # What a machine decides, not a study: no part of what is trained, but for rounding
 MACHINE_SETTINGS = frozenset({"threads", "device", "precision", "compile", "windows_together", "memory_gb"})
@@ -115,17 +116,22 @@ def label_parts(labels: LabelConfig) -> dict[str, Part]:
 
 
 def training_parts(training: TrainingConfig, network: NetworkConfig, seeds: Sequence[int]) -> dict[str, Part]:
-    """The parts of the loss, and of the training with its loop; of its settings trees have but sessions and seeds."""
+    """The parts of the loss, and of the training with its loop; trees have but the seeds of its settings.
+
+    Thinning is a part of its own, which a model trained on all sessions has not.
+    """
     from attn_platform.training.trainer import train_together  # which asks this module before it goes on with a state
 
     loss = Part(
         code=source_identity(row_weights, weighted_squared_error), settings=training.loss.model_dump(mode="json")
     )
     is_trees = isinstance(network, XGBoostConfig)
-    settings = training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss"})
-    settings = {"sessions_every": training.sessions_every} if is_trees else settings
+    settings = {} if is_trees else training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss", SESSIONS_EVERY})
     code = source_identity(fit_trees if is_trees else train_together)
-    return {LOSS: loss, TRAINING: Part(code=code, settings={**settings, "seeds": list(seeds)})}
+    parts = {LOSS: loss, TRAINING: Part(code=code, settings={**settings, "seeds": list(seeds)})}
+    if training.sessions_every > 1:
+        parts[THINNING] = Part(settings={SESSIONS_EVERY: training.sessions_every})
+    return parts
 
 
 def window_parts(windows: WindowConfig) -> dict[str, Part]:

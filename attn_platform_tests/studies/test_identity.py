@@ -159,3 +159,19 @@ def test_a_factor_whose_table_is_absent_comes_from_nothing(tmp_path: Path) -> No
     now, before = identity(lacking).origins(), identity(home).origins()
     assert now["con_eps_g"] == ""
     assert {name for name in now if now[name] != before[name]} == {"con_eps_g"}
+
+
+@pytest.mark.parametrize("model", [MODEL, TREES])
+def test_a_checkpoint_trained_on_all_sessions_is_not_one_of_a_thinned_training(tmp_path: Path, model: str) -> None:
+    """Also one whose manifest is older than thinning, and knows no such setting."""
+
+    def thinned(every: int) -> ModelIdentity:
+        training = {**next(each for each in STUDY["models"] if each["name"] == model).get("training", {})}
+        models = changed(model, training={**training, "sessions_every": every})
+        return identity(home_with(tmp_path / f"{every}", models=models), model)
+
+    whole = thinned(1)
+    assert "sessions_every" not in whole.model_dump_json()
+    assert whole.differences(thinned(2)) == ["thinning: not in it"]
+    assert thinned(2).differences(whole) == ["thinning: no longer asked for"]
+    assert thinned(2).differences(thinned(5)) == ["thinning.sessions_every 2 / 5"]
