@@ -377,6 +377,13 @@ class Other(StackedNetwork):
     assert source_identity(LSTM) == before != source_identity(registered)
 
 
+def test_code_with_the_results_of_older_code_has_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = source_identity.__wrapped__(LSTM)
+    monkeypatch.setattr("attn_platform.source_identity.SAME_RESULTS", {written: "older", "another": "than that"})
+    assert source_identity.__wrapped__(LSTM) == "older"
+    assert source_identity.__wrapped__(Statements) not in ("older", "than that")
+
+
 def test_modules_are_what_they_define() -> None:
     first, second = "import a\n\nX = 1\n\ndef f():\n    'text'\n    return X\n", "def g():\n    return 2\n"
     plain = modules_identity([first, second])

@@ -24,9 +24,9 @@ class StackedAdam:
     """
 
     def __init__(self, network: StackedNetwork, learning_rate: float) -> None:
-        self.network = network
+        self.parameters = list(network.parameters())  # which the network finds anew at each request
         self.learning_rate = learning_rate
-        self.weights = torch.cat([parameter.detach().flatten(1) for parameter in network.parameters()], dim=1)
+        self.weights = torch.cat([parameter.detach().flatten(1) for parameter in self.parameters], dim=1)
         self.means, self.squares = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         # On the CPU, whatever the device: the corrections are a few numbers
         self.steps = torch.zeros(len(self.weights), dtype=torch.float64)
@@ -35,20 +35,22 @@ class StackedAdam:
     def _bind(self) -> None:
         """Let the network's parameters be views of `weights`."""
         start = 0
-        for parameter in self.network.parameters():
+        for parameter in self.parameters:
             shape = parameter.shape[1:]
             parameter.data = self.weights[:, start : start + shape.numel()].view(-1, *shape)
             parameter.grad = None
             start += shape.numel()
 
+    def forget_gradients(self) -> None:
+        """Begin a step: no parameter has a gradient."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
     @torch.no_grad()
     def step(self, active: Sequence[bool] | None = None) -> Tensor:
         """One step of the active members (None: all); whether each member's gradient is finite [S]."""
         gradient = torch.cat(
-            [
-                torch.zeros_like(p).flatten(1) if p.grad is None else p.grad.flatten(1)
-                for p in self.network.parameters()
-            ],
+            [torch.zeros_like(p).flatten(1) if p.grad is None else p.grad.flatten(1) for p in self.parameters],
             dim=1,
         )
         stepping = torch.ones(len(self.steps), dtype=torch.bool) if active is None else torch.tensor(active)

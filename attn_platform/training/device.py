@@ -14,7 +14,7 @@ import torch
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.models.layers.recurrent import cpu_has_bfloat16_lstm
-from attn_platform.training.config import Precision
+from attn_platform.training.config import Precision, TrainingConfig
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +75,18 @@ def matrix_precision(precision: str, device: torch.device) -> AbstractContextMan
 def compiled_on(device: torch.device, choice: Literal["auto", "on", "off"]) -> bool:
     """Whether networks that allow for it are compiled there: by choice, or on a GPU, which brings what it takes."""
     return choice == "on" or (choice == "auto" and device.type == "cuda")
+
+
+def members_step_together(device: torch.device, precision: str, config: TrainingConfig) -> bool:
+    """Whether all members of a training make each step as one, or each by itself (`training.turns`).
+
+    A GPU is idle with one member's numbers. A core's cache is full with one member's session in float32; in bfloat16
+    its products are done before the other threads have had their turn of the interpreter, and a batch of stocks'
+    windows is no session: large enough to keep all cores at work on one product.
+    """
+    if config.stacking != "auto":
+        return config.stacking == "on"
+    return device.type != "cpu" or precision == "bfloat16" or config.batch_unit == "stock"
 
 
 # mallopt's names and defaults (glibc, malloc.h); the padding is what a training step frees and asks for again

@@ -34,7 +34,7 @@ LABELS, LOSS, TRAINING, THINNING = "labels", "loss", "training", "thinning"
 SESSIONS_EVERY = "sessions_every"  # as `TrainingConfig` has it
 MISSING = "missing"
 # What a machine decides, not a study: no part of what is trained, but for rounding
-MACHINE_SETTINGS = frozenset({"threads", "device", "precision", "compile", "windows_together", "memory_gb"})
+MACHINE_SETTINGS = frozenset({"threads", "stacking", "device", "precision", "compile", "windows_together", "memory_gb"})
 _MOST_NAMED = 5
 
 

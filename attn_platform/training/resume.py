@@ -32,7 +32,7 @@ _ADAM, _BUFFER, _BEST = "adam/", "buffer/", "best/"
 class StateAfterEpoch:
     """Records of all members, which of them are still stacked (positions among all), their best weights, the tensors.
 
-    `tensors` hold the stack's weights, Adam state and buffers by name; the best weights are on the CPU.
+    `tensors` hold the stacks' weights, Adam state and buffers by name; the best weights are on the CPU.
     """
 
     epoch: int
@@ -47,18 +47,24 @@ class StateAfterEpoch:
         records = [SeedProgress(window=member.window, seed=member.seed) for member in members]
         return cls(epoch=0, records=records, stacked=list(range(len(members))))
 
-    def take(self, stack: MemberStack) -> None:
-        """Remember the stack as it is."""
-        buffers = dict(stack.network.named_buffers())
-        self.tensors = _prefixed(_ADAM, stack.adam.state()) | _prefixed(_BUFFER, buffers)
+    def take(self, stacks: Sequence[MemberStack]) -> None:
+        """Remember the stacks as they are."""
+        of_each = [
+            _prefixed(_ADAM, stack.adam.state()) | _prefixed(_BUFFER, dict(stack.network.named_buffers()))
+            for stack in stacks
+        ]
+        self.tensors = {name: torch.cat([of[name] for of in of_each]) for name in of_each[0]} if of_each else {}
 
     @torch.no_grad()
-    def restore(self, stack: MemberStack, members: Sequence[Member]) -> None:
-        """Make a new stack of all `members` what was remembered."""
-        stack.keep(self.stacked)
-        stack.adam.restore(_without_prefix(_ADAM, self.tensors))
-        for name, buffer in stack.network.named_buffers():
-            buffer.copy_(self.tensors[_BUFFER + name])
+    def restore(self, stacks: Sequence[MemberStack]) -> None:
+        """Make new stacks of the members that are still stacked what was remembered."""
+        first = 0
+        for stack in stacks:
+            rows = slice(first, first := first + len(stack.members))
+            own = {name: tensor[rows] for name, tensor in self.tensors.items()}
+            stack.adam.restore(_without_prefix(_ADAM, own))
+            for name, buffer in stack.network.named_buffers():
+                buffer.copy_(own[_BUFFER + name])
 
 
 class _About(BaseModel):

@@ -25,8 +25,9 @@ from attn_platform.training.panel_array import PanelArray, not_finite
 # The variance of a single stock does not exist, and one stock has no order to learn
 MINIMUM_STOCKS = 2
 
-# Batches are padded to a multiple of this many rows: matrix kernels are compiled for each shape they meet (about a
-# millisecond each on the CPU), and cross-sections of ever different lengths would have one compiled at every step.
+# Batches are padded to a multiple of this many rows where matrix kernels are compiled for each shape they meet (on the
+# CPU those in bfloat16, about a millisecond each): cross-sections of ever different lengths would have one compiled at
+# every step.
 ROW_MULTIPLE = 32
 
 Sizes = tuple[tuple[int, ...], ...]
@@ -228,8 +229,10 @@ class SampleTensors:
         device: torch.device,
         dtype: torch.dtype,
         unit: BatchUnit = "session",
+        row_multiple: int = ROW_MULTIPLE,
     ) -> None:
         self.device = device
+        self.row_multiple = row_multiple
         self.steps = sets[0].steps
         # One session more, of no stocks: number −1 stands for padding
         self.sizes = np.concatenate([*(np.diff(samples.offsets) for samples in sets), [0]])
@@ -279,7 +282,7 @@ class SampleTensors:
         """Samples [S, M] of the sessions [S, B] of each member, padded, and the sessions' sizes; −1 is no session."""
         sizes = self.sizes[sessions]
         ends = sizes.cumsum(axis=1)
-        length = -(-int(ends[:, -1].max()) // ROW_MULTIPLE) * ROW_MULTIPLE
+        length = -(-int(ends[:, -1].max()) // self.row_multiple) * self.row_multiple
         place = np.arange(length)
         # Where in the batch a session's samples begin, subtracted from where they begin among all samples
         shift = self.starts[sessions] - (ends - sizes)

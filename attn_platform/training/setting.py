@@ -14,11 +14,11 @@ from attn_platform.errors import TrainingError
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.device import compiled_on
+from attn_platform.training.device import compiled_on, members_step_together
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
 from attn_platform.training.identity import ModelIdentity, Part, network_parts, training_parts
 from attn_platform.training.memory import BYTES_A_GB, budget, bytes_of_member, kept_for_backward, members_at_once
-from attn_platform.training.samples import CrossSections, SampleTensors, Sizes, own_sessions
+from attn_platform.training.samples import ROW_MULTIPLE, CrossSections, SampleTensors, Sizes, own_sessions
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.training.validation import Validation
 
@@ -58,7 +58,9 @@ class TrainingSetting:
         self.device, self.precision = device, precision
         self.dtype = torch.float64 if precision == "float64" else torch.float32
         train, valid = ([getattr(window, which).trainable() for window in windows] for which in ("train", "valid"))
-        self.training = SampleTensors(train, config.loss, device, self.dtype, config.batch_unit)
+        self.stacked = members_step_together(device, precision, config)
+        row_multiple = ROW_MULTIPLE if self.stacked or precision == "bfloat16" else 1
+        self.training = SampleTensors(train, config.loss, device, self.dtype, config.batch_unit, row_multiple)
         self.validation = Validation(SampleTensors(valid, config.loss, device, self.dtype))
 
     def units(self, member: Member) -> NDArray[np.int64]:
@@ -77,10 +79,17 @@ class TrainingSetting:
             "device": str(self.device),
             "precision": self.precision,
             **self.config.model_dump(mode="json", include={"threads", "compile"}),
+            "stacked": self.stacked,
         }
         seeds = sorted({member.seed for member in members})
         parts = {**network_parts(self.network_config), **training_parts(self.config, self.network_config, seeds)}
         return ModelIdentity(parts={**parts, "run": Part(settings=run)})
+
+    def stacks(self, members: Sequence[Member]) -> list[MemberStack]:
+        """The members before their first step, stacked, or each in a stack of its own."""
+        if self.stacked:
+            return [self.stack(members)] if members else []
+        return [self.stack([member]) for member in members]
 
     def stack(self, members: Sequence[Member], compiled: bool = True) -> MemberStack:
         """The members before their first step; `compiled` where device, configuration and network allow for it."""

@@ -48,8 +48,7 @@ class MemberStack:
         """
         buffers = [] if active is None else [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         loss = self.loss(batch, labels, weights, counts, precision)
-        for parameter in self.network.parameters():
-            parameter.grad = None
+        self.adam.forget_gradients()
         loss.sum().backward()  # no member has a part in another's loss, so the sum's gradient is each member's own
         finite = self.adam.step(active) & loss.isfinite()
         for buffer, before in buffers:

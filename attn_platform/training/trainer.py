@@ -1,8 +1,8 @@
 """Training of a network for all seeds at once, and where asked for for several windows at once (AI-69, AI-55).
 
-The members, one a window and seed, are stacked along the leading axis of every tensor. Each has its own initial
-weights, order of samples, early stop and best epoch, so the outcome is that of training them one by one; a member that
-has stopped leaves the stack.
+The members, one a window and seed, are stacked along the leading axis of every tensor, or take turns on the cores of a
+CPU (`TrainingConfig.stacking`). Each has its own initial weights, order of samples, early stop and best epoch, so the
+outcome is that of training them one by one; a member that has stopped leaves the others.
 """
 
 import time
@@ -29,6 +29,7 @@ from attn_platform.training.resume import SavedState
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.setting import StartingWeights, TrainingSetting, WindowSamples, check_samples
 from attn_platform.training.stack import Member
+from attn_platform.training.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,15 @@ def train_together(
     with fixed_threads(config.threads), freed_memory_kept():
         setting = TrainingSetting(network_config, windows, config, device, resolve_precision(config.precision, device))
         at_once = setting.members_at_once()
-        for first in range(0, len(members), at_once):
-            part = members[first : first + at_once]
+        if setting.stacked:
+            workers, in_part = 0, at_once
+        else:  # who waits for a turn takes next to no memory
+            workers, in_part = min(config.threads, len(members), at_once), len(members)
+        for first in range(0, len(members), in_part):
+            part = members[first : first + in_part]
             path = None if state is None else state / f"members-{first}.safetensors"
-            end = run_epochs(setting, part, SavedState(path, setting.identity(part)), progress)
+            with Turns(workers) as turns:
+                end = run_epochs(setting, part, SavedState(path, setting.identity(part)), turns, progress)
             records += end.records
             best |= {first + position: weights for position, weights in end.best.items()}
     seconds = time.perf_counter() - started

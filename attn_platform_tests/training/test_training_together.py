@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +23,50 @@ from attn_platform.models.layers.dropout import StackedDropout
 from attn_platform.models.layers.stacked_linear import StackedLinear
 from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.gat_residual import GatResidualConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
 from attn_platform.models.registry import register_network
 from attn_platform.training import epochs
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.memory import kept_for_backward
 from attn_platform.training.resume import SavedState, StateAfterEpoch
-from attn_platform.training.setting import StartingWeights, WindowSamples
+from attn_platform.training.setting import StartingWeights, TrainingSetting, WindowSamples
+from attn_platform.training.stack import MemberStack
 from attn_platform.training.trainer import TrainingResult, train, train_together
 from attn_platform_tests.training.synthetic import ragged, with_features
 
 NETWORK = MultiTaskBaselineConfig(width=8, normalisation="batch")
 CONFIG = TrainingConfig(
-    learning_rate=3e-3, patience=3, max_epochs=9, precision="float64", threads=1, start="random", device="cpu"
+    learning_rate=3e-3,
+    patience=3,
+    max_epochs=9,
+    precision="float64",
+    threads=1,
+    stacking="on",
+    start="random",
+    device="cpu",
 )
+IN_TURNS = CONFIG.model_copy(update={"stacking": "off", "threads": 2})
 SEEDS = (0, 1)
+
+
+class FragileConfig(NetworkConfig):
+    name: str = "fragile"
+
+
+@register_network(FragileConfig)
+class Fragile(StackedNetwork):
+    """Its gradient is infinite where the forecast is 0, its loss is not; and it drops a third of what it reads."""
+
+    def __init__(
+        self, config: FragileConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(config, feature_count, task_count, generators)
+        self.dropout = StackedDropout(1 / 3)
+        self.heads = StackedLinear(feature_count, task_count, generators)
+
+    def forward(self, batch: SessionBatch) -> Tensor:
+        return self.heads(self.dropout(batch.features)).abs().sqrt()
 
 
 def window(number: int, sessions: int, stocks: tuple[int, int] = (20, 40)) -> WindowSamples:
@@ -70,6 +100,32 @@ def test_windows_side_by_side_equal_windows_trained_alone(unit: str) -> None:
             np.testing.assert_allclose(ours.train_loss, theirs.train_loss, rtol=1e-10)
             np.testing.assert_allclose(ours.valid_loss, theirs.valid_loss, rtol=1e-10)
             np.testing.assert_allclose(ours.valid_rank_ic, theirs.valid_rank_ic, atol=1e-10)
+
+
+@pytest.mark.parametrize("unit", ["session", "stock"])
+def test_members_in_turns_are_what_they_are_stacked(unit: str) -> None:
+    changes = {"batch_unit": unit, "batch_size": 64 if unit == "stock" else 2}
+    stacked = train_together(NETWORK, WINDOWS, CONFIG.model_copy(update=changes), SEEDS, progress=False)
+    in_turns = train_together(NETWORK, WINDOWS, IN_TURNS.model_copy(update=changes), SEEDS, progress=False)
+    for found, expected in zip(in_turns, stacked, strict=True):
+        assert isinstance(found, TrainingResult)
+        assert_same(found, expected)
+
+
+@pytest.mark.parametrize("network", [NETWORK, FragileConfig(), GatResidualConfig(hidden=8, masked_attention=False)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_members_in_turns_have_the_bits_of_those_alone(network: NetworkConfig, precision: str) -> None:
+    """However many threads there are: a member's arithmetic is one thread's."""
+    config = IN_TURNS.model_copy(update={"precision": precision, "max_epochs": 3})
+    [together] = train_together(network, WINDOWS[:1], config, (0, 1, 2), progress=False)
+    assert isinstance(together, TrainingResult)
+    for position, seed in enumerate(together.seeds):
+        one_thread = config.model_copy(update={"threads": 1})
+        [alone] = train_together(network, WINDOWS[:1], one_thread, [seed], progress=False)
+        assert isinstance(alone, TrainingResult)
+        assert alone.histories[0] == together.histories[position]
+        for name, tensor in alone.weights.items():
+            assert torch.equal(tensor[0], together.weights[name][position])
 
 
 def test_batches_of_stocks_train_like_a_plain_loop() -> None:
@@ -118,25 +174,6 @@ def test_memory_kept_for_backward_counts_each_tensor_once() -> None:
         return squared.exp().sum() + x.square().sum()  # keeps the exponential, and x again
 
     assert kept_for_backward(forward) == 2 * x.nbytes
-
-
-class FragileConfig(NetworkConfig):
-    name: str = "fragile"
-
-
-@register_network(FragileConfig)
-class Fragile(StackedNetwork):
-    """Its gradient is infinite where the forecast is 0, its loss is not; and it drops a third of what it reads."""
-
-    def __init__(
-        self, config: FragileConfig, feature_count: int, task_count: int, generators: Sequence[Generator]
-    ) -> None:
-        super().__init__(config, feature_count, task_count, generators)
-        self.dropout = StackedDropout(1 / 3)
-        self.heads = StackedLinear(feature_count, task_count, generators)
-
-    def forward(self, batch: SessionBatch) -> Tensor:
-        return self.heads(self.dropout(batch.features)).abs().sqrt()
 
 
 def test_a_gradient_that_is_not_finite_ends_its_seed_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -189,8 +226,8 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
     process.wait()
     network = FragileConfig() if which == "dropout" else NETWORK
     uninterrupted = train_together(network, WINDOWS, CONFIG, SEEDS, progress=False)
-    begun = []
-    monkeypatch.setattr(epochs, "_train_epoch", _noting(begun, epochs._train_epoch))
+    begun: list[int] = []
+    monkeypatch.setattr(epochs, "EpochOfStack", partial(_noting, begun, epochs.EpochOfStack))
     with caplog.at_level(logging.INFO):
         resumed = train_together(network, WINDOWS, CONFIG, SEEDS, progress=False, state=state)
     assert "going on after epoch" in caplog.text
@@ -200,16 +237,18 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
         assert found.histories == expected.histories
 
 
-def _noting(begun: list[int], original):
-    def noted(setting, stack, epoch, bar):
-        begun.append(epoch)
-        return original(setting, stack, epoch, bar)
+def _noting(
+    begun: list[int], original: type[epochs.EpochOfStack], setting: TrainingSetting, stack: MemberStack, epoch: int
+) -> epochs.EpochOfStack:
+    begun.append(epoch)
+    return original(setting, stack, epoch)
 
-    return noted
 
-
+@pytest.mark.parametrize("config", [CONFIG, IN_TURNS], ids=["stacked", "in turns"])
 @pytest.mark.parametrize("epoch", range(1, 9))
-def test_goes_on_from_every_epoch(epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_goes_on_from_every_epoch(
+    epoch: int, config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The state after each epoch, also where some members have stopped, is enough."""
 
     write = SavedState.write
@@ -219,12 +258,12 @@ def test_goes_on_from_every_epoch(epoch: int, tmp_path: Path, monkeypatch: pytes
         if state.epoch == epoch:
             raise KeyboardInterrupt
 
-    uninterrupted = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False)
+    uninterrupted = train_together(NETWORK, WINDOWS, config, SEEDS, progress=False)
     monkeypatch.setattr(SavedState, "write", stop_after)
     with pytest.raises(KeyboardInterrupt):
-        train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False, state=tmp_path)
+        train_together(NETWORK, WINDOWS, config, SEEDS, progress=False, state=tmp_path)
     monkeypatch.setattr(SavedState, "write", write)
-    resumed = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False, state=tmp_path)
+    resumed = train_together(NETWORK, WINDOWS, config, SEEDS, progress=False, state=tmp_path)
     for found, expected in zip(resumed, uninterrupted, strict=True):
         assert_same(found, expected, exact=True)
 

@@ -1,6 +1,7 @@
 """A training step of either side: the platform's for all seeds at once, a plain one for one seed."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 
 import numpy as np
@@ -14,9 +15,10 @@ from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.gat_residual import FACTOR_LINKS
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
-from attn_platform.training.device import compiled_on, matrix_precision
-from attn_platform.training.samples import SampleTensors
+from attn_platform.training.device import compiled_on, matrix_precision, members_step_together
+from attn_platform.training.samples import ROW_MULTIPLE, SampleTensors
 from attn_platform.training.stack import Member, MemberStack
+from attn_platform.training.turns import Turns
 from training_peers.flops import counted_flops
 from training_peers.generated_samples import FEATURES, platform_samples
 from training_peers.plain_data import PlainBatch, session_loader, window_loader
@@ -41,12 +43,13 @@ class PlainSide:
             loader = window_loader(frame, race.tasks, race.batch_size, config.sample_steps, order)
         self._batches: Iterator[PlainBatch] = chain.from_iterable(repeat(loader))
 
-    def step(self) -> None:
-        """One step of the seed."""
-        batch = next(self._batches).to(self.device)
-        self.optimizer.zero_grad()
-        plain_loss(self.network, batch).backward()
-        self.optimizer.step()
+    def run(self, steps: int) -> None:
+        """So many steps of the seed."""
+        for _ in range(steps):
+            batch = next(self._batches).to(self.device)
+            self.optimizer.zero_grad()
+            plain_loss(self.network, batch).backward()
+            self.optimizer.step()
 
 
 class PlainAttention:
@@ -57,9 +60,10 @@ class PlainAttention:
         self.layer = race.plain[kind](race.config, len(FEATURES), len(race.tasks)).all.to(device)
         self.h = torch.randn(stocks, self.layer.weight.in_features, device=device, requires_grad=True)
 
-    def step(self) -> None:
-        """Forward and backward pass."""
-        self.layer(self.h, None).square().mean().backward()
+    def run(self, steps: int) -> None:
+        """So many forward and backward passes."""
+        for _ in range(steps):
+            self.layer(self.h, None).square().mean().backward()
 
 
 class PlatformAttention:
@@ -71,48 +75,67 @@ class PlatformAttention:
         h = torch.randn(len(seeds), stocks, self.layer.weight.shape[-1], device=device)
         self.batch = SessionBatch(h.requires_grad_(), ((stocks,),) * len(seeds))
 
-    def step(self) -> None:
-        """Forward and backward pass."""
+    def run(self, steps: int) -> None:
+        """So many forward and backward passes."""
         h = self.batch.features
-        with matrix_precision(self.precision, h.device):
-            attended = self.layer(h, session_blocks(self.batch))
-        attended.square().mean().backward()
+        for _ in range(steps):
+            with matrix_precision(self.precision, h.device):
+                attended = self.layer(h, session_blocks(self.batch))
+            attended.square().mean().backward()
 
     def flops(self) -> int:
         """Of a step of all seeds."""
-        return counted_flops(self.step)
+        return counted_flops(lambda: self.run(1))
 
 
 class PlatformSide:
-    """All seeds stacked."""
+    """All seeds as the trainer has them: stacked, or in turns on the cores."""
 
     def __init__(
-        self, race: Race, seeds: Sequence[int], frame: pd.DataFrame, device: torch.device, precision: str
+        self,
+        race: Race,
+        seeds: Sequence[int],
+        frame: pd.DataFrame,
+        device: torch.device,
+        precision: str,
+        threads: int,
     ) -> None:
         config = race.config
         samples = platform_samples(frame, race.tasks, config.sample_steps, config.neighbours is not None).trainable()
         self.race, self.precision = race, precision
-        self.tensors = SampleTensors([samples], LossConfig(), device, torch.float32, race.batch_unit)
-        network = build_network(config, len(FEATURES), len(race.tasks), seeds).to(device)
+        together = members_step_together(device, precision, TrainingConfig(batch_unit=race.batch_unit))
+        row_multiple = ROW_MULTIPLE if together or precision == "bfloat16" else 1
+        self.tensors = SampleTensors([samples], LossConfig(), device, torch.float32, race.batch_unit, row_multiple)
+        self.stacks = [self._stack(part, device) for part in ([seeds] if together else [[seed] for seed in seeds])]
+        units = self.tensors.sessions_of_set[0] if race.batch_unit == "session" else self.tensors.samples_of_set[0]
+        self._units = np.array(units)
+        self._randoms = [np.random.default_rng(number) for number in range(len(self.stacks))]
+        self._turns = Turns(0 if together else threads)
+
+    def _stack(self, seeds: Sequence[int], device: torch.device) -> MemberStack:
+        network = build_network(self.race.config, len(FEATURES), len(self.race.tasks), seeds).to(device)
         network.train()
         network.start_epoch(seeds, 1)
         is_compiled = compiled_on(device, TrainingConfig().compile) and network.compiles
-        self.stack = MemberStack(network, [Member(0, seed) for seed in seeds], LEARNING_RATE, is_compiled)
-        units = self.tensors.sessions_of_set[0] if race.batch_unit == "session" else self.tensors.samples_of_set[0]
-        self._units = np.array(units)
-        self._random = np.random.default_rng(0)
+        return MemberStack(network, [Member(0, seed) for seed in seeds], LEARNING_RATE, is_compiled)
 
-    def step(self) -> None:
-        """One step of every seed, each on a batch of its own."""
-        members, size = len(self.stack.members), self.race.batch_size
-        units = np.stack([self._random.choice(self._units, size, replace=False) for _ in range(members)])
+    def run(self, steps: int) -> None:
+        """So many steps of every seed, each on batches of its own."""
+        self._turns.finish([self._steps(number, steps) for number in range(len(self.stacks))])
+
+    def _steps(self, number: int, steps: int) -> Iterator[None]:
+        stack, random = self.stacks[number], self._randoms[number]
+        members, size = len(stack.members), self.race.batch_size
         by_session = self.race.batch_unit == "session"
-        chosen = self.tensors.of_sessions(units) if by_session else (units, ((size,),) * members)
-        self.stack.step(*self.tensors.batch(*chosen), [size] * members, self.precision)
+        for _ in range(steps):
+            units = np.stack([random.choice(self._units, size, replace=False) for _ in range(members)])
+            chosen = self.tensors.of_sessions(units) if by_session else (units, ((size,),) * members)
+            stack.step(*self.tensors.batch(*chosen), [size] * members, self.precision)
+            yield
 
     def flops(self) -> int:
         """Of a step of all seeds."""
-        return counted_flops(self.step)
+        return sum(counted_flops(partial(next, self._steps(number, 1))) for number in range(len(self.stacks)))
 
 
 def plain_loss(network: nn.Module, batch: PlainBatch) -> Tensor:

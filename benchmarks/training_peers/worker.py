@@ -83,7 +83,7 @@ def _answer(entry: Entry, connection: Connection) -> None:
     side: PlatformSide | PlainSide | PlatformAttention | PlainAttention
     match entry.kind == PLATFORM, entry.attention_only:
         case True, False:
-            side = PlatformSide(race, range(entry.seeds), frame, device, entry.precision)
+            side = PlatformSide(race, range(entry.seeds), frame, device, entry.precision, entry.threads)
         case True, True:
             side = PlatformAttention(race, range(entry.seeds), entry.stocks, device, entry.precision)
         case False, False:
@@ -99,8 +99,7 @@ def _answer(entry: Entry, connection: Connection) -> None:
             return
         _synchronise(device)
         started = time.perf_counter()
-        for _ in range(steps):
-            side.step()
+        side.run(steps)
         _synchronise(device)
         connection.send((time.perf_counter() - started) / steps)
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 # torch.nn.BatchNorm1d's defaults; the studies name none
 MOMENTUM = 0.1
@@ -31,6 +32,10 @@ class StackedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, valid_rows: Sequence[int]) -> Tensor:
         """[S, M, features] → the same shape and dtype."""
+        if valid_rows == (x.shape[1],):  # one seed without padding: nothing to keep apart
+            statistics = self.running_mean[0], self.running_var[0]
+            parameters = self.weight[0], self.bias[0]
+            return functional.batch_norm(x[0], *statistics, *parameters, self.training, MOMENTUM, EPSILON)[None]
         return _NormaliseValidRows.apply(
             x, self.weight, self.bias, self.running_mean, self.running_var, valid_rows, self.training
         )
@@ -57,7 +62,8 @@ class _NormaliseValidRows(torch.autograd.Function):
         outputs = torch.empty_like(x)
         batch_statistics: list[Tensor] = []
         for seed, rows in enumerate(valid_rows):
-            normalised, mean, inverse_std = torch.native_batch_norm(
+            mean, inverse_std = torch.empty_like(weight[seed]), torch.empty_like(weight[seed])
+            torch.native_batch_norm(
                 x[seed, :rows],
                 weight[seed],
                 bias[seed],
@@ -66,8 +72,8 @@ class _NormaliseValidRows(torch.autograd.Function):
                 training,
                 MOMENTUM,
                 EPSILON,
+                out=(outputs[seed, :rows], mean, inverse_std),
             )
-            outputs[seed, :rows] = normalised
             outputs[seed, rows:] = 0
             batch_statistics += [mean, inverse_std]
         # In evaluation the gradient needs the running statistics; training steps rewrite them, so they are not saved

@@ -13,10 +13,11 @@ from attn_platform.models.layers.stacked_linear import StackedLinear
 Activation = Literal["relu", "sigmoid", "tanh"]
 Normalisation = Literal["batch", "none"]
 
+# In place: what they are given is a linear layer's output, which nothing else reads
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
+    "relu": torch.relu_,
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
 }
 
 

@@ -14,6 +14,7 @@ The study's other networks are configurations of this one: `gat_mask` and `gat_g
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Literal, cast
 
 import torch
@@ -87,7 +88,7 @@ class GatResidual(StackedNetwork):
     def forward(self, batch: SessionBatch) -> Tensor:
         """[S, M, F] → [S, M, K]."""
         explained, _ = self._explained(batch)
-        return self.heads(sum(explained.values()))
+        return self.heads(reduce(torch.add, explained.values()))
 
     def forecast_parts(self, batch: SessionBatch) -> dict[str, Tensor]:
         """What sectors (or industries), factor links and neither give of the prediction, and a constant: [S, M, K]."""
