@@ -5,9 +5,12 @@ python docs/make_study_results.py HOME [--trials NAME ...] [--windows KEY ...] [
 HOME holds imported raw tables (`attn import ashare PATH --home HOME`); universes, factors and panels are made where
 they are not there yet. A trial is a model with what is changed of its training, and the windows that it is trained on
 (`TRIALS`). Whatever is done is kept: checkpoints in the home, a row a trial and window in windows.csv, the correlations
-of each tested session in sessions/<trial>.csv, and every trial that was begun in trials.csv. A run that was stopped,
-on this machine or another one, goes on after the last window that windows.csv has. In the order of `TRIALS`, a trial at
-a time.
+of each tested session in sessions/<trial>.csv, the figures of its weekly portfolios in portfolios.csv where the trial
+is to be traded, and every trial that was begun in trials.csv. A run that was stopped, on this machine or another one,
+goes on after the last window that the tables have. In the order of `TRIALS`, a trial at a time.
+
+The ridge regressions are what the networks have to beat: fitted in closed form under each loss, on the factors and
+10-session labels of `multi_task_baseline`'s training and validation sets, every session of them.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import argparse
 import datetime
 import platform
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +36,23 @@ from attn_platform.errors import PlatformError
 from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
+from attn_platform.market.lake import from_columns
+from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
+from attn_platform.orchestration.prediction_backtest import backtest_predictions
 from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
-from attn_platform.training.window_training import train_windows, write_predictions
+from attn_platform.training.window_training import (
+    ModelTraining,
+    panel_samples,
+    train_windows,
+    window_samples,
+    write_predictions,
+)
 from attn_platform.training.windows import Window, window_of
 from attn_platform.writing import write_atomically
 
@@ -48,6 +62,12 @@ ALL = 22
 """Windows from 2011-01-04 to the end of the set on 2022-01-14."""
 SPREAD = (0, 4, 8, 12, 16, 20)
 """Six windows over the years: those that begin in 2011, 2013, 2015, 2017, 2019 and 2021."""
+WINDOWS, PORTFOLIOS = "windows.csv", "portfolios.csv"
+RIDGE = "ridge"
+PENALTY = 1e-3
+"""Of a ridge regression, a sample: factors have a variance of about 1."""
+STRATEGY = "multi_task_baseline_10d"
+"""Of AI-69, whose limits and benchmark hold for all trials that are traded."""
 FEW = {"sessions_every": 2, "patience": 6}
 
 
@@ -59,10 +79,16 @@ class Trial:
     changes: Mapping[str, Any] = field(default_factory=dict)
     seeds: int = 2
     windows: tuple[int, ...] = tuple(range(ALL))
+    is_traded: bool = False
+    is_ridge: bool = False
 
 
 def _swept(loss: Mapping[str, Any]) -> Trial:
-    return Trial("multi_task_baseline", {**FEW, "loss": loss}, windows=SPREAD)
+    return Trial("multi_task_baseline", {**FEW, "loss": loss}, windows=SPREAD, is_traded=True)
+
+
+def _ridge(loss: Mapping[str, Any]) -> Trial:
+    return Trial("multi_task_baseline", {"loss": loss}, seeds=1, is_ridge=True)
 
 
 TRIALS: Mapping[str, Trial] = {
@@ -75,6 +101,9 @@ TRIALS: Mapping[str, Trial] = {
     "every_session": Trial("multi_task_baseline", {**FEW, "sessions_every": 1}, windows=(0, 12)),
     "every_fifth_session": Trial("multi_task_baseline", {**FEW, "sessions_every": 5}, windows=(0, 12)),
     # All windows
+    "ridge_mse": _ridge({"name": "mse"}),
+    "ridge_half_life_1": _ridge({"half_life": 1.0}),
+    "ridge_half_life_0.5": _ridge({"half_life": 0.5}),
     "multi_task_baseline": Trial("multi_task_baseline", {"sessions_every": 2}, seeds=5),
     **{name: Trial(name, FEW) for name in ("nn", "gat_residual", "xgboost", "gat_residual_mse")},
     **{name: Trial(name, FEW) for name in ("temporal_transformer", "inter_task_attention", "gat_mask", "gat_global")},
@@ -92,9 +121,13 @@ def main() -> None:
     for name in arguments.trials:
         trial, model = TRIALS[name], model_of(home, name)
         for key in (keys[number] for number in trial.windows):
-            if (not arguments.windows or key in arguments.windows) and not _is_done(arguments.out, name, key):
+            if arguments.windows and key not in arguments.windows:
+                continue
+            if not _is_done(arguments.out / WINDOWS, name, key):
                 log_trial(arguments.out, name, model)
                 run_window(home, arguments.out, name, model, key)
+            if trial.is_traded and not _is_done(arguments.out / PORTFOLIOS, name, key):
+                trade_window(home, arguments.out, name, model, key)
 
 
 def _arguments() -> argparse.Namespace:
@@ -132,8 +165,9 @@ def model_of(home: Home, name: str) -> ModelConfig:
     trial = TRIALS[name]
     model = home.study.model(trial.model)
     changed = {**model.model_dump(), "name": name, "seeds": tuple(range(trial.seeds))}
-    # One window at a time, from its own start: that is what the rows say.
-    changed["training"] = {**changed["training"], **trial.changes, "windows_together": 1, "warm_start": False}
+    # One window at a time, from its own start: that is what the rows say. Seeds in turns, as the machine may be busy.
+    own = {"windows_together": 1, "warm_start": False, "stacking": "off"}
+    changed["training"] = {**changed["training"], **trial.changes, **own}
     return ModelConfig.model_validate(changed)
 
 
@@ -141,26 +175,81 @@ def run_window(home: Home, out: Path, name: str, model: ModelConfig, key: str) -
     """Train, forecast and measure one window, and add its row."""
     task = model_training(home, model)
     window = window_of(home.calendar, task.windows, key)
-    checkpoint = load_checkpoint(task.directory / key) if (task.directory / key).exists() else None
+    tested = tested_sessions(home, window)
     started = time.perf_counter()
-    if checkpoint is None:
-        [trained] = train_windows(task, [window]).values()
-        if isinstance(trained, PlatformError):
-            raise trained
-        checkpoint = trained
-    tested = home.calendar.between(window.test_first, min(window.test_last, home.last_session))
-    write_predictions(task, tested, prediction_table(name))
+    trained: dict[str, Any] = {}
+    if TRIALS[name].is_ridge:
+        write_ridge_forecasts(task, window, tested, prediction_table(name))
+    else:
+        trained = how_trained(_checkpoint(task, window))
+        write_predictions(task, tested, prediction_table(name))
     seconds = time.perf_counter() - started
-    figures, sessions = measured(home, model, window, tested)
-    path = out / "sessions" / f"{name}.csv"
-    _add(path, sessions, ["date"])
-    row = {**row_of(name, model, key, checkpoint), "seconds": round(seconds, 1), "sessions": len(sessions), **figures}
-    _add(out / "windows.csv", pd.DataFrame([row]), ["trial", "window"])
+    figures, sessions = measured(home, model, tested)
+    _add(out / "sessions" / f"{name}.csv", sessions, ["date"])
+    row = {**row_of(name, model, key), **trained, "machine": machine(), "commit": commit()}
+    row |= {"seconds": round(seconds, 1), "sessions": len(sessions), **figures}
+    _add(out / WINDOWS, pd.DataFrame([row]), ["trial", "window"])
 
 
-def measured(
-    home: Home, model: ModelConfig, window: Window, tested: np.ndarray
-) -> tuple[dict[str, float], pd.DataFrame]:
+def tested_sessions(home: Home, window: Window) -> np.ndarray:
+    """The window's test range, as far as the data reach."""
+    return home.calendar.between(window.test_first, min(window.test_last, home.last_session))
+
+
+def _checkpoint(task: ModelTraining, window: Window) -> Checkpoint:
+    """The window's checkpoint, trained where it is not there yet."""
+    if (task.directory / window.key).exists():
+        return load_checkpoint(task.directory / window.key)
+    [trained] = train_windows(task, [window]).values()
+    if isinstance(trained, PlatformError):
+        raise trained
+    return trained
+
+
+def write_ridge_forecasts(task: ModelTraining, window: Window, tested: np.ndarray, table: str) -> None:
+    """Fit min Σ w (y − Xβ)² + λ β² on the window's training and validation samples, and forecast the tested sessions.
+
+    X are the factors and a constant, which is not penalised; y the labels of the first horizon; w the loss's weights, 1
+    on average; λ is `PENALTY` a sample.
+    """
+    products: Any = 0.0
+    for samples in window_samples(task, window):
+        weights = row_weights(samples.labels[:, :1], samples.offsets, task.training.loss)
+        for first, last in pairwise(samples.offsets.tolist()):
+            X = with_constant(samples.features(slice(first, last)))
+            weighted = (last - first) * weights[first:last] * X
+            products = products + weighted.T @ np.column_stack([X, samples.labels[first:last, 0]])
+    count = products[-1, -2]  # the constant's square: the sum of all weights
+    penalty = np.diag([PENALTY * count] * (len(products) - 1) + [0.0])
+    coefficients = np.linalg.solve(products[:, :-1] + penalty, products[:, -1])
+    samples = panel_samples(task, tested[0], tested[-1])
+    forecasts = with_constant(samples.features()) @ coefficients
+    frame = {"date": samples.sample_sessions(), "symbol": samples.symbols, f"{HORIZON}d": forecasts}
+    task.lake.write_sessions(table, from_columns(frame), tested)
+
+
+def with_constant(features: np.ndarray) -> np.ndarray:
+    """[R, F] → [R, F + 1] float64, the last column ones."""
+    return np.column_stack([features.astype(np.float64), np.ones(len(features))])
+
+
+def trade_window(home: Home, out: Path, name: str, model: ModelConfig, key: str) -> None:
+    """Weekly portfolios of the window's forecasts under AI-69's limits, and a row of their figures."""
+    tested = tested_sessions(home, window_of(home.calendar, model_training(home, model).windows, key))
+    columns = ["date", "symbol", f"{HORIZON}d"]
+    forecasts = home.lake.read(prediction_table(name), tested[0], tested[-1], columns).to_pandas()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "forecasts.parquet"
+        forecasts.rename(columns={columns[-1]: "prediction"}).to_parquet(path)
+        own = f"{name}_{key}".replace("-", "_").replace(".", "_")
+        done = backtest_predictions(home, path, STRATEGY, own, last=tested[-1])
+    figures = {figure: round(value, 5) for figure, value in done.figures.items()}
+    row = {"trial": name, "window": key, "strategy": STRATEGY, "weeks": done.weeks, "relaxed_weeks": done.relaxed_weeks}
+    missing = " ".join(sorted(done.missing_styles))
+    _add(out / PORTFOLIOS, pd.DataFrame([{**row, "missing_styles": missing, **figures}]), ["trial", "window"])
+
+
+def measured(home: Home, model: ModelConfig, tested: np.ndarray) -> tuple[dict[str, float], pd.DataFrame]:
     """Figures of the window, and the correlations of each session; of the mean forecast, where there are several."""
     last = tested[-1]
     seen = Predictions(
@@ -178,23 +267,28 @@ def measured(
     return shown, series
 
 
-def row_of(name: str, model: ModelConfig, key: str, checkpoint: Checkpoint) -> dict[str, Any]:
-    """How the window was trained, and on what."""
-    manifest, training = checkpoint.manifest, model.training
+def row_of(name: str, model: ModelConfig, key: str) -> dict[str, Any]:
+    """How the window was to be trained."""
+    training, is_ridge = model.training, TRIALS[name].is_ridge
     return {
         "trial": name,
-        "model": TRIALS[name].model,
+        "model": RIDGE if is_ridge else TRIALS[name].model,
         "window": key,
-        "seeds": len(model.seeds),
-        "patience": getattr(model.network, "patience", training.patience),
+        "seeds": "" if is_ridge else len(model.seeds),
+        "patience": "" if is_ridge else getattr(model.network, "patience", training.patience),
         "sessions_every": training.sessions_every,
         "loss": training.loss.name,
         "half_life": training.loss.half_life if training.loss.name == "wmse" else "",
+    }
+
+
+def how_trained(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the checkpoint says of its training."""
+    manifest = checkpoint.manifest
+    return {
         "best_epochs": " ".join(str(history.best_epoch) for history in manifest.histories),
         "training_seconds": round(manifest.seconds, 1),
         "precision": manifest.precision,
-        "machine": machine(),
-        "commit": commit(),
     }
 
 
@@ -214,8 +308,7 @@ def log_trial(out: Path, name: str, model: ModelConfig) -> None:
         _add(path, pd.DataFrame([line]), ["trial"])
 
 
-def _is_done(out: Path, name: str, key: str) -> bool:
-    path = out / "windows.csv"
+def _is_done(path: Path, name: str, key: str) -> bool:
     if not path.exists():
         return False
     held = pd.read_csv(path, dtype=str)

@@ -1,0 +1,195 @@
+"""Writes docs/results/study.md from the tables that `make_study_results.py` keeps in docs/results/study.
+
+python docs/make_study_page.py
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from attn_platform.published import PublishedRow, published_row
+
+FOLDER = Path(__file__).parent / "results" / "study"
+PAGE = FOLDER.with_suffix(".md")
+CORRELATIONS = ("rank_ic", "weighted_rank_ic", "ic", "weighted_ic")
+LAYERS = ("top_annual_return", "bottom_annual_return")
+SWEEP = ("half_life_0.5", "half_life_1", "half_life_2", "mse")
+THINNING = ("every_session", "half_life_1", "every_fifth_session")
+RIDGE = "ridge"
+
+INTRODUCTION = """\
+# The studies on real data
+
+Written by `make docs` from the tables in [study/](study/README.md), which `docs/make_study_results.py` goes on with.
+Whole market of A shares, windows of 126 sessions from 2011-01-04 to 2022-01-14 as far as they have been run; forecasts
+of 10-session returns, mean of the seeds, against the realised returns of all stocks of the universe. Correlations are
+means over the windows named, in percent; returns are annual. Weighted figures weigh by AI-55's half-life of N/2.
+"""
+
+HALF_LIFE = """\
+## The half-life of the loss
+
+`multi_task_baseline`, two seeds, every second session, patience 6, six windows over the years. A share of 1 halves the
+weights at N stocks, 0.5 at N/2. What a study printed tells its half-life by its ratios, as they hardly depend on the
+market: AI-69 prints no half-life, AI-55 prints N/2. This is the one setting that was chosen after a look at figures of
+the test range.
+"""
+
+THINNED = """\
+## Thinning
+
+`multi_task_baseline`, half-life N, two seeds, patience 6, the same two windows each: what it costs to train a seed on
+one of 2 or of 5 sessions, and what it saves. Validation is on all sessions.
+"""
+
+ALL_WINDOWS = """\
+## Every window
+
+Each row over the windows that were run of its trial. `ridge` is that of the same windows and sessions, fitted in closed
+form under the loss that the trial has, on the same factors and training sessions: a network below it is a finding.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    windows = pd.read_csv(FOLDER / "windows.csv")
+    return "\n".join([INTRODUCTION, *_half_life(windows), *_thinning(windows), *_all_windows(windows)])
+
+
+def _half_life(windows: pd.DataFrame) -> Iterable[str]:
+    rows = [_sweep_row(name, windows[windows["trial"] == name]) for name in SWEEP]
+    published = [
+        ("AI-69, exhibit 10", published_row("ai69_exhibit10_factor_metrics", "multi_task_baseline", "10d")),
+        ("AI-55, exhibit 20, nn", published_row("ai55_exhibit20_factor_metrics", "nn")),
+    ]
+    header = ("loss", "windows", *_CORRELATION_HEADER, "w. RankIC / RankIC", "IC / RankIC", "top", "bottom")
+    portfolio = ("excess", "information ratio")
+    yield HALF_LIFE
+    yield _table((*header, *portfolio), [*rows, *(_published_row(title, row) for title, row in published)])
+
+
+def _sweep_row(name: str, own: pd.DataFrame) -> Sequence[object]:
+    means = own.mean(numeric_only=True)
+    traded = _portfolios(name)
+    return (
+        name,
+        len(own),
+        *(_percent(means.get(column)) for column in CORRELATIONS),
+        _ratio(means.get("weighted_rank_ic"), means.get("rank_ic")),
+        _ratio(means.get("ic"), means.get("rank_ic")),
+        *(_percent(means.get(column)) for column in LAYERS),
+        _percent(traded.get("excess_annual_return")),
+        _number(traded.get("information_ratio")),
+    )
+
+
+def _published_row(title: str, row: PublishedRow | None) -> Sequence[object]:
+    if row is None:
+        raise ValueError(f"{title} is not among the published tables")
+    figures = {name.removesuffix("_mean"): value for name, value in row.figures.items()}
+    return (
+        title,
+        "",
+        *(_percent(figures[column]) for column in CORRELATIONS),
+        _ratio(figures["weighted_rank_ic"], figures["rank_ic"]),
+        _ratio(figures["ic"], figures["rank_ic"]),
+        *(_percent(figures[column]) for column in LAYERS),
+        "",
+        "",
+    )
+
+
+def _portfolios(trial: str) -> dict[str, float]:
+    """Means over the windows of a trial whose portfolios were run; empty without any."""
+    path = FOLDER / "portfolios.csv"
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path)
+    own = table[table["trial"] == trial]
+    return {} if own.empty else own.mean(numeric_only=True).to_dict()
+
+
+def _thinning(windows: pd.DataFrame) -> Iterable[str]:
+    of_trials = {name: windows[windows["trial"] == name].set_index("window") for name in THINNING}
+    common = sorted(set.intersection(*(set(own.index) for own in of_trials.values())))
+    yield THINNED
+    if not common:
+        yield "Not run yet.\n"
+        return
+    rows = []
+    for name, own in of_trials.items():
+        means = own.loc[common].mean(numeric_only=True)
+        rows.append(
+            (
+                name,
+                int(own["sessions_every"].iloc[0]),
+                ", ".join(common),
+                *(_percent(means[column]) for column in CORRELATIONS),
+                " · ".join(str(epochs) for epochs in own.loc[common, "best_epochs"]),
+                f"{means['training_seconds']:.0f}",
+            )
+        )
+    header = ("trial", "one session of", "windows", *_CORRELATION_HEADER, "best epochs", "training s a window")
+    yield _table(header, rows)
+
+
+def _all_windows(windows: pd.DataFrame) -> Iterable[str]:
+    yield ALL_WINDOWS
+    ridge = windows[windows["model"] == RIDGE]
+    rows = []
+    for name, own in windows[windows["model"] != RIDGE].groupby("trial", sort=False):
+        means = own.mean(numeric_only=True)
+        loss = own["loss"].iloc[0], own["half_life"].fillna(0).iloc[0]
+        floor = ridge[
+            (ridge["loss"] == loss[0]) & (ridge["half_life"].fillna(0) == loss[1]) & ridge["window"].isin(own["window"])
+        ]
+        of_floor = floor.mean(numeric_only=True) if len(floor) == len(own) else {}
+        rows.append(
+            (
+                name,
+                own["model"].iloc[0],
+                _loss(*loss),
+                len(own),
+                f"{own['window'].min()} … {own['window'].max()}",
+                int(own["seeds"].iloc[0]),
+                int(own["sessions_every"].iloc[0]),
+                *(_percent(means[column]) for column in CORRELATIONS),
+                _percent(of_floor.get("rank_ic")),
+                _percent(of_floor.get("weighted_rank_ic")),
+                f"{means['training_seconds']:.0f}",
+            )
+        )
+    header = (
+        *("trial", "model", "loss", "windows", "first … last", "seeds", "one session of", *_CORRELATION_HEADER),
+        *("ridge RankIC", "ridge w. RankIC", "training s a window"),
+    )
+    yield _table(header, rows)
+
+
+_CORRELATION_HEADER = ("RankIC", "weighted RankIC", "IC", "weighted IC")
+
+
+def _loss(name: str, half_life: float) -> str:
+    return name if name == "mse" else f"wmse, {half_life:g} N"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{100 * value:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.2f}"
+
+
+def _ratio(a: float | None, b: float | None) -> str:
+    return "" if a is None or b is None else _number(a / b)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
