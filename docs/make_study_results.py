@@ -21,7 +21,7 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import pairwise
@@ -37,7 +37,7 @@ from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.lake import from_columns
-from attn_platform.models.losses import row_weights
+from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
@@ -46,6 +46,7 @@ from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
+from attn_platform.training.samples import CrossSections
 from attn_platform.training.window_training import (
     ModelTraining,
     panel_samples,
@@ -147,7 +148,7 @@ def study_home(root: Path) -> Home:
     return Home(root, saved.settings.model_copy(update={"study": "ai55", "models": (), "changes": changes}))
 
 
-def prepare(home: Home, keys: list[str]) -> None:
+def prepare(home: Home, keys: Sequence[str]) -> None:
     """Universes, adjacency, factors and panels of all windows, where they are not there yet."""
     last = min(window_of(home.calendar, home.study.longest_windows, keys[-1]).test_last, home.last_session)
     panels = [panel.table for panel in home.study.panels]
@@ -207,25 +208,31 @@ def _checkpoint(task: ModelTraining, window: Window) -> Checkpoint:
 
 
 def write_ridge_forecasts(task: ModelTraining, window: Window, tested: np.ndarray, table: str) -> None:
-    """Fit min Σ w (y − Xβ)² + λ β² on the window's training and validation samples, and forecast the tested sessions.
+    """Fit the ridge regression on the window's training and validation samples, and forecast the tested sessions."""
+    coefficients = ridge_coefficients(window_samples(task, window), task.training.loss)
+    samples = panel_samples(task, tested[0], tested[-1])
+    forecasts = with_constant(samples.features()) @ coefficients
+    frame = {"date": samples.sample_sessions(), "symbol": samples.symbols, f"{HORIZON}d": forecasts}
+    task.lake.write_sessions(table, from_columns(frame), tested)
 
-    X are the factors and a constant, which is not penalised; y the labels of the first horizon; w the loss's weights, 1
-    on average; λ is `PENALTY` a sample.
+
+def ridge_coefficients(sets: Iterable[CrossSections], loss: LossConfig) -> np.ndarray:
+    """β [F + 1] of least Σ w (y − Xβ)² + λ Σ β_f².
+
+    X are the factors and a constant, which is not penalised; y the labels of the first horizon; w the loss's weights
+    times the session's number of stocks, λ is `PENALTY` times their sum.
     """
     products: Any = 0.0
-    for samples in window_samples(task, window):
-        weights = row_weights(samples.labels[:, :1], samples.offsets, task.training.loss)
+    for samples in sets:
+        weights = row_weights(samples.labels[:, :1], samples.offsets, loss)
         for first, last in pairwise(samples.offsets.tolist()):
             X = with_constant(samples.features(slice(first, last)))
             weighted = (last - first) * weights[first:last] * X
             products = products + weighted.T @ np.column_stack([X, samples.labels[first:last, 0]])
     count = products[-1, -2]  # the constant's square: the sum of all weights
     penalty = np.diag([PENALTY * count] * (len(products) - 1) + [0.0])
-    coefficients = np.linalg.solve(products[:, :-1] + penalty, products[:, -1])
-    samples = panel_samples(task, tested[0], tested[-1])
-    forecasts = with_constant(samples.features()) @ coefficients
-    frame = {"date": samples.sample_sessions(), "symbol": samples.symbols, f"{HORIZON}d": forecasts}
-    task.lake.write_sessions(table, from_columns(frame), tested)
+    coefficients: np.ndarray = np.linalg.solve(products[:, :-1] + penalty, products[:, -1])
+    return coefficients
 
 
 def with_constant(features: np.ndarray) -> np.ndarray:
