@@ -73,13 +73,15 @@ def run(
 
     Example: attn run --profile demo --models multi_task_baseline,lstm --home data
     """
-    from attn_platform.orchestration.assets.reports import report_page
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.road import plan, run_stage
+    from attn_platform.workflows.homes import make_home
+    from attn_platform.workflows.reports import report_page
 
     started = time.perf_counter()
-    target = _home_to_run(home, profile, study, models)
+    chosen_models = None if models is None else () if models == ALL else [name.strip() for name in models.split(",")]
+    target = make_home(home, profile, study, chosen_models)
     instance = open_instance(target)
     from attn_platform.definitions import build_defs, partitions_of
 
@@ -135,45 +137,16 @@ def import_data(
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
-    from attn_platform.market.vendors import IMPORTERS
-    from attn_platform.studies.settings import (
-        DEFAULT_STUDY,
-        Home,
-        imported_settings,
-        industry_schemes,
-        require_industry_scheme,
-        settle,
-    )
-    from attn_platform.studies.study import load_study
+    from attn_platform.studies.settings import industry_schemes
+    from attn_platform.workflows.imports import import_data as import_files
 
-    if vendor not in IMPORTERS:
-        known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
-        raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
-    wanted, started = _study_name(study), time.perf_counter()
-    load_study(wanted or DEFAULT_STUDY)
-    with Home.open(home).lake.staging() as stage:
-        target = Home.open(home)  # as the import before this one has left it
-        held = None
-        if target.has_settings:
-            held = target.settings
-            _refuse_another(target, study=wanted)
-            if held.source.kind == "simulated":
-                raise ConfigurationError(
-                    f"{target.root} holds a simulated market; choose another --home for imported data"
-                )
-        limits = (target.study if held else load_study(wanted or DEFAULT_STUDY)).imports
-        report = IMPORTERS[vendor](path, stage, target.calendar, start, end, limits, quarantine)
-        scheme_before = target.study.adjacency.scheme if held else None
-        scheme = industry_scheme or scheme_before or report.industry_scheme
-        require_industry_scheme(stage, scheme, str(path))
-        settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage, industry_scheme)
-        stage.at_commit(target.with_settings(settings).save_for)
-    settle(target.root)
+    started = time.perf_counter()
+    done = import_files(home, vendor, path, start, end, quarantine, industry_scheme, study)
+    target, report, missing = done.home, done.report, done.missing
     table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    missing = {**settings.source.absent_tables, **settings.source.absent_columns}
     for name, reason in missing.items():
         console.print(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
     for finding in report.findings:
@@ -185,7 +158,7 @@ def import_data(
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         if name not in missing:
             console.print(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
-    for line in _scheme_lines(scheme_before, scheme, industry_schemes(target.lake)):
+    for line in _scheme_lines(done.scheme_before, done.scheme, industry_schemes(target.lake)):
         console.print(line, soft_wrap=True)
     console.print(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
     console.print(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
@@ -207,19 +180,11 @@ def _import_predictions(
     home: Home, path: Path, name: str | None, study: str | None, start: str | None, end: str | None
 ) -> None:
     """Forecasts of the study that are made elsewhere, into the lake."""
-    from attn_platform.orchestration.assets.predictions import prediction_table
-    from attn_platform.studies.forecasts import import_forecasts, read_forecasts
+    from attn_platform.workflows.homes import require_same, study_name
+    from attn_platform.workflows.imports import import_predictions
 
-    _refuse_another(home, study=_study_name(study))
-    known = {forecast.name: forecast for forecast in home.study.forecasts}
-    if name is None or name not in known:
-        asked = "--name says which forecasts these are" if name is None else f"there are no forecasts '{name}'"
-        raise ConfigurationError(
-            f"{asked}; study {home.study.name} has: {', '.join(known) or 'none (add them to `forecasts`)'}; to try "
-            "predictions without a study: attn backtest"
-        )
-    forecasts = read_forecasts(path, known[name].horizons, home.lake, home.calendar, start, end)
-    rows = import_forecasts(home.lake, prediction_table(name), forecasts)
+    require_same(home, study=study_name(study))
+    rows = import_predictions(home, path, name, start, end)
     sessions = sorted(rows)
     console.print(
         f"{sum(rows.values()):,} forecasts of {len(rows)} sessions, {sessions[0]} to {sessions[-1]}, imported into "
@@ -272,16 +237,10 @@ def factors(
         raise ConfigurationError("say what to do with the factors: one of --list, --check and --date YYYY-MM-DD")
     if (out is not None and date is None) or (as_json and not list_them):
         raise ConfigurationError("--out goes with --date, --json with --list")
+    from attn_platform.workflows.factors import choose_factors
+
     target = _open(home)
-    catalogue = target.study.catalogue
-    chosen = catalogue.family(family) if family is not None else tuple(catalogue)
-    if names:
-        wanted = {catalogue.definition(name).name for name in names}
-        chosen = tuple(definition for definition in chosen if definition.name in wanted)
-        if len(chosen) < len(wanted):
-            raise ConfigurationError(
-                f"not all of {', '.join(names)} are of family {family}; name the factors, or the family"
-            )
+    chosen = choose_factors(target, names, family)
     if list_them:
         _list_factors(target, chosen, as_json)
     elif check:
@@ -354,14 +313,9 @@ def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
 
 
 def _compute_factors(home: Home, chosen: Sequence[FactorDefinition], date: str, out: Path | None) -> None:
-    import pandas as pd
+    from attn_platform.workflows.factors import factor_values
 
-    from attn_platform.factors.store import compute_session
-
-    study, session = home.study, _session(home, date)
-    families = tuple(dict.fromkeys(definition.family for definition in chosen))
-    values = compute_session(home.lake, home.calendar, families, session, study.factors, study.catalogue)
-    frame = pd.DataFrame({name: values[name] for name in ("symbol", *(definition.name for definition in chosen))})
+    frame = factor_values(home, chosen, _session(home, date))
     if out is None:
         typer.echo(frame.describe().T.to_string())
         return
@@ -375,14 +329,15 @@ def universe(date: DateOption, home: HomeOption = None) -> None:
 
     Example: attn universe --date 2022-06-02
     """
-    from attn_platform.universe.store import CrossSections, quarter_of
+    from attn_platform.universe.store import quarter_of
+    from attn_platform.workflows.universe import universe_on
 
     target = _open(home)
     session = _session(target, date)
-    sections = CrossSections(target.lake, target.calendar, target.study.universe, session, session)
-    for symbol in sections.market.symbols[sections.dense()[0]]:
+    symbols = universe_on(target, session)
+    for symbol in symbols:
         typer.echo(symbol)
-    typer.echo(f"{int(sections.dense()[0].sum())} stocks, list of {quarter_of(session)}", err=True)
+    typer.echo(f"{len(symbols)} stocks, list of {quarter_of(session)}", err=True)
 
 
 @app.command()
@@ -416,23 +371,20 @@ def portfolio(
 
     Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
     """
-    from attn_platform.orchestration.assets.portfolios import resolve
     from attn_platform.portfolio.orders import OrderConfig
-    from attn_platform.portfolio.reasons import weight_reasons
-    from attn_platform.portfolio.weekly import load_portfolio
+    from attn_platform.workflows.portfolios import portfolio_strategy, target_portfolio
 
     _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
     target = _open(home)
     session = _session(target, date)
-    config = _strategy(target, strategy)
+    config = portfolio_strategy(target, strategy)
     if why is not None:
         _explain_weight(target, config, session, _symbol(why), as_json)
     elif orders:
         desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
         _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
     else:
-        held = load_portfolio(target.lake, resolve(target, config), session)
-        frame = held.assign(reason=weight_reasons(held))
+        frame = target_portfolio(target, config, session)
         if out is None:
             _print_frame(frame[list(PORTFOLIO_SHOWN)], f"{strategy}, {session}")
             return
@@ -478,24 +430,22 @@ def _make_orders(
     as_json: bool,
 ) -> None:
     """Orders of a rebalance to the terminal or a file; their figures are always printed."""
-    import pandas as pd
-
-    from attn_platform.orchestration.assets.portfolios import resolve
-    from attn_platform.portfolio.desk import desk_orders
-    from attn_platform.portfolio.positions import read_positions
     from attn_platform.reports.order_files import write_order_file
     from attn_platform.reports.terminal import order_tables, orders_record
+    from attn_platform.workflows.portfolios import orders_for
 
-    held = None if positions is None else read_positions(positions)
-    chosen = resolve(home, strategy)
-    stocks = None if held is None else held.stocks
-    set_aside = pd.DataFrame() if held is None else held.set_aside
-    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
+    placed = orders_for(home, strategy, signal, config, money, positions, cash)
+    made, set_aside = placed.made, placed.set_aside
     if out is not None:
         write_order_file(
             out,
             made.listed.orders,
-            {"strategy": chosen.name, "signal": str(signal), "session": str(made.session), **vars(made.listed.summary)},
+            {
+                "strategy": strategy.name,
+                "signal": str(signal),
+                "session": str(made.session),
+                **vars(made.listed.summary),
+            },
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
             **{"set aside": set_aside},
         )
@@ -517,10 +467,10 @@ def _explain_weight(home: Home, strategy: StrategyConfig, session: np.datetime64
     """Why a stock has its weight, from the forecast's checkpoint to the raw rows."""
     from rich.markup import escape
 
-    from attn_platform.orchestration.why import why
     from attn_platform.reports.terminal import origin_record, origin_tables, raw_table, weight_record, weight_tables
+    from attn_platform.workflows.explained_holdings import explain_holding
 
-    answer = why(home, strategy, session, symbol)
+    answer = explain_holding(home, strategy, session, symbol)
     if as_json:
         facts = {name: str(getattr(answer, name)) for name in ("strategy", "session", "symbol", "forecasts")}
         weight = None if answer.weight is None else weight_record(answer.weight)
@@ -541,14 +491,6 @@ def _explain_weight(home: Home, strategy: StrategyConfig, session: np.datetime64
             console.print(table)
     if answer.weight is not None:
         console.print(raw_table(answer.weight.raw))
-
-
-def _strategy(home: Home, name: str) -> StrategyConfig:
-    """A strategy of the home's study; a mix has no portfolio of its own."""
-    mix = next((mix for mix in home.study.mixes if mix.name == name), None)
-    if mix is not None:
-        raise ConfigurationError(f"{name} is a mix and holds its parts' portfolios; ask for {' or '.join(mix.parts)}")
-    return home.study.strategy(name)
 
 
 @app.command()
@@ -572,7 +514,7 @@ def backtest(
 
     Example: attn backtest predictions.parquet --strategy csi1000_ai_enhanced --home data/real
     """
-    from attn_platform.orchestration.prediction_backtest import backtest_predictions
+    from attn_platform.workflows.prediction_backtest import backtest_predictions
 
     result = backtest_predictions(_open(home), predictions, strategy, name, start, end, every)
     facts = {
@@ -624,7 +566,7 @@ def optimise(
 
     Example: attn optimise scores.csv --strategy csi500_ai_enhanced --date 2021-06-01 --out weights.csv
     """
-    from attn_platform.orchestration.one_week import optimise as solve_week
+    from attn_platform.workflows.one_week import optimise as solve_week
 
     target = _open(home)
     week = solve_week(target, scores, strategy, None if date is None else _session(target, date))
@@ -670,7 +612,7 @@ def report(
 
     Example: attn report multi_task_baseline_10d, or: attn report factor ret_1m, or: attn report data
     """
-    from attn_platform.orchestration.assets.reports import write_pages
+    from attn_platform.workflows.reports import write_pages
 
     target = _open(home)
     if name == FACTOR:
@@ -690,7 +632,7 @@ def report(
 
 def _report_factor(home: Home, factor: str | None) -> None:
     """The page of a factor, or those of all with their index, which alone is printed then."""
-    from attn_platform.orchestration.assets.factor_evaluation import write_factor_pages
+    from attn_platform.workflows.factor_pages import write_factor_pages
 
     if factor is None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
@@ -700,8 +642,8 @@ def _report_factor(home: Home, factor: str | None) -> None:
 
 def _report_data(home: Home) -> None:
     """The page of data quality; its path, and how many findings of each severity it has."""
-    from attn_platform.orchestration.assets.data_quality import data_pages, write_data_page
     from attn_platform.reports.data_pages import PAGE, counts_of
+    from attn_platform.workflows.data_page import data_pages, write_data_page
 
     data = write_data_page(home)
     found = counts_of([finding.severity for finding in data.survey.findings])
@@ -721,20 +663,18 @@ def explain(
 
     Example: attn explain gat_residual --date 2022-06-10 --symbol 600519.SH
     """
-    from attn_platform.evaluation.explanation_store import STOCKS, explained_session, explained_stock
-    from attn_platform.orchestration.assets.explanation import explained_by
-    from attn_platform.orchestration.assets.training import model_training
+    from attn_platform.evaluation.explanation_store import STOCKS
+    from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explained_by
 
     target = _open(home)
     session, (model, chosen) = _session(target, date), explained_by(target, name, horizon)
-    task, config = model_training(target, model), target.study.evaluation.explanation
     if symbol is not None:
         symbol = _symbol(symbol)
-        explanation = explained_stock(task, session, symbol, chosen, config)
+        explanation = explain_forecast(target, model, session, chosen, symbol)
         console.print(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
         _print_stock(explanation, top)
         return
-    frames = explained_session(task, session, chosen, config)
+    frames = explain_forecasts(target, model, session, chosen)
     console.print(f"[bold]{len(frames[STOCKS])} stocks[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
     _print_session(frames, top)
 
@@ -851,44 +791,6 @@ def ui(
     command = ["-m", "dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
     # In this process's place, so that whatever stops `attn ui` stops Dagster.
     os.execve(sys.executable, [sys.executable, *command], environment)
-
-
-def _home_to_run(root: Path | None, profile: str | None, study: str | None, models: str | None) -> Home:
-    """The home, with settings of a profile where it has none yet; a home is never turned into another.
-
-    Which models it has is another matter: those asked for are the home's from now on.
-    """
-    from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Home, profile_settings
-
-    target, wanted = Home.open(root), _study_name(study)
-    if target.has_settings:
-        _refuse_another(target, profile=profile, study=wanted)
-        settings = target.settings
-    else:
-        settings = profile_settings(profile or os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE), wanted)
-    if models is not None:
-        chosen = () if models == ALL else tuple(name.strip() for name in models.split(","))
-        settings = settings.model_copy(update={"models": chosen})
-    if target.has_settings and settings == target.settings:
-        return target
-    target = target.with_settings(settings)
-    _ = target.study  # one that cannot be read must not get into the settings
-    target.save()
-    return target
-
-
-def _study_name(study: str | None) -> str | None:
-    """The study as the settings keep it: a file by its full path, so that the home finds it from anywhere."""
-    from attn_platform.studies.study import YAML_SUFFIXES
-
-    return str(Path(study).resolve()) if study is not None and Path(study).suffix in YAML_SUFFIXES else study
-
-
-def _refuse_another(home: Home, **asked: str | None) -> None:
-    """`ConfigurationError` where the home was made for another profile or study than the one asked for."""
-    for what, name in asked.items():
-        if name is not None and name != (held := getattr(home.settings, what)):
-            raise ConfigurationError(f"{home.root} is a home of {what} {held}, not {name}; choose another --home")
 
 
 def _open(root: Path | None) -> Home:

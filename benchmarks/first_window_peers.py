@@ -19,12 +19,12 @@ from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import PANEL
 from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.studies.settings import Home
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.window_training import panel_samples, window_samples
 from attn_platform.training.windows import window_of
+from attn_platform.workflows.training import model_training
 
 HORIZON = 10
 RIDGE_PENALTY = 1000.0

@@ -25,16 +25,16 @@ from attn_platform.evaluation.inference import t_value
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, Settings
 from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.window_training import panel_samples, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
+from attn_platform.workflows.training import model_training
 
 OFF, INTERACTION, SECTOR, PATH = "linear", "interaction", "sector", "path"
 # Strengths of the planted signals in basis points a session for one standard deviation: the linear one is everywhere,

@@ -31,15 +31,15 @@ from attn_platform.errors import PlatformError
 from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
-from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.window_training import train_windows, write_predictions
 from attn_platform.training.windows import Window, window_of
+from attn_platform.workflows.training import model_training
 from attn_platform.writing import write_atomically
 
 FOLDER = Path(__file__).parent / "results" / "study"

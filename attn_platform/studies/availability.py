@@ -27,6 +27,18 @@ def switched_off(home: Home, family: str) -> str | None:
     return reasons[0] if all(reasons) else None
 
 
+def families_off(home: Home) -> dict[str, str]:
+    """Families of the catalogue that cannot be computed, with the reason."""
+    reasons = {family: switched_off(home, family) for family in home.study.catalogue.families}
+    return {family: reason for family, reason in reasons.items() if reason is not None}
+
+
+def families_present(home: Home) -> list[str]:
+    """Families of the catalogue that the source has the inputs of."""
+    off = families_off(home)
+    return [family for family in home.study.catalogue.families if family not in off]
+
+
 def missing_styles(home: Home, strategy: StrategyConfig) -> dict[str, str]:
     """Styles of a strategy that cannot be computed, with the reason; the strategy does without them."""
     of_catalogue = [style for style in strategy.styles if style not in BUILT_IN_STYLES]

@@ -1,4 +1,4 @@
-"""Names of a study that would own one table of the lake, or one folder of reports, between them.
+"""Names of a study's tables and folders, and names that would own one table or one folder of reports between them.
 
 Each kind of name has a prefix of its own, but some tables have a suffix as well: strategies `alpha` and `alpha_trades`
 would both write `backtest_alpha_trades`. Names are compared as file systems do that know no case.
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from attn_platform.studies.study import StudyConfig
 
 FACTOR_PAGES = "factors"  # folder of the factors' pages, among those of the strategies
+
+
+def prediction_table(forecaster: str) -> str:
+    """Table and asset of a forecaster's predictions."""
+    return f"prediction_{forecaster}"
 
 
 def require_names_of_their_own(study: StudyConfig) -> None:

@@ -9,14 +9,10 @@ from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.store import sessions_table
 from attn_platform.factors.store import family_table
-from attn_platform.orchestration.assets.factor_evaluation import (
-    FACTOR_REPORT,
-    evaluation_asset,
-    factor_pages,
-    write_factor_pages,
-)
+from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.reports.thumbnails import MAX_BYTES
+from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
 from attn_platform_tests.homes import IMPORTED, tiny_home
 
 REVERSAL = ["ret_5d", "ret_1m", "exp_wgt_return_3m"]

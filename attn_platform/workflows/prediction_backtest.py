@@ -20,19 +20,19 @@ from tqdm import tqdm
 from attn_platform.backtest.store import write_backtest
 from attn_platform.errors import BadInputError, ConfigurationError
 from attn_platform.evaluation.performance import performance_figures, untraded_figures
-from attn_platform.evaluation.store import write_evaluation
 from attn_platform.factors.store import chunks, family_of, write_families
 from attn_platform.market.calendar import Day
 from attn_platform.market.lake import days
-from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.assets.predictions import measured_predictions, prediction_table
-from attn_platform.orchestration.assets.reports import report_page, write_report
 from attn_platform.portfolio.weekly import walk
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import ImportedForecastConfig, StrategyConfig, StudyConfig
+from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.reports import report_page, write_report
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Rebalances whose style factors are computed at a time: they lie some sessions apart, all of which are read.
@@ -155,9 +155,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
         home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest
     )
     predictions = measured_predictions(home, forecaster)
-    write_evaluation(
-        home.lake, predictions, forecaster.name, forecaster.horizons, study.evaluation_horizon, study.evaluation
-    )
+    evaluate_forecasts(home, forecaster, predictions)
     write_report(home, config, predictions)
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
