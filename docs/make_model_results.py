@@ -27,9 +27,10 @@ from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, Settings
-from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.samples import CrossSections
 from attn_platform.training.window_training import panel_samples, train_windows, window_samples, write_predictions

@@ -33,9 +33,10 @@ from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.window_training import train_windows, write_predictions
 from attn_platform.training.windows import Window, window_of

@@ -19,7 +19,7 @@ from attn_platform.errors import ContractError, MissingDataError
 from attn_platform.market.codes import normalise
 from attn_platform.market.column_names import FORECAST_NAMES, RETURN_NAMES
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DATE, FLOAT, TEXT, Column, Table
+from attn_platform.market.schema import DATE, FLOAT, TEXT, Column, Table
 from attn_platform.market.user_tables import KEY_NAMES, read_user_table, renamed
 
 FloatArray = NDArray[np.float64]

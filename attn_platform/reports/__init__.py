@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from attn_platform.reports.factor_pages import write_factor_report
     from attn_platform.reports.mix import gather_mix
     from attn_platform.reports.order_files import write_order_file
-    from attn_platform.reports.pages import write_strategy_report
     from attn_platform.reports.strategy import gather
+    from attn_platform.reports.strategy_page import write_strategy_report
     from attn_platform.reports.tables import write_report_tables
 
 __all__ = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.input_columns import TABLE_OF
 from attn_platform.factors.inputs import ROW_FIELD
@@ -46,14 +48,10 @@ def missing_styles(home: Home, strategy: StrategyConfig) -> dict[str, str]:
     return {style: reason for style, reason in reasons.items() if reason is not None}
 
 
-def style_tables(home: Home, strategy: StrategyConfig) -> dict[str, str]:
-    """Table of factors that holds each style, but for those of the raw tables and those that cannot be computed."""
-    known, missing = home.study.catalogue, missing_styles(home, strategy)
-    return {
-        style: family_table(known.definition(style).family)
-        for style in strategy.styles
-        if style not in BUILT_IN_STYLES and style not in missing
-    }
+def style_tables(home: Home, styles: Iterable[str]) -> dict[str, str]:
+    """Table of factors that holds each style, but for those of the raw tables."""
+    known = home.study.catalogue
+    return {style: family_table(known.definition(style).family) for style in styles if style not in BUILT_IN_STYLES}
 
 
 def _absent(home: Home, name: str) -> str | None:

@@ -10,9 +10,9 @@ from attn_platform.evaluation.factor_profile import FactorProfile
 from attn_platform.evaluation.factor_store import FactorHistory, profiles, write_figures
 from attn_platform.evaluation.store import Predictions, predicted_range, write_evaluation
 from attn_platform.studies.availability import lacking
+from attn_platform.studies.forecasters import Forecaster
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import Forecaster
 
 
 def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:

@@ -9,8 +9,9 @@ import numpy as np
 from attn_platform.portfolio.absence import why_no_forecast
 from attn_platform.portfolio.explained import WeightExplanation, explain_weight
 from attn_platform.portfolio.forecast_origin import ForecastOrigin, forecast_origin
+from attn_platform.studies.forecasters import EnsembleConfig, ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, ModelConfig, StrategyConfig
+from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.training import model_training
 

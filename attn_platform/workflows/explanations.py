@@ -10,9 +10,9 @@ from attn_platform.evaluation.explanation import StockExplanation
 from attn_platform.evaluation.explanation_store import explained_session, explained_stock, write_explanation
 from attn_platform.evaluation.store import predicted_range
 from attn_platform.models.trees import XGBoostConfig
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
 from attn_platform.workflows.training import model_training
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from attn_platform.errors import MissingDataError
+from attn_platform.studies.forecasters import (
+    EnsembleConfig,
+    Forecaster,
+    ImportedForecastConfig,
+    ModelConfig,
+)
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, Forecaster, ImportedForecastConfig, ModelConfig
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.window_training import write_predictions
 from attn_platform.workflows.portfolios import rebalances

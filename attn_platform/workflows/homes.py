@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.studies.loading import YAML_SUFFIXES
 from attn_platform.studies.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Home, profile_settings
-from attn_platform.studies.study import YAML_SUFFIXES
 
 
 def make_home(

@@ -9,9 +9,9 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Day
 from attn_platform.market.vendors import IMPORTERS, ImportReport
 from attn_platform.studies.forecasts import import_forecasts, read_forecasts
+from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, require_industry_scheme, settle
-from attn_platform.studies.study import load_study
 from attn_platform.workflows.homes import require_same, study_name
 
 PREDICTIONS = "predictions"  # what `attn import` calls forecasts, beside the vendors

@@ -95,7 +95,7 @@ def _with_home(
         resolved, score = resolve(own, config), week.columns[SCORE]
         scores = from_columns({"symbol": score.index.to_numpy(dtype=str), config.horizon: score.to_numpy(dtype=float)})
         own.lake.write(prediction_table(NAME), scores, session)
-        write_style_tables(own, config, np.array([session]))
+        write_style_tables(own, resolved, np.array([session]))
         has_account = session in home.lake.sessions(account_table(strategy))
         account = load_account(home.lake, replace(resolved, name=strategy), session) if has_account else None
         posed_week = pose_again(own.lake, own.calendar, resolved, session, account)

@@ -32,17 +32,18 @@ class PlacedOrders:
 def resolve(home: Home, config: StrategyConfig) -> Strategy:
     """The strategy with what the study lays down for all of them, less the styles that the source lacks."""
     study, missing = home.study, missing_styles(home, config)
+    styles = tuple(style for style in config.styles if style not in missing)
     return Strategy(
         name=config.name,
         predictions=prediction_table(config.model),
         horizon=config.horizon,
         benchmark=config.benchmark or study.benchmark,
         limits=config.limits.without_styles(missing),
-        styles=tuple(style for style in config.styles if style not in missing),
+        styles=styles,
         industry_scheme=study.adjacency.scheme,
         preprocessing=study.preprocessing,
         backtest=config.backtest or study.backtest,
-        style_tables=style_tables(home, config),
+        style_tables=style_tables(home, styles),
         extension=study.extension(config),
     )
 

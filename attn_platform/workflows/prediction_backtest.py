@@ -23,13 +23,14 @@ from attn_platform.evaluation.performance import performance_figures, untraded_f
 from attn_platform.factors.store import chunks, family_of, write_families
 from attn_platform.market.calendar import Day
 from attn_platform.market.lake import days
-from attn_platform.portfolio.weekly import walk
-from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.portfolio.weekly import Strategy, walk
+from attn_platform.studies.availability import missing_styles
+from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
-from attn_platform.studies.study import ImportedForecastConfig, StrategyConfig, StudyConfig
+from attn_platform.studies.study import StudyConfig
 from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
@@ -147,7 +148,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and both kinds of figures."""
     study, config = home.study, home.study.strategies[0]
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
-    write_style_tables(home, config, rebalances)
+    write_style_tables(home, strategy, rebalances)
     weeks = walk(home.lake, home.calendar, strategy, rebalances, None)
     progress = tqdm(weeks, total=len(rebalances), desc=strategy.name, unit="week", disable=None)
     relaxed = sum(week.solution.status == "relaxed" for week in progress)
@@ -161,9 +162,9 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
 
 
-def write_style_tables(home: Home, config: StrategyConfig, rebalances: np.ndarray) -> None:
+def write_style_tables(home: Home, strategy: Strategy, rebalances: np.ndarray) -> None:
     """Compute the factors that serve as styles, where the lake does not have them on all rebalances."""
-    tables = sorted(set(style_tables(home, config).values()))
+    tables = sorted(set(strategy.style_tables.values()))
     lacking = [table for table in tables if not np.isin(rebalances, home.lake.sessions(table)).all()]
     families, study = [family_of(table) for table in lacking], home.study
     for sessions in chunks(rebalances, STYLE_REBALANCES) if families else ():

@@ -9,8 +9,8 @@ from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import families_of
 from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
 from attn_platform.reports.mix import MixSubject, gather_mix
-from attn_platform.reports.pages import write_strategy_report
 from attn_platform.reports.strategy import Subject, gather
+from attn_platform.reports.strategy_page import write_strategy_report
 from attn_platform.reports.tables import write_report_tables
 from attn_platform.studies.availability import missing_styles, switched_off
 from attn_platform.studies.settings import Home, SourceConfig

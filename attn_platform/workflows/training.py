@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attn_platform.errors import PlatformError
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.identity import model_identity
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.fingerprints import configuration_fingerprint
 from attn_platform.training.window_training import ModelTraining, train_windows

@@ -7,9 +7,9 @@ from attn_platform.evaluation.explanation_store import FACTORS, STOCKS
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
 from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
 from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.explanations import explain_model, explained_horizons, explained_models
 from attn_platform.workflows.training import model_training

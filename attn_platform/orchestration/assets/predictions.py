@@ -23,9 +23,14 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
 )
 from attn_platform.reports import thumbnails
+from attn_platform.studies.forecasters import (
+    EnsembleConfig,
+    Forecaster,
+    ImportedForecastConfig,
+    ModelConfig,
+)
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, Forecaster, ImportedForecastConfig, ModelConfig
 from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.evaluation import evaluate_forecasts
 from attn_platform.workflows.forecasts import forecast

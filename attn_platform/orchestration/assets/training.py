@@ -14,8 +14,8 @@ from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
 from attn_platform.training.window_training import ModelTraining
