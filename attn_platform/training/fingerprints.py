@@ -6,10 +6,10 @@ import json
 import numpy as np
 from pydantic import BaseModel
 
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 
-def samples_fingerprint(*sets: CrossSections) -> str:
+def samples_fingerprint(*sets: Samples) -> str:
     """Hash over sessions, symbols, labels, groups and the features of every step: changes when any of them does."""
     digest = hashlib.blake2b(digest_size=16)
     for samples in sets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attn_platform.errors import ConfigurationError, MissingDataError
@@ -23,11 +23,16 @@ def factor_pages(home: Home) -> Path:
     return home.reports / FACTOR_PAGES
 
 
-def write_factor_pages(home: Home, names: Sequence[str] | None = None) -> list[Path]:
+def write_factor_pages(
+    home: Home, names: Sequence[str] | None = None, computed: Mapping[str, FactorProfile] | None = None
+) -> list[Path]:
     """Write the page of each factor and return their paths; of all that the lake holds without `names`.
 
-    The pages of all come with an index, whose path is the first. `ConfigurationError` for a factor that the catalogue
-    lacks or whose inputs the source lacks, `MissingDataError` for one that has not been materialised.
+    The pages of all come with an index, whose path is the first. `computed` are their profiles, where there are any
+    already (`evaluate_factors`).
+
+    `ConfigurationError` for a factor that the catalogue lacks or whose inputs the source lacks, `MissingDataError` for
+    one that has not been materialised.
     """
     catalogue, folder = home.study.catalogue, factor_pages(home)
     missing: dict[str, str] = {}
@@ -38,7 +43,7 @@ def write_factor_pages(home: Home, names: Sequence[str] | None = None) -> list[P
         for name in chosen:
             if (reason := lacking(home, catalogue.definition(name))) is not None:
                 raise ConfigurationError(f"factor {name} is switched off: {reason}")
-    found = profiles(factor_history(home), chosen)
+    found = profiles(factor_history(home), chosen) if computed is None else computed
     subject = FactorSubject(
         study=home.study.title,
         universe=universe_text(home.study.universe),

@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.portfolio.desk import DeskOrders, desk_orders
 from attn_platform.portfolio.orders import OrderConfig
 from attn_platform.portfolio.positions import read_positions
@@ -58,9 +59,14 @@ def portfolio_strategy(home: Home, name: str) -> StrategyConfig:
 
 def rebalances(home: Home) -> np.ndarray:
     """The home's rebalances, ascending: every n-th session from the first test range on (`rebalance_every`)."""
-    first = np.datetime64(home.study.windows.first_test, "D")
-    grid = home.calendar.grid(first, home.study.rebalance_every)
-    return grid[(grid >= first) & (grid <= home.last_session)]
+    study = home.study
+    return rebalances_between(home.calendar, study.windows.first_test, home.last_session, study.rebalance_every)
+
+
+def rebalances_between(calendar: Calendar, first: Day, last: Day, every: int) -> np.ndarray:
+    """The session `first` and every `every`-th one after it, up to `last`; ascending."""
+    grid = calendar.grid(first, every)
+    return grid[(grid >= as_day(first)) & (grid <= as_day(last))]
 
 
 def previous_rebalance(home: Home, session: np.datetime64) -> np.datetime64 | None:

@@ -7,10 +7,6 @@ they are. It is there whole or not at all: a run that fails leaves what an earli
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +30,7 @@ from attn_platform.studies.study import StudyConfig
 from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
+from attn_platform.writing import replacing_folder
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Rebalances whose style factors are computed at a time: they lie some sessions apart, all of which are read.
@@ -95,7 +92,7 @@ def backtest_predictions(
             f"'{chosen}' cannot be a backtest's name; it has small letters, digits and _, and starts with a letter"
         )
     study, model = find_strategy(home.study, strategy)
-    with _replacing(home.backtests / chosen) as folder:
+    with replacing_folder(home.backtests / chosen) as folder:
         own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
         predicted = _imported(own, path, first, last)
         rebalances = rebalances_of(predicted, home.calendar, study.rebalance_every if every is None else every)
@@ -169,19 +166,3 @@ def write_style_tables(home: Home, strategy: Strategy, rebalances: np.ndarray) -
     families, study = [family_of(table) for table in lacking], home.study
     for sessions in chunks(rebalances, STYLE_REBALANCES) if families else ():
         write_families(home.lake, home.calendar, families, sessions, study.factors, study.catalogue)
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
-    made, old = (folder.with_name(f".{folder.name}-{uuid.uuid4().hex}") for _ in range(2))
-    try:
-        yield made
-        if folder.exists():
-            folder.rename(old)
-        made.rename(folder)
-    finally:
-        for left in (made, old):
-            shutil.rmtree(left, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()  # only succeeds where nothing is left in it

@@ -101,6 +101,22 @@ def test_pages_of_all_factors_come_with_an_index(road, copy_of):
         assert str(home.root) not in text
 
 
+@pytest.mark.slow
+def test_evaluations_and_pages_of_one_run_share_their_profiles(road, copy_of, monkeypatch):
+    families = road.home.study.catalogue.families
+    evaluations = [evaluation_asset(family) for family in families]
+    home = copy_of(road.home, [*evaluations, *(sessions_table(family_table(family)) for family in families)])
+    before = {asset: home.lake.path(asset).read_bytes() for asset in evaluations}
+    monkeypatch.setattr("attn_platform.workflows.factor_pages.profiles", None)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_stage(build_defs(home), instance, Stage("evaluations and pages", (*evaluations, FACTOR_REPORT)))
+    assert {asset: home.lake.path(asset).read_bytes() for asset in evaluations} == before
+    together = {path.name: path.read_bytes() for path in factor_pages(home).iterdir()}
+    monkeypatch.undo()
+    write_factor_pages(home)
+    assert {path.name: path.read_bytes() for path in factor_pages(home).iterdir()} == together
+
+
 def test_one_page_comes_alone(road, copy_of):
     home = copy_of(road.home)
     assert write_factor_pages(home, ["kmid"]) == [factor_pages(home) / "kmid.html"]

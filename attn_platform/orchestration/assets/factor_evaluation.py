@@ -34,63 +34,61 @@ def evaluation_asset(family: str) -> str:
 def build(home: Home) -> list[dg.AssetsDefinition]:
     """One asset a family that the source has the inputs of, and the pages of all."""
     families = families_present(home)
-    return [_evaluations(home, families), _pages(home, families)]
+    return [_evaluations(home, families)]
 
 
 def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
-    """One op for all families: they share the cross-sections and what the stocks earned."""
+    """One op for all families and their pages: they share the cross-sections, what the stocks earned, and profiles."""
     config = home.study.factor_profile
     everything = dg.AllPartitionMapping()
-
-    @dg.multi_asset(
-        name="factor_evaluations",
-        specs=[
-            dg.AssetSpec(
-                evaluation_asset(family),
-                group_name=GROUP,
-                kinds={"parquet"},
-                code_version=code_version("attn_platform.evaluation"),
-                deps=[
-                    *(
-                        dg.AssetDep(table, partition_mapping=everything)
-                        for table in (family_table(family), UNIVERSE, "daily_bar")
-                    ),
-                    "security",
-                ],
-                description=(
-                    "Each factor of the family by itself, over all sessions: coverage, RankIC against the returns over "
-                    f"{', '.join(map(str, config.horizons))} sessions, decay, layers, persistence, correlation with "
-                    "all other factors. `attn report factor NAME` makes the page of one."
+    evaluations = [
+        dg.AssetSpec(
+            evaluation_asset(family),
+            group_name=GROUP,
+            kinds={"parquet"},
+            code_version=code_version("attn_platform.evaluation"),
+            deps=[
+                *(
+                    dg.AssetDep(table, partition_mapping=everything)
+                    for table in (family_table(family), UNIVERSE, "daily_bar")
                 ),
-            )
-            for family in families
-        ],
-        can_subset=True,
-    )
-    def factor_evaluations(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        chosen = [family for family in families if dg.AssetKey(evaluation_asset(family)) in context.selected_asset_keys]
-        for family, of_family in evaluate_factors(home, chosen).items():
-            yield dg.MaterializeResult(
-                asset_key=evaluation_asset(family), metadata=_evaluation_metadata(of_family, config)
-            )
-
-    return factor_evaluations
-
-
-def _pages(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=FACTOR_REPORT,
+                "security",
+            ],
+            description=(
+                "Each factor of the family by itself, over all sessions: coverage, RankIC against the returns over "
+                f"{', '.join(map(str, config.horizons))} sessions, decay, layers, persistence, correlation with "
+                "all other factors. `attn report factor NAME` makes the page of one."
+            ),
+        )
+        for family in families
+    ]
+    pages = dg.AssetSpec(
+        FACTOR_REPORT,
         group_name=REPORTS,
         kinds={"html", "csv"},
         code_version=code_version("attn_platform.reports"),
         deps=[evaluation_asset(family) for family in families],
         description="A page for each factor (RankIC, decay, layers, persistence, values, other factors), and an index.",
     )
-    def factor_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        index, *pages = write_factor_pages(home)
-        return dg.MaterializeResult(metadata={"index": dg.MetadataValue.path(str(index)), "pages": len(pages)})
 
-    return factor_report
+    @dg.multi_asset(name="factor_evaluations", specs=[*evaluations, pages], can_subset=True)
+    def factor_evaluations(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        selected = context.selected_asset_keys
+        chosen = [family for family in families if dg.AssetKey(evaluation_asset(family)) in selected]
+        found = evaluate_factors(home, chosen) if chosen else {}
+        for family, of_family in found.items():
+            yield dg.MaterializeResult(
+                asset_key=evaluation_asset(family), metadata=_evaluation_metadata(of_family, config)
+            )
+        if dg.AssetKey(FACTOR_REPORT) in selected:
+            computed = {name: profile for of_family in found.values() for name, profile in of_family.items()}
+            index, *others = write_factor_pages(home, computed=computed if len(chosen) == len(families) else None)
+            yield dg.MaterializeResult(
+                asset_key=FACTOR_REPORT,
+                metadata={"index": dg.MetadataValue.path(str(index)), "pages": len(others)},
+            )
+
+    return factor_evaluations
 
 
 def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfileConfig) -> dict[str, Any]:
