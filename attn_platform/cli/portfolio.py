@@ -116,8 +116,8 @@ def _make_orders(
     from attn_platform.reports.terminal import order_tables, orders_record
     from attn_platform.workflows.portfolios import orders_for
 
-    placed = orders_for(home, strategy, signal, config, money, positions, cash)
-    made, set_aside = placed.made, placed.set_aside
+    proposal = orders_for(home, strategy, signal, config, money, positions, cash)
+    made, set_aside = proposal.orders, proposal.set_aside
     if out is not None:
         write_order_file(
             out,

@@ -30,10 +30,18 @@ def explained_models(home: Home) -> tuple[ModelConfig, ...]:
 
 
 def explain_model(home: Home, model: ModelConfig) -> dict[str, pd.DataFrame]:
-    """Explain a model on its newest predicted session and write the tables; returns them by part."""
+    """Explain a model on its newest predicted session and write the tables; returns them by part.
+
+    `ConfigurationError` where none of its horizons is explained (`explained_horizons`).
+    """
+    horizons = explained_horizons(home, model)
+    if not horizons:
+        raise ConfigurationError(
+            f"model {model.name} has no explanation: only networks have one, on the horizons that a strategy trades"
+        )
     _, session = predicted_range(home.lake, prediction_table(model.name))
     config = home.study.evaluation.explanation
-    return write_explanation(model_training(home, model), session, explained_horizons(home, model), config)
+    return write_explanation(model_training(home, model), session, horizons, config)
 
 
 def explain_forecasts(home: Home, model: ModelConfig, session: np.datetime64, horizon: str) -> dict[str, pd.DataFrame]:

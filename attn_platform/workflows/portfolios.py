@@ -23,10 +23,10 @@ from attn_platform.studies.study import StrategyConfig
 
 
 @dataclass(frozen=True)
-class PlacedOrders:
+class OrderProposal:
     """The orders of a rebalance, and the rows of the positions file that are no A shares."""
 
-    made: DeskOrders
+    orders: DeskOrders
     set_aside: pd.DataFrame
 
 
@@ -103,7 +103,7 @@ def orders_for(
     money: float | None = None,
     positions: Path | None = None,
     cash: float | None = None,
-) -> PlacedOrders:
+) -> OrderProposal:
     """Orders in whole shares that lead to the target of the rebalance of `signal`, for the session after it.
 
     Args:
@@ -120,7 +120,7 @@ def orders_for(
         PortfolioError: the rebalance is not in the lake, or the orders cannot be made.
     """
     held = None if positions is None else read_positions(positions)
-    made = desk_orders(
+    orders = desk_orders(
         home.lake,
         home.calendar,
         resolve(home, config),
@@ -130,4 +130,4 @@ def orders_for(
         None if held is None else held.stocks,
         cash,
     )
-    return PlacedOrders(made, pd.DataFrame() if held is None else held.set_aside)
+    return OrderProposal(orders, pd.DataFrame() if held is None else held.set_aside)
