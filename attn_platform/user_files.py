@@ -7,21 +7,43 @@ so two homes of one process may have files of the same names.
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from hashlib import blake2b
 from importlib.abc import InspectLoader
 from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from attn_platform.errors import ConfigurationError
 
 Item = TypeVar("Item")
 Registering = Callable[[Path], AbstractContextManager[Mapping[str, Item]]]
 """Opens a register for a file, which fills while the file runs."""
+
+
+class RunningFile(Generic[Item]):
+    """The user's file that runs at the moment, and what it has registered so far, by name."""
+
+    def __init__(self, kind: str) -> None:
+        self._running: ContextVar[tuple[Path, dict[str, Item]] | None] = ContextVar(kind, default=None)
+
+    def get(self) -> tuple[Path, dict[str, Item]] | None:
+        """The file and its register; None where none runs."""
+        return self._running.get()
+
+    @contextmanager
+    def registering(self, file: Path) -> Iterator[dict[str, Item]]:
+        """What is registered inside belongs to `file` and goes into the mapping given, not to the process."""
+        registered: dict[str, Item] = {}
+        token = self._running.set((file, registered))
+        try:
+            yield registered
+        finally:
+            self._running.reset(token)
 
 
 def registered_in(file: str | Path, option: str, registering: Registering[Item], empty: str) -> tuple[Item, ...]:

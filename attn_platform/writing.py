@@ -1,9 +1,10 @@
-"""Files appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -27,3 +28,22 @@ def write_atomically(path: Path, text: str, encoding: str = "utf-8") -> None:
     """Write `text` to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode(encoding))
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `folder` when the block ends well, and vanishes when it does not.
+
+    It is not made yet, but the block makes it. A parent of `folder` in which nothing is left goes as well.
+    """
+    made, old = (folder.with_name(f".{folder.name}-{uuid.uuid4().hex}") for _ in range(2))
+    try:
+        yield made
+        if folder.exists():
+            folder.rename(old)
+        made.rename(folder)
+    finally:
+        for left in (made, old):
+            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()  # only succeeds where nothing is left in it

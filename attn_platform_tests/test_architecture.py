@@ -1,10 +1,14 @@
 """The order of the packages (`.importlinter`), and that the command line starts without Dagster."""
 
+import logging
 import subprocess
 import sys
 from configparser import ConfigParser
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 from importlinter.cli import EXIT_STATUS_ERROR, EXIT_STATUS_SUCCESS, lint_imports
 
 import attn_platform
@@ -12,6 +16,9 @@ import attn_platform
 ROOT = Path(attn_platform.__file__).parents[1]
 CONFIGURATION = ROOT / ".importlinter"
 LAYERS = "importlinter:contract:road"
+LIBRARY = (
+    "backtest", "evaluation", "factors", "market", "models", "reports", "studies", "training", "universe", "workflows",
+)  # fmt: skip
 
 
 def contracts() -> ConfigParser:
@@ -25,7 +32,12 @@ def exit_status(parser: ConfigParser, folder: Path) -> int:
     file = folder / "contracts.ini"
     with file.open("w", encoding="utf-8") as stream:
         parser.write(stream)
-    return lint_imports(str(file), cache_dir=str(folder / "cache"))
+    loggers = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    enabled = [each for each in loggers if not each.disabled]
+    status: int = lint_imports(str(file), cache_dir=str(folder / "cache"))
+    for each in enabled:
+        each.disabled = False  # import-linter configures logging as if it were alone, and silences all that is there
+    return status
 
 
 def test_imports_go_down_the_road_only(tmp_path):
@@ -61,3 +73,22 @@ def test_command_line_starts_without_dagster_and_torch():
     code = "import sys, attn_platform.cli; print(sorted({'dagster', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_public_names_of_the_library_cost_nothing_until_they_are_asked_for():
+    heavy = {"dagster", "torch", "cvxpy", "pandas", "pyarrow"}
+    packages = ", ".join(f"attn_platform.{name}" for name in LIBRARY)
+    code = f"import sys, {packages}; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_public_names_of_a_package_are_what_they_say(name):
+    """Each is found, and no module of the package hides it."""
+    package = import_module(f"attn_platform.{name}")
+    assert len(package.__all__) > 0
+    for public in package.__all__:
+        assert not isinstance(getattr(package, public), ModuleType), public
+    with pytest.raises(AttributeError, match="no attribute 'nothing_of_the_kind'"):
+        package.nothing_of_the_kind  # noqa: B018

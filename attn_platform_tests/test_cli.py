@@ -49,7 +49,7 @@ WIDE = 200  # no line of a table is broken
 def _away_from_any_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("ATTN_HOME", "ATTN_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("attn_platform.cli.console", Console(width=WIDE))
+    monkeypatch.setattr("attn_platform.cli.printing.console", Console(width=WIDE))
     monkeypatch.chdir(tmp_path)
 
 

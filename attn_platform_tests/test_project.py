@@ -26,8 +26,9 @@ from attn_platform.models import registry
 from attn_platform.portfolio.extension import extension_of, known_functions
 from attn_platform.portfolio.solver import solve
 from attn_platform.published import published_tables
+from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.settings import Home, profile_settings
-from attn_platform.studies.study import StrategyConfig, available_studies, load_study
+from attn_platform.studies.study import StrategyConfig
 from attn_platform_tests.factors.hostile import hostile_panel
 from attn_platform_tests.portfolio.streams import MarketShape, weeks
 

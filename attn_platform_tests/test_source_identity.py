@@ -394,3 +394,21 @@ def test_modules_are_what_they_define() -> None:
     assert modules_identity([first]) != plain
     assert modules_identity([FACTOR]) == modules_identity(["# a comment\n" + FACTOR])
     assert modules_identity([FACTOR]) != modules_identity([FACTOR.replace("lookback=2", "lookback=3")])
+
+
+def test_public_names_of_a_package_are_followed_to_where_they_are_defined(packages: Packages) -> None:
+    """What a package imports when it is asked for counts as what it is in its own module."""
+    package = """
+from typing import TYPE_CHECKING
+from attn_platform.lazy import lazy_attributes
+if TYPE_CHECKING:
+    from PACKAGE.tools import scaled
+__all__ = ["scaled"]
+__getattr__ = lazy_attributes(__name__)
+"""
+    public = "from PACKAGE.public import scaled\ndef f(x):\n    return scaled(x)\n"
+    direct = public.replace("PACKAGE.public", "PACKAGE.tools")
+    tools = "def scaled(x):\n    return 2 * x\n"
+    found = packages.function(public, public=package, tools=tools)
+    assert found == packages.function(direct, tools=tools)
+    assert found != packages.function(public, public=package, tools=tools.replace("2", "3"))

@@ -19,12 +19,12 @@ from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import PANEL
 from attn_platform.models.losses import LossConfig, row_weights
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.studies.settings import Home
 from attn_platform.training.labels import LabelConfig
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.window_training import panel_samples, window_samples
 from attn_platform.training.windows import window_of
+from attn_platform.workflows.training import model_training
 
 HORIZON = 10
 RIDGE_PENALTY = 1000.0
@@ -35,13 +35,13 @@ SIXTEEN = (
 SHOWN = ("rank_ic_mean", "rank_icir", "weighted_rank_ic_mean", "top_annual_return", "bottom_annual_return")
 
 
-def weights_of(samples: CrossSections, loss: str) -> np.ndarray:
+def weights_of(samples: Samples, loss: str) -> np.ndarray:
     """Weights [R] of the loss, up to a constant in each session."""
     weights = row_weights(samples.labels, samples.offsets, LossConfig(name=loss))[:, 0]
     return weights * np.repeat(np.diff(samples.offsets), np.diff(samples.offsets))
 
 
-def ridge(train: CrossSections, test: CrossSections, columns: list[int], loss: str) -> np.ndarray:
+def ridge(train: Samples, test: Samples, columns: list[int], loss: str) -> np.ndarray:
     """Forecasts of a ridge regression with an intercept that is not penalised."""
     X = np.column_stack([train.features()[:, columns].astype(np.float64), np.ones(len(train))])
     weighted = X * weights_of(train, loss)[:, None]
@@ -50,7 +50,7 @@ def ridge(train: CrossSections, test: CrossSections, columns: list[int], loss: s
     return test.features()[:, columns] @ coefficients[:-1]
 
 
-def boosted(train: CrossSections, valid: CrossSections, test: CrossSections, loss: str) -> np.ndarray:
+def boosted(train: Samples, valid: Samples, test: Samples, loss: str) -> np.ndarray:
     """Forecasts of XGBoost with AI-55's settings."""
     data, check = (
         xgboost.DMatrix(part.features(), part.labels[:, 0], weight=weights_of(part, loss)) for part in (train, valid)
@@ -61,7 +61,7 @@ def boosted(train: CrossSections, valid: CrossSections, test: CrossSections, los
 
 
 def estimators(
-    train: CrossSections, valid: CrossSections, test: CrossSections, features: tuple[str, ...]
+    train: Samples, valid: Samples, test: Samples, features: tuple[str, ...]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and forecasts [R] of the test range."""
     every = list(range(len(features)))

@@ -5,7 +5,8 @@ python docs/make_contract_page.py
 
 from pathlib import Path
 
-from attn_platform.market.contract import TABLES, Column, Table
+from attn_platform.market.contract import TABLES
+from attn_platform.market.schema import Column, Table
 from attn_platform.market.vendors.config import ImportConfig
 
 PAGE = Path(__file__).with_name("data-contract.md")

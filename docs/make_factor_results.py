@@ -13,8 +13,8 @@ import numpy as np
 from attn_platform.evaluation.factor_profile import FactorProfile
 from attn_platform.evaluation.factor_store import FactorHistory, profiles, stored_factors
 from attn_platform.evaluation.inference import t_value
-from attn_platform.orchestration.assets.factor_evaluation import history
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.evaluation import factor_history
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("first_year", type=int, nargs="?", default=2011)
     parser.add_argument("last_year", type=int, nargs="?", default=2021)
     arguments = parser.parse_args()
-    past = history(Home.open(arguments.home))
+    past = factor_history(Home.open(arguments.home))
     names = [d.name for d in past.catalogue if d.name in set(stored_factors(past.lake, past.catalogue))]
     started = time.perf_counter()
     found = profiles(past, names)

@@ -11,7 +11,9 @@ from attn_platform.factors.catalogue import FACTOR_SETS
 from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.trees import XGBoostConfig
-from attn_platform.studies.study import ModelConfig, StudyConfig, available_studies, load_study
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.loading import available_studies, load_study
+from attn_platform.studies.study import StudyConfig
 
 PAGE = Path(__file__).with_name("models.md")
 TITLE = "name"

@@ -25,16 +25,17 @@ from attn_platform.evaluation.inference import t_value
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.loading import load_study
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, Settings
-from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.labels import LabelConfig
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.window_training import panel_samples, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
+from attn_platform.workflows.training import model_training
 
 OFF, INTERACTION, SECTOR, PATH = "linear", "interaction", "sector", "path"
 # Strengths of the planted signals in basis points a session for one standard deviation: the linear one is everywhere,
@@ -113,7 +114,7 @@ COMPARISONS = (
 FIGURES: Mapping[str, str] = {"rank_ic": "RankIC", "weighted_rank_ic": "weighted RankIC"}
 RIDGE_PENALTY = 1000.0
 Loss = Literal["wmse", "mse"]
-Regressors = Callable[[CrossSections, slice], np.ndarray]
+Regressors = Callable[[Samples, slice], np.ndarray]
 """Regressors of the samples of a session, which are those rows."""
 
 
@@ -245,7 +246,7 @@ class Market:
         """[T, N] returns over ten sessions, of all models the same: from close to close."""
         return self.evaluated("").returns(HORIZON)
 
-    def dense(self, samples: CrossSections, forecasts: np.ndarray) -> np.ndarray:
+    def dense(self, samples: Samples, forecasts: np.ndarray) -> np.ndarray:
         """Forecasts [R] of samples as [T, N]."""
         market = self.evaluated("").market
         out = np.full(market.shape, np.nan)
@@ -299,12 +300,12 @@ def ridge(market: Market, model: str, regressors: Regressors, loss: Loss = "wmse
     return np.where(np.isfinite(forecasts[0]), *forecasts)
 
 
-def factors(samples: CrossSections, rows: slice) -> np.ndarray:
+def factors(samples: Samples, rows: slice) -> np.ndarray:
     """All factors of a session's samples, of all their steps."""
     return samples.features(rows).reshape(rows.stop - rows.start, -1)
 
 
-def factors_and_sector_means(samples: CrossSections, rows: slice) -> np.ndarray:
+def factors_and_sector_means(samples: Samples, rows: slice) -> np.ndarray:
     """All factors, and their means over the stock's sector."""
     assert samples.groups is not None
     values, (_, group) = factors(samples, rows), np.unique(samples.groups[rows], return_inverse=True)
@@ -312,7 +313,7 @@ def factors_and_sector_means(samples: CrossSections, rows: slice) -> np.ndarray:
     return np.column_stack([values, (members @ (members.T @ values / members.sum(axis=0)[:, np.newaxis]))])
 
 
-def _sessions(samples: CrossSections) -> Iterator[slice]:
+def _sessions(samples: Samples) -> Iterator[slice]:
     return (slice(first, stop) for first, stop in pairwise(samples.offsets.tolist()))
 
 

@@ -10,14 +10,9 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.published import PublishedMonths, PublishedRow, published_row, published_tables
 from attn_platform.reports.strategy import published_performance, published_portfolio_months
-from attn_platform.studies.study import (
-    ImportedForecastConfig,
-    StrategyConfig,
-    StrategyMixConfig,
-    StudyConfig,
-    available_studies,
-    load_study,
-)
+from attn_platform.studies.forecasters import ImportedForecastConfig
+from attn_platform.studies.loading import available_studies, load_study
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig, StudyConfig
 
 PAGE = Path(__file__).with_name("strategies.md")
 COLUMNS_OF_LIMITS = {"original": PortfolioLimits(), "relaxed": RELAXED_LIMITS}

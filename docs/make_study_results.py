@@ -38,15 +38,14 @@ from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.lake import from_columns
 from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.instance import open_instance
-from attn_platform.orchestration.prediction_backtest import backtest_predictions
 from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.loading import load_study
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig, load_study
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.window_training import (
     ModelTraining,
     panel_samples,
@@ -55,6 +54,8 @@ from attn_platform.training.window_training import (
     write_predictions,
 )
 from attn_platform.training.windows import Window, window_of
+from attn_platform.workflows import backtest_predictions
+from attn_platform.workflows.training import model_training
 from attn_platform.writing import write_atomically
 
 FOLDER = Path(__file__).parent / "results" / "study"
@@ -216,7 +217,7 @@ def write_ridge_forecasts(task: ModelTraining, window: Window, tested: np.ndarra
     task.lake.write_sessions(table, from_columns(frame), tested)
 
 
-def ridge_coefficients(sets: Iterable[CrossSections], loss: LossConfig) -> np.ndarray:
+def ridge_coefficients(sets: Iterable[Samples], loss: LossConfig) -> np.ndarray:
     """β [F + 1] of least Σ w (y − Xβ)² + λ Σ β_f².
 
     X are the factors and a constant, which is not penalised; y the labels of the first horizon; w the loss's weights

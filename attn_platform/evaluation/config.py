@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from attn_platform.market.calendar import SESSIONS_A_YEAR
+
 
 class ExplanationConfig(BaseModel):
     """Accuracy and memory of integrated gradients; our choice, as the studies have none.
@@ -26,7 +28,7 @@ class EvaluationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sessions_per_year: int = Field(default=252, ge=1)  # AI-69, AI-55
+    sessions_per_year: int = Field(default=SESSIONS_A_YEAR, ge=1)  # AI-69, AI-55
     layers: int = Field(default=10, ge=2)  # AI-69 exhibit 10: ten layers
     # Half-life of the wmse weights, as a share of the stocks of the session: N/2 (AI-55). It is that of the figures of
     # every study, whichever half-life a model's loss has, so that they can be set beside each other.

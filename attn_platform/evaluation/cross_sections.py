@@ -19,7 +19,7 @@ from attn_platform.errors import ContractError, MissingDataError
 from attn_platform.market.codes import normalise
 from attn_platform.market.column_names import FORECAST_NAMES, RETURN_NAMES
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DATE, FLOAT, TEXT, Column, Table
+from attn_platform.market.schema import DATE, FLOAT, TEXT, Column, Table
 from attn_platform.market.user_tables import KEY_NAMES, read_user_table, renamed
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +31,7 @@ IMPLAUSIBLE_RETURN = 0.5
 
 
 @dataclass(frozen=True)
-class CrossSections:
+class AlignedCrossSections:
     """Predictions and what was realised, [T, N]; NaN where a stock has none. `notes` say what looks doubtful."""
 
     sessions: NDArray[np.datetime64]
@@ -41,7 +41,7 @@ class CrossSections:
     notes: tuple[str, ...] = ()
 
 
-def read_cross_sections(predictions: Path, returns: Path) -> CrossSections:
+def read_cross_sections(predictions: Path, returns: Path) -> AlignedCrossSections:
     """Align two files (Parquet or CSV), see `align_cross_sections`; errors name file, row, column and remedy."""
     tables = [
         conform(read_user_table(path, _contract(value), NAMES), _contract(value), str(path))
@@ -50,7 +50,7 @@ def read_cross_sections(predictions: Path, returns: Path) -> CrossSections:
     return _aligned(tables[0], tables[1], str(predictions), str(returns))
 
 
-def align_cross_sections(predictions: pd.DataFrame, returns: pd.DataFrame) -> CrossSections:
+def align_cross_sections(predictions: pd.DataFrame, returns: pd.DataFrame) -> AlignedCrossSections:
     """Align tidy frames (date, symbol, prediction) and (date, symbol, return), as columns or levels of the index.
 
     Sessions are those that both have; stocks are those with a prediction in them. Missing values are left out. Raises
@@ -89,7 +89,7 @@ def _conformed(frame: pd.DataFrame, value: str, source: str) -> pa.Table:
     return conform(renamed(data, table, {**KEY_NAMES, **NAMES}, source), table, source)
 
 
-def _aligned(predictions: pa.Table, returns: pa.Table, source: str, returns_source: str) -> CrossSections:
+def _aligned(predictions: pa.Table, returns: pa.Table, source: str, returns_source: str) -> AlignedCrossSections:
     left, right = _frame(predictions, PREDICTION, source), _frame(returns, RETURN, returns_source)
     sessions = np.intersect1d(left["date"], right["date"])
     if len(sessions) == 0:
@@ -100,7 +100,7 @@ def _aligned(predictions: pa.Table, returns: pa.Table, source: str, returns_sour
     notes = (*_weekend_notes(left["date"], source), *_weekend_notes(right["date"], returns_source))
     left, right = left[left["date"].isin(sessions)], right[right["date"].isin(sessions)]
     symbols = np.unique(left["symbol"].to_numpy(dtype=str))
-    return CrossSections(
+    return AlignedCrossSections(
         sessions=sessions.astype("datetime64[D]"),
         symbols=symbols,
         predictions=_dense(left, PREDICTION, sessions, symbols),

@@ -25,7 +25,7 @@ from attn_platform.models.trees import XGBoostConfig
 from attn_platform.training.checkpoints import Checkpoint, Manifest
 from attn_platform.training.device import fixed_threads, resolve_device
 from attn_platform.training.prediction import network_of, session_batch
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def can_explain(manifest: Manifest) -> bool:
 
 def explain_session(
     checkpoint: Checkpoint,
-    samples: CrossSections,
+    samples: Samples,
     horizon: str,
     config: ExplanationConfig,
     device: str = "auto",
@@ -114,7 +114,7 @@ def explain_session(
 
 def explain_stock(
     checkpoint: Checkpoint,
-    samples: CrossSections,
+    samples: Samples,
     symbol: str,
     horizon: str,
     config: ExplanationConfig,
@@ -224,7 +224,7 @@ def group_attention(weights: Array, groups: NDArray[np.str_]) -> tuple[NDArray[n
 
 
 def _members(
-    checkpoint: Checkpoint, samples: CrossSections, horizon: str, device: str
+    checkpoint: Checkpoint, samples: Samples, horizon: str, device: str
 ) -> Iterator[tuple[StackedNetwork, SessionBatch, Tensor]]:
     """Each seed's network alone, which bounds memory, with its batch and the weights of the tasks [K]."""
     manifest = checkpoint.manifest

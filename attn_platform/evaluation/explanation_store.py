@@ -27,7 +27,7 @@ from attn_platform.evaluation.explanation import (
 )
 from attn_platform.market.lake import Lake
 from attn_platform.training.checkpoints import Checkpoint
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.window_training import ModelTraining, checkpoint_of, panel_samples
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, year_of
@@ -108,7 +108,7 @@ def read_explanation(lake: Lake, model: str, horizon: str) -> dict[str, pd.DataF
     return frames if len(frames[STOCKS]) else {}
 
 
-def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, CrossSections]:
+def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, Samples]:
     window = window_holding(task.calendar, task.windows, session)
     if not (task.directory / window.key).exists():
         raise CheckpointError(f"window {window.key} has no checkpoint in {task.directory}; train it before explaining")
@@ -117,7 +117,7 @@ def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, Cr
     return checkpoint_of(task, window.key), panel_samples(task, session, session)
 
 
-def _sectors(lake: Lake, samples: CrossSections) -> np.ndarray:
+def _sectors(lake: Lake, samples: Samples) -> np.ndarray:
     """Name of each stock's sector by the adjacency in force [M]."""
     year = year_of(samples.sessions[0])
     if not lake.path(ADJACENCY, year).exists():

@@ -8,7 +8,6 @@ A user's own file, which belongs to the homes that name it, joins by `factor_fil
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -22,6 +21,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.factors.input_columns import KEYS, require_input
 from attn_platform.factors.inputs import ROW_FIELD, FactorConfig, FactorInputs
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.user_files import RunningFile
 
 ENTRY_POINT_GROUP = "attn_platform.factors"
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")  # the name of a column or table: Parquet, SQL, assets
@@ -141,8 +141,7 @@ class Catalogue:
 
 
 _registry: dict[str, FactorDefinition] = {}
-# While a user's file runs: the file, and what it has registered so far.
-_running_file: ContextVar[tuple[Path, dict[str, FactorDefinition]] | None] = ContextVar("_running_file", default=None)
+_running_file = RunningFile[FactorDefinition]("factors")
 
 
 def factor(
@@ -199,12 +198,8 @@ def unavailable(definition: FactorDefinition, available_fields: Collection[str])
 def registering_for(file: Path) -> Iterator[dict[str, FactorDefinition]]:
     """What is registered inside belongs to the user's `file` and goes into the mapping given, not to the process."""
     _load_families()
-    registered: dict[str, FactorDefinition] = {}
-    token = _running_file.set((file, registered))
-    try:
+    with _running_file.registering(file) as registered:
         yield registered
-    finally:
-        _running_file.reset(token)
 
 
 def _add(registered: dict[str, FactorDefinition], definition: FactorDefinition) -> None:

@@ -4,7 +4,8 @@ from difflib import get_close_matches
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.inputs import MARKET_RETURN
-from attn_platform.market.contract import DATE, TABLES
+from attn_platform.market.contract import TABLES
+from attn_platform.market.schema import DATE
 
 KEYS = ("date", "symbol")
 INPUT_TABLES = ("daily_bar", "valuation", "consensus", "fundamental", "index_bar")

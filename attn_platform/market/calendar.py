@@ -25,6 +25,12 @@ Day = str | np.datetime64
 # The exchange opened on 1990-12-19; list dates reach back to it, so ages in sessions need the calendar from there on.
 FIRST_KNOWN = "1990-12-19"
 
+# How many sessions AI-69 and AI-55 take for a span of time
+SESSIONS_A_WEEK = 5
+SESSIONS_A_MONTH = 21
+SESSIONS_A_QUARTER = 63
+SESSIONS_A_YEAR = 252
+
 
 @dataclass(frozen=True)
 class Calendar:

@@ -17,10 +17,11 @@ from attn_platform.errors import ContractError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.codes import normalise
 from attn_platform.market.column_names import advice
-from attn_platform.market.contract import DATE, FLOAT, INDEX_WEIGHT, INTEGER, TEXT, TYPE_NAMES, Column, Table
+from attn_platform.market.contract import INDEX_WEIGHT
 from attn_platform.market.inspection import Inspection, shown
 from attn_platform.market.quality import weights
 from attn_platform.market.readings import is_text
+from attn_platform.market.schema import DATE, FLOAT, INTEGER, TEXT, TYPE_NAMES, Column, Table
 from attn_platform.market.session_dates import can_be_dates, read_dates, slipped
 from attn_platform.market.settle import groups_of, numbers
 from attn_platform.market.tolerance import nothing_below_zero

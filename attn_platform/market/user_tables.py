@@ -16,7 +16,7 @@ from attn_platform.errors import ContractError
 from attn_platform.market.codes import A_SHARE, read_code
 from attn_platform.market.column_names import DATE_NAMES, SYMBOL_NAMES
 from attn_platform.market.conform import from_text
-from attn_platform.market.contract import Column, Table
+from attn_platform.market.schema import Column, Table
 from attn_platform.market.vendors.files import SUFFIXES, read_columns
 
 KEY_NAMES: Mapping[str, Sequence[str]] = {"date": DATE_NAMES, "symbol": SYMBOL_NAMES}

@@ -9,6 +9,7 @@ import dagster as dg
 
 from attn_platform.orchestration.event_log import enable_batches
 from attn_platform.studies.settings import HOME_VARIABLE, Home
+from attn_platform.writing import write_atomically
 
 EVENT_LOG_VARIABLE = "ATTN_EVENT_LOG"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
@@ -21,7 +22,7 @@ def prepare(home: Home) -> dict[str, str]:
     configuration = resources.files(__package__).joinpath(CONFIGURATION).read_text(encoding="utf-8")
     file = home.dagster / CONFIGURATION
     if not file.exists():
-        file.write_text(configuration, encoding="utf-8")
+        write_atomically(file, configuration)
     enable_batches()
     environment = {
         HOME_VARIABLE: str(home.root),

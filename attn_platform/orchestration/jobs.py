@@ -11,17 +11,19 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
-from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
+from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
-from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, planted_assets, present_tables
-from attn_platform.orchestration.assets.predictions import prediction_table
+from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.portfolio.weekly import portfolio_table
-from attn_platform.studies.availability import switched_off
+from attn_platform.studies.availability import families_present
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY
+from attn_platform.workflows.explanations import explained_models
+from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, present_tables
 
 SESSION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
     "session", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
@@ -44,8 +46,7 @@ class RoadAssets:
 
 def road_assets(home: Home) -> RoadAssets:
     """The assets that a home can materialise."""
-    study = home.study
-    families = [family for family in study.catalogue.families if switched_off(home, family) is None]
+    study, families = home.study, families_present(home)
     return RoadAssets(
         static=(*present_tables(home, STATIC_TABLES), *planted_assets(home)),
         raw=present_tables(home, SESSION_TABLES),

@@ -15,7 +15,8 @@ import numpy as np
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar
-from attn_platform.training.windows import WindowConfig
+from attn_platform.training.windows import WindowConfig, window_keys
+from attn_platform.workflows.portfolios import rebalances_between
 
 TIMEZONE = "Asia/Shanghai"
 FORMAT = "%Y-%m-%d"
@@ -104,9 +105,8 @@ def build_partitions(
         )
     window_grid = calendar.grid(first_test, windows.test)
     history = window_grid[window_grid < first_test][-windows.windows_back :]
-    tested = window_grid[(window_grid >= first_test) & (window_grid <= last)]
-    rebalance_grid = calendar.grid(first_test, rebalance_every)
-    rebalances = rebalance_grid[(rebalance_grid >= first_test) & (rebalance_grid <= last)]
+    tested = np.array(window_keys(calendar, windows, last), dtype=sessions.dtype)
+    rebalances = rebalances_between(calendar, first_test, last, rebalance_every)
     return Partitions(
         sessions=_on_sessions(sessions, sessions[0], last),
         # The grid goes on before the first key: offsets into the past are counted along it.

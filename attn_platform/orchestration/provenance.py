@@ -12,7 +12,6 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
 
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.partition_versions import PartitionVersions
@@ -41,15 +40,7 @@ def with_files(version: str, files: Sequence[Path]) -> str:
 
 def joined(*versions: str) -> str:
     """One version of several: it changes with each of them."""
-    return fingerprint(versions)
-
-
-def fingerprint(*configurations: BaseModel | Sequence[str]) -> str:
-    """Hash over typed configurations (or lists of names)."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in configurations:
-        digest.update((part.model_dump_json() if isinstance(part, BaseModel) else "\n".join(part)).encode())
-    return digest.hexdigest()
+    return hashlib.blake2b("\n".join(versions).encode(), digest_size=16).hexdigest()
 
 
 def data_version(lake: Lake, *tables: str) -> dg.DataVersion:

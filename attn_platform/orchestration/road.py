@@ -19,8 +19,6 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
-from attn_platform.orchestration.assets.portfolios import previous_rebalance
-from attn_platform.orchestration.assets.predictions import require_forecasts
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.jobs import road_assets
@@ -28,6 +26,8 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_of
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
+from attn_platform.workflows.forecasts import require_forecasts
+from attn_platform.workflows.portfolios import previous_rebalance
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
     quarters = _covering(partitions.quarters, quarter_of(first), quarter_of(test_last), "universe")
     years = _covering(partitions.years, year_of(first), year_of(test_last), "sector adjacency")
-    _require_chain(home, partitions, rebalances[0], assets.portfolios)
+    _require_chain(home, rebalances[0], assets.portfolios)
     for forecast in home.study.forecasts:
         require_forecasts(home, forecast, np.array(rebalances, dtype="datetime64[D]"))
     return [
@@ -158,9 +158,9 @@ def _covering(
     return keys[0], keys[-1]
 
 
-def _require_chain(home: Home, partitions: Partitions, first: str, portfolios: Sequence[str]) -> None:
+def _require_chain(home: Home, first: str, portfolios: Sequence[str]) -> None:
     """A week starts from the week before: the one before `first` must be in the lake, where there is one."""
-    previous = previous_rebalance(partitions, np.datetime64(first))
+    previous = previous_rebalance(home, np.datetime64(first))
     for table in portfolios:
         if previous is not None and not home.lake.path(table, previous).exists():
             raise ConfigurationError(

@@ -15,14 +15,14 @@ import numpy as np
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from attn_platform.orchestration import jobs as names
-from attn_platform.orchestration.assets.portfolios import previous_rebalance
-from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
 from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
+from attn_platform.workflows.portfolios import previous_rebalance
 
 NEW_PERIOD = "30 5 * * *"
 BEFORE_THE_OPEN = "*/15 6-8 * * *"
@@ -76,7 +76,7 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
             yield dg.SkipReason(f"{day} was no rebalance")
             return
         needed = [(prediction_table(forecaster.name), day) for forecaster in home.study.forecasters]
-        before = previous_rebalance(partitions, np.datetime64(day))
+        before = previous_rebalance(home, np.datetime64(day))
         if before is not None:
             needed += [(portfolio_table(strategy.name), str(before)) for strategy in home.study.strategies]
         yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)

@@ -14,9 +14,7 @@ give way; the limits of the strategy do, in their order.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.constraints.base import LinearConstraint, Rows
 from attn_platform.portfolio.problem import WeeklyProblem
-from attn_platform.user_files import registered_in
+from attn_platform.user_files import RunningFile, registered_in
 
 Kind = Literal["limit", "constraint", "term"]
 BUILT_IN = "attn_platform.portfolio.terms"
@@ -127,7 +125,7 @@ def known_functions(files: Iterable[str | Path] = ()) -> dict[str, PortfolioFunc
     known = dict(_built_in)
     for file in dict.fromkeys(Path(file).resolve() for file in files):
         empty = "registers nothing; decorate a function with @limit, @constraint or @term"
-        for function in registered_in(file, "portfolio_files", _registering_for, empty):
+        for function in registered_in(file, "portfolio_files", _running_file.registering, empty):
             _add(known, function)
     return known
 
@@ -158,23 +156,11 @@ def extension_of(
 
 
 _built_in: dict[str, PortfolioFunction] = {}
-_running_file: ContextVar[tuple[Path | None, dict[str, PortfolioFunction]]] = ContextVar(
-    "portfolio_file", default=(None, _built_in)
-)
-
-
-@contextmanager
-def _registering_for(file: Path) -> Iterator[dict[str, PortfolioFunction]]:
-    registered: dict[str, PortfolioFunction] = {}
-    token = _running_file.set((file, registered))
-    try:
-        yield registered
-    finally:
-        _running_file.reset(token)
+_running_file = RunningFile[PortfolioFunction]("portfolios")
 
 
 def _register(given: PortfolioFunction) -> Callable[..., Any]:
-    file, registered = _running_file.get()
+    file, registered = _running_file.get() or (None, _built_in)
     _add(registered, PortfolioFunction(given.name, given.kind, given.function, given.history, file))
     return given.function
 

@@ -23,9 +23,9 @@ from attn_platform.backtest.account import Account
 from attn_platform.errors import BadInputError
 from attn_platform.market.codes import normalise
 from attn_platform.market.column_names import SELLABLE_NAMES, SHARES_NAMES
-from attn_platform.market.contract import FLOAT, Column, Table, symbol_column
 from attn_platform.market.lots import buy_shares
 from attn_platform.market.readings import is_text
+from attn_platform.market.schema import FLOAT, Column, Table, symbol_column
 from attn_platform.market.trading_rules import FEN_PER_CNY, board_of, in_fen
 from attn_platform.market.user_tables import KEY_NAMES, renamed
 from attn_platform.market.vendors.files import read_columns

@@ -7,10 +7,9 @@ import cvxpy as cp
 import numpy as np
 
 from attn_platform.errors import PortfolioError
+from attn_platform.market.calendar import SESSIONS_A_YEAR
 from attn_platform.portfolio.extension import term
 from attn_platform.portfolio.problem import WeeklyProblem
-
-SESSIONS_A_YEAR = 252
 
 
 @term(history="sessions")

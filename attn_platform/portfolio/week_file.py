@@ -19,8 +19,8 @@ from attn_platform.errors import BadInputError, PortfolioError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.column_names import FORECAST_NAMES
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import BOOL, FLOAT, TEXT, Column, Table, symbol_column
 from attn_platform.market.quality.weights import scaled_to_one
+from attn_platform.market.schema import BOOL, FLOAT, TEXT, Column, Table, symbol_column
 from attn_platform.market.user_tables import read_user_table
 from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
 from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem

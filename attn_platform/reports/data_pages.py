@@ -17,7 +17,7 @@ from attn_platform.market.quality.findings import Finding
 from attn_platform.reports import data_figures, drawing, formatting
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import DataSource
-from attn_platform.reports.pages import Card, Part, Plot, Section, render_page
+from attn_platform.reports.page import Card, Part, Plot, Section, render_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.writing import write_atomically
 

@@ -14,7 +14,7 @@ from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import DataKind
 from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
 from attn_platform.reports.figures import cumulative_figure
-from attn_platform.reports.pages import Card, Part, Plot, Section, render_page
+from attn_platform.reports.page import Card, Part, Plot, Section, render_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.writing import write_atomically
 
@@ -153,14 +153,14 @@ def _rank_ic_parts(profile: FactorProfile, subject: FactorSubject, palette: draw
     yield Part(plot=Plot("rank-ic-by-year", "RankIC by year", summary, yearly))
     index = pd.DatetimeIndex(profile.series.sessions)
     curves = {
-        _count(horizon, "session"): pd.Series(profile.series.rank_ic[:, at], index)
+        formatting.count(horizon, "session"): pd.Series(profile.series.rank_ic[:, at], index)
         for at, horizon in enumerate(config.horizons)
     }
     figure = cumulative_figure(curves, "Cumulative sum")
     yield Part(plot=Plot("cumulative-rank-ic", "Cumulative RankIC", "By horizon.", figure), width="main")
     decay = factor_figures.decay_figure(profile.decay, profile.half_life, palette)
     summary = (
-        f"Against the return over {_count(config.decay_horizon, 'session')} that begins so much later. "
+        f"Against the return over {formatting.count(config.decay_horizon, 'session')} that begins so much later. "
         f"{_half_life_text(profile, subject)}"
     )
     yield Part(plot=Plot("decay", "Decay", summary, decay), width="side")
@@ -182,7 +182,7 @@ def _layer_parts(profile: FactorProfile, subject: FactorSubject, palette: drawin
     )
     figure = factor_figures.layers_figure(layers, palette)
     yield Part(plot=Plot("layer-returns", "Return by layer", summary, figure), width="main")
-    by_layer = profile.layers.rename(columns=lambda horizon: _count(int(horizon), "session"))
+    by_layer = profile.layers.rename(columns=lambda horizon: formatting.count(int(horizon), "session"))
     rows = tuple(
         (Cell(str(layer)), *(Cell(formatting.percent(float(value), 3)) for value in row))
         for layer, row in zip(by_layer.index, by_layer.to_numpy(), strict=True)
@@ -247,7 +247,7 @@ def _definition_part(data: FactorReportData, subject: FactorSubject) -> Part:
         "Class": definition.family.replace("_", " "),
         "Formula": definition.formula,
         "Inputs": definition.reads,
-        "Look-back": _count(definition.lookback, "session"),
+        "Look-back": formatting.count(definition.lookback, "session"),
         "Least observations": f"{least}" if least else "no window",
         "Direction": definition.direction,
         "Source": definition.source,
@@ -323,7 +323,7 @@ def _distribution_table(distribution: pd.DataFrame) -> Table:
 
 def _sessions_ahead(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with its index of sessions spelled out."""
-    return frame.set_axis([_count(int(sessions), "session") for sessions in frame.index])
+    return frame.set_axis([formatting.count(int(sessions), "session") for sessions in frame.index])
 
 
 def _factor_cell(name: str, subject: FactorSubject) -> Cell:
@@ -370,10 +370,6 @@ def _missing_notes(missing: Mapping[str, str]) -> list[str]:
     for name, reason in missing.items():
         by_reason.setdefault(reason, []).append(name)
     return [f"Missing: {', '.join(names)}. Reason: {reason}." for reason, names in by_reason.items()]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _every(number: int) -> str:

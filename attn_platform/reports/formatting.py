@@ -208,3 +208,8 @@ def difference(name: str, value: float) -> str:
     if name in _PERCENT_2:
         return percentage_points(value, 2)
     return percentage_points(value, 1) if name in _PERCENT_1 else signed_number(value, 2)
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 session", "1,200 sessions"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

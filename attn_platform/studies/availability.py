@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.input_columns import TABLE_OF
 from attn_platform.factors.inputs import ROW_FIELD
@@ -27,6 +29,18 @@ def switched_off(home: Home, family: str) -> str | None:
     return reasons[0] if all(reasons) else None
 
 
+def families_off(home: Home) -> dict[str, str]:
+    """Families of the catalogue that cannot be computed, with the reason."""
+    reasons = {family: switched_off(home, family) for family in home.study.catalogue.families}
+    return {family: reason for family, reason in reasons.items() if reason is not None}
+
+
+def families_present(home: Home) -> list[str]:
+    """Families of the catalogue that the source has the inputs of."""
+    off = families_off(home)
+    return [family for family in home.study.catalogue.families if family not in off]
+
+
 def missing_styles(home: Home, strategy: StrategyConfig) -> dict[str, str]:
     """Styles of a strategy that cannot be computed, with the reason; the strategy does without them."""
     of_catalogue = [style for style in strategy.styles if style not in BUILT_IN_STYLES]
@@ -34,14 +48,10 @@ def missing_styles(home: Home, strategy: StrategyConfig) -> dict[str, str]:
     return {style: reason for style, reason in reasons.items() if reason is not None}
 
 
-def style_tables(home: Home, strategy: StrategyConfig) -> dict[str, str]:
-    """Table of factors that holds each style, but for those of the raw tables and those that cannot be computed."""
-    known, missing = home.study.catalogue, missing_styles(home, strategy)
-    return {
-        style: family_table(known.definition(style).family)
-        for style in strategy.styles
-        if style not in BUILT_IN_STYLES and style not in missing
-    }
+def style_tables(home: Home, styles: Iterable[str]) -> dict[str, str]:
+    """Table of factors that holds each style, but for those of the raw tables."""
+    known = home.study.catalogue
+    return {style: family_table(known.definition(style).family) for style in styles if style not in BUILT_IN_STYLES}
 
 
 def _absent(home: Home, name: str) -> str | None:

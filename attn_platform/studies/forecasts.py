@@ -18,9 +18,9 @@ from attn_platform.errors import BadInputError, MissingDataError
 from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.column_names import FORECAST_NAMES
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DATE, FLOAT, Column, Table, symbol_column
 from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import Lake, days
+from attn_platform.market.schema import DATE, FLOAT, Column, Table, symbol_column
 from attn_platform.market.user_tables import read_user_table
 
 PREDICTION = "prediction"

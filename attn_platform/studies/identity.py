@@ -17,8 +17,9 @@ from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_
 from attn_platform.factors.statements import Statements
 from attn_platform.source_identity import source_identity
 from attn_platform.studies.availability import lacking
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig, Panel
+from attn_platform.studies.study import Panel
 from attn_platform.training.identity import (
     FACTOR,
     FACTORS,

@@ -1,4 +1,4 @@
-"""Names of a study that would own one table of the lake, or one folder of reports, between them.
+"""Names of a study's tables and folders, and names that would own one table or one folder of reports between them.
 
 Each kind of name has a prefix of its own, but some tables have a suffix as well: strategies `alpha` and `alpha_trades`
 would both write `backtest_alpha_trades`. Names are compared as file systems do that know no case.
@@ -6,8 +6,10 @@ would both write `backtest_alpha_trades`. Names are compared as file systems do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from attn_platform.backtest.store import backtest_tables
 from attn_platform.evaluation.explanation_store import explanation_tables
@@ -20,7 +22,19 @@ from attn_platform.universe.store import ADJACENCY
 if TYPE_CHECKING:
     from attn_platform.studies.study import StudyConfig
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 FACTOR_PAGES = "factors"  # folder of the factors' pages, among those of the strategies
+
+
+def prediction_table(forecaster: str) -> str:
+    """Table and asset of a forecaster's predictions."""
+    return f"prediction_{forecaster}"
+
+
+def require_once(what: str, names: Sequence[str]) -> None:
+    """ValueError where one of the names stands twice."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
 
 
 def require_names_of_their_own(study: StudyConfig) -> None:

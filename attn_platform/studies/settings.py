@@ -24,15 +24,9 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
 from attn_platform.market.simulation.config import Profile
 from attn_platform.market.vendors import ImportReport
-from attn_platform.studies.study import (
-    YAML_SUFFIXES,
-    StudyConfig,
-    load_study,
-    overlay,
-    parse,
-    read_yaml,
-    with_paths_from,
-)
+from attn_platform.studies.loading import YAML_SUFFIXES, load_study, with_paths_from
+from attn_platform.studies.parsing import overlay, parse, read_yaml
+from attn_platform.studies.study import StudyConfig
 from attn_platform.writing import write_atomically
 
 HOME_VARIABLE = "ATTN_HOME"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.studies.study import StrategyConfig, StudyConfig, available_studies, load_study
+from attn_platform.studies.loading import available_studies, load_study
+from attn_platform.studies.study import StrategyConfig, StudyConfig
 
 
 def find_strategy(own: StudyConfig, name: str | None = None) -> tuple[StudyConfig, StrategyConfig]:

@@ -9,19 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Self
 
-import yaml
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -29,48 +23,30 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.config import EvaluationConfig, FactorProfileConfig
-from attn_platform.factors.catalogue import AI69_FACTORS, FACTOR_SETS, Catalogue
+from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue
 from attn_platform.factors.factor_files import catalogue_with
-from attn_platform.factors.input_columns import KEYS
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.vendors.config import ImportConfig
-from attn_platform.models.registry import AnyNetworkConfig
-from attn_platform.models.trees import XGBoostConfig
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
 from attn_platform.portfolio.problem import PortfolioLimits
 from attn_platform.portfolio.styles import BUILT_IN_STYLES
-from attn_platform.studies.names import require_names_of_their_own
-from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
+from attn_platform.studies.forecasters import (
+    EnsembleConfig,
+    Features,
+    Forecaster,
+    ImportedForecastConfig,
+    ModelConfig,
+)
+from attn_platform.studies.names import Name, require_names_of_their_own, require_once
+from attn_platform.studies.parsing import parse
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
 from attn_platform.universe.store import UNIVERSE
 
-COMBINED = "+"
-ENSEMBLE_HORIZON = "ensemble"  # as AI-69, exhibits 34 and 35, call it
-EVERY_ENTRY = "*"
-YAML_SUFFIXES = (".yaml", ".yml")
 FORECASTER = "model, ensemble or forecast"
-USER_FILES = ("factor_files", "portfolio_files")
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _factor_set(value: Any) -> Any:
-    """The factors of a set that is given by its name."""
-    if isinstance(value, str):
-        if value not in FACTOR_SETS:
-            raise ValueError(f"there is no factor set {value}; there are {', '.join(FACTOR_SETS)}, or a list of names")
-        return FACTOR_SETS[value]
-    return value
-
-
-Features = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_factor_set)]
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Horizon = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+]*$")]
 
 
 @dataclass(frozen=True)
@@ -89,109 +65,6 @@ class Panel:
     universe: Universe
     features: tuple[str, ...]
     preprocessing: PreprocessingConfig
-
-
-class SampleLengths(BaseModel):
-    """Lengths of a model's own training and validation sets in sessions; the test ranges are the study's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: int = Field(ge=1)
-    valid: int = Field(ge=1)
-
-
-class ModelConfig(BaseModel):
-    """A network, its labels (one task a horizon) and how it is trained.
-
-    Where it reads other stocks or factors than the study's, pre-processes them otherwise, or learns from more or fewer
-    sessions, it says so.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
-    network: AnyNetworkConfig
-    labels: LabelConfig = LabelConfig()
-    training: TrainingConfig = TrainingConfig()
-    seeds: tuple[int, ...] = Field(default=STUDY_SEEDS, min_length=1)
-    features: Features | None = None  # AI-55's XGBoost: ai55_xgboost
-    preprocessing: PreprocessingConfig | None = None  # AI-55's XGBoost: neutralise industry_and_size
-    universe: UniverseConfig | None = None  # AI-55's XGBoost: top 90 %
-    windows: SampleLengths | None = None  # AI-55's XGBoost: 252 × 5 and 252 × 1
-
-    @model_validator(mode="after")
-    def _names_once(self) -> Self:
-        _require_once(f"model {self.name}: feature", self.features or ())
-        _require_once(f"model {self.name}: horizon", self.tasks)
-        return self
-
-    @model_validator(mode="after")
-    def _trees_have_one_task(self) -> Self:
-        if isinstance(self.network, XGBoostConfig) and len(self.labels.horizons) > 1:
-            raise ValueError(f"model {self.name}: xgboost learns one horizon, not {', '.join(self.tasks)}")
-        return self
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks: '10d', '20d'."""
-        return tuple(f"{horizon}d" for horizon in self.labels.horizons)
-
-    @property
-    def horizons(self) -> tuple[str, ...]:
-        """Horizons that predictions come in: each task, and their equal mean where there are several."""
-        return self.tasks if len(self.tasks) == 1 else (*self.tasks, COMBINED.join(self.tasks))
-
-
-class EnsembleMember(BaseModel):
-    """One horizon of one model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    horizon: str
-
-
-class EnsembleConfig(BaseModel):
-    """Equal mean of several models' predictions, on the stocks that all of them predict (AI-69, exhibit 34)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
-    members: tuple[EnsembleMember, ...] = Field(min_length=2)
-
-    @property
-    def horizons(self) -> tuple[str, ...]:
-        """The one horizon that its predictions come in."""
-        return (ENSEMBLE_HORIZON,)
-
-
-class ImportedForecastConfig(BaseModel):
-    """Forecasts made outside of the platform, which `attn import predictions` brings into the lake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
-    horizons: tuple[Horizon, ...] = Field(min_length=1)
-    """Names of what is forecast, each a column of the file."""
-    price: Literal["close", "vwap"] = "close"
-    """Price between whose values the return is taken that the forecasts are measured on."""
-
-    @property
-    def labels(self) -> LabelConfig:
-        """What the forecasts are measured on."""
-        return LabelConfig(price=self.price)
-
-    @field_validator("horizons")
-    @classmethod
-    def _columns_of_their_own(cls, horizons: tuple[str, ...]) -> tuple[str, ...]:
-        _require_once("horizon", horizons)
-        if taken := [name for name in KEYS if name in horizons]:
-            raise ValueError(f"a horizon cannot be called {taken[0]}, which is a column of its own; rename it")
-        return horizons
-
-
-Forecaster = ModelConfig | EnsembleConfig | ImportedForecastConfig
-"""What predictions come from: a model, an ensemble of models, or somebody else."""
 
 
 class StrategyConfig(BaseModel):
@@ -254,17 +127,17 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _require_once("feature", self.features)
+        require_once("feature", self.features)
         for feature in (*self.features, *(name for model in self.models for name in model.features or ())):
             self.catalogue.definition(feature)
         if not self.models and not self.forecasts:
             raise ValueError("a study needs models, or forecasts that are imported; add either")
-        _require_once(FORECASTER, [forecaster.name for forecaster in self.forecasters])
-        _require_once("strategy or mix", [each.name for each in self.traded])
+        require_once(FORECASTER, [forecaster.name for forecaster in self.forecasters])
+        require_once("strategy or mix", [each.name for each in self.traded])
         for ensemble in self.ensembles:
             for member in ensemble.members:
                 _require_horizon(f"ensemble {ensemble.name}", member.model, member.horizon, self.models)
-            _require_once(f"ensemble {ensemble.name}: member", [f"{m.model} {m.horizon}" for m in ensemble.members])
+            require_once(f"ensemble {ensemble.name}: member", [f"{m.model} {m.horizon}" for m in ensemble.members])
             prices = sorted({self.model(member.model).labels.price for member in ensemble.members})
             if len(prices) > 1:
                 raise ValueError(f"ensemble {ensemble.name}: members predict returns of {' and of '.join(prices)}")
@@ -280,7 +153,7 @@ class StudyConfig(BaseModel):
         return self
 
     def _check_styles(self, strategy: StrategyConfig) -> None:
-        _require_once(f"strategy {strategy.name}: style", strategy.styles)
+        require_once(f"strategy {strategy.name}: style", strategy.styles)
         for style in strategy.styles:
             if style not in BUILT_IN_STYLES:
                 self.catalogue.definition(style)
@@ -291,7 +164,7 @@ class StudyConfig(BaseModel):
             )
 
     def _check_parts(self, mix: StrategyMixConfig) -> None:
-        _require_once(f"mix {mix.name}: part", mix.parts)
+        require_once(f"mix {mix.name}: part", mix.parts)
         known = {strategy.name: strategy for strategy in self.strategies}
         if unknown := [part for part in mix.parts if part not in known]:
             raise ValueError(f"mix {mix.name} names strategy {unknown[0]}, which the study lacks")
@@ -436,11 +309,6 @@ class StudyConfig(BaseModel):
 _PanelChoice = tuple[Universe, tuple[str, ...], PreprocessingConfig]
 
 
-def _require_once(what: str, names: Sequence[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{what} {twice[0]} stands twice; names must differ")
-
-
 def _require_horizon(what: str, name: str, horizon: str, forecasters: Sequence[Forecaster]) -> None:
     named = next((forecaster for forecaster in forecasters if forecaster.name == name), None)
     if named is None:
@@ -455,90 +323,3 @@ def _named(items: tuple[Any, ...], name: str, what: str, study: str) -> Any:
             return item
     known = ", ".join(item.name for item in items)
     raise ConfigurationError(f"study {study} has no {what} '{name}'; it has: {known or 'none'}")
-
-
-def available_studies() -> tuple[str, ...]:
-    """Names of the studies that the package brings along."""
-    return tuple(
-        sorted(
-            file.name.removesuffix(".yaml")
-            for file in resources.files(__package__).iterdir()
-            if file.name.endswith(".yaml")
-        )
-    )
-
-
-def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
-    """A study of the package, or a YAML file of the user's, with `changes` laid over it (see `overlay`)."""
-    if Path(name).suffix in YAML_SUFFIXES:
-        content, source = with_paths_from(Path(name).parent, read_yaml(Path(name))), name
-    elif name in available_studies():
-        content, source = read_yaml(resources.files(__package__).joinpath(f"{name}.yaml")), f"study {name}"
-    else:
-        raise ConfigurationError(
-            f"there is no study '{name}'; there are {', '.join(available_studies())}, or a YAML file of your own"
-        )
-    return parse(StudyConfig, overlay(content, changes or {}), source)
-
-
-def with_paths_from(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Parts of a study with the paths of its Python files in full; relative ones start at `folder`."""
-    return {
-        name: [str((folder / file).resolve()) for file in part] if name in USER_FILES and _is_texts(part) else part
-        for name, part in content.items()
-    }
-
-
-def _is_texts(part: Any) -> bool:
-    return isinstance(part, list) and all(isinstance(each, str) for each in part)
-
-
-def read_yaml(file: Path | Traversable) -> dict[str, Any]:
-    """The mapping in a YAML file; `ConfigurationError` names the file, and the line where it is no YAML."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{file}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: cannot be read ({error}); give a YAML file in UTF-8") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{file}: no valid YAML ({' '.join(str(error).split())}); correct it") from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{file}: holds no mapping of settings; see the package's studies for examples")
-    return content
-
-
-def parse(kind: type[_Model], content: dict[str, Any], source: str) -> _Model:
-    """`content` as typed configuration; `ConfigurationError` names the entry that is wrong."""
-    try:
-        return kind.model_validate(content)
-    except ConfigurationError as error:  # of a registry: it names what is unknown, and what there is
-        raise ConfigurationError(f"{source}: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ConfigurationError(f"{source}: {f'{where}: ' if where else ''}{reason}{more}") from None
-
-
-def overlay(base: Any, changes: Any) -> Any:
-    """`base` with `changes` laid over it: mappings key by key, everything else replaced.
-
-    Lists of named mappings (models, strategies) are changed entry by entry: by name, all of them by the name '*'; an
-    entry with a new name is added.
-    """
-    if isinstance(base, dict) and isinstance(changes, dict):
-        return {
-            key: overlay(base.get(key), changes[key]) if key in changes else base[key] for key in {**base, **changes}
-        }
-    if _all_named(base) and _all_named(changes):
-        changed = {item["name"]: item for item in changes}
-        of_all = {key: value for key, value in changed.pop(EVERY_ENTRY, {}).items() if key != "name"}
-        kept = [overlay(overlay(item, of_all), changed.pop(item["name"], {})) for item in base]
-        return [*kept, *changed.values()]
-    return changes
-
-
-def _all_named(items: Any) -> bool:
-    return isinstance(items, list) and all(isinstance(item, dict) and "name" in item for item in items)

@@ -1,0 +1,34 @@
+"""Training: samples of windows, all seeds at once, checkpoints, and the forecasts made from them."""
+
+from typing import TYPE_CHECKING
+
+from attn_platform.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from attn_platform.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+    from attn_platform.training.config import TrainingConfig
+    from attn_platform.training.ensembles import MemberPredictions, write_ensemble
+    from attn_platform.training.identity import ModelIdentity
+    from attn_platform.training.labels import LabelConfig, training_labels
+    from attn_platform.training.window_training import ModelTraining, train_windows, write_predictions
+    from attn_platform.training.windows import Window, WindowConfig, window_holding, window_of
+
+__all__ = [
+    "Checkpoint",
+    "LabelConfig",
+    "MemberPredictions",
+    "ModelIdentity",
+    "ModelTraining",
+    "TrainingConfig",
+    "Window",
+    "WindowConfig",
+    "load_checkpoint",
+    "save_checkpoint",
+    "train_windows",
+    "training_labels",
+    "window_holding",
+    "window_of",
+    "write_ensemble",
+    "write_predictions",
+]
+__getattr__ = lazy_attributes(__name__)

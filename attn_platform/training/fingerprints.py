@@ -4,11 +4,12 @@ import hashlib
 import json
 
 import numpy as np
+from pydantic import BaseModel
 
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 
-def samples_fingerprint(*sets: CrossSections) -> str:
+def samples_fingerprint(*sets: Samples) -> str:
     """Hash over sessions, symbols, labels, groups and the features of every step: changes when any of them does."""
     digest = hashlib.blake2b(digest_size=16)
     for samples in sets:
@@ -27,3 +28,11 @@ def samples_fingerprint(*sets: CrossSections) -> str:
 def content_fingerprint(content: object) -> str:
     """SHA-256 of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def configuration_fingerprint(*configurations: BaseModel) -> str:
+    """Hash over typed configurations, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for configuration in configurations:
+        digest.update(configuration.model_dump_json().encode())
+    return digest.hexdigest()

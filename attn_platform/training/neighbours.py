@@ -7,11 +7,11 @@ import numpy as np
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.lake import Lake
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.universe.store import ADJACENCY, year_of
 
 
-def with_neighbours(samples: CrossSections, lake: Lake, variant: Literal["sector", "industry"]) -> CrossSections:
+def with_neighbours(samples: Samples, lake: Lake, variant: Literal["sector", "industry"]) -> Samples:
     """The samples with the group ids of the adjacency that is in force on each session.
 
     A stock that the year's adjacency does not know, as it was not listed yet when that was made, has only itself for a

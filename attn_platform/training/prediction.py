@@ -12,7 +12,7 @@ from attn_platform.models.registry import build_network
 from attn_platform.models.trees import XGBoostConfig, predict_trees
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.device import fixed_threads, freed_memory_kept, resolve_device
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 
 def network_of(checkpoint: Checkpoint, device: torch.device) -> StackedNetwork:
@@ -32,7 +32,7 @@ def network_of(checkpoint: Checkpoint, device: torch.device) -> StackedNetwork:
     return network.to(device, dtype).eval()
 
 
-def session_batch(samples: CrossSections, number: int, members: int, like: torch.Tensor) -> SessionBatch:
+def session_batch(samples: Samples, number: int, members: int, like: torch.Tensor) -> SessionBatch:
     """Session `number` of the samples for every member, in the precision and on the device of `like`."""
     held = slice(int(samples.offsets[number]), int(samples.offsets[number + 1]))
     features = torch.tensor(samples.features(held), dtype=like.dtype, device=like.device)
@@ -44,7 +44,7 @@ def session_batch(samples: CrossSections, number: int, members: int, like: torch
 
 
 def predict_by_seed(
-    checkpoint: Checkpoint, samples: CrossSections, device: str = "auto", progress: bool = False
+    checkpoint: Checkpoint, samples: Samples, device: str = "auto", progress: bool = False
 ) -> NDArray[np.floating]:
     """Predictions [S, R, K] in the weights' precision (float32 also of networks trained in bfloat16).
 
@@ -68,7 +68,7 @@ def predict_by_seed(
 
 
 def predict(
-    checkpoint: Checkpoint, samples: CrossSections, device: str = "auto", progress: bool = False
+    checkpoint: Checkpoint, samples: Samples, device: str = "auto", progress: bool = False
 ) -> NDArray[np.floating]:
     """Mean over the seeds of `predict_by_seed`: [R, K] (AI-69, AI-55)."""
     return predict_by_seed(checkpoint, samples, device, progress).mean(axis=0)

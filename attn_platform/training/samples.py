@@ -35,7 +35,7 @@ Sizes = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class CrossSections:
+class Samples:
     """T sessions with R samples in all; session t is samples offsets[t] to offsets[t+1], its symbols in sorted order.
 
     sessions [T] datetime64[D]; offsets [T+1]; symbols [R]; labels [R, K] float32, NaN = missing, K = 0 where none are
@@ -224,7 +224,7 @@ class SampleTensors:
 
     def __init__(
         self,
-        sets: Sequence[CrossSections],
+        sets: Sequence[Samples],
         loss: LossConfig,
         device: torch.device,
         dtype: torch.dtype,

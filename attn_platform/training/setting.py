@@ -18,7 +18,7 @@ from attn_platform.training.device import compiled_on, members_step_together
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
 from attn_platform.training.identity import ModelIdentity, Part, network_parts, training_parts
 from attn_platform.training.memory import BYTES_A_GB, budget, bytes_of_member, kept_for_backward, members_at_once
-from attn_platform.training.samples import ROW_MULTIPLE, CrossSections, SampleTensors, Sizes, own_sessions
+from attn_platform.training.samples import ROW_MULTIPLE, Samples, SampleTensors, Sizes, own_sessions
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.training.validation import Validation
 
@@ -37,8 +37,8 @@ class StartingWeights:
 class WindowSamples:
     """Purged training and validation sets of a window, and the folder of its curves (None: none are drawn)."""
 
-    train: CrossSections
-    valid: CrossSections
+    train: Samples
+    valid: Samples
     start: StartingWeights | None = None
     curves: Path | None = None
 

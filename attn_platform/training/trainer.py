@@ -26,7 +26,7 @@ from attn_platform.training.device import (
 )
 from attn_platform.training.epochs import run_epochs
 from attn_platform.training.resume import SavedState
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.setting import StartingWeights, TrainingSetting, WindowSamples, check_samples
 from attn_platform.training.stack import Member
 from attn_platform.training.turns import Turns
@@ -54,8 +54,8 @@ class TrainingResult:
 
 def train(
     network_config: NetworkConfig,
-    train: CrossSections,
-    valid: CrossSections,
+    train: Samples,
+    valid: Samples,
     config: TrainingConfig,
     seeds: Sequence[int] = STUDY_SEEDS,
     progress: bool = True,

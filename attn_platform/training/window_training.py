@@ -43,7 +43,7 @@ from attn_platform.training.labels import LabelConfig, label_prices, training_la
 from attn_platform.training.neighbours import with_neighbours
 from attn_platform.training.panel_array import panel_array
 from attn_platform.training.prediction import mean_of_tasks, predict
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.setting import StartingWeights, WindowSamples
 from attn_platform.training.trainer import TrainingResult, train_together
 from attn_platform.training.windows import Window, WindowConfig, window_holding
@@ -78,7 +78,7 @@ class ModelTraining:
     """The model's curves, a folder a window."""
 
 
-def window_samples(task: ModelTraining, window: Window) -> tuple[CrossSections, CrossSections]:
+def window_samples(task: ModelTraining, window: Window) -> tuple[Samples, Samples]:
     """Purged and labelled samples of the window's training and validation sets.
 
     Reads panel and prices from the first training to the last validation session, no further.
@@ -88,7 +88,7 @@ def window_samples(task: ModelTraining, window: Window) -> tuple[CrossSections, 
     _require_panel(task, wanted, f"window {window.key} trains")
     steps = task.network.sample_steps
     array = panel_array(task.arrays, lake, task.panel, wanted, task.features, steps)
-    samples = CrossSections.from_array(array, wanted[steps - 1], wanted[-1], task.features, steps)
+    samples = Samples.from_array(array, wanted[steps - 1], wanted[-1], task.features, steps)
     market = load_dense(lake, calendar, wanted[0], wanted[-1], PRICE_FIELDS)
     targets = training_labels(label_prices(market, labels), _membership(samples, market), labels)
     names = [f"{horizon}d" for horizon in labels.horizons]
@@ -203,7 +203,7 @@ def _fit_trees(task: ModelTraining, config: XGBoostConfig, window: WindowSamples
     )
 
 
-def _tree_samples(task: ModelTraining, samples: CrossSections) -> TreeSamples:
+def _tree_samples(task: ModelTraining, samples: Samples) -> TreeSamples:
     return TreeSamples(
         samples.features(),
         samples.labels[:, 0],
@@ -265,14 +265,14 @@ def write_predictions(task: ModelTraining, sessions: np.ndarray, table: str) -> 
     return used
 
 
-def panel_samples(task: ModelTraining, first: np.datetime64, last: np.datetime64) -> CrossSections:
+def panel_samples(task: ModelTraining, first: np.datetime64, last: np.datetime64) -> Samples:
     """Samples of the sessions from `first` to `last`, without labels, straight from the lake."""
     steps = task.network.sample_steps
     sessions = task.calendar.between(task.calendar.shift(first, 1 - steps), last)
     rows = task.lake.read(task.panel, sessions[0], last, ["date", "symbol", *task.features])
     frame = rows.to_pandas(split_blocks=True, self_destruct=True)
     frame["date"] = pd.to_datetime(frame["date"])
-    samples = CrossSections.from_frame(frame, task.features, sessions, steps).between(first, last)
+    samples = Samples.from_frame(frame, task.features, sessions, steps).between(first, last)
     return samples if task.network.neighbours is None else with_neighbours(samples, task.lake, task.network.neighbours)
 
 
@@ -287,7 +287,7 @@ def _require_panel(task: ModelTraining, sessions: np.ndarray, purpose: str) -> N
     require_origins(task.lake, task.panel, sessions, task.identity.origins(), after="its factor families")
 
 
-def _membership(samples: CrossSections, market: DenseMarket) -> np.ndarray:
+def _membership(samples: Samples, market: DenseMarket) -> np.ndarray:
     """[T, N] bool over the market's sessions and stocks: who is in the samples' cross-section."""
     inside = np.zeros(market.shape, dtype=bool)
     row = np.searchsorted(market.sessions, samples.sample_sessions())

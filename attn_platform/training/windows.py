@@ -12,9 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from attn_platform.errors import CalendarError
-from attn_platform.market.calendar import Calendar, Day, IsoDate, as_day
-
-SESSIONS_A_YEAR = 252
+from attn_platform.market.calendar import SESSIONS_A_YEAR, Calendar, Day, IsoDate, as_day
 
 
 class WindowConfig(BaseModel):

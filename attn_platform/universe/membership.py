@@ -108,41 +108,6 @@ def cross_section(
     return present if config.keep_suspended else present & (is_suspended == 0)
 
 
-def universe_history(
-    market: DenseMarket,
-    calendar: Calendar,
-    list_dates: DateArray,
-    first_rows: DateArray,
-    config: UniverseConfig = NETWORK_UNIVERSE,
-) -> BoolArray:
-    """Cross-sections [T, N] of all sessions of `market` (`list_dates`, `first_rows` [N] as in count_sessions_listed).
-
-    Sessions whose list was chosen before the market's first session have an empty cross-section.
-    Raises CalendarError if the market skips a session of the calendar.
-    """
-    sessions = market.sessions
-    if not np.array_equal(sessions, calendar.between(sessions[0], sessions[-1])):
-        raise CalendarError(f"the sessions from {sessions[0]} to {sessions[-1]} are not those of the calendar")
-    history = np.zeros(market.shape, dtype=bool)
-    members_at: dict[np.datetime64, BoolArray] = {}
-    for row, session in enumerate(sessions):
-        selected = selection_session(calendar, session)
-        if selected < sessions[0]:
-            continue
-        if selected not in members_at:
-            past = market.rows(slice(market.position(selected) + 1))
-            listed = count_sessions_listed(calendar, list_dates, first_rows, selected)
-            members_at[selected] = select_members(past, listed, config)
-        history[row] = cross_section(
-            members_at[selected],
-            market["is_suspended"][row],
-            market["trading_status"][row],
-            count_sessions_listed(calendar, list_dates, first_rows, session),
-            config,
-        )
-    return history
-
-
 def _mean_observed(values: FloatArray) -> FloatArray:
     """Mean of each column of [W, N] over its observations; NaN where it has none."""
     observed = np.isfinite(values)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from attn_platform.market.simulation import SignalStrengths
-from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.studies.settings import Home, profile_settings
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.market.test_simulation_signals import Panel, spearman
 from attn_platform_tests.roads import instance_of, run_road
 

@@ -22,13 +22,13 @@ from attn_platform.factors import panel
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake
 from attn_platform.market.origins import origins_of, with_origins
-from attn_platform.orchestration.assets import factors as factor_assets
 from attn_platform.orchestration.assets import training as training_assets
-from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
+from attn_platform.workflows import factors as factor_workflows
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_WINDOW,
     IMPORTED,
@@ -71,7 +71,7 @@ def spoiled_panel(monkeypatch):
         lake.write(PANEL, held.set_column(held.column_names.index("ret_5d"), "ret_5d", [values]), LAST)
         return coverage
 
-    monkeypatch.setattr(factor_assets, "write_panel", spoilt)
+    monkeypatch.setattr(factor_workflows, "write_panel", spoilt)
 
 
 def test_a_corrupted_panel_stops_the_predictions_of_its_run(road, copy_of, instance, spoiled_panel):
@@ -231,7 +231,7 @@ def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatc
         tried.append(arguments)
         raise error
 
-    monkeypatch.setattr(training_assets, "train_windows", fails)
+    monkeypatch.setattr("attn_platform.workflows.training.train_windows", fails)
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=training_assets.RETRIES.max_retries))
     defs = build_defs(road.home)
     with pytest.raises((TrainingError, DagsterMaxRetriesExceededError), match=str(error)):

@@ -13,10 +13,11 @@ from attn_platform.backtest.store import PARTS, backtest_table
 from attn_platform.definitions import build_defs
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.lake import days
-from attn_platform.orchestration.assets.reports import report_asset, report_page
+from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, CopyOf
 from attn_platform_tests.roads import Road
 from attn_platform_tests.test_cli import Attn

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.orchestration.one_week import optimise
 from attn_platform.portfolio.weekly import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.strategies import find_strategy
+from attn_platform.workflows.one_week import optimise
 from attn_platform_tests.homes import MODEL, STRATEGY, CopyOf
 from attn_platform_tests.market.vendor_files import tree
 from attn_platform_tests.roads import Road

@@ -28,13 +28,11 @@ from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
-from attn_platform.orchestration.assets.factors import cross_sections
-from attn_platform.orchestration.assets.portfolios import previous_rebalance, resolve
-from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
-from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder, model_training
+from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.portfolio import weekly
 from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
 from attn_platform.training.checkpoints import MANIFEST_FILE, load_checkpoint, weights_file
@@ -45,6 +43,9 @@ from attn_platform.training.windows import Window, window_of
 from attn_platform.universe import store as universe_store
 from attn_platform.universe.membership import selection_session
 from attn_platform.universe.store import ADJACENCY, UNIVERSE, write_adjacency, write_universe
+from attn_platform.workflows.factors import cross_sections
+from attn_platform.workflows.portfolios import previous_rebalance, resolve
+from attn_platform.workflows.training import checkpoint_folder, model_training
 from attn_platform_tests.homes import (
     ENSEMBLE,
     FIRST_WINDOW,
@@ -343,7 +344,7 @@ def remake_ensemble(home: Home) -> None:
 
 def remake_portfolio(home: Home) -> None:
     strategy = resolve(home, home.study.strategy(STRATEGY))
-    before = previous_rebalance(partitions_of(home), T)
+    before = previous_rebalance(home, T)
     list(weekly.walk(home.lake, home.calendar, strategy, np.array([T]), before))
 
 

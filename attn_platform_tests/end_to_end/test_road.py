@@ -17,12 +17,12 @@ from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import from_columns
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
-from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
 from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage
 from attn_platform.portfolio.problem import TOLERANCE
 from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_WINDOW,
     IMPORTED,

@@ -21,7 +21,7 @@ from attn_platform.models.trees import XGBoostConfig
 from attn_platform.training.checkpoints import Checkpoint, CheckpointWindow, Manifest, SessionRange
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.prediction import predict
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform_tests.training.synthetic import FEATURES, ragged
 
 DAY = SessionRange(first=date(2011, 1, 4), last=date(2011, 1, 4))
@@ -71,20 +71,20 @@ def checkpoint(network: NetworkConfig, seeds: tuple[int, ...] = (0, 1)) -> Check
     return Checkpoint({name: tensor.double() for name, tensor in weights.items()}, manifest)
 
 
-def session(steps: int = 1) -> CrossSections:
+def session(steps: int = 1) -> Samples:
     """One session of some 25 stocks, with the sessions before it where samples have several steps."""
     samples = ragged(1, stocks=(25, 26))
     if steps == 1:
         return samples
     panel = np.random.default_rng(1).standard_normal((25 * steps, FEATURES)).astype(np.float32)
     rows = np.arange(1, 26) * steps - 1
-    return CrossSections(
+    return Samples(
         samples.sessions, samples.offsets, samples.symbols, panel, rows, samples.labels, samples.feature_names,
         samples.label_names, steps, None,
     )  # fmt: skip
 
 
-def samples_of(name: str) -> CrossSections:
+def samples_of(name: str) -> Samples:
     return session(config(name).sample_steps)
 
 

@@ -15,9 +15,9 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.published.reader import published_table
 from attn_platform.studies.study import StrategyConfig
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY
 from attn_platform_tests.roads import Road
 

@@ -41,7 +41,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     monkeypatch.setattr(trials, "attn", attn)
-    monkeypatch.setattr("attn_platform.cli.console", Console(width=WIDE))
+    monkeypatch.setattr("attn_platform.cli.printing.console", Console(width=WIDE))
     monkeypatch.chdir(tmp_path)
 
 

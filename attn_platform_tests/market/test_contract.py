@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from attn_platform.errors import ContractError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.conform import conform, from_text
-from attn_platform.market.contract import FLOAT, TABLES, Column, Table
+from attn_platform.market.contract import TABLES
+from attn_platform.market.schema import FLOAT, Column, Table
 from attn_platform_tests.market.vendor_files import contract_tables, table_of, with_cell
 
 CALENDAR = exchange_calendar()

@@ -16,8 +16,8 @@ from attn_platform.errors import ContractError, PlatformError
 from attn_platform.evaluation.cross_sections import read_cross_sections
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.column_names import FORECAST_NAMES
-from attn_platform.market.contract import DATE, FLOAT, Column, Table, symbol_column
 from attn_platform.market.lake import Lake
+from attn_platform.market.schema import DATE, FLOAT, Column, Table, symbol_column
 from attn_platform.market.user_tables import KEY_NAMES, read_user_table, renamed
 from attn_platform.portfolio.positions import read_positions
 from attn_platform.portfolio.week_file import read_week

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from attn_platform.errors import BadInputError, ContractError, SourceError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import FLOAT, INTEGER, TABLES, Table
+from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
+from attn_platform.market.schema import FLOAT, INTEGER, Table
 from attn_platform.market.vendors import (
     IMPORTERS,
     ImportReport,

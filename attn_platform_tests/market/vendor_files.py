@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from attn_platform.market.contract import TABLES, Table
+from attn_platform.market.contract import TABLES
+from attn_platform.market.schema import Table
 from attn_platform.market.vendors import ashare_files
 
 SESSIONS = ("2020-12-29", "2020-12-30", "2020-12-31", "2021-01-04", "2021-01-05", "2021-01-06")

@@ -13,7 +13,7 @@ __all__ = ["copy_of", "raw_home", "road", "shared_folder"]
 @pytest.fixture
 def attn(road, copy_of, monkeypatch, capsys, tmp_path):
     """Runs a command on the road's home in this process; its exit code, output and errors."""
-    monkeypatch.setattr("attn_platform.cli.console", Console(width=240))
+    monkeypatch.setattr("attn_platform.cli.printing.console", Console(width=240))
     monkeypatch.chdir(tmp_path)
     home = copy_of(road.home)
     home.save()

@@ -9,10 +9,11 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.errors import PlatformError
 from attn_platform.market.quality.checks import CHECKS
-from attn_platform.orchestration.assets.data_quality import DATA_REPORT, data_pages
+from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.checks.expectations import FAILURES
 from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.workflows.data_page import data_pages
 from attn_platform_tests.homes import IMPORTED, SESSION_TABLES, STATIC_TABLES, linked
 
 SESSION = "2021-01-08"

@@ -9,14 +9,10 @@ from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.store import sessions_table
 from attn_platform.factors.store import family_table
-from attn_platform.orchestration.assets.factor_evaluation import (
-    FACTOR_REPORT,
-    evaluation_asset,
-    factor_pages,
-    write_factor_pages,
-)
+from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.reports.thumbnails import MAX_BYTES
+from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
 from attn_platform_tests.homes import IMPORTED, tiny_home
 
 REVERSAL = ["ret_5d", "ret_1m", "exp_wgt_return_3m"]
@@ -103,6 +99,22 @@ def test_pages_of_all_factors_come_with_an_index(road, copy_of):
     assert "A shares, top 90% by amount and by market value" in page
     for text in (index, page):
         assert str(home.root) not in text
+
+
+@pytest.mark.slow
+def test_evaluations_and_pages_of_one_run_share_their_profiles(road, copy_of, monkeypatch):
+    families = road.home.study.catalogue.families
+    evaluations = [evaluation_asset(family) for family in families]
+    home = copy_of(road.home, [*evaluations, *(sessions_table(family_table(family)) for family in families)])
+    before = {asset: home.lake.path(asset).read_bytes() for asset in evaluations}
+    monkeypatch.setattr("attn_platform.workflows.factor_pages.profiles", None)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_stage(build_defs(home), instance, Stage("evaluations and pages", (*evaluations, FACTOR_REPORT)))
+    assert {asset: home.lake.path(asset).read_bytes() for asset in evaluations} == before
+    together = {path.name: path.read_bytes() for path in factor_pages(home).iterdir()}
+    monkeypatch.undo()
+    write_factor_pages(home)
+    assert {path.name: path.read_bytes() for path in factor_pages(home).iterdir()} == together
 
 
 def test_one_page_comes_alone(road, copy_of):

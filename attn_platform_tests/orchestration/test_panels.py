@@ -8,8 +8,8 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS
 from attn_platform.factors.store import CHUNK, family_table
-from attn_platform.orchestration.assets import factors
 from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.workflows import factors
 
 FIRST, SESSION = "2020-12-29", "2020-12-31"
 NETWORK = {"name": "multi_task_baseline"}

@@ -11,7 +11,6 @@ from dagster._core.definitions.data_version import (
 from dagster._core.loader import LoadingContextForTest
 
 from attn_platform.definitions import build_defs
-from attn_platform.orchestration.assets import training
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.training.checkpoints import load_checkpoint
@@ -59,7 +58,8 @@ def test_a_partition_has_one_version_alone_and_among_others(road, copy_of, name)
 def test_a_checkpoint_has_one_version_alone_and_among_others(road, monkeypatch):
     folder = road.home.checkpoints / STEPS
     monkeypatch.setattr(
-        training, "train_windows", lambda _, windows: {w.key: load_checkpoint(folder / w.key) for w in windows}
+        "attn_platform.workflows.training.train_windows",
+        lambda _, windows: {w.key: load_checkpoint(folder / w.key) for w in windows},
     )
     asset = f"checkpoint_{STEPS}"
     together = made(road.home, (asset,), FIRST_WINDOW, THIRD_WINDOW)[asset]

@@ -9,8 +9,8 @@ import pytest
 
 from attn_platform.cli import main
 from attn_platform.factors.store import family_table
-from attn_platform.orchestration.why import why
 from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.workflows.explained_holdings import explain_holding
 from attn_platform_tests.homes import ENSEMBLE, MODEL, SECOND_WINDOW, STEPS, STRATEGY, tiny_home
 
 EXIT_BAD_INPUT = 2
@@ -196,7 +196,7 @@ def test_why_says_where_the_forecast_came_from(attn, road, week, target):
 def test_an_ensembles_forecast_is_traced_to_each_member(road, week):
     rows = road.home.lake.read(f"portfolio_{ENSEMBLE}", week, week).to_pandas()
     symbol = rows.loc[rows["score"].notna() & (rows["weight"] > 0), "symbol"].iloc[0]
-    answer = why(road.home, road.home.study.strategy(ENSEMBLE), np.datetime64(week), symbol)
+    answer = explain_holding(road.home, road.home.study.strategy(ENSEMBLE), np.datetime64(week), symbol)
     assert [origin.model for origin in answer.origins] == [MODEL, STEPS]
     assert answer.weight.score == pytest.approx(np.mean([origin.forecast for origin in answer.origins]), abs=1e-6)
     assert answer.absence is None

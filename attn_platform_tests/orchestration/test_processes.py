@@ -7,10 +7,10 @@ import pytest
 
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.errors import MissingDataError, PlatformError
-from attn_platform.orchestration.assets.reports import report_page
 from attn_platform.orchestration.processes import independent_parts, run_in_processes, usual_workers
 from attn_platform.orchestration.road import Stage, plan
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, GRAPH, MODEL, STRATEGY, CopyOf
 from attn_platform_tests.roads import Road, instance_of
 

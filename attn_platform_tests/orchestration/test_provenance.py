@@ -8,7 +8,7 @@ from attn_platform.orchestration.assets.portfolios import WEEKLY_CODE
 from attn_platform.portfolio.extension import BUILT_IN
 
 PROGRAM = """
-from attn_platform.orchestration.assets.training import model_training
+from attn_platform.workflows.training import model_training
 from attn_platform.studies.settings import Home, profile_settings
 from pathlib import Path
 for study in ("ai69", "ai55"):

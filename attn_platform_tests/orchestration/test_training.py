@@ -10,12 +10,11 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from attn_platform.definitions import build_defs
 from attn_platform.errors import CheckpointError, MissingDataError, TrainingError
 from attn_platform.factors.families import reversal
-from attn_platform.orchestration.assets import training
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.source_identity import source_identity
 from attn_platform.training import epochs
 from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.workflows.training import model_training
 from attn_platform_tests.homes import FIRST_WINDOW, GRAPH, MODEL, SECOND_WINDOW, STEPS, THIRD_WINDOW, TREES
 
 WINDOWS = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
@@ -46,7 +45,7 @@ class Replaced:
 @pytest.fixture
 def trained(road, monkeypatch):
     replaced = Replaced(road.home)
-    monkeypatch.setattr(training, "train_windows", replaced)
+    monkeypatch.setattr("attn_platform.workflows.training.train_windows", replaced)
     return replaced
 
 

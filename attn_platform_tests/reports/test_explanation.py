@@ -8,7 +8,7 @@ import pytest
 
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import Explanation
-from attn_platform.reports.pages import render_strategy_report
+from attn_platform.reports.strategy_page import render_strategy_report
 from attn_platform.reports.tables import write_report_tables
 from attn_platform_tests.reports.sample import Page, numbers, read_page, strategy_report_data
 

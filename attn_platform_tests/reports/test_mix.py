@@ -7,8 +7,8 @@ import pytest
 from attn_platform.published import published_months, published_table
 from attn_platform.reports import formatting
 from attn_platform.reports.contents import PERFORMANCE_FIGURES, StrategyReportData
-from attn_platform.reports.pages import render_strategy_report
 from attn_platform.reports.strategy import relaxed_names
+from attn_platform.reports.strategy_page import render_strategy_report
 from attn_platform.reports.tables import report_tables
 from attn_platform_tests.reports.sample import Page, read_page, strategy_report_data
 

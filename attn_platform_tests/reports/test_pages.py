@@ -19,7 +19,7 @@ from attn_platform.evaluation.performance import (
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import FACTOR_FIGURES, PERFORMANCE_FIGURES, DataKind, DataSource
 from attn_platform.reports.formatting import LABELS
-from attn_platform.reports.pages import render_strategy_report, write_strategy_report
+from attn_platform.reports.strategy_page import render_strategy_report, write_strategy_report
 from attn_platform_tests.reports.sample import Page, numbers, planted_signals, read_page, strategy_report_data
 
 PERFORMANCE = "Performance of the enhanced portfolio"
@@ -216,7 +216,7 @@ def test_month_cells_are_tinted(page: Page) -> None:
 def test_same_input_gives_the_same_bytes_in_every_process() -> None:
     code = (
         "import hashlib\n"
-        "from attn_platform.reports.pages import render_strategy_report\n"
+        "from attn_platform.reports.strategy_page import render_strategy_report\n"
         "from attn_platform_tests.reports.sample import strategy_report_data\n"
         "print(hashlib.sha256(render_strategy_report(strategy_report_data()).encode()).hexdigest())\n"
     )

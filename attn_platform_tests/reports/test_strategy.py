@@ -10,14 +10,14 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table, sessions_table
-from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.assets.predictions import measured_predictions
-from attn_platform.orchestration.assets.reports import report_page, write_report
-from attn_platform.orchestration.assets.training import checkpoint_folder
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance
 from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.workflows.evaluation import measured_predictions
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.reports import report_page, write_report
+from attn_platform.workflows.training import checkpoint_folder
 from attn_platform_tests.homes import ENSEMBLE, FIRST_WINDOW, MODEL, SECOND_WINDOW, STEPS, STRATEGY, THIRD_WINDOW
 
 HORIZON = "3d+5d"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from attn_platform.studies.availability import lacking, missing_styles, style_tables, switched_off
+from attn_platform.studies.availability import lacking, missing_styles, switched_off
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.portfolios import resolve
 from attn_platform_tests.homes import IMPORTED, MODEL, tiny_home
 
 NO_CASH_FLOW = "no cash flows"
@@ -88,4 +89,6 @@ def test_styles_whose_inputs_are_absent_are_missing_and_have_no_table(tmp_path: 
     weekly = made.study.strategy("weekly")
     reason = "table fundamental is absent (no statements)"
     assert missing_styles(made, weekly) == {"roe_ttm": reason, "profit_g_q": reason}
-    assert style_tables(made, weekly) == {"ret_1m": "factor_reversal", "turn_1m": "factor_turnover"}
+    strategy = resolve(made, weekly)
+    assert strategy.styles == ("log_float_mv", "bp_lf", "ret_1m", "turn_1m")
+    assert strategy.style_tables == {"ret_1m": "factor_reversal", "turn_1m": "factor_turnover"}

@@ -11,6 +11,7 @@ from attn_platform.errors import CalendarError, ConfigurationError, SourceError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import ImportReport
+from attn_platform.studies.loading import load_study
 from attn_platform.studies.settings import (
     PROFILE_VARIABLE,
     SETTINGS_FILE,
@@ -24,7 +25,6 @@ from attn_platform.studies.settings import (
     profile_settings,
     require_industry_scheme,
 )
-from attn_platform.studies.study import load_study
 from attn_platform.training.windows import window_keys
 from attn_platform_tests.market.test_dense import lake_of
 from attn_platform_tests.market.vendor_files import contract_tables, tree

@@ -3,8 +3,9 @@
 import pytest
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.strategies import find_strategy
-from attn_platform.studies.study import StudyConfig, available_studies, load_study
+from attn_platform.studies.study import StudyConfig
 
 OWN = load_study("ai55", {"adjacency": {"scheme": "own_l1"}, "rebalance_every": 10})
 

@@ -12,7 +12,9 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS
 from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.published import published_table
-from attn_platform.studies.study import StudyConfig, available_studies, load_study, overlay, parse
+from attn_platform.studies.loading import available_studies, load_study
+from attn_platform.studies.parsing import overlay, parse
+from attn_platform.studies.study import StudyConfig
 
 MODEL = {"name": "net", "network": {"name": "multi_task_baseline"}, "labels": {"horizons": [10, 20]}}
 STRATEGY = {"name": "weekly", "model": "net", "horizon": "10d+20d"}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from attn_platform.training.layout import stock_major_rows
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 FEATURES = 5
 TASKS = 2
@@ -24,7 +24,7 @@ def ragged(
     signal: NDArray[np.float64] = SIGNAL,
     stocks: tuple[int, int] = (20, 40),
     steps: int = 1,
-) -> CrossSections:
+) -> Samples:
     """Cross-sections of `stocks` (least, most + 1) stocks whose labels are z-scored ranks of X·signal + noise.
 
     Stock i of a session is stock i of the others; the groups are two, at random.
@@ -40,7 +40,7 @@ def ragged(
     )
     panel = np.zeros((count, FEATURES), dtype=np.float32)
     panel[rows] = features
-    return CrossSections(
+    return Samples(
         sessions=np.datetime64(first, "D") + np.arange(session_count),
         offsets=offsets,
         symbols=np.concatenate([[f"{600000 + i}.SH" for i in range(size)] for size in sizes]),
@@ -54,14 +54,14 @@ def ragged(
     )
 
 
-def with_features(samples: CrossSections, features: NDArray[np.float32]) -> CrossSections:
+def with_features(samples: Samples, features: NDArray[np.float32]) -> Samples:
     """The samples with other features [R, F]."""
     panel = samples.panel.copy()
     panel[samples.rows] = features
     return replace(samples, panel=panel)
 
 
-def rows_of(samples: CrossSections, rows: NDArray[np.int64]) -> CrossSections:
+def rows_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     """The samples in these rows, or in this order; the sessions' bounds are the caller's to mend."""
     taken = {name: getattr(samples, name)[rows] for name in ("symbols", "rows", "labels", "groups")}
     return replace(samples, **taken)

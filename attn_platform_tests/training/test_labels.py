@@ -13,7 +13,7 @@ from scipy import stats
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.dense import DenseMarket
-from attn_platform.studies.study import load_study
+from attn_platform.studies.loading import load_study
 from attn_platform.training.labels import (
     LabelConfig,
     label_prices,

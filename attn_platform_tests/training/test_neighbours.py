@@ -6,7 +6,7 @@ import pytest
 from attn_platform.errors import MissingDataError
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.training.neighbours import with_neighbours
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.universe.store import ADJACENCY
 
 GROUPS = {
@@ -28,9 +28,9 @@ def lake(tmp_path) -> Lake:
 
 
 @pytest.fixture
-def samples() -> CrossSections:
+def samples() -> Samples:
     count = sum(map(len, STOCKS))
-    return CrossSections(
+    return Samples(
         sessions=SESSIONS,
         offsets=np.append(0, np.cumsum([len(s) for s in STOCKS])),
         symbols=np.concatenate(STOCKS),

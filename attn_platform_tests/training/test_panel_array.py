@@ -15,7 +15,7 @@ from attn_platform.errors import ContractError, MissingDataError
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.training import panel_array as module
 from attn_platform.training.panel_array import panel_array
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 
 TABLE, FEATURES = "factor_panel", ("ret_5d", "turn_1m")
 SESSIONS = np.datetime64("2011-01-04", "D") + np.arange(30)
@@ -66,8 +66,8 @@ def test_samples_are_those_of_the_frame(lake: Lake, steps: int, chunk: int, monk
     frame = lake.read(TABLE).to_pandas()
     frame["date"] = pd.to_datetime(frame["date"])
     first, last = SESSIONS[5], SESSIONS[22]
-    found = CrossSections.from_array(array, first, last, FEATURES, steps)
-    expected = CrossSections.from_frame(frame, FEATURES, SESSIONS, steps).between(first, last)
+    found = Samples.from_array(array, first, last, FEATURES, steps)
+    expected = Samples.from_frame(frame, FEATURES, SESSIONS, steps).between(first, last)
     for name in ("sessions", "offsets", "symbols"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     np.testing.assert_array_equal(found.features(), expected.features())

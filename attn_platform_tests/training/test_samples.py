@@ -9,7 +9,7 @@ from scipy import stats
 
 from attn_platform.errors import ContractError, TrainingError
 from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.training.samples import CrossSections, SampleTensors
+from attn_platform.training.samples import Samples, SampleTensors
 from attn_platform_tests.training.synthetic import ragged
 
 NAMES = ("ret_5d", "turn_1m")
@@ -31,7 +31,7 @@ def panel() -> pd.DataFrame:
 
 
 def test_frame_is_sorted_into_ragged_sessions() -> None:
-    sections = CrossSections.from_frame(panel(), NAMES, SESSIONS)
+    sections = Samples.from_frame(panel(), NAMES, SESSIONS)
     assert sections.sessions.astype(str).tolist() == ["2011-01-04", "2011-01-05", "2011-01-06"]
     assert sections.offsets.tolist() == [0, 2, 3, 6]
     assert sections.symbols.tolist() == ["600000.SH", "600001.SH", "600000.SH", "000001.SZ", "600000.SH", "600002.SH"]
@@ -51,7 +51,7 @@ def test_frame_is_sorted_into_ragged_sessions() -> None:
 )
 def test_frames_that_break_the_contract_are_refused(damage, message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        CrossSections.from_frame(damage(panel()), NAMES, SESSIONS)
+        Samples.from_frame(damage(panel()), NAMES, SESSIONS)
 
 
 def test_labels_are_looked_up_by_session_and_symbol() -> None:
@@ -59,7 +59,7 @@ def test_labels_are_looked_up_by_session_and_symbol() -> None:
     symbols = np.array(["000001.SZ", "600000.SH", "600001.SH"])
     labels = np.arange(12.0).reshape(2, 3, 2)
     labels[1, 0, 1] = np.nan
-    sections = CrossSections.from_frame(panel(), NAMES, SESSIONS).with_labels(("10d", "20d"), sessions, symbols, labels)
+    sections = Samples.from_frame(panel(), NAMES, SESSIONS).with_labels(("10d", "20d"), sessions, symbols, labels)
     nan = np.nan
     expected = [[2, 3], [4, 5], [nan, nan], [6, nan], [8, 9], [nan, nan]]  # 2011-01-05 and 600002.SH are not there
     np.testing.assert_array_equal(sections.labels, expected)
@@ -78,7 +78,7 @@ def test_labels_are_looked_up_by_session_and_symbol() -> None:
     ],
 )
 def test_between_takes_both_ends(first: str, last: str, kept: list[int]) -> None:
-    whole = CrossSections.from_frame(panel(), NAMES, SESSIONS)
+    whole = Samples.from_frame(panel(), NAMES, SESSIONS)
     part = whole.between(np.datetime64(first), np.datetime64(last))
     assert part.sessions.tolist() == whole.sessions[kept].tolist()
     assert len(part.offsets) == len(kept) + 1
@@ -157,7 +157,7 @@ def patchy_panel(sessions: np.ndarray, share: float, seed: int) -> pd.DataFrame:
 def test_a_sample_of_several_steps_holds_the_stocks_last_sessions(steps: int, share: float) -> None:
     sessions = np.datetime64("2011-01-04", "D") + np.arange(25)
     frame = patchy_panel(sessions, share, seed=steps)
-    samples = CrossSections.from_frame(frame, NAMES, sessions, steps)
+    samples = Samples.from_frame(frame, NAMES, sessions, steps)
     expected = [
         history_of(frame, sessions, symbol, day, steps)
         for day, symbol in zip(samples.sample_sessions(), samples.symbols, strict=True)
@@ -171,7 +171,7 @@ def test_a_sample_of_several_steps_holds_the_stocks_last_sessions(steps: int, sh
 
 def test_batches_of_several_steps_are_the_samples_and_zeros() -> None:
     sessions = np.datetime64("2011-01-04", "D") + np.arange(25)
-    samples = CrossSections.from_frame(patchy_panel(sessions, 0.6, seed=3), NAMES, sessions, steps=4)
+    samples = Samples.from_frame(patchy_panel(sessions, 0.6, seed=3), NAMES, sessions, steps=4)
     labelled = replace(samples, labels=np.ones((len(samples), 1), np.float32), label_names=("10d",))
     tensors = SampleTensors([labelled], LossConfig(), torch.device("cpu"), torch.float32, "stock")
     chosen = np.array([[5, 0, 30], [40, 2, tensors.zero_sample]])

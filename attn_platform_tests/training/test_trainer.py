@@ -20,7 +20,7 @@ from attn_platform.models.ranks import standardised_ranks
 from attn_platform.models.registry import build_network, parse_network_config, register_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.epochs import sample_order
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.training.setting import StartingWeights
 from attn_platform.training.trainer import TrainingResult, train
 from attn_platform_tests.models.references import plain_baseline, plain_state
@@ -33,13 +33,13 @@ CONFIG = TrainingConfig(
 )
 
 
-def data(noise: float = 3.0) -> tuple[CrossSections, CrossSections]:
+def data(noise: float = 3.0) -> tuple[Samples, Samples]:
     return ragged(12, noise=noise), ragged(6, first="2011-06-01", seed=1, noise=noise)
 
 
 def run(
-    train_set: CrossSections,
-    valid_set: CrossSections,
+    train_set: Samples,
+    valid_set: Samples,
     config: TrainingConfig = CONFIG,
     seeds: Sequence[int] = (0, 1, 2),
     **options,
@@ -47,7 +47,7 @@ def run(
     return train(NETWORK, train_set, valid_set, config, seeds, progress=False, **options)
 
 
-def sessions_of(sections: CrossSections) -> list[tuple[Tensor, Tensor]]:
+def sessions_of(sections: Samples) -> list[tuple[Tensor, Tensor]]:
     """Features and labels of each session."""
     bounds = pairwise(sections.offsets)
     return [
@@ -82,7 +82,7 @@ def plain_constant(days: list[tuple[Tensor, Tensor]], loss: LossConfig) -> list[
     ]
 
 
-def plain_training(seed: int, train_set: CrossSections, valid_set: CrossSections, config: TrainingConfig):
+def plain_training(seed: int, train_set: Samples, valid_set: Samples, config: TrainingConfig):
     """One seed with torch's own layers and Adam: curves and the state of the best epoch."""
     network = plain_baseline(seed, 5, WIDTH, 2)
     train_days, valid_days = sessions_of(train_set), sessions_of(valid_set)
@@ -183,7 +183,7 @@ def test_bfloat16_products_train_like_float32() -> None:
 
 
 def test_order_of_the_stocks_does_not_matter() -> None:
-    def shuffled(sections: CrossSections) -> CrossSections:
+    def shuffled(sections: Samples) -> Samples:
         rng = np.random.default_rng(9)
         bounds = pairwise(sections.offsets)
         rows = np.concatenate([a + rng.permutation(b - a) for a, b in bounds])

@@ -1,5 +1,7 @@
 """Membership against a plain-Python reference, hand-worked cases, point-in-time poison and the real market."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -9,6 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +20,7 @@ from pydantic import ValidationError
 from attn_platform.errors import CalendarError, MissingDataError
 from attn_platform.market.calendar import Calendar, exchange_calendar
 from attn_platform.market.dense import STATUS_CODES, DenseMarket
+from attn_platform.market.lake import Lake, from_columns
 from attn_platform.universe.config import NETWORK_UNIVERSE, UniverseConfig
 from attn_platform.universe.membership import (
     count_sessions_listed,
@@ -24,8 +28,8 @@ from attn_platform.universe.membership import (
     eligible,
     select_members,
     selection_session,
-    universe_history,
 )
+from attn_platform.universe.store import CrossSections, quarter_of, write_universe
 
 ASHARE = Path(__file__).parents[3] / "shared/data/ashare"
 NORMAL, ST, STAR_ST, DELISTING = (STATUS_CODES[status] for status in ("normal", "st", "star_st", "delisting"))
@@ -72,6 +76,37 @@ def first_row_dates(market: DenseMarket) -> np.ndarray:
         present = [day for day, value in zip(market.sessions, column, strict=True) if not isnan(value)]
         dates.append(present[0] if present else np.datetime64("NaT"))
     return np.array(dates, dtype="datetime64[D]")
+
+
+def put_into(lake: Lake, market: DenseMarket, list_dates: np.ndarray, since: int = 0) -> None:
+    """The rows of a market from row `since` on, and its list dates, as raw tables."""
+    statuses = {code: status for status, code in STATUS_CODES.items()}
+    row, stock = np.nonzero(~np.isnan(market["trading_status"][since:]))
+    cells = {name: values[since:][row, stock] for name, values in market.fields.items()}
+    keys = {"date": market.sessions[since:][row], "symbol": market.symbols[stock]}
+    bars = {
+        **keys,
+        "amount": cells["amount"],
+        "is_suspended": cells["is_suspended"] == 1,
+        "trading_status": np.array([statuses[code] for code in cells["trading_status"]]),
+    }
+    lake.write_sessions("daily_bar", from_columns(bars), market.sessions[since:])
+    lake.write_sessions("valuation", from_columns({**keys, "total_mv": cells["total_mv"]}), market.sessions[since:])
+    security = {"symbol": market.symbols, "list_date": list_dates, "delist_date": np.full_like(list_dates, "NaT")}
+    successors = pa.nulls(len(market.symbols), pa.string())
+    lake.write("security", from_columns(security).append_column("successor", successors))
+
+
+def universe_of(lake: Lake, market: DenseMarket, config: UniverseConfig = NETWORK_UNIVERSE) -> np.ndarray:
+    """[T, N] the cross-sections that the lists in the lake give, of quarters chosen since the market begins."""
+    calendar, history = exchange_calendar(), np.zeros(market.shape, dtype=bool)
+    held = [selection_session(calendar, session) >= market.sessions[0] for session in market.sessions]
+    sessions = market.sessions[held]
+    write_universe(lake, calendar, sorted({str(quarter_of(session)) for session in sessions}), config)
+    sections = CrossSections(lake, calendar, config, sessions[0], sessions[-1])
+    columns = np.searchsorted(market.symbols, sections.market.symbols)
+    history[np.ix_(np.flatnonzero(held), columns)] = sections.dense()
+    return history
 
 
 def reference_members(market: DenseMarket, listed: list[int], config: UniverseConfig) -> list[bool]:
@@ -254,13 +289,15 @@ def test_selection_session_outside_the_calendar():
 
 
 @pytest.mark.parametrize("config", [NETWORK_UNIVERSE, UniverseConfig(top_share=0.9)], ids=["networks", "xgboost"])
-def test_universe_history_equals_a_walk_over_the_days(config):
+def test_universe_equals_a_walk_over_the_days(config, tmp_path):
     """From 2010-11-01 over five quarter ends, told by their months; ages by counting days of the calendar."""
     stocks = 60
     market, list_dates = random_market(seed=3, sessions=300, stocks=stocks, first="2010-11-01")
     first_rows = first_row_dates(market)
     calendar = exchange_calendar()
-    history = universe_history(market, calendar, list_dates, first_rows, config)
+    lake = Lake(tmp_path)
+    put_into(lake, market, list_dates)
+    history = universe_of(lake, market, config)
 
     days = [day.astype(date) for day in calendar.between("2008-01-01", market.sessions[-1])]
     since = [f if np.isnat(d) else d for d, f in zip(list_dates, first_rows, strict=True)]
@@ -284,39 +321,36 @@ def test_universe_history_equals_a_walk_over_the_days(config):
     assert max(sizes) > 10
 
 
-def test_nothing_after_a_session_changes_its_universe():
+def test_nothing_after_a_session_changes_its_universe(tmp_path):
     market, list_dates = random_market(seed=5, sessions=200, stocks=80)
     first_rows = first_row_dates(market)
-    calendar = exchange_calendar()
-    clean = universe_history(market, calendar, list_dates, first_rows)
+    lake = Lake(tmp_path / "clean")
+    put_into(lake, market, list_dates)
+    clean = universe_of(lake, market)
     for cut in (60, 119, 120, 121, 180):
         rng = np.random.default_rng(cut)
         poisoned = {name: values.copy() for name, values in market.fields.items()}
+        later_stocks = rng.permuted(np.tile(np.arange(80), (200 - cut, 1)), axis=1)
         for name, values in poisoned.items():
-            later = values[cut:]
-            later[:] = rng.permuted(later, axis=1) if name != "amount" else rng.random(later.shape) * 1e12
+            values[cut:] = np.take_along_axis(values[cut:], later_stocks, axis=1)
+            if name == "amount":
+                values[cut:] = np.where(np.isnan(values[cut:]), nan, rng.random(values[cut:].shape) * 1e12)
         dirty_dates = list_dates.copy()
         dirty_dates[first_rows >= market.sessions[cut]] = np.datetime64("NaT")
-        dirty = universe_history(
-            DenseMarket(market.sessions, market.symbols, poisoned), calendar, dirty_dates, first_rows
-        )
+        spoilt = Lake(tmp_path / str(cut))
+        shutil.copytree(lake.root, spoilt.root, copy_function=os.link)  # files are replaced, never written to
+        put_into(spoilt, DenseMarket(market.sessions, market.symbols, poisoned), dirty_dates, since=cut)
+        dirty = universe_of(spoilt, market)
         assert np.array_equal(dirty[:cut], clean[:cut])
         assert not np.array_equal(dirty[cut:], clean[cut:])
 
 
-def test_a_market_that_starts_on_a_quarter_end_has_a_list_from_the_next_session_on():
+def test_a_market_that_starts_on_a_quarter_end_has_a_list_from_the_next_session_on(tmp_path):
     flat = np.ones((3, 2))
     market = dense_market(flat, flat, 0 * flat, 0 * flat, first="2010-12-31")
-    old = np.array(["2000-01-04", "2000-01-04"], dtype="datetime64[D]")
-    history = universe_history(market, exchange_calendar(), old, old)
-    assert history.tolist() == [[False, False], [True, True], [True, True]]
-
-
-def test_universe_history_refuses_a_market_that_skips_sessions():
-    market, list_dates = random_market(seed=1, sessions=10, stocks=3)
-    gap = market.rows(slice(None, None, 2))
-    with pytest.raises(CalendarError, match="not those of the calendar"):
-        universe_history(gap, exchange_calendar(), list_dates, first_row_dates(market))
+    lake = Lake(tmp_path)
+    put_into(lake, market, np.array(["2000-01-04", "2000-01-04"], dtype="datetime64[D]"))
+    assert universe_of(lake, market).tolist() == [[False, False], [True, True], [True, True]]
 
 
 def test_configurations_of_the_studies():

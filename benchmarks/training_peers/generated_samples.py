@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.training.samples import CrossSections
+from attn_platform.training.samples import Samples
 from attn_platform.universe.adjacency import CITIC_L1_SECTORS
 
 FEATURES = tuple(f"factor_{number}" for number in range(42))  # AI-69
@@ -46,11 +46,11 @@ def weights_of(tasks: Sequence[str]) -> list[str]:
     return [WEIGHT + task for task in tasks]
 
 
-def platform_samples(frame: pd.DataFrame, tasks: Sequence[str], steps: int, has_groups: bool) -> CrossSections:
+def platform_samples(frame: pd.DataFrame, tasks: Sequence[str], steps: int, has_groups: bool) -> Samples:
     """The same samples as the platform holds them."""
     sessions = frame.index.get_level_values("date").unique().to_numpy(dtype="datetime64[D]")
     tidy = frame.reset_index()
-    samples = CrossSections.from_frame(tidy[["date", "symbol", *FEATURES]], FEATURES, sessions, steps)
+    samples = Samples.from_frame(tidy[["date", "symbol", *FEATURES]], FEATURES, sessions, steps)
     symbols = np.unique(samples.symbols)
     dense = np.full((len(sessions), len(symbols), len(tasks)), np.nan)
     row = np.searchsorted(sessions, tidy["date"].to_numpy(dtype="datetime64[D]"))

@@ -5,8 +5,7 @@ import numpy as np
 from attn_platform.factors.catalogue import factor
 from attn_platform.factors.inputs import FactorInputs, lag, ratio
 from attn_platform.factors.kernels import FloatArray
-
-SESSIONS_A_QUARTER = 63
+from attn_platform.market.calendar import SESSIONS_A_QUARTER
 
 
 def _register(name: str, column: str) -> None:

@@ -3,9 +3,7 @@
 from attn_platform.factors.catalogue import factor
 from attn_platform.factors.inputs import FactorInputs, lag, ratio
 from attn_platform.factors.kernels import FloatArray
-
-SESSIONS_A_MONTH = 21
-SESSIONS_A_YEAR = 252
+from attn_platform.market.calendar import SESSIONS_A_MONTH, SESSIONS_A_YEAR
 
 
 @factor(

@@ -5,12 +5,10 @@ import numpy as np
 from attn_platform.factors.catalogue import factor
 from attn_platform.factors.inputs import FactorInputs, lag, ratio
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.market.calendar import SESSIONS_A_MONTH, SESSIONS_A_QUARTER, SESSIONS_A_WEEK
 
 FAMILY = "reversal"
 SOURCE = "AI-69, factor table"
-SESSIONS_A_WEEK = 5
-SESSIONS_A_MONTH = 21
-SESSIONS_A_QUARTER = 63
 DECAY_SESSIONS = 12  # a session's weight falls by 1/e in so many
 
 

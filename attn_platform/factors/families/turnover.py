@@ -3,10 +3,10 @@
 from attn_platform.factors.catalogue import factor
 from attn_platform.factors.inputs import FactorInputs, ratio
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.market.calendar import SESSIONS_A_MONTH
 
 FAMILY = "turnover"
 SOURCE = "AI-69, factor table"
-SESSIONS_A_MONTH = 21
 SESSIONS_TWO_YEARS = 504
 
 

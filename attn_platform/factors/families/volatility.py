@@ -3,10 +3,10 @@
 from attn_platform.factors.catalogue import factor
 from attn_platform.factors.inputs import MARKET_RETURN, FactorInputs
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.market.calendar import SESSIONS_A_MONTH
 
 FAMILY = "volatility"
 SOURCE = "AI-69, factor table"
-SESSIONS_A_MONTH = 21
 
 
 @factor(

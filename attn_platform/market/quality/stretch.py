@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar, Day
-from attn_platform.market.contract import BOARDS, DATE, TABLES
+from attn_platform.market.contract import BOARDS, TABLES
 from attn_platform.market.dense import DENSE_TABLES, load_dense
 from attn_platform.market.lake import Lake
+from attn_platform.market.schema import DATE
 
 FRAME_TABLES = ("index_bar", "index_weight")
 STATIC_TABLES = ("security", "industry", "fundamental")

@@ -29,9 +29,9 @@ from attn_platform.errors import SourceError
 from attn_platform.market import contract, trading_rules
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DATE, FLOAT, TEXT, Table
 from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days, from_columns
+from attn_platform.market.schema import DATE, FLOAT, TEXT, Table
 from attn_platform.market.settle import numbers
 from attn_platform.market.vendors import ashare_codes, ashare_files
 from attn_platform.market.vendors.ashare_files import CodeChange

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from attn_platform.market.contract import (
+from attn_platform.market.contract import TRADING_STATUSES
+from attn_platform.market.schema import (
     DATE,
     FLOAT,
     INTEGER,
     TEXT,
-    TRADING_STATUSES,
     Column,
     RowRule,
     Table,

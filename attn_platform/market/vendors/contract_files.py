@@ -18,9 +18,10 @@ from tqdm import tqdm
 from attn_platform.errors import SourceError
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, TABLES, VALUATION, Table
+from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, TABLES, VALUATION
 from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days
+from attn_platform.market.schema import Table
 from attn_platform.market.vendors.base import (
     ImportReport,
     base_before,

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from attn_platform.errors import SourceError
 from attn_platform.market.conform import from_text
-from attn_platform.market.contract import Table
 from attn_platform.market.inspection import Inspection
 from attn_platform.market.lake import UNREADABLE, first_line
+from attn_platform.market.schema import Table
 from attn_platform.market.vendors.encodings import as_utf8, is_utf8
 
 SUFFIXES = (".parquet", ".csv")

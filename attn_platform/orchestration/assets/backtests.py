@@ -5,14 +5,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from attn_platform.backtest.store import backtest_table, backtest_tables, write_backtest, write_mix
+from attn_platform.backtest.store import backtest_table, backtest_tables
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
-from attn_platform.evaluation.store import predicted_range
-from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.provenance import code_version, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
+from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
+from attn_platform.workflows.portfolios import resolve
 
 GROUP = "backtests"
 
@@ -45,10 +45,7 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         ),
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        _, last = predicted_range(home.lake, strategy.predictions)
-        result = write_backtest(
-            home.lake, home.calendar, config.name, strategy.portfolio_table, strategy.benchmark, last, costs
-        )
+        result = backtest_strategy(home, config)
         return dg.MaterializeResult(
             data_version=data_version(home.lake, *backtest_tables(config.name)),
             metadata=_metadata(home, result.daily, result.delistings),
@@ -58,8 +55,6 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
 
 
 def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
-    parts = [resolve(home, home.study.strategy(part)) for part in config.parts]
-
     @dg.asset(
         name=backtest_table(config.name),
         group_name=GROUP,
@@ -74,7 +69,7 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         ),
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        result = write_mix(home.lake, home.calendar, config.name, config.parts, config, parts[0].backtest)
+        result = backtest_mix(home, config)
         return dg.MaterializeResult(
             data_version=data_version(home.lake, *backtest_tables(config.name)),
             metadata=_metadata(home, result.daily, result.delistings),

@@ -1,23 +1,15 @@
 """The page of data quality: all checks over all sessions of the raw tables."""
 
-from pathlib import Path
-
 import dagster as dg
 
-from attn_platform.market.quality.checks import CHECKS
-from attn_platform.market.quality.examine import survey
-from attn_platform.orchestration.assets.market import SESSION_TABLES, STATIC_TABLES, present_tables
-from attn_platform.orchestration.assets.reports import GROUP, data_source
+from attn_platform.orchestration.assets.reports import GROUP
 from attn_platform.orchestration.provenance import code_version, table_metadata
-from attn_platform.reports.data_pages import FOLDER, DataReportData, findings_frame, write_data_report
+from attn_platform.reports.data_pages import findings_frame
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.data_page import data_pages, write_data_page
+from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, present_tables
 
 DATA_REPORT = "report_data"
-
-
-def data_pages(home: Home) -> Path:
-    """Folder of the page of data quality and its tables."""
-    return home.reports / FOLDER
 
 
 def build(home: Home) -> list[dg.AssetsDefinition]:
@@ -47,18 +39,3 @@ def build(home: Home) -> list[dg.AssetsDefinition]:
         )
 
     return [report]
-
-
-def write_data_page(home: Home) -> DataReportData:
-    """Examine the home's raw tables, and write the page and its tables into `data_pages`.
-
-    `MissingDataError` where the lake has no daily bars.
-    """
-    data = DataReportData(
-        title=home.study.title,
-        data_source=data_source(home.settings.source),
-        checks=CHECKS,
-        survey=survey(home.lake, home.calendar),
-    )
-    write_data_report(data, data_pages(home))
-    return data

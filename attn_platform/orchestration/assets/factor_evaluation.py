@@ -1,29 +1,24 @@
 """Every factor by itself: an evaluation a family over all history, and the pages of all factors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.factor_profile import ALL_YEARS, FactorProfile
-from attn_platform.evaluation.factor_store import FactorHistory, profiles, stored_factors, write_figures
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
-from attn_platform.orchestration.assets.reports import data_source, universe_text
 from attn_platform.orchestration.provenance import code_version, table_metadata
 from attn_platform.reports import thumbnails
-from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
-from attn_platform.reports.factor_pages import write_factor_index, write_factor_report
-from attn_platform.studies.availability import lacking, switched_off
-from attn_platform.studies.names import FACTOR_PAGES
+from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE
+from attn_platform.workflows.evaluation import evaluate_factors
+from attn_platform.workflows.factor_pages import write_factor_pages
 
 GROUP = "factor_evaluation"
 FACTOR_REPORT = "report_factors"
@@ -36,134 +31,64 @@ def evaluation_asset(family: str) -> str:
     return figures_table(family_table(family))
 
 
-def factor_pages(home: Home) -> Path:
-    """Folder of the pages of single factors."""
-    return home.reports / FACTOR_PAGES
-
-
-def history(home: Home) -> FactorHistory:
-    """The home's factors, and where they are evaluated."""
-    study = home.study
-    return FactorHistory(home.lake, home.calendar, study.catalogue, study.universe, study.factor_profile)
-
-
 def build(home: Home) -> list[dg.AssetsDefinition]:
     """One asset a family that the source has the inputs of, and the pages of all."""
-    families = [family for family in home.study.catalogue.families if switched_off(home, family) is None]
-    return [_evaluations(home, families), _pages(home, families)]
-
-
-def write_factor_pages(home: Home, names: Sequence[str] | None = None) -> list[Path]:
-    """Write the page of each factor and return their paths; of all that the lake holds without `names`.
-
-    The pages of all come with an index, whose path is the first. `ConfigurationError` for a factor that the catalogue
-    lacks or whose inputs the source lacks, `MissingDataError` for one that has not been materialised.
-    """
-    catalogue, folder = home.study.catalogue, factor_pages(home)
-    missing: dict[str, str] = {}
-    if names is None:
-        chosen, missing = _stored(home)
-    else:
-        chosen = list(names)
-        for name in chosen:
-            if (reason := lacking(home, catalogue.definition(name))) is not None:
-                raise ConfigurationError(f"factor {name} is switched off: {reason}")
-    found = profiles(history(home), chosen)
-    subject = FactorSubject(
-        study=home.study.title,
-        universe=universe_text(home.study.universe),
-        data_source=data_source(home.settings.source),
-        config=home.study.factor_profile,
-        min_observations={name: catalogue.definition(name).min_observations(home.study.factors) for name in chosen},
-        pages=frozenset(chosen) if names is None else frozenset(),
-    )
-    reports = [FactorReportData(catalogue.definition(name), found[name], _notes(found[name])) for name in chosen]
-    pages = [write_factor_report(report, subject, folder) for report in reports]
-    return [write_factor_index(reports, subject, missing, folder), *pages] if names is None else pages
-
-
-def _stored(home: Home) -> tuple[list[str], dict[str, str]]:
-    """Factors that can be evaluated, and why the others of the catalogue cannot."""
-    stored = frozenset(stored_factors(home.lake, home.study.catalogue))
-    chosen, missing = [], {}
-    for definition in home.study.catalogue:
-        reason = lacking(home, definition)
-        if reason is None and definition.name in stored:
-            chosen.append(definition.name)
-        else:
-            missing[definition.name] = reason or f"{family_table(definition.family)} has not been materialised"
-    if not chosen:
-        raise MissingDataError(
-            f"the lake {home.lake.root} holds no factor; materialise a family first: "
-            f"attn materialize {family_table(home.study.catalogue.families[0])} --partitions FIRST...LAST"
-        )
-    return chosen, missing
-
-
-def _notes(profile: FactorProfile) -> list[str]:
-    return [] if profile.series.observed.any() else ["No stock has a value of this factor."]
+    families = families_present(home)
+    return [_evaluations(home, families)]
 
 
 def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
-    """One op for all families: they share the cross-sections and what the stocks earned."""
-    catalogue, config = home.study.catalogue, home.study.factor_profile
+    """One op for all families and their pages: they share the cross-sections, what the stocks earned, and profiles."""
+    config = home.study.factor_profile
     everything = dg.AllPartitionMapping()
-
-    @dg.multi_asset(
-        name="factor_evaluations",
-        specs=[
-            dg.AssetSpec(
-                evaluation_asset(family),
-                group_name=GROUP,
-                kinds={"parquet"},
-                code_version=code_version("attn_platform.evaluation"),
-                deps=[
-                    *(
-                        dg.AssetDep(table, partition_mapping=everything)
-                        for table in (family_table(family), UNIVERSE, "daily_bar")
-                    ),
-                    "security",
-                ],
-                description=(
-                    "Each factor of the family by itself, over all sessions: coverage, RankIC against the returns over "
-                    f"{', '.join(map(str, config.horizons))} sessions, decay, layers, persistence, correlation with "
-                    "all other factors. `attn report factor NAME` makes the page of one."
+    evaluations = [
+        dg.AssetSpec(
+            evaluation_asset(family),
+            group_name=GROUP,
+            kinds={"parquet"},
+            code_version=code_version("attn_platform.evaluation"),
+            deps=[
+                *(
+                    dg.AssetDep(table, partition_mapping=everything)
+                    for table in (family_table(family), UNIVERSE, "daily_bar")
                 ),
-            )
-            for family in families
-        ],
-        can_subset=True,
-    )
-    def factor_evaluations(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        chosen = [family for family in families if dg.AssetKey(evaluation_asset(family)) in context.selected_asset_keys]
-        members = {
-            family: [each.name for each in catalogue.family(family) if lacking(home, each) is None] for family in chosen
-        }
-        found = profiles(history(home), [name for names in members.values() for name in names])
-        for family, names in members.items():
-            of_family = {name: found[name] for name in names}
-            write_figures(home.lake, family, of_family)
-            yield dg.MaterializeResult(
-                asset_key=evaluation_asset(family), metadata=_evaluation_metadata(of_family, config)
-            )
-
-    return factor_evaluations
-
-
-def _pages(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=FACTOR_REPORT,
+                "security",
+            ],
+            description=(
+                "Each factor of the family by itself, over all sessions: coverage, RankIC against the returns over "
+                f"{', '.join(map(str, config.horizons))} sessions, decay, layers, persistence, correlation with "
+                "all other factors. `attn report factor NAME` makes the page of one."
+            ),
+        )
+        for family in families
+    ]
+    pages = dg.AssetSpec(
+        FACTOR_REPORT,
         group_name=REPORTS,
         kinds={"html", "csv"},
         code_version=code_version("attn_platform.reports"),
         deps=[evaluation_asset(family) for family in families],
         description="A page for each factor (RankIC, decay, layers, persistence, values, other factors), and an index.",
     )
-    def factor_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        index, *pages = write_factor_pages(home)
-        return dg.MaterializeResult(metadata={"index": dg.MetadataValue.path(str(index)), "pages": len(pages)})
 
-    return factor_report
+    @dg.multi_asset(name="factor_evaluations", specs=[*evaluations, pages], can_subset=True)
+    def factor_evaluations(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        selected = context.selected_asset_keys
+        chosen = [family for family in families if dg.AssetKey(evaluation_asset(family)) in selected]
+        found = evaluate_factors(home, chosen) if chosen else {}
+        for family, of_family in found.items():
+            yield dg.MaterializeResult(
+                asset_key=evaluation_asset(family), metadata=_evaluation_metadata(of_family, config)
+            )
+        if dg.AssetKey(FACTOR_REPORT) in selected:
+            computed = {name: profile for of_family in found.values() for name, profile in of_family.items()}
+            index, *others = write_factor_pages(home, computed=computed if len(chosen) == len(families) else None)
+            yield dg.MaterializeResult(
+                asset_key=FACTOR_REPORT,
+                metadata={"index": dg.MetadataValue.path(str(index)), "pages": len(others)},
+            )
+
+    return factor_evaluations
 
 
 def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfileConfig) -> dict[str, Any]:

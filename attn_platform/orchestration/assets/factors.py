@@ -13,11 +13,9 @@ import attn_platform
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.engine import definitions_of, look_back
 from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
-from attn_platform.factors.panel import families_of, write_panel
-from attn_platform.factors.preprocessing import Exposures
-from attn_platform.factors.store import CHUNK, FamilySummary, chunks, family_table, write_families
+from attn_platform.factors.panel import families_of
+from attn_platform.factors.store import FamilySummary, family_table
 from attn_platform.market.contract import TABLES
-from attn_platform.market.dense import load_dense
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -32,12 +30,10 @@ from attn_platform.orchestration.provenance import (
     with_files,
 )
 from attn_platform.reports import thumbnails
-from attn_platform.studies.availability import lacking, switched_off
-from attn_platform.studies.identity import factor_origins, panel_origins
+from attn_platform.studies.availability import families_off, lacking
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
-from attn_platform.universe.adjacency import industry_at
-from attn_platform.universe.store import CrossSections
+from attn_platform.workflows.factors import compute_factors, compute_panel
 
 GROUP = "factors"
 NEUTRALISED = {
@@ -60,7 +56,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
     Families that are all a user's own are an op of their own: what breaks them leaves the others as they are.
     """
     catalogue = home.study.catalogue
-    off = {family: reason for family in catalogue.families if (reason := switched_off(home, family)) is not None}
+    off = families_off(home)
     own = {f for f in catalogue.families if all(definition.file for definition in catalogue.family(f))}
     computed = [
         _families(home, partitions, name, families)
@@ -85,7 +81,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
 
 def _families(home: Home, partitions: Partitions, name: str, families: Sequence[str]) -> dg.AssetsDefinition:
     """One op for several families: they share what is read of the raw tables."""
-    study, catalogue = home.study, home.study.catalogue
+    catalogue = home.study.catalogue
     version = code_version("attn_platform.factors")
     reach = look_back(definitions_of(families, catalogue))
 
@@ -120,10 +116,7 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         chosen = [family for family in families if dg.AssetKey(family_table(family)) in context.selected_asset_keys]
         sessions = session_keys(context)
-        names = [definition.name for family in chosen for definition in catalogue.family(family)]
-        summaries = write_families(
-            home.lake, home.calendar, chosen, sessions, study.factors, catalogue, factor_origins(home, names)
-        )
+        summaries = compute_factors(home, chosen, sessions)
         for family in chosen:
             table = family_table(family)
             yield dg.MaterializeResult(
@@ -166,21 +159,9 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
     )
     def factor_panel(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        members, exposures = cross_sections(home, panel, sessions)
-        coverage = write_panel(
-            home.lake,
-            panel.table,
-            sessions,
-            members,
-            panel.features,
-            config,
-            exposures,
-            off,
-            catalogue,
-            panel_origins(home, panel),
-        )
-        shares = pd.Series(coverage)
-        missing = [name for name, share in coverage.items() if share == 0]
+        summary = compute_panel(home, panel, sessions)
+        shares = pd.Series(summary.coverage)
+        missing = [name for name, share in summary.coverage.items() if share == 0]
         pictures = (
             {"coverage by factor": dg.MetadataValue.md(thumbnails.bars(shares, "Share of stocks with a value"))}
             if len(sessions) <= PICTURED_PARTITIONS
@@ -189,7 +170,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
         yield dg.MaterializeResult(
             data_version=data_versions(home.lake, sessions, panel.table),
             metadata={
-                "stocks in last session": len(members[sessions[-1]]),
+                "stocks in last session": len(summary.members[sessions[-1]]),
                 "mean coverage": float(shares.mean()),
                 "factors missing for everybody": ", ".join(missing) or "none",
                 "dagster/column_lineage": _lineage([catalogue.definition(name) for name in panel.features], off),
@@ -199,29 +180,6 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
         yield from expectations.results("panel", home, panel.table, sessions)
 
     return factor_panel
-
-
-def cross_sections(
-    home: Home, panel: Panel, sessions: np.ndarray
-) -> tuple[dict[np.datetime64, np.ndarray], dict[np.datetime64, Exposures] | None]:
-    """Symbols of each session's cross-section, and their exposures where the panel is neutralised."""
-    lake, calendar, is_neutralised = home.lake, home.calendar, panel.preprocessing.neutralise != "none"
-    industry = lake.read("industry").to_pandas() if is_neutralised else pd.DataFrame()
-    members: dict[np.datetime64, np.ndarray] = {}
-    exposures: dict[np.datetime64, Exposures] = {}
-    for chunk in chunks(sessions, CHUNK):
-        sections = CrossSections(lake, calendar, panel.universe.config, chunk[0], chunk[-1], panel.universe.table)
-        inside, market = sections.dense(), sections.market
-        for session in chunk:
-            members[session] = market.symbols[inside[market.position(session)]]
-        if is_neutralised:
-            values = load_dense(lake, calendar, chunk[0], chunk[-1], ["total_mv"], market.symbols)
-            for session in chunk:
-                at, symbols = values.position(session), members[session]
-                names = pd.Categorical(industry_at(industry, symbols.tolist(), session, home.study.adjacency.scheme))
-                size = np.log(values["total_mv"][at][inside[market.position(session)]])
-                exposures[session] = Exposures(names.codes.astype(np.int64), size)
-    return members, exposures if is_neutralised else None
 
 
 def _family_metadata(home: Home, family: str, summary: FamilySummary, sessions: np.ndarray) -> dict[str, Any]:

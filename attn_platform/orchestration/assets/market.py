@@ -1,14 +1,12 @@
 """Raw tables: simulated, or found where `attn import` has put them."""
 
 from collections.abc import Iterator
-from functools import cache
 
 import dagster as dg
 
 from attn_platform.market.contract import TABLES
-from attn_platform.market.simulation import PLANTED_SIGNALS, SimulatedMarket, SimulationConfig, planted_table
+from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
-from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.orchestration.checks import data_quality, expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -20,10 +18,16 @@ from attn_platform.orchestration.provenance import (
     session_keys,
 )
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.raw_tables import (
+    SESSION_TABLES,
+    STATIC_TABLES,
+    present_tables,
+    provide_sessions,
+    provide_table,
+    write_planted_signals,
+)
 
 GROUP = "market"
-STATIC_TABLES = ("security", "industry", "fundamental")
-SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
 CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars"}
 
 
@@ -52,10 +56,9 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         can_subset=True,
     )
     def static_tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        source = open_source(home)
         chosen = [name for name in present_static if dg.AssetKey(name) in context.selected_asset_keys]
         for name in chosen:
-            rows = source.provide(name)
+            rows = provide_table(home, name)
             yield dg.MaterializeResult(
                 asset_key=name, metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, name)
             )
@@ -74,11 +77,10 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
     def session_tables(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        source = open_source(home)
         sessions = session_keys(context)
         chosen = [name for name in present if dg.AssetKey(name) in context.selected_asset_keys]
         for name in chosen:
-            rows = source.provide_sessions(name, sessions)
+            rows = provide_sessions(home, name, sessions)
             context.log.info("%s: %d rows in %d sessions", name, sum(rows.values()), len(rows))
             yield dg.MaterializeResult(
                 asset_key=name,
@@ -106,8 +108,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         for name, reason in home.absent_tables.items()
         if name in (*STATIC_TABLES, *SESSION_TABLES)
     ]
-    simulation = home.settings.source.simulation
-    planted = [] if simulation is None else [_planted_signals(home, simulation)]
+    planted = [_planted_signals(home)] if planted_assets(home) else []
     return [static_tables, session_tables, *planted, *switched_off]
 
 
@@ -116,20 +117,7 @@ def planted_assets(home: Home) -> tuple[str, ...]:
     return () if home.settings.source.simulation is None else (PLANTED_SIGNALS,)
 
 
-def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the raw tables that the source does not lack."""
-    return tuple(name for name in names if name not in home.absent_tables)
-
-
-def open_source(home: Home) -> Source:
-    """The source that the settings name."""
-    config = home.settings.source.simulation
-    if config is None:
-        return ImportedSource(home.lake)
-    return SimulatedSource(_simulated(config, home), home.lake, home.calendar)
-
-
-def _planted_signals(home: Home, simulation: SimulationConfig) -> dg.AssetsDefinition:
+def _planted_signals(home: Home) -> dg.AssetsDefinition:
     @dg.asset(
         name=PLANTED_SIGNALS,
         group_name=GROUP,
@@ -148,18 +136,12 @@ def _planted_signals(home: Home, simulation: SimulationConfig) -> dg.AssetsDefin
         ),
     )
     def planted_signals() -> dg.MaterializeResult:
-        rows = home.lake.write(PLANTED_SIGNALS, planted_table(_simulated(simulation, home)))
+        rows = write_planted_signals(home)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": rows}, data_version=data_version(home.lake, PLANTED_SIGNALS)
         )
 
     return planted_signals
-
-
-@cache
-def _simulated(config: SimulationConfig, home: Home) -> SimulatedMarket:
-    """One simulation a process: the tables of a run come from the same one."""
-    return SimulatedMarket(config, home.calendar.between(home.first_session, home.last_session))
 
 
 def _contract_schema(name: str) -> dict[str, dg.TableSchema]:

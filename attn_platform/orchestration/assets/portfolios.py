@@ -7,9 +7,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -24,10 +22,10 @@ from attn_platform.orchestration.provenance import (
 from attn_platform.portfolio.constraints.budget import BUDGET
 from attn_platform.portfolio.constraints.style_deviation import STYLE
 from attn_platform.portfolio.posed import STYLE_PREFIX
-from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
-from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.portfolio.weekly import Rebalance
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
+from attn_platform.workflows.portfolios import rebalance, resolve
 
 GROUP = "portfolios"
 # What a target depends on. Orders and explanations are made from it, and are no part of it.
@@ -54,34 +52,9 @@ COLUMNS = {
 }
 
 
-def resolve(home: Home, config: StrategyConfig) -> Strategy:
-    """The strategy with what the study lays down for all of them, less the styles that the source lacks."""
-    study, missing = home.study, missing_styles(home, config)
-    return Strategy(
-        name=config.name,
-        predictions=prediction_table(config.model),
-        horizon=config.horizon,
-        benchmark=config.benchmark or study.benchmark,
-        limits=config.limits.without_styles(missing),
-        styles=tuple(style for style in config.styles if style not in missing),
-        industry_scheme=study.adjacency.scheme,
-        preprocessing=study.preprocessing,
-        backtest=config.backtest or study.backtest,
-        style_tables=style_tables(home, config),
-        extension=study.extension(config),
-    )
-
-
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """One asset a strategy."""
     return [_portfolio(home, partitions, config) for config in home.study.strategies]
-
-
-def previous_rebalance(partitions: Partitions, session: np.datetime64) -> np.datetime64 | None:
-    """The rebalance before `session`; None for the first one."""
-    keys = partitions.rebalances.get_partition_keys()
-    at = keys.index(str(session))
-    return np.datetime64(keys[at - 1], "D") if at else None
 
 
 def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg.AssetsDefinition:
@@ -99,7 +72,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         partitions_def=partitions.rebalances,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
-            prediction_table(config.model),
+            strategy.predictions,
             dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_of_week),
             "valuation",
             "index_weight",
@@ -120,8 +93,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
     )
     def portfolio(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(partitions, sessions[0]))
-        done = list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
+        done = rebalance(home, config, sessions)
         for week in done:
             for relaxation in week.solution.relaxations:
                 context.log.warning("%s: relaxed %s", week.session, relaxation)

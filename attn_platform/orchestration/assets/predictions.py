@@ -7,21 +7,9 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from attn_platform.errors import MissingDataError
-from attn_platform.evaluation.store import (
-    Predictions,
-    figures_table,
-    predicted_range,
-    sessions_table,
-    write_evaluation,
-)
+from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.models.trees import XGBoostConfig
-from attn_platform.orchestration.assets.training import (
-    checkpoint_asset,
-    forecast_code,
-    model_training,
-    reads_adjacency,
-)
+from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -35,37 +23,20 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
 )
 from attn_platform.reports import thumbnails
+from attn_platform.studies.forecasters import (
+    EnsembleConfig,
+    Forecaster,
+    ImportedForecastConfig,
+    ModelConfig,
+)
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, Forecaster, ImportedForecastConfig, ModelConfig
-from attn_platform.training.ensembles import MemberPredictions, write_ensemble
-from attn_platform.training.window_training import write_predictions
 from attn_platform.universe.store import ADJACENCY
+from attn_platform.workflows.evaluation import evaluate_forecasts
+from attn_platform.workflows.forecasts import forecast
+from attn_platform.workflows.training import model_training
 
 GROUP = "predictions"
-
-
-def prediction_table(forecaster: str) -> str:
-    """Table and asset of a forecaster's predictions."""
-    return f"prediction_{forecaster}"
-
-
-def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:
-    """The predictions beside the prices that they are measured on."""
-    table = prediction_table(forecaster.name)
-    first, last = predicted_range(home.lake, table)
-    labels = home.study.labels_of(forecaster)
-    return Predictions(home.lake, home.calendar, table, labels, first, last, home.study.evaluation_horizon + 1)
-
-
-def require_forecasts(home: Home, forecast: ImportedForecastConfig, rebalances: np.ndarray) -> None:
-    """`MissingDataError` where the lake has no imported forecasts of one of the rebalances."""
-    absent = np.setdiff1d(rebalances, home.lake.sessions(prediction_table(forecast.name)))
-    if len(absent):
-        raise MissingDataError(
-            f"the lake has no forecasts '{forecast.name}' of {absent[0]}, one of {len(absent)} rebalances without; "
-            f"import them (attn import predictions FILE --name {forecast.name}), or let the study's first test range "
-            "begin where they do (windows.first_test)"
-        )
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -73,7 +44,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     return [
         *(_prediction(home, partitions, model) for model in home.study.models),
         *(_ensemble(home, partitions, ensemble) for ensemble in home.study.ensembles),
-        *(_imported(home, partitions, forecast) for forecast in home.study.forecasts),
+        *(_imported(home, partitions, imported) for imported in home.study.forecasts),
         *(_evaluation(home, forecaster) for forecaster in home.study.forecasters),
     ]
 
@@ -103,8 +74,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        used = write_predictions(task, sessions, table)
-        windows = ", ".join(sorted(set(used.values())))
+        windows = ", ".join(sorted(set(forecast(home, model, sessions).values())))
         yield dg.MaterializeResult(
             data_version=data_versions(home.lake, sessions, table),
             metadata={"windows": windows, **_newest(home, model, sessions)},
@@ -116,7 +86,6 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
 
 def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> dg.AssetsDefinition:
     table = prediction_table(ensemble.name)
-    members = [MemberPredictions(prediction_table(member.model), member.horizon) for member in ensemble.members]
     names = [f"{member.model} {member.horizon}" for member in ensemble.members]
 
     @dg.asset(
@@ -126,14 +95,14 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
         code_version=code_version("attn_platform.training.ensembles"),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=sorted({member.table for member in members}),
+        deps=sorted({prediction_table(member.model) for member in ensemble.members}),
         check_specs=expectations.specs("prediction", table),
         metadata=_columns(ensemble),
         description=f"Equal mean of {', '.join(names)}, on the stocks that all of them predict.",
     )
     def prediction(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        write_ensemble(home.lake, sessions, members, ensemble.horizons[0], table)
+        forecast(home, ensemble, sessions)
         yield dg.MaterializeResult(
             data_version=data_versions(home.lake, sessions, table), metadata=_newest(home, ensemble, sessions)
         )
@@ -142,8 +111,8 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
     return prediction
 
 
-def _imported(home: Home, partitions: Partitions, forecast: ImportedForecastConfig) -> dg.AssetsDefinition:
-    table = prediction_table(forecast.name)
+def _imported(home: Home, partitions: Partitions, imported: ImportedForecastConfig) -> dg.AssetsDefinition:
+    table = prediction_table(imported.name)
 
     @dg.asset(
         name=table,
@@ -152,20 +121,19 @@ def _imported(home: Home, partitions: Partitions, forecast: ImportedForecastConf
         code_version=code_version("attn_platform.studies.forecasts"),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata=_columns(forecast, "double"),
+        metadata=_columns(imported, "double"),
         description=(
-            f"Forecasts of {', '.join(forecast.horizons)} made elsewhere, as found where `attn import predictions` has "
+            f"Forecasts of {', '.join(imported.horizons)} made elsewhere, as found where `attn import predictions` has "
             "put them; it checked every row on the way in. Only rebalances need them."
         ),
     )
     def prediction(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         sessions = session_keys(context)
         held = home.lake.sessions(table, sessions[0], sessions[-1])
-        rebalances = np.array(partitions.rebalances.get_partition_keys(), dtype=sessions.dtype)
-        require_forecasts(home, forecast, np.intersect1d(sessions, rebalances))
+        forecast(home, imported, sessions)
         return dg.MaterializeResult(
             data_version=data_versions(home.lake, sessions, table),
-            metadata={"sessions in run": len(held), **(_newest(home, forecast, held) if len(held) else {})},
+            metadata={"sessions in run": len(held), **(_newest(home, imported, held) if len(held) else {})},
         )
 
     return prediction
@@ -207,14 +175,7 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
         "return (AI-69 exhibit 10).",
     )
     def evaluation(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        figures = write_evaluation(
-            home.lake,
-            measured_predictions(home, forecaster),
-            forecaster.name,
-            forecaster.horizons,
-            study.evaluation_horizon,
-            study.evaluation,
-        )
+        figures = evaluate_forecasts(home, forecaster)
         series = home.lake.read(sessions_table(forecaster.name)).to_pandas()
         cumulative = {
             horizon: part.set_index(pd.DatetimeIndex(part["date"]))["rank_ic"].fillna(0.0).cumsum()

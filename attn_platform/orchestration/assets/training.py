@@ -1,7 +1,6 @@
 """Checkpoints by window: five seeds at once, on a GPU where there is one; trees on the CPU."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,16 +12,15 @@ from attn_platform.models.trees import XGBoostConfig
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, fingerprint, joined, table_metadata
+from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails
-from attn_platform.studies.identity import model_identity
+from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import ModelConfig
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
-from attn_platform.training.window_training import ModelTraining, train_windows
-from attn_platform.training.windows import window_of
+from attn_platform.training.window_training import ModelTraining
 from attn_platform.universe.store import ADJACENCY
+from attn_platform.workflows.training import model_training, train
 
 GROUP = "training"
 # Modules that make samples of what is in the lake
@@ -33,33 +31,6 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=30)
 def checkpoint_asset(model: str) -> str:
     """Name of a model's checkpoint asset."""
     return f"checkpoint_{model}"
-
-
-def checkpoint_folder(home: Home, model: str) -> Path:
-    """Folder of a model's checkpoints, one folder a window."""
-    return home.checkpoints / model
-
-
-def model_training(home: Home, model: ModelConfig) -> ModelTraining:
-    """What a model is trained on and how, and where its checkpoints lie."""
-    study, panel = home.study, home.study.panel_of(model)
-    return ModelTraining(
-        lake=home.lake,
-        calendar=home.calendar,
-        panel=panel.table,
-        model=model.name,
-        network=model.network,
-        labels=model.labels,
-        training=model.training,
-        seeds=model.seeds,
-        features=panel.features,
-        windows=study.windows_of(model),
-        preprocessing_fingerprint=fingerprint(panel.universe.config, study.factors, panel.preprocessing),
-        identity=model_identity(home, model),
-        directory=checkpoint_folder(home, model.name),
-        arrays=home.arrays,
-        curves=home.curves / model.name,
-    )
 
 
 def forecast_code(task: ModelTraining) -> str:
@@ -111,10 +82,7 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def checkpoint(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
         keys = sorted(context.partition_keys)
-        try:
-            outcomes = train_windows(task, [window_of(home.calendar, windows, key) for key in keys])
-        except PlatformError as error:
-            outcomes = dict.fromkeys(keys, error)
+        outcomes = train(home, model, keys)
         trained = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Checkpoint)}
         failed = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, PlatformError)}
         if failed:

@@ -11,7 +11,8 @@ from attn_platform.orchestration.provenance import code_version, data_versions, 
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Universe
-from attn_platform.universe.store import ADJACENCY, write_adjacency, write_universe
+from attn_platform.universe.store import ADJACENCY
+from attn_platform.workflows.universe import choose_members, group_neighbours
 
 GROUP = "universe"
 
@@ -44,7 +45,7 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
         check_specs=expectations.specs("list", table),
     )
     def members(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        periods = write_universe(home.lake, home.calendar, context.partition_keys, config, table)
+        periods = choose_members(home, context.partition_keys, universe)
         frame = pd.DataFrame([vars(period) for period in periods])
         by_quarter = frame.set_index(pd.DatetimeIndex(frame["period"]))
         yield dg.MaterializeResult(
@@ -64,8 +65,6 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
 
 
 def _adjacency(home: Home, partitions: Partitions) -> dg.AssetsDefinition:
-    config = home.study.adjacency
-
     @dg.asset(
         name=ADJACENCY,
         group_name=GROUP,
@@ -81,7 +80,7 @@ def _adjacency(home: Home, partitions: Partitions) -> dg.AssetsDefinition:
         check_specs=expectations.specs("list", ADJACENCY),
     )
     def sector_adjacency(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        written = write_adjacency(home.lake, home.calendar, context.partition_keys, config)
+        written = group_neighbours(home, context.partition_keys)
         newest = written[max(written)]
         yield dg.MaterializeResult(
             data_version=data_versions(home.lake, session_keys(context), ADJACENCY),

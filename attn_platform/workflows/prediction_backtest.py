@@ -7,10 +7,6 @@ they are. It is there whole or not at all: a run that fails leaves what an earli
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +16,21 @@ from tqdm import tqdm
 from attn_platform.backtest.store import write_backtest
 from attn_platform.errors import BadInputError, ConfigurationError
 from attn_platform.evaluation.performance import performance_figures, untraded_figures
-from attn_platform.evaluation.store import write_evaluation
 from attn_platform.factors.store import chunks, family_of, write_families
 from attn_platform.market.calendar import Day
 from attn_platform.market.lake import days
-from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.assets.predictions import measured_predictions, prediction_table
-from attn_platform.orchestration.assets.reports import report_page, write_report
-from attn_platform.portfolio.weekly import walk
-from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.portfolio.weekly import Strategy, walk
+from attn_platform.studies.availability import missing_styles
+from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
-from attn_platform.studies.study import ImportedForecastConfig, StrategyConfig, StudyConfig
+from attn_platform.studies.study import StudyConfig
+from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.reports import report_page, write_report
+from attn_platform.writing import replacing_folder
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Rebalances whose style factors are computed at a time: they lie some sessions apart, all of which are read.
@@ -94,7 +92,7 @@ def backtest_predictions(
             f"'{chosen}' cannot be a backtest's name; it has small letters, digits and _, and starts with a letter"
         )
     study, model = find_strategy(home.study, strategy)
-    with _replacing(home.backtests / chosen) as folder:
+    with replacing_folder(home.backtests / chosen) as folder:
         own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
         predicted = _imported(own, path, first, last)
         rebalances = rebalances_of(predicted, home.calendar, study.rebalance_every if every is None else every)
@@ -147,7 +145,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and both kinds of figures."""
     study, config = home.study, home.study.strategies[0]
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
-    write_style_tables(home, config, rebalances)
+    write_style_tables(home, strategy, rebalances)
     weeks = walk(home.lake, home.calendar, strategy, rebalances, None)
     progress = tqdm(weeks, total=len(rebalances), desc=strategy.name, unit="week", disable=None)
     relaxed = sum(week.solution.status == "relaxed" for week in progress)
@@ -155,34 +153,16 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
         home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest
     )
     predictions = measured_predictions(home, forecaster)
-    write_evaluation(
-        home.lake, predictions, forecaster.name, forecaster.horizons, study.evaluation_horizon, study.evaluation
-    )
+    evaluate_forecasts(home, forecaster, predictions)
     write_report(home, config, predictions)
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
 
 
-def write_style_tables(home: Home, config: StrategyConfig, rebalances: np.ndarray) -> None:
+def write_style_tables(home: Home, strategy: Strategy, rebalances: np.ndarray) -> None:
     """Compute the factors that serve as styles, where the lake does not have them on all rebalances."""
-    tables = sorted(set(style_tables(home, config).values()))
+    tables = sorted(set(strategy.style_tables.values()))
     lacking = [table for table in tables if not np.isin(rebalances, home.lake.sessions(table)).all()]
     families, study = [family_of(table) for table in lacking], home.study
     for sessions in chunks(rebalances, STYLE_REBALANCES) if families else ():
         write_families(home.lake, home.calendar, families, sessions, study.factors, study.catalogue)
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
-    made, old = (folder.with_name(f".{folder.name}-{uuid.uuid4().hex}") for _ in range(2))
-    try:
-        yield made
-        if folder.exists():
-            folder.rename(old)
-        made.rename(folder)
-    finally:
-        for left in (made, old):
-            shutil.rmtree(left, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()  # only succeeds where nothing is left in it

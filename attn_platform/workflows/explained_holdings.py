@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.assets.training import model_training
 from attn_platform.portfolio.absence import why_no_forecast
 from attn_platform.portfolio.explained import WeightExplanation, explain_weight
 from attn_platform.portfolio.forecast_origin import ForecastOrigin, forecast_origin
+from attn_platform.studies.forecasters import EnsembleConfig, ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import EnsembleConfig, ModelConfig, StrategyConfig
+from attn_platform.studies.study import StrategyConfig
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.training import model_training
 
 
 @dataclass(frozen=True)
-class Why:
+class HoldingExplanation:
     """The answer: `weight` None where the stock is not in the week's problem, `absence` where it has no forecast.
 
     `origins` has one entry a model behind the forecast, none where that was imported.
@@ -31,12 +32,12 @@ class Why:
     origins: tuple[ForecastOrigin, ...]
 
 
-def why(home: Home, config: StrategyConfig, session: np.datetime64, symbol: str) -> Why:
+def explain_holding(home: Home, config: StrategyConfig, session: np.datetime64, symbol: str) -> HoldingExplanation:
     """Why the portfolio of `session` has `symbol` as it has it; PortfolioError where that week is not in the lake."""
     weight = explain_weight(home.lake, home.calendar, resolve(home, config), session, symbol)
     models = _models_behind(home, config)
     has_forecast = weight is not None and weight.score is not None
-    return Why(
+    return HoldingExplanation(
         strategy=config.name,
         session=session,
         symbol=symbol,

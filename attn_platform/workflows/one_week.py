@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.market.lake import from_columns
-from attn_platform.orchestration.assets.portfolios import resolve
-from attn_platform.orchestration.assets.predictions import prediction_table
-from attn_platform.orchestration.prediction_backtest import study_of_predictions, write_style_tables
 from attn_platform.portfolio.posed import PosedWeek
 from attn_platform.portfolio.problem import PortfolioSolution
 from attn_platform.portfolio.solver import solve
@@ -27,9 +24,12 @@ from attn_platform.portfolio.week_file import (
     with_columns,
 )
 from attn_platform.portfolio.weekly import Strategy, account_table, load_account, pose_again
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.prediction_backtest import study_of_predictions, write_style_tables
 
 NAME = "scores"
 
@@ -95,7 +95,7 @@ def _with_home(
         resolved, score = resolve(own, config), week.columns[SCORE]
         scores = from_columns({"symbol": score.index.to_numpy(dtype=str), config.horizon: score.to_numpy(dtype=float)})
         own.lake.write(prediction_table(NAME), scores, session)
-        write_style_tables(own, config, np.array([session]))
+        write_style_tables(own, resolved, np.array([session]))
         has_account = session in home.lake.sessions(account_table(strategy))
         account = load_account(home.lake, replace(resolved, name=strategy), session) if has_account else None
         posed_week = pose_again(own.lake, own.calendar, resolved, session, account)

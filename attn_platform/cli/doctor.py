@@ -1,0 +1,26 @@
+"""`attn doctor`: is this machine, this home and this lake fit for the road?"""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from attn_platform.cli import printing
+from attn_platform.cli.options import HomeOption
+
+
+def doctor(home: HomeOption = None) -> None:
+    """Check the machine, the home and the lake; exit code 1 where something is wrong.
+
+    Example: attn doctor --home data
+    """
+    from attn_platform.doctor import examine
+
+    findings = examine(home)
+    table = Table("", "what", "finding")
+    marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "wrong": "[red]wrong[/red]"}
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.text)
+    printing.show(table)
+    if any(finding.state == "wrong" for finding in findings):
+        raise typer.Exit(1)

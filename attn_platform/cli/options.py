@@ -1,0 +1,59 @@
+"""Options that several commands have, and what their texts stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attn_platform.studies.settings import Home
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of lake, checkpoints, reports. Default: ATTN_HOME, else ./data.")
+]
+StudyOption = Annotated[
+    str | None, typer.Option(help="For a new home: a study of the package (ai69), or a YAML file of your own.")
+]
+DateOption = Annotated[str, typer.Option("--date", help="Session, as YYYY-MM-DD.")]
+
+
+def open_home(root: Path | None) -> Home:
+    """The home that the command works on."""
+    from attn_platform.studies.settings import Home
+
+    return Home.open(root)
+
+
+def session_of(home: Home, date: str) -> np.datetime64:
+    """The session of a date."""
+    calendar = home.calendar
+    return calendar.sessions[calendar.position(date)]
+
+
+def symbol_of(written: str) -> str:
+    """The code of an A share, in whatever style it is written."""
+    from attn_platform.market.codes import a_share
+
+    try:
+        return a_share(written)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def keys_between(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:
+    """The keys in a range KEY or FIRST...LAST, all without one; `ConfigurationError` where there is none."""
+    if text is None:
+        return keys
+    first, _, last = text.partition("...")
+    chosen = [key for key in keys if first <= key <= (last or first)]
+    if not chosen:
+        known = f"{keys[0]} to {keys[-1]}" if keys else "none"
+        raise ConfigurationError(f"'{text}' holds no {what}; there are {known}")
+    return chosen

@@ -1,0 +1,177 @@
+"""`attn portfolio`: a target portfolio, the orders that lead to it, or why it holds a stock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attn_platform.cli import printing
+from attn_platform.cli.options import DateOption, HomeOption, open_home, session_of, symbol_of
+from attn_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.studies.settings import Home
+    from attn_platform.studies.study import StrategyConfig
+
+PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
+EXCEEDED_SHOWN = 15  # limits that an order list exceeds
+FACTORS_SHOWN = 15  # of the panel row behind a forecast, the largest
+
+
+def portfolio(
+    strategy: Annotated[str, typer.Argument(help="Name of a strategy.")],
+    date: DateOption,
+    orders: Annotated[bool, typer.Option("--orders", help="Orders in whole shares that lead to the target.")] = False,
+    money: Annotated[
+        float | None, typer.Option(min=0, help="With --orders: CNY in all. Default: what the strategy's account has.")
+    ] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --orders: CSV, Parquet or Excel file of symbol, shares and (optional) sellable. Default: the "
+            "strategy's own account, scaled to the money."
+        ),
+    ] = None,
+    cash: Annotated[
+        float | None, typer.Option(min=0, help="With --positions: CNY beside them, instead of --money.")
+    ] = None,
+    price_buffer: Annotated[
+        float, typer.Option(min=0, max=0.5, help="With --orders: the cash suffices for fills so far from the close.")
+    ] = 0.0,
+    minimum_cost: Annotated[float, typer.Option(min=0, help="With --orders: least cost of an order, CNY.")] = 0.0,
+    why: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Why a stock has the weight it has.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write; with --orders Excel, too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --orders and --why: print JSON.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Target portfolio of a rebalance, the orders that lead to it, or why it holds a stock.
+
+    Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
+    """
+    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.workflows.portfolios import portfolio_strategy, target_portfolio
+
+    _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
+    target = open_home(home)
+    session = session_of(target, date)
+    config = portfolio_strategy(target, strategy)
+    if why is not None:
+        _explain_weight(target, config, session, symbol_of(why), as_json)
+    elif orders:
+        desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
+        _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
+    else:
+        frame = target_portfolio(target, config, session)
+        if out is None:
+            printing.print_frame(frame[list(PORTFOLIO_SHOWN)], f"{strategy}, {session}")
+            return
+        printing.write_frame(frame, out)
+        printing.show(f"{len(frame)} rows written to {out}", soft_wrap=True)
+
+
+def _refuse_stray_options(
+    orders: bool,
+    why: str | None,
+    money: float | None,
+    positions: Path | None,
+    cash: float | None,
+    price_buffer: float,
+    minimum_cost: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """`ConfigurationError` for options of `attn portfolio` that do not go together."""
+    if orders and why is not None:
+        raise ConfigurationError("--orders and --why are two questions; ask one of them")
+    if not orders and (money, positions, cash, price_buffer, minimum_cost) != (None, None, None, 0.0, 0.0):
+        raise ConfigurationError("--money, --positions, --cash, --price-buffer and --minimum-cost go with --orders")
+    if why is not None and out is not None:
+        raise ConfigurationError("--out goes with a portfolio or with --orders; --why prints, and --json may be kept")
+    if as_json and not (orders or why is not None):
+        raise ConfigurationError("--json goes with --orders and --why; a portfolio is written by --out")
+    if cash is not None and positions is None:
+        raise ConfigurationError("--cash is what lies beside --positions; without them give --money")
+    if positions is not None and (money is None) == (cash is None):
+        raise ConfigurationError("with --positions give either --cash (beside them) or --money (all together)")
+
+
+def _make_orders(
+    home: Home,
+    strategy: StrategyConfig,
+    signal: np.datetime64,
+    config: OrderConfig,
+    money: float | None,
+    positions: Path | None,
+    cash: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Orders of a rebalance to the terminal or a file; their figures are always printed."""
+    from attn_platform.reports.order_files import write_order_file
+    from attn_platform.reports.terminal import order_tables, orders_record
+    from attn_platform.workflows.portfolios import orders_for
+
+    proposal = orders_for(home, strategy, signal, config, money, positions, cash)
+    made, set_aside = proposal.orders, proposal.set_aside
+    if out is not None:
+        write_order_file(
+            out,
+            made.listed.orders,
+            {
+                "strategy": strategy.name,
+                "signal": str(signal),
+                "session": str(made.session),
+                **vars(made.listed.summary),
+            },
+            **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
+            **{"set aside": set_aside},
+        )
+    if as_json:
+        printing.print_json({**orders_record(made), "set_aside": printing.records(set_aside)})
+        return
+    first, *others = order_tables(made, EXCEEDED_SHOWN)
+    if out is None:
+        printing.show(first)
+    for table in others:
+        printing.show(table)
+    if len(set_aside):
+        printing.print_frame(
+            set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)"
+        )
+    if out is not None:
+        printing.show(f"{len(made.listed.orders)} orders written to {out}", soft_wrap=True)
+
+
+def _explain_weight(home: Home, strategy: StrategyConfig, session: np.datetime64, symbol: str, as_json: bool) -> None:
+    """Why a stock has its weight, from the forecast's checkpoint to the raw rows."""
+    from rich.markup import escape
+
+    from attn_platform.reports.terminal import origin_record, origin_tables, raw_table, weight_record, weight_tables
+    from attn_platform.workflows.explained_holdings import explain_holding
+
+    answer = explain_holding(home, strategy, session, symbol)
+    if as_json:
+        facts = {name: str(getattr(answer, name)) for name in ("strategy", "session", "symbol", "forecasts")}
+        weight = None if answer.weight is None else weight_record(answer.weight)
+        origins = [origin_record(origin) for origin in answer.origins]
+        printing.print_json({**facts, "absence": answer.absence, "weight": weight, "origins": origins})
+        return
+    name = escape(answer.weight.name) if answer.weight is not None else ""
+    printing.show(f"[bold]{symbol}[/bold] {name} · {session} · {strategy.name} ({answer.forecasts})", soft_wrap=True)
+    if answer.weight is None:
+        printing.show("not in the week's problem: no forecast, not held, not in the benchmark", soft_wrap=True)
+    if answer.absence is not None:
+        printing.show(f"[yellow]no forecast[/yellow]: {answer.absence}", soft_wrap=True)
+    if answer.weight is not None:
+        for table in weight_tables(answer.weight):
+            printing.show(table)
+    for origin in answer.origins:
+        for table in origin_tables(origin, FACTORS_SHOWN):
+            printing.show(table)
+    if answer.weight is not None:
+        printing.show(raw_table(answer.weight.raw))

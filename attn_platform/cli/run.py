@@ -1,0 +1,66 @@
+"""`attn run`: the whole road, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from attn_platform.cli import printing
+from attn_platform.cli.options import HomeOption, StudyOption, keys_between
+from attn_platform.cli.ui import UI_PORT
+
+ALL = "all"  # attn run --models all
+
+
+def run(
+    profile: Annotated[str | None, typer.Option(help="demo (minutes) or study (full size).")] = None,
+    study: StudyOption = None,
+    windows: Annotated[
+        str | None, typer.Option(help="Test windows by their first session: KEY, or FIRST...LAST. Default: all.")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Models of the study, separated by commas, or 'all'. The home keeps the choice."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the strategies. Default: one for a few, else up to the cores."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
+
+    Example: attn run --profile demo --models multi_task_baseline,lstm --home data
+    """
+    from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.processes import run_in_processes, usual_workers
+    from attn_platform.orchestration.road import plan, run_stage
+    from attn_platform.workflows.homes import make_home
+    from attn_platform.workflows.reports import report_page
+
+    started = time.perf_counter()
+    chosen_models = None if models is None else () if models == ALL else [name.strip() for name in models.split(",")]
+    target = make_home(home, profile, study, chosen_models)
+    instance = open_instance(target)
+    from attn_platform.definitions import build_defs, partitions_of
+
+    defs, partitions = build_defs(target), partitions_of(target)
+    chosen = keys_between(windows, partitions.windows.get_partition_keys(), "test window")
+    stages = plan(target, partitions, chosen)
+    processes = workers or usual_workers(len(target.study.strategies))
+    header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
+    printing.show(header, soft_wrap=True)
+    for number, stage in enumerate(stages, start=1):
+        printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
+        if stage.divisible and processes > 1:
+            seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
+        else:
+            seconds = run_stage(defs, instance, stage)
+        printing.show(f"      done in {seconds:.1f} s")
+    printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
+    for each in target.study.traded:
+        printing.show(f"  {report_page(target, each.name)}", soft_wrap=True)
+    hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
+    printing.show(hint, soft_wrap=True)

@@ -1,0 +1,72 @@
+"""One function for each thing that a user does; assets, the command line and notebooks call the same.
+
+Each takes a `Home` first and works on its lake: raw tables, universe, factors, training, forecasts, portfolios,
+backtests, evaluation, pages, explanations. Nothing here knows Dagster.
+"""
+
+from typing import TYPE_CHECKING
+
+from attn_platform.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from attn_platform.studies.settings import Home
+    from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
+    from attn_platform.workflows.data_page import write_data_page
+    from attn_platform.workflows.evaluation import evaluate_factors, evaluate_forecasts, measured_predictions
+    from attn_platform.workflows.explained_holdings import explain_holding
+    from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explain_model, explained_by
+    from attn_platform.workflows.factor_pages import write_factor_pages
+    from attn_platform.workflows.factors import choose_factors, compute_factors, compute_panel, factor_values
+    from attn_platform.workflows.forecasts import forecast
+    from attn_platform.workflows.homes import make_home
+    from attn_platform.workflows.imports import import_data, import_predictions
+    from attn_platform.workflows.one_week import optimise
+    from attn_platform.workflows.portfolios import orders_for, rebalance, rebalances, resolve, target_portfolio
+    from attn_platform.workflows.prediction_backtest import backtest_predictions
+    from attn_platform.workflows.raw_tables import provide_sessions, provide_table
+    from attn_platform.workflows.reports import report_page, write_pages
+    from attn_platform.workflows.training import available_windows, train
+    from attn_platform.workflows.universe import choose_members, group_neighbours, quarters_of, universe_on, years_of
+
+__all__ = [
+    "Home",
+    "available_windows",
+    "backtest_mix",
+    "backtest_predictions",
+    "backtest_strategy",
+    "choose_factors",
+    "choose_members",
+    "compute_factors",
+    "compute_panel",
+    "evaluate_factors",
+    "evaluate_forecasts",
+    "explain_forecast",
+    "explain_forecasts",
+    "explain_holding",
+    "explain_model",
+    "explained_by",
+    "factor_values",
+    "forecast",
+    "group_neighbours",
+    "import_data",
+    "import_predictions",
+    "make_home",
+    "measured_predictions",
+    "optimise",
+    "orders_for",
+    "provide_sessions",
+    "provide_table",
+    "quarters_of",
+    "rebalance",
+    "rebalances",
+    "report_page",
+    "resolve",
+    "target_portfolio",
+    "train",
+    "universe_on",
+    "write_data_page",
+    "write_factor_pages",
+    "write_pages",
+    "years_of",
+]
+__getattr__ = lazy_attributes(__name__)

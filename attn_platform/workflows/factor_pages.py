@@ -1,0 +1,79 @@
+"""The HTML page of each factor, and their index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.evaluation.factor_profile import FactorProfile
+from attn_platform.evaluation.factor_store import profiles, stored_factors
+from attn_platform.factors.store import family_table
+from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
+from attn_platform.reports.factor_pages import write_factor_index, write_factor_report
+from attn_platform.studies.availability import lacking
+from attn_platform.studies.names import FACTOR_PAGES
+from attn_platform.studies.settings import Home
+from attn_platform.workflows.evaluation import factor_history
+from attn_platform.workflows.reports import data_source, universe_text
+
+
+def factor_pages(home: Home) -> Path:
+    """Folder of the pages of single factors."""
+    return home.reports / FACTOR_PAGES
+
+
+def write_factor_pages(
+    home: Home, names: Sequence[str] | None = None, computed: Mapping[str, FactorProfile] | None = None
+) -> list[Path]:
+    """Write the page of each factor and return their paths; of all that the lake holds without `names`.
+
+    The pages of all come with an index, whose path is the first. `computed` are their profiles, where there are any
+    already (`evaluate_factors`).
+
+    `ConfigurationError` for a factor that the catalogue lacks or whose inputs the source lacks, `MissingDataError` for
+    one that has not been materialised.
+    """
+    catalogue, folder = home.study.catalogue, factor_pages(home)
+    missing: dict[str, str] = {}
+    if names is None:
+        chosen, missing = _stored(home)
+    else:
+        chosen = list(names)
+        for name in chosen:
+            if (reason := lacking(home, catalogue.definition(name))) is not None:
+                raise ConfigurationError(f"factor {name} is switched off: {reason}")
+    found = profiles(factor_history(home), chosen) if computed is None else computed
+    subject = FactorSubject(
+        study=home.study.title,
+        universe=universe_text(home.study.universe),
+        data_source=data_source(home.settings.source),
+        config=home.study.factor_profile,
+        min_observations={name: catalogue.definition(name).min_observations(home.study.factors) for name in chosen},
+        pages=frozenset(chosen) if names is None else frozenset(),
+    )
+    reports = [FactorReportData(catalogue.definition(name), found[name], _notes(found[name])) for name in chosen]
+    pages = [write_factor_report(report, subject, folder) for report in reports]
+    return [write_factor_index(reports, subject, missing, folder), *pages] if names is None else pages
+
+
+def _stored(home: Home) -> tuple[list[str], dict[str, str]]:
+    """Factors that can be evaluated, and why the others of the catalogue cannot."""
+    stored = frozenset(stored_factors(home.lake, home.study.catalogue))
+    chosen, missing = [], {}
+    for definition in home.study.catalogue:
+        reason = lacking(home, definition)
+        if reason is None and definition.name in stored:
+            chosen.append(definition.name)
+        else:
+            missing[definition.name] = reason or f"{family_table(definition.family)} has not been materialised"
+    if not chosen:
+        raise MissingDataError(
+            f"the lake {home.lake.root} holds no factor; materialise a family first: "
+            f"attn materialize {family_table(home.study.catalogue.families[0])} --partitions FIRST...LAST"
+        )
+    return chosen, missing
+
+
+def _notes(profile: FactorProfile) -> list[str]:
+    return [] if profile.series.observed.any() else ["No stock has a value of this factor."]

@@ -1,0 +1,133 @@
+"""Weekly target portfolios of a home: the rebalances, the targets, and the orders that lead to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.market.calendar import Calendar, Day, as_day
+from attn_platform.portfolio.desk import DeskOrders, desk_orders
+from attn_platform.portfolio.orders import OrderConfig
+from attn_platform.portfolio.positions import read_positions
+from attn_platform.portfolio.reasons import weight_reasons
+from attn_platform.portfolio.weekly import Rebalance, Strategy, load_portfolio, walk
+from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.studies.names import prediction_table
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
+
+
+@dataclass(frozen=True)
+class OrderProposal:
+    """The orders of a rebalance, and the rows of the positions file that are no A shares."""
+
+    orders: DeskOrders
+    set_aside: pd.DataFrame
+
+
+def resolve(home: Home, config: StrategyConfig) -> Strategy:
+    """The strategy with what the study lays down for all of them, less the styles that the source lacks."""
+    study, missing = home.study, missing_styles(home, config)
+    styles = tuple(style for style in config.styles if style not in missing)
+    return Strategy(
+        name=config.name,
+        predictions=prediction_table(config.model),
+        horizon=config.horizon,
+        benchmark=config.benchmark or study.benchmark,
+        limits=config.limits.without_styles(missing),
+        styles=styles,
+        industry_scheme=study.adjacency.scheme,
+        preprocessing=study.preprocessing,
+        backtest=config.backtest or study.backtest,
+        style_tables=style_tables(home, styles),
+        extension=study.extension(config),
+    )
+
+
+def portfolio_strategy(home: Home, name: str) -> StrategyConfig:
+    """A strategy of the home's study; `ConfigurationError` for a mix, which has no portfolio of its own."""
+    mix = next((mix for mix in home.study.mixes if mix.name == name), None)
+    if mix is not None:
+        raise ConfigurationError(f"{name} is a mix and holds its parts' portfolios; ask for {' or '.join(mix.parts)}")
+    return home.study.strategy(name)
+
+
+def rebalances(home: Home) -> np.ndarray:
+    """The home's rebalances, ascending: every n-th session from the first test range on (`rebalance_every`)."""
+    study = home.study
+    return rebalances_between(home.calendar, study.windows.first_test, home.last_session, study.rebalance_every)
+
+
+def rebalances_between(calendar: Calendar, first: Day, last: Day, every: int) -> np.ndarray:
+    """The session `first` and every `every`-th one after it, up to `last`; ascending."""
+    grid = calendar.grid(first, every)
+    return grid[(grid >= as_day(first)) & (grid <= as_day(last))]
+
+
+def previous_rebalance(home: Home, session: np.datetime64) -> np.datetime64 | None:
+    """The rebalance before `session`; None for the first one."""
+    earlier = rebalances(home)
+    earlier = earlier[earlier < session]
+    return np.datetime64(earlier[-1], "D") if len(earlier) else None
+
+
+def rebalance(home: Home, config: StrategyConfig, sessions: np.ndarray) -> list[Rebalance]:
+    """Solve and write the weeks of `sessions`, ascending rebalances, each starting from the one before it.
+
+    The forecasts of all of them are in the lake, and the week before the first one, where there is one.
+    """
+    strategy = resolve(home, config)
+    weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(home, sessions[0]))
+    return list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
+
+
+def target_portfolio(home: Home, config: StrategyConfig, session: np.datetime64) -> pd.DataFrame:
+    """The target portfolio of a rebalance as the lake has it, a row a stock, with the reason of its weight.
+
+    `PortfolioError` where the rebalance is not in the lake.
+    """
+    held = load_portfolio(home.lake, resolve(home, config), session)
+    return held.assign(reason=weight_reasons(held))
+
+
+def orders_for(
+    home: Home,
+    config: StrategyConfig,
+    signal: np.datetime64,
+    trading: OrderConfig | None = None,
+    money: float | None = None,
+    positions: Path | None = None,
+    cash: float | None = None,
+) -> OrderProposal:
+    """Orders in whole shares that lead to the target of the rebalance of `signal`, for the session after it.
+
+    Args:
+        home: whose lake has the rebalance.
+        config: the strategy.
+        signal: session of the rebalance.
+        trading: buffer against prices that move, and least cost of an order.
+        money: CNY in all; what the strategy's account has without it.
+        positions: CSV, Parquet or Excel file of what is held; the strategy's own account, scaled, without it.
+        cash: CNY beside the positions of the file, in place of `money`.
+
+    Raises:
+        BadInputError: the file of positions cannot be used.
+        PortfolioError: the rebalance is not in the lake, or the orders cannot be made.
+    """
+    held = None if positions is None else read_positions(positions)
+    orders = desk_orders(
+        home.lake,
+        home.calendar,
+        resolve(home, config),
+        signal,
+        trading or OrderConfig(),
+        money,
+        None if held is None else held.stocks,
+        cash,
+    )
+    return OrderProposal(orders, pd.DataFrame() if held is None else held.set_aside)
