@@ -263,9 +263,12 @@ def test_the_weekly_portfolio_and_the_backtest_hold_the_same(config: BacktestCon
     assert account.to_record() == result.account.to_record()
 
 
-def of_session(values: pd.Series, session: pd.Timestamp) -> list[tuple[str, float]]:
-    """Symbols and values of one session, of a series by date and symbol."""
-    return list(values[values.index.get_level_values("date") == session].droplevel("date").items())
+def by_session(frame: pd.DataFrame, column: str) -> dict[pd.Timestamp, list[tuple[str, float]]]:
+    """Symbols and values of a column, by session."""
+    found: dict[pd.Timestamp, list[tuple[str, float]]] = {}
+    for date, symbol, value in zip(frame["date"], frame["symbol"], frame[column], strict=True):
+        found.setdefault(date, []).append((symbol, value))
+    return found
 
 
 @by_variant
@@ -276,17 +279,16 @@ def test_what_is_bought_today_is_not_sold_today(config: BacktestConfig, seed: in
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=10)
     result = run_backtest(random_targets(rng, market, every=1), market, no_benchmark(market), config)
-    trades = result.trades.set_index(["date", "symbol"])
-    assert trades.index.is_unique
-    credited = result.dividends.set_index(["date", "symbol"])["new_shares"]
-    gone = result.delistings.set_index(["date", "symbol"])["units"]
+    assert not result.trades.duplicated(["date", "symbol"]).any()
+    traded = by_session(result.trades, "units")
+    credited, gone = by_session(result.dividends, "new_shares"), by_session(result.delistings, "units")
     held: dict[str, float] = {}
     for session in result.daily["date"]:
-        for symbol, new in of_session(credited, session):
+        for symbol, new in credited.get(session, ()):
             held[symbol] += new
-        for symbol, _ in of_session(gone, session):
+        for symbol, _ in gone.get(session, ()):
             del held[symbol]
-        for symbol, units in of_session(trades["units"], session):
+        for symbol, units in traded.get(session, ()):
             before = held.get(symbol, 0.0)
             assert -units <= before + 1e-9 * max(before, 1.0)
             held[symbol] = before + units
