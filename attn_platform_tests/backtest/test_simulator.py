@@ -40,6 +40,15 @@ NAMES = (
     *("minimum-whole", "minimum-whole-carry"),
 )
 by_variant = pytest.mark.parametrize("config", VARIANTS, ids=NAMES)
+# Each option at least once; the other ways of combining them are for the slow tests.
+OFTEN = {"studies", "whole-cap-carry", "open-carry-fee", "sealed-ruin", "minimum-whole-carry"}
+by_few_variants = pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(config, id=name, marks=() if name in OFTEN else pytest.mark.slow)
+        for name, config in zip(NAMES, VARIANTS, strict=True)
+    ],
+)
 
 
 def flat_market(
@@ -193,7 +202,7 @@ def test_targets_of_the_last_session_of_a_code_are_bought_under_the_new_one() ->
     assert result.trades[["symbol", "is_blocked"]].to_numpy().tolist() == [["600009.SH", False]]
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(2, 35))
 def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestConfig, seed: int, cut: int) -> None:
@@ -214,7 +223,7 @@ def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestCon
     pd.testing.assert_frame_equal(longer.daily.iloc[: len(left.daily)], left.daily, check_exact=True)
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=6))
 def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, seed: int, cuts: set[int]) -> None:
@@ -271,7 +280,7 @@ def by_session(frame: pd.DataFrame, column: str) -> dict[pd.Timestamp, list[tupl
     return found
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_what_is_bought_today_is_not_sold_today(config: BacktestConfig, seed: int) -> None:
