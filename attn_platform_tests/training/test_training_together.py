@@ -208,8 +208,15 @@ def _noting(begun: list[int], original):
     return noted
 
 
+@pytest.fixture(scope="module")
+def uninterrupted() -> list[TrainingResult]:
+    return train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False)
+
+
 @pytest.mark.parametrize("epoch", range(1, 9))
-def test_goes_on_from_every_epoch(epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_goes_on_from_every_epoch(
+    epoch: int, uninterrupted: list[TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The state after each epoch, also where some members have stopped, is enough."""
 
     write = SavedState.write
@@ -219,7 +226,6 @@ def test_goes_on_from_every_epoch(epoch: int, tmp_path: Path, monkeypatch: pytes
         if state.epoch == epoch:
             raise KeyboardInterrupt
 
-    uninterrupted = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False)
     monkeypatch.setattr(SavedState, "write", stop_after)
     with pytest.raises(KeyboardInterrupt):
         train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False, state=tmp_path)
