@@ -75,7 +75,8 @@ def noisy_home(road: Road, shared_folder: Path) -> Iterator[Home]:
 
     def make() -> None:
         replace_after(road.home.lake, home.lake, home.calendar, KNOWN_UNTIL, NOISE_SEED)
-        with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
+        # On disk as for the road: in memory Dagster records thousands of partitions one by one.
+        with instance_of(home) as instance, pytest.MonkeyPatch.context() as patch:
             # Noise keeps to the contract of single rows only; its checks of data quality would stop the road.
             patch.setattr(data_quality, "checks_of", lambda tables: [])
             # The raw tables are there; pages about the whole range, and what explains the newest session, are compared
