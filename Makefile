@@ -19,7 +19,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow lint bench bench-factors bench-training bench-portfolio docs clean
+.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,11 +38,17 @@ test: $(VENV)/.dev ## run the suite but for the slow tests
 test-slow: $(VENV)/.dev ## run the slow tests
 	$(PYTEST) -m slow
 
+test-all: $(VENV)/.dev ## run the suite and the slow tests
+	$(PYTEST)
+
 lint: $(VENV)/.dev ## style, types, and the order of the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+hooks: $(VENV)/.dev ## lint before each commit from now on
+	$(BIN)/pre-commit install
 
 bench: $(VENV)/.dev ## run every benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, open_instance
@@ -74,12 +75,15 @@ def noisy_home(road: Road, shared_folder: Path) -> Iterator[Home]:
 
     def make() -> None:
         replace_after(road.home.lake, home.lake, home.calendar, KNOWN_UNTIL, NOISE_SEED)
-        with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
+        # On disk as for the road: in memory Dagster records thousands of partitions one by one.
+        with instance_of(home) as instance, pytest.MonkeyPatch.context() as patch:
             # Noise keeps to the contract of single rows only; its checks of data quality would stop the road.
             patch.setattr(data_quality, "checks_of", lambda tables: [])
-            # The raw tables are there, and pages about the whole range are compared with nothing.
+            # The raw tables are there; pages about the whole range, and what explains the newest session, are compared
+            # with nothing.
             pages = [report_asset(traded.name) for traded in home.study.traded]
-            run_road(home, instance, {*road_assets(home).raw, *pages})
+            explanations = [explanation_asset(model.name) for model in explained_models(home)]
+            run_road(home, instance, {*road_assets(home).raw, *pages, *explanations})
 
     made_once(home, make)
     with left_as_it_was(home):

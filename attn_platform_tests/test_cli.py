@@ -618,12 +618,6 @@ def test_a_wrong_call_exits_with_2(attn: Attn, arguments: tuple[str, ...]) -> No
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
 
-def test_the_commands_are_those_of_the_design() -> None:
-    assert set(COMMANDS) >= {
-        "run", "import", "materialize", "factors", "universe", "portfolio", "report", "evaluate", "doctor", "ui",
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])

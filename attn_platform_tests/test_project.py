@@ -1,5 +1,6 @@
 """What a user meets before any code of ours runs: commands, pages, pins, containers."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -33,23 +34,16 @@ from attn_platform_tests.factors.hostile import hostile_panel
 from attn_platform_tests.portfolio.streams import MarketShape, weeks
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "data/README.md")
+GENERATED = ("data-contract", "factors", "models", "strategies")
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("*.md", "data/*.md", "docs/*.md", "docs/adr/*.md", "docs/results/**/*.md")
+    for path in ROOT.glob(folder)
+)
+# What its authors write by hand, and a user types from.
+GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
+COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
-TARGETS = {
-    "setup",
-    "run",
-    "test",
-    "test-slow",
-    "ui",
-    "lint",
-    "bench",
-    "bench-factors",
-    "bench-training",
-    "bench-portfolio",
-    "docs",
-    "clean",
-    "help",
-}
 
 
 def read(path: str) -> str:
@@ -95,18 +89,6 @@ def make_dry_run(target: str) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("target", sorted(TARGETS))
-def test_make_knows_the_target(target: str) -> None:
-    assert make_dry_run(target)
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("target", ["test", "test-slow"])
-def test_the_suite_is_the_last_thing_that_make_runs(target: str) -> None:
-    assert re.search(r"-m pytest .*-m \"?(not )?slow", make_dry_run(target)[-1])
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_torch_is_installed_pinned_and_before_the_rest() -> None:
     installs = [line for line in make_dry_run("test") if "pip install" in line]
     assert "grep '^torch==' constraints.txt" in installs[0]
@@ -115,33 +97,37 @@ def test_torch_is_installed_pinned_and_before_the_rest() -> None:
     assert not any("[dev]" in line for line in make_dry_run("run"))
 
 
-def test_continuous_integration_ends_with_the_suite() -> None:
-    assert read(".ci/run").rstrip().splitlines()[-1].startswith("make test")
+def test_continuous_integration_is_lint_and_then_every_test() -> None:
+    made = re.findall(r"^make ([a-z-]+)", read(".ci/run"), flags=re.MULTILINE)
+    assert made == ["lint", "test-all"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_make_targets_of_the_page_exist(page: str) -> None:
-    named = set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", read(page), flags=re.MULTILINE))
-    assert named <= TARGETS
-    assert named
+def test_make_targets_of_the_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):(?!=)", read("Makefile"), flags=re.MULTILINE))
+    named = {
+        (target, page)
+        for page in GUIDES
+        for target in re.findall(r"(?:^ {4,}|`)make ([a-z-]+)", read(page), flags=re.MULTILINE)
+    }
+    assert {target for target, _ in named} >= {"run", "ui", "test", "lint"}
+    assert [each for each in sorted(named) if each[0] not in targets] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_attn_commands_of_the_page_exist_with_their_options(page: str) -> None:
+def test_attn_commands_of_the_pages_exist_with_their_options() -> None:
     commands = attn_commands()
-    used = re.findall(r"(?:^ {4}(?:\.venv/bin/)?|`)attn ([a-z]+)([^`\n]*)", read(page), flags=re.MULTILINE)
-    assert used
-    for command, rest in used:
-        assert command in commands, command
+    pattern = re.compile(r"(?:^ {4,}(?:\.venv/bin/)?|`)attn ([a-z]+)([^`\n]*)", flags=re.MULTILINE)
+    used = [(page, *found) for page in GUIDES for found in pattern.findall(read(page))]
+    assert {page for page, *_ in used} >= {"README.md", "data/README.md", EXTENDING_PAGE, REAL_DATA_PAGE}
+    for page, command, rest in used:
+        assert command in commands, f"{page}: attn {command}"
         known = {option for parameter in commands[command].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z]+", rest.split("#")[0])) <= known, f"attn {command}{rest}"
+        assert set(re.findall(r"--[a-z-]+", rest.split("#")[0])) <= known, f"{page}: attn {command}{rest}"
 
 
 def test_the_table_of_commands_is_complete() -> None:
-    commands = attn_commands()
-    table = read("README.md").split("| `.venv/bin/attn …`")[1].split("\n\n")[0]
-    assert set(re.findall(r"^\| `([a-z]+)", table, flags=re.MULTILINE)) == set(commands)
+    table = read(COMMANDS_PAGE).split("| `.venv/bin/attn …`")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z]+)", table, flags=re.MULTILINE)) == set(attn_commands())
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -149,41 +135,74 @@ def test_the_table_of_commands_is_complete() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_exist(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", read(page))
-    assert links
-    for link in links:
-        assert ((ROOT / page).parent / link).is_file(), link
+    for link in re.findall(r"\]\(([^)]+)\)", read(page)):
+        if link.startswith("https://"):
+            continue
+        path, _, heading = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.is_file(), link
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, link
 
 
-def test_paths_named_in_the_readme_exist() -> None:
-    for path in re.findall(r"`((?:attn_platform|docker|benchmarks|docs)[\w./]*/[\w./]*)`", read("README.md")):
-        assert (ROOT / path).exists(), path
+def test_every_page_is_found_from_the_readme() -> None:
+    found, left = {"README.md"}, ["README.md"]
+    while left:
+        page = left.pop()
+        for link in re.findall(r"\]\(([^)#]+\.md)", read(page)):
+            target = ((ROOT / page).parent / link).resolve().relative_to(ROOT).as_posix()
+            if target not in found:
+                found.add(target)
+                left.append(target)
+    assert found == set(PAGES)
 
 
-def readme_factor(folder: Path) -> Path:
-    """The README's factor as a user's file."""
-    [code] = [code for code in blocks("README.md", "python") if "@factor(" in code]
-    assert len(code[code.index("@factor(") :].splitlines()) == 10, "ten lines, says the README"
+def test_paths_and_modules_named_in_the_pages_exist() -> None:
+    paths = re.compile(r"`((?:attn_platform|attn_platform_tests|docker|benchmarks|docs)[\w./]*/[\w./]*)`")
+    dotted = re.compile(r"`(attn_platform(?:\.\w+)+)`")
+    for page in GUIDES:
+        for path in paths.findall(read(page)):
+            assert (ROOT / path).exists(), f"{page}: {path}"
+        for name in dotted.findall(read(page)):
+            assert is_known(name), f"{page}: {name}"
+
+
+def is_known(name: str) -> bool:
+    """Whether a dotted name is a module of ours, or a name in one."""
+    module, _, last = name.rpartition(".")
+    try:
+        if hasattr(importlib.import_module(module), last):
+            return True
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def page_factor(folder: Path) -> Path:
+    """The page's factor as a user's file."""
+    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@factor(" in code]
+    assert len(code[code.index("@factor(") :].splitlines()) == 10, "ten lines, says the page"
     file = folder / "my_factors.py"
     file.write_text(code, encoding="utf-8")
     return file
 
 
 @pytest.fixture
-def readme_network(monkeypatch: pytest.MonkeyPatch) -> type:
-    """The README's network, registered for the length of a test only."""
+def page_network(monkeypatch: pytest.MonkeyPatch) -> type:
+    """The page's network, registered for the length of a test only."""
     registry.parse_network_config({"name": "multi_task_baseline"})
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
-    names: dict[str, Any] = {"__name__": "readme"}
-    [code] = [code for code in blocks("README.md", "python") if "@register_network(" in code]
-    exec(compile(code, "README.md", "exec"), names)
+    names: dict[str, Any] = {"__name__": "page"}
+    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@register_network(" in code]
+    exec(compile(code, EXTENDING_PAGE, "exec"), names)
     network = names["Linear"]
     assert isinstance(network, type)
     return network
 
 
-def test_factor_of_the_readme_is_its_formula(tmp_path: Path) -> None:
-    definition = catalogue_with([readme_factor(tmp_path)]).definition("ret_2d")
+def test_factor_of_the_page_is_its_formula(tmp_path: Path) -> None:
+    definition = catalogue_with([page_factor(tmp_path)]).definition("ret_2d")
     panel = hostile_panel()
     values = factor_values(definition, FactorInputs(panel, FactorConfig()))
     close = panel.fields["close"] * panel.fields["adj_factor"]
@@ -198,22 +217,22 @@ def test_factor_of_the_readme_is_its_formula(tmp_path: Path) -> None:
     assert check_factor(definition) == []
 
 
-def test_factor_network_and_study_of_the_readme_fit_together(readme_network: type, tmp_path: Path) -> None:
-    readme_factor(tmp_path)
-    models = next(block for block in blocks("README.md", "yaml") if block.startswith("models:"))
+def test_factor_network_and_study_of_the_page_fit_together(page_network: type, tmp_path: Path) -> None:
+    page_factor(tmp_path)
+    models = next(block for block in blocks(EXTENDING_PAGE, "yaml") if block.startswith("models:"))
     features = "factor_files: [my_factors.py]\nfeatures: [ret_2d, ret_5d]"
     file = tmp_path / "my_study.yaml"
     file.write_text(f"name: mine\ntitle: Mine\n{features}\n{models}", encoding="utf-8")
     study = load_study(str(file))
     network = registry.build_network(study.models[0].network, len(study.features), 1, seeds=[0, 1])
-    assert isinstance(network, readme_network)
+    assert isinstance(network, page_network)
     assert network.heads.weight.shape[0] == 2
 
 
-def test_constraints_and_terms_of_the_readme_hold_in_a_week(tmp_path: Path) -> None:
-    [code] = [code for code in blocks("README.md", "python") if "@constraint" in code]
+def test_constraints_and_terms_of_the_page_hold_in_a_week(tmp_path: Path) -> None:
+    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@constraint" in code]
     (tmp_path / "my_portfolio.py").write_text(code, encoding="utf-8")
-    [part] = [block for block in blocks("README.md", "yaml") if block.startswith("portfolio_files:")]
+    [part] = [block for block in blocks(EXTENDING_PAGE, "yaml") if block.startswith("portfolio_files:")]
     content = yaml.safe_load(part)
     strategy = StrategyConfig.model_validate(content["strategies"][0])
     known = known_functions([tmp_path / name for name in content["portfolio_files"]])
@@ -230,10 +249,10 @@ def test_constraints_and_terms_of_the_readme_hold_in_a_week(tmp_path: Path) -> N
     assert solution.objective < float(week.expected_score @ solution.weights)
 
 
-def test_settings_of_the_readme_are_changes_to_a_study(tmp_path: Path) -> None:
-    readme_factor(tmp_path)
+def test_settings_of_the_pages_are_changes_to_a_study(tmp_path: Path) -> None:
+    page_factor(tmp_path)
     changes: dict[str, Any] = {}
-    for block in blocks("README.md", "yaml"):
+    for block in (*blocks(EXTENDING_PAGE, "yaml"), *blocks(REAL_DATA_PAGE, "yaml")):
         changes |= yaml.safe_load(block).get("changes", {})
     assert set(changes) == {"windows", "factor_files"}
     study = Home(tmp_path, profile_settings("demo", changes=changes)).study

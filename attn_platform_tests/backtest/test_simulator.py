@@ -40,6 +40,15 @@ NAMES = (
     *("minimum-whole", "minimum-whole-carry"),
 )
 by_variant = pytest.mark.parametrize("config", VARIANTS, ids=NAMES)
+# Each option at least once; the other ways of combining them are for the slow tests.
+OFTEN = {"studies", "whole-cap-carry", "open-carry-fee", "sealed-ruin", "minimum-whole-carry"}
+by_few_variants = pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(config, id=name, marks=() if name in OFTEN else pytest.mark.slow)
+        for name, config in zip(NAMES, VARIANTS, strict=True)
+    ],
+)
 
 
 def flat_market(
@@ -193,7 +202,7 @@ def test_targets_of_the_last_session_of_a_code_are_bought_under_the_new_one() ->
     assert result.trades[["symbol", "is_blocked"]].to_numpy().tolist() == [["600009.SH", False]]
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(2, 35))
 def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestConfig, seed: int, cut: int) -> None:
@@ -214,7 +223,7 @@ def test_nothing_after_a_session_changes_what_is_known_there(config: BacktestCon
     pd.testing.assert_frame_equal(longer.daily.iloc[: len(left.daily)], left.daily, check_exact=True)
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=6))
 def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, seed: int, cuts: set[int]) -> None:
@@ -263,12 +272,15 @@ def test_the_weekly_portfolio_and_the_backtest_hold_the_same(config: BacktestCon
     assert account.to_record() == result.account.to_record()
 
 
-def of_session(values: pd.Series, session: pd.Timestamp) -> list[tuple[str, float]]:
-    """Symbols and values of one session, of a series by date and symbol."""
-    return list(values[values.index.get_level_values("date") == session].droplevel("date").items())
+def by_session(frame: pd.DataFrame, column: str) -> dict[pd.Timestamp, list[tuple[str, float]]]:
+    """Symbols and values of a column, by session."""
+    found: dict[pd.Timestamp, list[tuple[str, float]]] = {}
+    for date, symbol, value in zip(frame["date"], frame["symbol"], frame[column], strict=True):
+        found.setdefault(date, []).append((symbol, value))
+    return found
 
 
-@by_variant
+@by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_what_is_bought_today_is_not_sold_today(config: BacktestConfig, seed: int) -> None:
@@ -276,17 +288,16 @@ def test_what_is_bought_today_is_not_sold_today(config: BacktestConfig, seed: in
     rng = np.random.default_rng(seed)
     market = random_market(rng, sessions=40, stocks=10)
     result = run_backtest(random_targets(rng, market, every=1), market, no_benchmark(market), config)
-    trades = result.trades.set_index(["date", "symbol"])
-    assert trades.index.is_unique
-    credited = result.dividends.set_index(["date", "symbol"])["new_shares"]
-    gone = result.delistings.set_index(["date", "symbol"])["units"]
+    assert not result.trades.duplicated(["date", "symbol"]).any()
+    traded = by_session(result.trades, "units")
+    credited, gone = by_session(result.dividends, "new_shares"), by_session(result.delistings, "units")
     held: dict[str, float] = {}
     for session in result.daily["date"]:
-        for symbol, new in of_session(credited, session):
+        for symbol, new in credited.get(session, ()):
             held[symbol] += new
-        for symbol, _ in of_session(gone, session):
+        for symbol, _ in gone.get(session, ()):
             del held[symbol]
-        for symbol, units in of_session(trades["units"], session):
+        for symbol, units in traded.get(session, ()):
             before = held.get(symbol, 0.0)
             assert -units <= before + 1e-9 * max(before, 1.0)
             held[symbol] = before + units

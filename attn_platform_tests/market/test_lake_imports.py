@@ -104,7 +104,9 @@ def import_into(folder: Path) -> None:
     bring(Lake(folder / "lake"))
 
 
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "start", [name if name == "imported" else pytest.param(name, marks=pytest.mark.slow) for name in STARTS]
+)
 def test_an_import_that_is_killed_at_any_step_has_changed_all_or_nothing(tmp_path: Path, start: str) -> None:
     prepare, before, after = STARTS[start]
     (tmp_path / "start").mkdir()

@@ -55,6 +55,14 @@ def twice(bar: pd.DataFrame, at: int) -> pd.DataFrame:
     return pd.concat([bar.iloc[: at + 1], copy, bar.iloc[at + 1 :]])
 
 
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """What the rows make that are not at fault."""
+    folder = tmp_path_factory.mktemp("right")
+    import_contract_files(write_csv(small_market(), folder / "good"), Lake(folder / "lake"), CALENDAR)
+    return Lake(folder / "lake")
+
+
 @pytest.mark.parametrize(
     ("change", "check", "reason"),
     [
@@ -75,7 +83,12 @@ def twice(bar: pd.DataFrame, at: int) -> pd.DataFrame:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_one_bad_row_is_put_aside_with_its_reason(
-    market: Frames, tmp_path: Path, change: Callable[[pd.DataFrame, int], pd.DataFrame], check: str, reason: str
+    market: Frames,
+    right: Lake,
+    tmp_path: Path,
+    change: Callable[[pd.DataFrame, int], pd.DataFrame],
+    check: str,
+    reason: str,
 ) -> None:
     days, at = sessions_of(market), row_of(market, 13)  # the last session: nothing rests on the row
     spoilt = market | {"daily_bar": change(market["daily_bar"].reset_index(drop=True), at)}
@@ -98,8 +111,6 @@ def test_one_bad_row_is_put_aside_with_its_reason(
     # The row is missing and not made up: no suspended session stands in for what was traded.
     assert len(bars(lake)) == len(days) - 1
     assert not bars(lake)["is_suspended"].any()
-    right = Lake(tmp_path / "right")
-    import_contract_files(write_csv(market, tmp_path / "good"), right, CALENDAR)
     others = right.read("daily_bar").to_pandas()
     others = others[~((others["symbol"] == STOCK) & (others["date"] == days[13].item()))]
     pd.testing.assert_frame_equal(

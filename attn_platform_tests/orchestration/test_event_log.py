@@ -170,19 +170,32 @@ def test_what_an_asset_page_asks_is_answered(batched):
     assert batched.get_run_stats(RUNS[0]).steps_succeeded == 2
 
 
-def test_a_failing_batch_falls_back_to_single_events_without_a_double_row(tmp_path, stock, monkeypatch):
-    original = BatchingSqliteEventLogStorage._store_asset_event_tags
-    failures = []
+@pytest.mark.parametrize("step", ["_store_asset_event_tags", "_store_asset_event"])
+def test_a_failing_batch_falls_back_to_single_events_without_a_double_row(tmp_path, stock, monkeypatch, caplog, step):
+    """Whether it fails after the first rows or at the last one, none of the batch's rows stays."""
+    storage = BatchingSqliteEventLogStorage
+    store_together, store = storage._store_asset_events, getattr(storage, step)
+    failures, batch = [], []
 
-    def fails_on_batches(self, connection, events, ids):
-        if len(events) > 1:
-            failures.append(len(events))
+    def together(self, run_id, events):
+        batch[:] = events
+        try:
+            store_together(self, run_id, events)
+        finally:
+            batch.clear()
+
+    def fails_in_batches(self, connection, *arguments):
+        if batch:
+            failures.append(len(batch))
             raise OperationalError("insert", {}, Exception("database is locked"))
-        return original(self, connection, events, ids)
+        return store(self, connection, *arguments)
 
-    monkeypatch.setattr(BatchingSqliteEventLogStorage, "_store_asset_event_tags", fails_on_batches)
-    own = run_both(tmp_path / "own", BatchingSqliteEventLogStorage, 1000)
+    monkeypatch.setattr(storage, "_store_asset_events", together)
+    monkeypatch.setattr(storage, step, fails_in_batches)
+    own = run_both(tmp_path / "own", storage, 1000)
     assert len(failures) >= 3
+    assert max(failures) >= COUNT
+    assert caplog.text.count("storing them one by one") == len(failures)
     assert_same_rows(own, stock)
 
 

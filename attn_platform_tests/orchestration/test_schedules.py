@@ -1,5 +1,6 @@
 """Ticks of the schedules: what they ask for on which morning, and what they say when they wait."""
 
+import shutil
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -39,9 +40,18 @@ def defs(home):
     return build_defs(home)
 
 
+@pytest.fixture(scope="module")
+def new_instance(tmp_path_factory):
+    """The folder of an instance that has recorded nothing: making its databases takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("instance")
+    with dg.DagsterInstance.local_temp(str(folder)):
+        return folder
+
+
 @pytest.fixture
-def instance(tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+def instance(new_instance, tmp_path):
+    folder = shutil.copytree(new_instance, tmp_path / "instance")
+    with dg.DagsterInstance.local_temp(str(folder)) as made:
         yield made
 
 
@@ -164,18 +174,37 @@ def test_reports_follow_the_portfolios(tick, instance):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "moment", "key"),
+    ("schedule", "new_key", "first_day", "former_key"),
     [
-        ("every_quarter", "2021-01-01T05:30:00", "2021-01-01"),
-        ("every_quarter", "2021-02-03T05:30:00", "2021-01-01"),
-        ("every_quarter", "2020-12-31T05:30:00", "2020-10-01"),
-        ("every_year", "2021-01-01T05:30:00", "2021-01-01"),
-        ("every_year", "2020-12-31T05:30:00", "2020-01-01"),
-        ("every_window", "2021-01-05T05:30:00", SECOND_WINDOW),
+        ("every_quarter", "2021-01-01", "2021-01-01", "2020-10-01"),
+        ("every_year", "2021-01-01", "2021-01-01", "2020-01-01"),
+        ("every_window", SECOND_WINDOW, "2021-01-05", None),
     ],
 )
-def test_a_new_period_runs_under_one_run_key(tick, schedule, moment, key):
-    """Later ticks of the period ask for the same run key, which Dagster launches only once."""
+def test_a_new_period_runs_under_one_run_key(defs, tick, schedule, new_key, first_day, former_key):
+    """Dagster launches a run key once, so every tick of a period must ask for the same one, and no other period for it.
+
+    A window is asked for on the morning after its first session only; the others on every morning, lest one be missed.
+    """
+    definition = defs.resolve_schedule_def(schedule)
+    start = datetime(2020, 12, 28, tzinfo=ZoneInfo(TIMEZONE)).timestamp()
+    times = cron_string_iterator(start, definition.cron_schedule, definition.execution_timezone)
+    moments = [next(times).astimezone(ZoneInfo(TIMEZONE)).replace(tzinfo=None) for _ in range(14)]
+    asked = {str(moment.date()): requested(tick(schedule, moment.isoformat())) for moment in moments}
+    assert list(asked) == [f"2020-12-{day}" for day in range(28, 32)] + [f"2021-01-{day:02}" for day in range(1, 11)]
+    for day, requests in asked.items():
+        if former_key is None:
+            assert requests == ([(new_key, new_key)] if day == first_day else []), day
+        else:
+            key = new_key if day >= first_day else former_key
+            assert requests == [(key, key)], day
+
+
+@pytest.mark.parametrize(
+    ("schedule", "moment", "key"),
+    [("every_quarter", "2021-02-03T05:30:00", "2021-01-01"), ("every_year", "2020-07-01T05:30:00", "2020-01-01")],
+)
+def test_a_period_can_be_asked_for_until_it_ends(tick, schedule, moment, key):
     assert requested(tick(schedule, moment)) == [(key, key)]
 
 

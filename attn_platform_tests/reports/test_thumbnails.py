@@ -25,10 +25,25 @@ def has_colour(pixels: np.ndarray, red: int, green: int, blue: int) -> bool:
     return bool((distance <= 2).sum() > 20)
 
 
+def share_of_width(pixels: np.ndarray, red: int, green: int, blue: int) -> float:
+    """Share of the columns of pixels in which the colour is, but for the rim that antialiasing makes paler."""
+    distance = np.abs(pixels[..., :3] * 255 - np.array([red, green, blue])).max(axis=-1)
+    return float((distance <= 12).any(axis=0).mean())
+
+
 def test_net_value_draws_three_lines() -> None:
-    pixels = picture(net_value_thumbnail(strategy_report_data().daily))
-    assert has_colour(pixels, 0x3F, 0x83, 0xC8)
-    assert has_colour(pixels, 0xDD, 0x7F, 0x30)
+    """Each along most of the width, which the legend is not, and not where its column holds nothing."""
+    daily = strategy_report_data().daily
+    colours = {
+        "net_value": (0x3F, 0x83, 0xC8),
+        "benchmark_net_value": (0xDD, 0x7F, 0x30),
+        "excess_net_value": (0x8B, 0x94, 0xA3),
+    }
+    pixels = picture(net_value_thumbnail(daily))
+    for name, colour in colours.items():
+        assert share_of_width(pixels, *colour) > 0.5, name
+        without = picture(net_value_thumbnail(daily.assign(**{name: np.nan})))
+        assert share_of_width(without, *colour) < 0.1, name
 
 
 def test_bars_show_the_sign() -> None:

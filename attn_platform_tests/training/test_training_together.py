@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -244,11 +244,13 @@ def _noting(
     return original(setting, stack, epoch)
 
 
-@pytest.mark.parametrize("config", [CONFIG, IN_TURNS], ids=["stacked", "in turns"])
-@pytest.mark.parametrize("epoch", range(1, 9))
-def test_goes_on_from_every_epoch(
-    epoch: int, config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@cache
+def uninterrupted(stacking: str) -> list[TrainingResult | TrainingError]:
+    return train_together(NETWORK, WINDOWS, CONFIG if stacking == "on" else IN_TURNS, SEEDS, progress=False)
+
+
+@pytest.mark.parametrize(("stacking", "epoch"), [*(("on", epoch) for epoch in range(1, 9)), ("off", 3), ("off", 7)])
+def test_goes_on_from_every_epoch(stacking: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state after each epoch, also where some members have stopped, is enough."""
 
     write = SavedState.write
@@ -258,13 +260,13 @@ def test_goes_on_from_every_epoch(
         if state.epoch == epoch:
             raise KeyboardInterrupt
 
-    uninterrupted = train_together(NETWORK, WINDOWS, config, SEEDS, progress=False)
+    config, expected_results = (CONFIG if stacking == "on" else IN_TURNS), uninterrupted(stacking)
     monkeypatch.setattr(SavedState, "write", stop_after)
     with pytest.raises(KeyboardInterrupt):
         train_together(NETWORK, WINDOWS, config, SEEDS, progress=False, state=tmp_path)
     monkeypatch.setattr(SavedState, "write", write)
     resumed = train_together(NETWORK, WINDOWS, config, SEEDS, progress=False, state=tmp_path)
-    for found, expected in zip(resumed, uninterrupted, strict=True):
+    for found, expected in zip(resumed, expected_results, strict=True):
         assert_same(found, expected, exact=True)
 
 

@@ -8,15 +8,17 @@ formulas of the data contract that are written down here once more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from attn_platform.market.calendar import exchange_calendar
+from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import Day, as_day, exchange_calendar
 from attn_platform.market.contract import TABLES
-from attn_platform.market.lake import Lake
+from attn_platform.market.lake import Lake, days
 
 Frames = dict[str, pd.DataFrame]
 
@@ -230,15 +232,56 @@ def as_table(name: str, frame: pd.DataFrame) -> pa.Table:
     )
 
 
+def in_order(name: str, frame: pd.DataFrame) -> pa.Table:
+    """A frame as the contract's table, in the order of a lake."""
+    keys = ["date", *([] if name == "index_bar" else ["symbol"])]
+    return as_table(name, frame.sort_values(keys) if TABLES[name].by_session else frame)
+
+
 def write(lake: Lake, frames: Frames) -> Lake:
     """The frames in a lake; sessions without a row have no file."""
     for name, frame in frames.items():
+        table = in_order(name, frame)
         if TABLES[name].by_session:
-            ordered = frame.sort_values(["date", *([] if name == "index_bar" else ["symbol"])])
-            lake.write_sessions(name, as_table(name, ordered), np.unique(ordered["date"].to_numpy("datetime64[D]")))
+            lake.write_sessions(name, table, np.unique(days(table["date"])))
         else:
-            lake.write(name, as_table(name, frame))
+            lake.write(name, table)
     return lake
+
+
+class MemoryLake(Lake):
+    """Reads as a lake into which `frames` were written, over the tables of another one, but has no files."""
+
+    def __init__(self, frames: Frames, beneath: MemoryLake | None = None) -> None:
+        super().__init__(Path("memory"))
+        own = {name: in_order(name, frame) for name, frame in frames.items()}
+        self.held: dict[str, pa.Table] = {**(beneath.held if beneath else {}), **own}
+        self.dates = {name: days(table["date"]) for name, table in self.held.items() if TABLES[name].by_session}
+
+    def snapshot(self) -> Lake:
+        return self
+
+    def has(self, table: str) -> bool:
+        return table in self.held and (len(self.held[table]) > 0 or table not in self.dates)
+
+    def sessions(self, table: str, first: Day | None = None, last: Day | None = None) -> np.ndarray:
+        return np.unique(self.dates[table][self._span(table, first, last)]) if table in self.dates else np.array([])
+
+    def read(
+        self, table: str, first: Day | None = None, last: Day | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        rows = self._span(table, first, last)
+        if rows.start == rows.stop:
+            raise MissingDataError(f"no {table} from {first} to {last}")
+        found = self.held[table].slice(rows.start, rows.stop - rows.start)
+        return found.select(list(columns)) if columns else found
+
+    def _span(self, table: str, first: Day | None, last: Day | None) -> slice:
+        if table not in self.dates:
+            return slice(0, len(self.held[table]))
+        dates = self.dates[table]
+        start = 0 if first is None else int(np.searchsorted(dates, as_day(first), side="left"))
+        return slice(start, len(dates) if last is None else int(np.searchsorted(dates, as_day(last), side="right")))
 
 
 def spoilt(honest: Lake, folder: Path, frames: Frames) -> Lake:

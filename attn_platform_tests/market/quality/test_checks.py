@@ -25,6 +25,7 @@ from attn_platform_tests.market.quality.markets import (
     SPECIAL,
     SYMBOLS,
     Frames,
+    MemoryLake,
     honest_market,
     spoilt,
     write,
@@ -48,6 +49,12 @@ def frames() -> Frames:
 @pytest.fixture(scope="module")
 def honest(frames: Frames, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return write(Lake(tmp_path_factory.mktemp("honest")), frames)
+
+
+@pytest.fixture(scope="module")
+def in_memory(frames: Frames) -> MemoryLake:
+    """The honest market without files: it is read again for each of the faults."""
+    return MemoryLake(frames)
 
 
 def since(day: np.datetime64) -> Callable[[pd.DataFrame], pd.Series]:
@@ -564,15 +571,26 @@ def test_the_honest_market_is_silent(honest: Lake) -> None:
 
 @pytest.mark.parametrize(("name", "change", "severity", "words"), FAULTS)
 def test_a_fault_is_named_with_its_cause(
-    honest: Lake, frames: Frames, tmp_path: Path, name: str, change: Change, severity: str, words: str
+    in_memory: MemoryLake, frames: Frames, name: str, change: Change, severity: str, words: str
 ) -> None:
-    findings = found_by(name, spoilt(honest, tmp_path, change(frames)))
+    findings = found_by(name, MemoryLake(change(frames), beneath=in_memory))
     said = [finding for finding in findings if words in finding.text]
     assert said, [finding.text for finding in findings]
     assert said[0].severity == severity
     assert 0 < said[0].count <= said[0].examined
     assert said[0].remedy
     assert said[0].check == name
+
+
+def test_files_are_read_as_the_same_tables_in_memory(
+    honest: Lake, in_memory: MemoryLake, frames: Frames, tmp_path: Path
+) -> None:
+    changes = (restarted_factors, inverted_flag, put("valuation", np.nan, "pe_ttm"), put("industry", "x", "sector"))
+    changed = together(*changes)(frames)
+    of_files, of_tables = spoilt(honest, tmp_path, changed), MemoryLake(changed, beneath=in_memory)
+    found = [repr(finding) for finding in examine(of_files, CALENDAR, config=CONFIG)]  # examples may hold NaN
+    assert len(found) > 4
+    assert [repr(finding) for finding in examine(of_tables, CALENDAR, config=CONFIG)] == found
 
 
 def test_a_company_under_two_codes_one_after_the_other_is_honest(honest: Lake, frames: Frames, tmp_path: Path) -> None:
