@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from attn_platform.evaluation.explanation import StockExplanation
     from attn_platform.factors.catalogue import FactorDefinition
-    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.portfolio.trading.orders import OrderConfig
     from attn_platform.studies.settings import Home
     from attn_platform.studies.study import StrategyConfig
 
@@ -417,9 +417,9 @@ def portfolio(
     Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
     """
     from attn_platform.orchestration.assets.portfolios import resolve
-    from attn_platform.portfolio.orders import OrderConfig
-    from attn_platform.portfolio.reasons import weight_reasons
-    from attn_platform.portfolio.weekly import load_portfolio
+    from attn_platform.portfolio.explanation.reasons import weight_reasons
+    from attn_platform.portfolio.strategy import load_portfolio
+    from attn_platform.portfolio.trading.orders import OrderConfig
 
     _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
     target = _open(home)
@@ -481,8 +481,8 @@ def _make_orders(
     import pandas as pd
 
     from attn_platform.orchestration.assets.portfolios import resolve
-    from attn_platform.portfolio.desk import desk_orders
-    from attn_platform.portfolio.positions import read_positions
+    from attn_platform.portfolio.trading.positions import read_positions
+    from attn_platform.portfolio.trading.rebalance_orders import rebalance_orders
     from attn_platform.reports.order_files import write_order_file
     from attn_platform.reports.terminal import order_tables, orders_record
 
@@ -490,7 +490,7 @@ def _make_orders(
     chosen = resolve(home, strategy)
     stocks = None if held is None else held.stocks
     set_aside = pd.DataFrame() if held is None else held.set_aside
-    made = desk_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
+    made = rebalance_orders(home.lake, home.calendar, chosen, signal, config, money, stocks, cash)
     if out is not None:
         write_order_file(
             out,
@@ -610,13 +610,14 @@ def optimise(
         str | None, typer.Option(help="Whose limits and styles: of the home's study, or of one of the package.")
     ] = None,
     date: Annotated[
-        str | None, typer.Option(help="Session of the home that has what the file lacks. Default: the file has all.")
+        str | None,
+        typer.Option(help="Session of the home that has what the file lacks. Default: the file has all."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Parquet or CSV file of weights to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """The portfolio of one week from a file of scores: weights, the limits that bind, and those that gave way.
+    """The portfolio of one week from a file of scores: weights, the limits that bind, and those that were relaxed.
 
     Columns: symbol; score or prediction; benchmark, held (weights); industry; tradable; style_NAME (z-scores). With
     --date what the file lacks is that of the home on the session. Without held it is a first portfolio, whose turnover
@@ -652,7 +653,7 @@ def optimise(
     if len(binding):
         _print_frame(binding, "limits that bind, and what one unit more room would add to the objective")
     if len(week.relaxed):
-        _print_frame(week.relaxed, "limits that gave way")
+        _print_frame(week.relaxed, "limits that were relaxed")
     if out is not None:
         console.print(f"{len(week.weights)} rows written to {out}", soft_wrap=True)
 

@@ -23,7 +23,7 @@ from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.dense import load_dense, shared_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.orchestration.prediction_backtest import PredictionBacktest, backtest_predictions
-from attn_platform.portfolio.weekly import limits_table, portfolio_table
+from attn_platform.portfolio.strategy import limits_table, portfolio_table
 from attn_platform.studies.settings import Home
 
 LOOKBACK = 20

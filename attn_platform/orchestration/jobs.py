@@ -18,7 +18,7 @@ from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY

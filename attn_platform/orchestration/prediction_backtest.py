@@ -27,7 +27,7 @@ from attn_platform.market.lake import days
 from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions, prediction_table
 from attn_platform.orchestration.assets.reports import report_page, write_report
-from attn_platform.portfolio.weekly import walk
+from attn_platform.portfolio.rebalance import walk
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome

@@ -19,7 +19,7 @@ from attn_platform.orchestration.assets.portfolios import previous_rebalance
 from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of

@@ -432,7 +432,7 @@ def _trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
     table = None
     if relaxed:
         table = tables.relaxation_table(rebalances, config.relaxations_shown)
-        text = f"A limit gave way on {relaxed:,} of {count}."
+        text = f"A limit was relaxed on {relaxed:,} of {count}."
         if relaxed > config.relaxations_shown:
             text += f" The newest {config.relaxations_shown} are shown; rebalances.csv has all."
     return Section(

@@ -39,7 +39,8 @@ from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.models.registry import AnyNetworkConfig
 from attn_platform.models.trees import XGBoostConfig
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.studies.names import require_names_of_their_own
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
@@ -284,7 +285,7 @@ class StudyConfig(BaseModel):
         for style in strategy.styles:
             if style not in BUILT_IN_STYLES:
                 self.catalogue.definition(style)
-        if unknown := sorted(set(strategy.limits.style_deviations) - set(strategy.styles)):
+        if unknown := sorted(set(strategy.limits.of(StyleLimit).style_deviations) - set(strategy.styles)):
             raise ValueError(
                 f"strategy {strategy.name}: style_deviations names {unknown[0]}, which is none of its styles "
                 f"{', '.join(strategy.styles)}"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from attn_platform.orchestration.one_week import optimise
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.strategies import find_strategy
 from attn_platform_tests.homes import MODEL, STRATEGY, CopyOf

@@ -34,7 +34,7 @@ from attn_platform.orchestration.assets.predictions import prediction_table
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset, checkpoint_folder, model_training
 from attn_platform.portfolio import weekly
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
 from attn_platform.training.checkpoints import MANIFEST_FILE, load_checkpoint, weights_file

@@ -18,7 +18,7 @@ from attn_platform.evaluation.store import figures_table
 from attn_platform.market.lake import Lake, days
 from attn_platform.orchestration import prediction_backtest
 from attn_platform.orchestration.prediction_backtest import PredictionBacktest, backtest_predictions, name_of
-from attn_platform.portfolio.weekly import account_table, limits_table, portfolio_table
+from attn_platform.portfolio.strategy import account_table, limits_table, portfolio_table
 from attn_platform.published import published_table
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import FIRST_WINDOW, KNOWN_UNTIL, LAST_SESSION, MODEL, STRATEGY, CopyOf

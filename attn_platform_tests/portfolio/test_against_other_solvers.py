@@ -13,8 +13,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from attn_platform.portfolio.problem import LimitState, PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import LimitState, PortfolioSolution
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL
 from attn_platform_tests.portfolio.streams import Holdings, MarketShape, weeks
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import assume, given, settings
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, Relaxation, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution, Relaxation
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import least_violation, total_excess
 from attn_platform_tests.portfolio.small_weeks import hostile_weeks, small
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks

@@ -14,7 +14,7 @@ from attn_platform.orchestration.assets.portfolios import resolve
 from attn_platform.orchestration.assets.predictions import measured_predictions
 from attn_platform.orchestration.assets.reports import report_page, write_report
 from attn_platform.orchestration.assets.training import checkpoint_folder
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance
 from attn_platform.training.checkpoints import load_checkpoint

@@ -1,0 +1,36 @@
+"""What a notebook imports: public names, each with no more than it needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import attn_platform.portfolio
+from attn_platform.portfolio import limit, solve
+from attn_platform.portfolio.solver.solve import solve as solve_of_its_module
+
+
+@pytest.mark.parametrize("name", attn_platform.portfolio.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(attn_platform.portfolio, name).__name__ if name != "RELAXED_LIMITS" else True
+    assert name in dir(attn_platform.portfolio)
+
+
+def test_a_name_is_that_of_its_module() -> None:
+    assert solve is solve_of_its_module
+    assert limit.__module__ == "attn_platform.portfolio.extension"
+    with pytest.raises(AttributeError, match="no attribute 'posed'"):
+        _ = attn_platform.portfolio.posed
+
+
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [
+        ("import attn_platform.portfolio", {"torch", "cvxpy", "highspy", "pandas"}),
+        ("from attn_platform.portfolio import solve, walk, PortfolioLimits, limit", {"torch", "cvxpy", "dagster"}),
+    ],
+)
+def test_an_import_costs_what_it_needs(imported: str, absent: set[str]) -> None:
+    code = f"import sys; {imported}; print(*({absent!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
