@@ -19,6 +19,9 @@ from attn_platform.portfolio.limits.configuration import (
     RELAXED_LIMITS,
     PortfolioLimits,
 )
+from attn_platform.portfolio.limits.stock import StockLimit
+from attn_platform.portfolio.limits.tradability import Tradability
+from attn_platform.portfolio.limits.turnover import TurnoverLimit
 from attn_platform.portfolio.problem import WeeklyProblem
 from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.small_weeks import small
@@ -181,13 +184,16 @@ def test_every_limit_says_what_is_known_of_it() -> None:
 
 
 def test_the_order_and_the_relaxed_column_are_those_of_the_studies() -> None:
-    assert (
-        RELAXATION_ORDER == PortfolioLimits().relaxation_order == ("turnover", "style", "industry", "members", "stock")
-    )
-    assert (
-        PortfolioLimits(stock_deviation=0.02, industry_deviation=0.02, style_deviation=0.20, turnover=0.20)
-        == RELAXED_LIMITS
-    )
+    assert RELAXATION_ORDER[:5] == ("turnover", "style", "industry", "members", "stock")
+    assert PortfolioLimits().relaxation_order == RELAXATION_ORDER
+    column = {"stock_deviation": 0.02, "industry_deviation": 0.02, "style_deviation": 0.20, "turnover": 0.20}
+    assert PortfolioLimits(**column) == RELAXED_LIMITS
+
+
+def test_only_what_the_solvers_know_is_no_row_of_the_linear_program() -> None:
+    """Another limit that is not linear, or another interval that is relaxed, needs a place in `solver` as well."""
+    assert {limit for limit in LIMITS if not issubclass(limit, LinearLimit)} == {Tradability, StockLimit, TurnoverLimit}
+    assert [limit for limit in RELAXABLE if issubclass(limit, WeightLimit)] == [StockLimit]
 
 
 def test_settings_are_checked_where_they_are_read() -> None:

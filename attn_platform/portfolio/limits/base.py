@@ -7,6 +7,9 @@ its check, which recomputes it from the stored rows. Python makes no object of a
 There are two forms, an interval for each weight (`WeightLimit`) and sums over the stocks (`SumLimit`). Of the sums
 those that are linear in the weights (`LinearLimit`) say their numbers, from which come both the rows of the linear
 program that HiGHS solves and the cvxpy form, which is the definition that any convex solver can take.
+
+A new linear limit is a file beside this one and an entry in `configuration.LIMITS`. The solvers know one interval that
+is relaxed, the stock limit, and one sum that is not linear in the weights, the turnover.
 """
 
 from __future__ import annotations
