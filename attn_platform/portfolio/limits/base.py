@@ -32,6 +32,8 @@ OWN = "limit"
 """Kind of the limits that are a user's own functions; each of them has a name."""
 Stage = tuple[str, str]
 """What is relaxed together: all limits of a kind (kind, ""), or one of a user's own (`OWN`, name)."""
+Bounds = tuple[FloatArray, FloatArray]
+"""Lower and upper bounds [n] of the weights."""
 Relaxed = Collection[tuple[object, str, str]]
 """Date, kind and name of the limits that are on record as relaxed."""
 
@@ -77,7 +79,7 @@ class WeightLimit(Limit):
     """An interval for each stock's weight."""
 
     @abstractmethod
-    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> Bounds:
         """Lower and upper bounds [n], inside those of the limits that come first."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from pydantic import ConfigDict, Field, create_model, field_validator
 
-from attn_platform.portfolio.limits.base import Limit, LinearLimit, Stage, WeightLimit
+from attn_platform.portfolio.limits.base import Bounds, Limit, LinearLimit, Stage, WeightLimit
 from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.limits.industry import IndustryLimit
 from attn_platform.portfolio.limits.members import MembersLimit
@@ -20,7 +20,7 @@ from attn_platform.portfolio.limits.stock import StockLimit
 from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.portfolio.limits.tradability import Tradability
 from attn_platform.portfolio.limits.turnover import TurnoverLimit
-from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
+from attn_platform.portfolio.problem import WeeklyProblem
 
 LIMITS: tuple[type[Limit], ...] = (
     Tradability,
@@ -79,13 +79,17 @@ class PortfolioLimits(_Settings):
         """The limits of all kinds, in the order of `LIMITS`."""
         return tuple(self.of(kind) for kind in LIMITS)
 
-    def bounds(self, problem: WeeklyProblem, hard: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bounds [n] of the weights; the `hard` ones are those that are never relaxed."""
-        lower, upper = np.zeros(len(problem.symbols)), np.ones(len(problem.symbols))
-        for limit in self.each():
-            if isinstance(limit, WeightLimit) and not (hard and limit.rank is not None):
-                lower, upper = limit.bounds(problem, lower, upper)
-        return lower, upper
+    def bounds(self, problem: WeeklyProblem) -> tuple[Bounds, Bounds]:
+        """Lower and upper bounds [n] of the weights by the limits that are never relaxed, and by all of them."""
+        count = len(problem.symbols)
+        intervals = [limit for limit in self.each() if isinstance(limit, WeightLimit)]
+        hard: Bounds = (np.zeros(count), np.ones(count))
+        for limit in intervals:
+            hard = limit.bounds(problem, *hard) if limit.rank is None else hard
+        every = hard
+        for limit in intervals:
+            every = every if limit.rank is None else limit.bounds(problem, *every)
+        return hard, every
 
     def linear(self) -> list[LinearLimit]:
         """Those on sums that are linear in the weights, the budget first."""

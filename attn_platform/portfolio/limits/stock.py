@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from attn_platform.portfolio.limits.base import Relaxed, WeightLimit
+from attn_platform.portfolio.limits.base import Bounds, Relaxed, WeightLimit
 from attn_platform.portfolio.problem import TOLERANCE, FloatArray, WeeklyProblem
 
 
@@ -26,7 +26,7 @@ class StockLimit(WeightLimit):
 
     stock_deviation: float = Field(0.01, ge=0, le=1, description="|w − b| of a stock. Haitong: 0.01")
 
-    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> Bounds:
         """Lower and upper bounds [n]."""
         return (
             np.clip(problem.benchmark - self.stock_deviation, lower, upper),

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import AfterValidator, Field
 
 from attn_platform.market.codes import a_share
-from attn_platform.portfolio.limits.base import Relaxed, WeightLimit
+from attn_platform.portfolio.limits.base import Bounds, Relaxed, WeightLimit
 from attn_platform.portfolio.problem import TOLERANCE, BoolArray, FloatArray, WeeklyProblem
 
 Symbol = Annotated[str, AfterValidator(a_share)]
@@ -39,7 +39,7 @@ class Tradability(WeightLimit):
         allowed = ~np.isnan(problem.score) & ~np.isin(problem.symbols, self.no_buy)
         return self.can_trade(problem) & (allowed if problem.closing is None else allowed & ~problem.closing)
 
-    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, problem: WeeklyProblem, lower: FloatArray, upper: FloatArray) -> Bounds:
         """Floor and cap [n] of the weights."""
         held = problem.held
         return np.where(self.can_trade(problem), lower, held), np.where(self.can_buy(problem), upper, held)

@@ -52,7 +52,7 @@ def cvxpy_problem(
     weights = cp.Variable(len(problem.symbols), name="weights")
     maximised = cp.Maximize(problem.expected_score @ weights) if objective is None else objective(weights)
     constraints: list[cp.Constraint] = []
-    for lower, upper in (limits.bounds(problem, hard=True), limits.bounds(problem)):
+    for lower, upper in limits.bounds(problem):
         constraints += [weights >= lower, weights <= upper]
     for limit in limits.each():
         constraints += limit.cvxpy(weights, problem) if isinstance(limit, SumLimit) else []

@@ -96,8 +96,7 @@ def feasible_set(problem: WeeklyProblem, limits: PortfolioLimits, own: Sequence[
         PortfolioError: a limit names a style that is missing from the problem.
     """
     tradability = limits.of(Tradability)
-    floor, cap = limits.bounds(problem, hard=True)
-    lower, upper = limits.bounds(problem)
+    (floor, cap), (lower, upper) = limits.bounds(problem)
     blocks = [limit.rows(problem) for limit in (*limits.linear(), *own)]
     rows = (
         *(row for block in blocks for row in _rows_of(block)),
