@@ -55,7 +55,7 @@ class CheckpointError(PlatformError):
 
 
 class PortfolioError(PlatformError):
-    """The weekly problem cannot be posed, or no solver status that can be trusted came back."""
+    """The weekly problem cannot be stated, or no solver status that can be trusted came back."""
 
 
 class SimulationError(PlatformError):

@@ -17,7 +17,8 @@ ROOT = Path(attn_platform.__file__).parents[1]
 CONFIGURATION = ROOT / ".importlinter"
 LAYERS = "importlinter:contract:road"
 LIBRARY = (
-    "backtest", "evaluation", "factors", "market", "models", "reports", "studies", "training", "universe", "workflows",
+    "backtest", "evaluation", "factors", "market", "models", "portfolio", "reports", "studies", "training", "universe",
+    "workflows",
 )  # fmt: skip
 
 

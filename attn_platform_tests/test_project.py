@@ -25,7 +25,7 @@ from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.models import registry
 from attn_platform.portfolio.extension import extension_of, known_functions
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform.published import published_tables
 from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.settings import Home, profile_settings

@@ -22,7 +22,7 @@ from attn_platform.backtest.store import backtest_table, benchmark_returns
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.dense import load_dense, shared_dense
 from attn_platform.market.lake import Lake, days
-from attn_platform.portfolio.weekly import limits_table, portfolio_table
+from attn_platform.portfolio.strategy import limits_table, portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.prediction_backtest import PredictionBacktest, backtest_predictions
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from attn_platform.backtest.config import BacktestConfig
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.published import PublishedMonths, PublishedRow, published_row, published_tables
 from attn_platform.reports.strategy import published_performance, published_portfolio_months
 from attn_platform.studies.forecasters import ImportedForecastConfig
@@ -84,7 +85,7 @@ def _styles(strategy: StrategyConfig) -> Iterator[str]:
     """Styles by their limit: "log_float_mv, bp_lf 0.01"."""
     by_limit: dict[float, list[str]] = {}
     for style in strategy.styles:
-        by_limit.setdefault(strategy.limits.style_limit(style), []).append(style)
+        by_limit.setdefault(strategy.limits.of(StyleLimit).of_style(style), []).append(style)
     for limit, styles in by_limit.items():
         yield f"{', '.join(styles)} {limit:g}"
 

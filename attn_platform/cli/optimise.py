@@ -28,7 +28,7 @@ def optimise(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """The portfolio of one week from a file of scores: weights, the limits that bind, and those that gave way.
+    """The portfolio of one week from a file of scores: weights, the limits that bind, and those that were relaxed.
 
     Columns: symbol; score or prediction; benchmark, held (weights); industry; tradable; style_NAME (z-scores). With
     --date what the file lacks is that of the home on the session. Without held it is a first portfolio, whose turnover
@@ -71,6 +71,6 @@ def optimise(
     if len(binding):
         printing.print_frame(binding, "limits that bind, and what one unit more room would add to the objective")
     if len(week.relaxed):
-        printing.print_frame(week.relaxed, "limits that gave way")
+        printing.print_frame(week.relaxed, "limits that were relaxed")
     if out is not None:
         printing.show(f"{len(week.weights)} rows written to {out}", soft_wrap=True)

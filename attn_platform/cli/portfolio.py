@@ -14,7 +14,7 @@ from attn_platform.errors import ConfigurationError
 if TYPE_CHECKING:
     import numpy as np
 
-    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.portfolio.trading.orders import OrderConfig
     from attn_platform.studies.settings import Home
     from attn_platform.studies.study import StrategyConfig
 
@@ -53,7 +53,7 @@ def portfolio(
 
     Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
     """
-    from attn_platform.portfolio.orders import OrderConfig
+    from attn_platform.portfolio.trading.orders import OrderConfig
     from attn_platform.workflows.portfolios import portfolio_strategy, target_portfolio
 
     _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
@@ -63,8 +63,8 @@ def portfolio(
     if why is not None:
         _explain_weight(target, config, session, symbol_of(why), as_json)
     elif orders:
-        desk = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
-        _make_orders(target, config, session, desk, money, positions, cash, out, as_json)
+        trading = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
+        _make_orders(target, config, session, trading, money, positions, cash, out, as_json)
     else:
         frame = target_portfolio(target, config, session)
         if out is None:

@@ -17,7 +17,7 @@ from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.availability import families_present
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home

@@ -17,7 +17,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding

@@ -3,31 +3,35 @@
 Three decorators register functions under their own names, in the package (see `terms`) or in a Python file that a study
 names in its `portfolio_files`; a strategy lists the names:
 
-    @limit        week → (a [n], lower, upper): lower ≤ a · w ≤ upper. Linear, so HiGHS solves the week as ever.
-    @constraint   (w, week) → cvxpy constraints on the weights w [n]. Anything convex.
-    @term(…)      (w, week, parameters) → a concave cvxpy expression, added to score · w: a risk, a cost.
+    @limit        problem → (a [n], lower, upper): lower ≤ a · w ≤ upper. Linear, so HiGHS solves the week as ever.
+    @constraint   (w, problem) → cvxpy constraints on the weights w [n]. Anything convex.
+    @term(…)      (w, problem, parameters) → a concave cvxpy expression, added to score · w: a risk, a cost.
 
-`week` is the `WeeklyProblem`. With a constraint or a term the week is solved through cvxpy, by Clarabel. They never
-give way; the limits of the strategy do, in their order.
+`problem` is the `WeeklyProblem`. With a constraint or a term the week is solved through cvxpy, by Clarabel. Constraints
+are never relaxed. A limit is where it has a rank: `@limit(rank=2)` is the second to be relaxed, right before the second
+kind of the strategy's `relaxation_order`.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import cvxpy as cp
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from attn_platform.errors import ConfigurationError, PortfolioError
-from attn_platform.portfolio.constraints.base import LinearConstraint, Rows
-from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.limits.base import OWN, LinearLimit, Rows, Stage, stage_of
+from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
 from attn_platform.user_files import RunningFile, registered_in
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 Kind = Literal["limit", "constraint", "term"]
 BUILT_IN = "attn_platform.portfolio.terms"
@@ -35,12 +39,17 @@ BUILT_IN = "attn_platform.portfolio.terms"
 
 @dataclass(frozen=True)
 class PortfolioFunction:
-    """A registered function. `history` is the number of past returns a term reads, or the parameter that says it."""
+    """A registered function.
+
+    `history` is the number of past returns that a term reads, or the parameter that says it; `rank` the place of a
+    limit in the order of relaxation, None where it is never relaxed.
+    """
 
     name: str
     kind: Kind
     function: Callable[..., Any]
     history: int | str = 0
+    rank: int | None = None
     file: Path | None = None
 
 
@@ -53,29 +62,48 @@ class TermConfig(BaseModel):
     parameters: dict[str, float] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class UserLimit(LinearConstraint):
+class OwnLimit(LinearLimit):
     """A limit on one sum, from a function under `@limit`."""
 
-    function: PortfolioFunction
+    kind = OWN
+    excess_label = "Own limit over limit"
+    is_weight = False
 
-    def rows(self, week: WeeklyProblem) -> Rows:
+    function: InstanceOf[PortfolioFunction]
+
+    @property
+    def place(self) -> tuple[Stage, int] | None:
+        """Its stage and rank in the order of relaxation; None where it is never relaxed."""
+        rank = self.function.rank
+        return None if rank is None else (stage_of(OWN, self.function.name), rank)
+
+    def rows(self, problem: WeeklyProblem) -> Rows:
         """The one sum; `PortfolioError` where the function gives no coefficient for each stock."""
-        coefficients, lower, upper = _called(self.function, week)
+        coefficients, lower, upper = _called(self.function, problem)
         row = np.asarray(coefficients, dtype=np.float64)
-        if row.shape != (len(week.symbols),) or not np.isfinite(row).all():
+        if row.shape != (len(problem.symbols),) or not np.isfinite(row).all():
             raise PortfolioError(
                 f"limit {self.function.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
-                f"the {len(week.symbols)} stocks; correct {self.function.file or BUILT_IN}"
+                f"the {len(problem.symbols)} stocks; correct {self.function.file or BUILT_IN}"
             )
-        return Rows("limit", (self.function.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
+        return Rows(OWN, (self.function.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
+
+    @classmethod
+    def parts(cls, portfolio: pd.DataFrame) -> Mapping[str, pd.Series]:
+        """None: the coefficients are the function's, and stand in no stored row."""
+        return {}
+
+    @classmethod
+    def found(cls, portfolio: pd.DataFrame, limits: pd.DataFrame) -> FloatArray:
+        """What was recorded, which is therefore compared with the limits alone."""
+        return limits["value"].to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Extension:
     """What a strategy adds to the weekly problem."""
 
-    limits: tuple[UserLimit, ...] = ()
+    limits: tuple[OwnLimit, ...] = ()
     constraints: tuple[PortfolioFunction, ...] = ()
     terms: tuple[tuple[PortfolioFunction, Mapping[str, float]], ...] = ()
 
@@ -89,29 +117,41 @@ class Extension:
         """Sessions of past returns that the terms read."""
         return max((_history(function, parameters) for function, parameters in self.terms), default=0)
 
-    def constraints_on(self, weights: cp.Variable, week: WeeklyProblem) -> list[cp.Constraint]:
+    def constraints_on(self, weights: cp.Variable, problem: WeeklyProblem) -> list[cp.Constraint]:
         """The constraints that are not linear."""
-        return [stated for function in self.constraints for stated in _called(function, weights, week)]
+        return [each for function in self.constraints for each in _called(function, weights, problem)]
 
-    def objective_of(self, weights: cp.Variable, week: WeeklyProblem) -> list[cp.Expression]:
+    def objective_of(self, weights: cp.Variable, problem: WeeklyProblem) -> list[cp.Expression]:
         """The terms."""
-        return [_called(function, weights, week, **parameters) for function, parameters in self.terms]
+        return [_called(function, weights, problem, **parameters) for function, parameters in self.terms]
 
 
-def limit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Register a linear limit: week → (coefficients [n], lower, upper)."""
+@overload
+def limit(function: Callable[..., Any]) -> Callable[..., Any]: ...
+@overload
+def limit(*, rank: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+def limit(function: Callable[..., Any] | None = None, *, rank: int | None = None) -> Callable[..., Any]:
+    """Register a linear limit: problem → (coefficients [n], lower, upper).
+
+    With a `rank` it may be relaxed: one of rank k right before the k-th kind of the `relaxation_order` of a strategy, 1
+    the first of all, and one beyond the last kind after it. `ConfigurationError` for a rank below 1.
+    """
+    if function is None:
+        if rank is None or rank < 1:
+            raise ConfigurationError(f"a limit's rank is its place in the order of relaxation, 1 the first, not {rank}")
+        return lambda named: _register(PortfolioFunction(named.__name__, "limit", named, rank=rank))
     return _register(PortfolioFunction(function.__name__, "limit", function))
 
 
 def constraint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Register a convex constraint: (w, week) → list of cvxpy constraints."""
+    """Register a convex constraint: (w, problem) → list of cvxpy constraints."""
     return _register(PortfolioFunction(function.__name__, "constraint", function))
 
 
 def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a term of the objective: (w, week, parameters by name) → concave cvxpy expression.
+    """Register a term of the objective: (w, problem, parameters by name) → concave cvxpy expression.
 
-    With a `history`, `week.returns` holds that many past sessions; the name of a parameter stands for its value.
+    With a `history`, `problem.returns` holds that many past sessions; the name of a parameter stands for its value.
     """
     return lambda function: _register(PortfolioFunction(function.__name__, "term", function, history))
 
@@ -149,7 +189,7 @@ def extension_of(
             raise ConfigurationError(f"term {config.name}: {error}; correct its parameters") from None
         named_terms.append((function, config.parameters))
     return Extension(
-        limits=tuple(UserLimit(function) for function in chosen if function.kind == "limit"),
+        limits=tuple(OwnLimit(function=function) for function in chosen if function.kind == "limit"),
         constraints=tuple(function for function in chosen if function.kind == "constraint"),
         terms=tuple(named_terms),
     )
@@ -161,7 +201,7 @@ _running_file = RunningFile[PortfolioFunction]("portfolios")
 
 def _register(given: PortfolioFunction) -> Callable[..., Any]:
     file, registered = _running_file.get() or (None, _built_in)
-    _add(registered, PortfolioFunction(given.name, given.kind, given.function, given.history, file))
+    _add(registered, replace(given, file=file))
     return given.function
 
 

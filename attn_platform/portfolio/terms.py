@@ -14,7 +14,7 @@ from attn_platform.portfolio.problem import WeeklyProblem
 
 @term(history="sessions")
 def tracking_risk(
-    weights: cp.Variable, week: WeeklyProblem, aversion: float = 10.0, sessions: float = 252, specific: float = 0.5
+    weights: cp.Variable, problem: WeeklyProblem, aversion: float = 10.0, sessions: float = 252, specific: float = 0.5
 ) -> cp.Expression:
     """− aversion · annual variance of the active return.
 
@@ -22,26 +22,26 @@ def tracking_risk(
     (1 − specific) · R'R / L + specific · diag(R'R / L), × 252. In this form it needs no [n, n] matrix. A return that is
     missing (suspended, not yet listed) counts as 0. `PortfolioError` where there are fewer than two past sessions.
     """
-    past = np.empty((0, len(week.symbols))) if week.returns is None else week.returns
+    past = np.empty((0, len(problem.symbols))) if problem.returns is None else problem.returns
     past = past[~np.isnan(past).all(axis=1)]  # sessions before the first that the lake has
     if len(past) < 2:
         raise PortfolioError(f"tracking_risk needs {sessions:.0f} sessions of returns before the week; import them")
     returns = np.where(np.isnan(past), 0.0, past)
     centred = (returns - returns.mean(axis=0)) * np.sqrt(SESSIONS_A_YEAR / len(returns))
     deviation = np.sqrt((centred**2).sum(axis=0))
-    active = weights - week.benchmark
+    active = weights - problem.benchmark
     common = cp.sum_squares(centred @ active)
     own = cp.sum_squares(cp.multiply(deviation, active))
     return -aversion * ((1.0 - specific) * common + specific * own)
 
 
 @term()
-def trading_cost(weights: cp.Variable, week: WeeklyProblem, rate: float = 1.0) -> cp.Expression:
+def trading_cost(weights: cp.Variable, problem: WeeklyProblem, rate: float = 1.0) -> cp.Expression:
     """− rate · Σ |w − w_prev|: what a unit of weight, bought or sold, must gain in score."""
-    return -rate * cp.norm1(weights - week.held)
+    return -rate * cp.norm1(weights - problem.held)
 
 
 @term()
-def quadratic_cost(weights: cp.Variable, week: WeeklyProblem, rate: float = 10.0) -> cp.Expression:
+def quadratic_cost(weights: cp.Variable, problem: WeeklyProblem, rate: float = 10.0) -> cp.Expression:
     """− rate · Σ (w − w_prev)²: large trades cost more than in proportion."""
-    return -rate * cp.sum_squares(weights - week.held)
+    return -rate * cp.sum_squares(weights - problem.held)

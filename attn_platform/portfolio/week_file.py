@@ -22,9 +22,8 @@ from attn_platform.market.conform import conform
 from attn_platform.market.quality.weights import scaled_to_one
 from attn_platform.market.schema import BOOL, FLOAT, TEXT, Column, Table, symbol_column
 from attn_platform.market.user_tables import read_user_table
-from attn_platform.portfolio.posed import STYLE_PREFIX, PosedWeek
-from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.reasons import weight_reasons
+from attn_platform.portfolio.limits.style import STYLE_PREFIX
+from attn_platform.portfolio.problem import UNKNOWN_INDUSTRY, WeeklyProblem
 
 SCORE = "score"
 BENCHMARK, HELD, INDUSTRY, TRADABLE = "benchmark", "held", "industry", "tradable"
@@ -34,17 +33,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WeekFile:
-    """Columns of a file by name, indexed by symbol in ascending order; those that it lacks are absent."""
+    """Columns of a file by name, indexed by symbol in ascending order; those that it does not have are absent."""
 
     source: str
     columns: pd.DataFrame
 
     def require(self, names: Iterable[str]) -> None:
-        """`BadInputError` where the file lacks one of the columns."""
-        lacking = [name for name in names if name not in self.columns]
-        if lacking:
+        """`BadInputError` where one of the columns is missing."""
+        missing = [name for name in names if name not in self.columns]
+        if missing:
             raise BadInputError(
-                f"{self.source}: has no column {', '.join(lacking)}; add what is missing, or name a session of a home "
+                f"{self.source}: has no column {', '.join(missing)}; add what is missing, or name a session of a home "
                 "that has it (--date, --home)"
             )
 
@@ -90,13 +89,13 @@ def _contract(styles: Sequence[str]) -> Table:
     )
 
 
-def week_of_file(week: WeekFile, styles: Sequence[str]) -> PosedWeek:
+def problem_of_file(file: WeekFile, styles: Sequence[str]) -> WeeklyProblem:
     """The problem of a file alone. Without `held` it is a first portfolio, without `tradable` every stock can trade.
 
-    `BadInputError` where the file lacks benchmark, industry or a style, or what it holds makes no problem.
+    `BadInputError` where benchmark, industry or a style is missing, or what the file holds makes no problem.
     """
-    week.require([BENCHMARK, INDUSTRY, *(f"{STYLE_PREFIX}{style}" for style in styles)])
-    symbols = week.columns.index.to_numpy(dtype=str)
+    file.require([BENCHMARK, INDUSTRY, *(f"{STYLE_PREFIX}{style}" for style in styles)])
+    symbols = file.columns.index.to_numpy(dtype=str)
     count = len(symbols)
     blank = WeeklyProblem(
         symbols=symbols,
@@ -106,17 +105,18 @@ def week_of_file(week: WeekFile, styles: Sequence[str]) -> PosedWeek:
         industry=np.full(count, UNKNOWN_INDUSTRY),
         styles={},
         tradable=np.ones(count, dtype=bool),
+        industries=(),
     )
-    return with_columns(PosedWeek(blank, ()), week, styles)
+    return with_columns(blank, file, styles)
 
 
-def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> PosedWeek:
-    """The problem with what the file has in place of what was known; stocks that the file lacks keep their industry.
+def with_columns(problem: WeeklyProblem, file: WeekFile, styles: Collection[str]) -> WeeklyProblem:
+    """The problem with what the file has in place of what was known; stocks that are not in it keep their industry.
 
     They are in no benchmark of the file and not held, and their styles are missing.
     """
-    problem, columns = posed.problem, week.columns.reindex(pd.Index(posed.problem.symbols))
-    names = [None if code == UNKNOWN_INDUSTRY else posed.industries[code] for code in problem.industry]
+    columns = file.columns.reindex(pd.Index(problem.symbols))
+    names = [None if code == UNKNOWN_INDUSTRY else problem.industry_name(code) for code in problem.industry]
     if INDUSTRY in columns:
         own = columns[INDUSTRY].astype(object)
         names = [name if pd.isna(given) else str(given) for name, given in zip(names, own, strict=True)]
@@ -129,7 +129,7 @@ def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> P
         can_trade = columns[TRADABLE].map({True: 1.0, False: 0.0}).to_numpy(dtype=float)
         tradable = np.where(np.isnan(can_trade), tradable, can_trade == 1)
     try:
-        changed = replace(
+        return replace(
             problem,
             score=columns[SCORE].to_numpy(dtype=float),
             benchmark=columns[BENCHMARK].fillna(0.0).to_numpy() if BENCHMARK in columns else problem.benchmark,
@@ -137,24 +137,7 @@ def with_columns(posed: PosedWeek, week: WeekFile, styles: Collection[str]) -> P
             industry=np.array([UNKNOWN_INDUSTRY if name is None else code[name] for name in names], dtype=np.int64),
             styles={**problem.styles, **{style: columns[column].to_numpy() for style, column in given.items()}},
             tradable=tradable,
+            industries=known,
         )
     except PortfolioError as error:
-        raise BadInputError(f"{week.source}: {error}") from None
-    return PosedWeek(changed, known)
-
-
-def weights_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """The columns of `PosedWeek.weights` and the reason of each weight; largest weight first."""
-    frame = week.weights(solution).sort_values(["weight", "symbol"], ascending=[False, True], ignore_index=True)
-    return frame.assign(reason=weight_reasons(frame))
-
-
-def binding_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """The limits that bind, with the columns of `PosedWeek.limits`."""
-    limits = week.limits(solution)
-    return limits[limits["price"] != 0].reset_index(drop=True)
-
-
-def relaxed_frame(week: PosedWeek, solution: PortfolioSolution) -> pd.DataFrame:
-    """The limits that gave way: limit, name, allowed, reached."""
-    return pd.DataFrame(week.relaxed(solution), columns=["limit", "name", "allowed", "reached"])
+        raise BadInputError(f"{file.source}: {error}") from None

@@ -72,7 +72,7 @@ BINDING_COLUMNS = ("kind", "name", "weeks", "at_upper", "at_lower", "mean_price"
 
 
 def is_relaxed(rebalances: pd.DataFrame) -> "pd.Series[bool]":
-    """Return for each rebalance whether any limit gave way; `rebalances` as in `StrategyReportData`."""
+    """Return for each rebalance whether any limit was relaxed; `rebalances` as in `StrategyReportData`."""
     return rebalances["relaxed"].fillna("").astype(str).str.strip() != ""
 
 
@@ -154,10 +154,10 @@ class StrategyReportData:
     layer_annual_returns  [layer], in the order of `layers`; that of the universe is among `factor_figures`
     industry_exposures  [session] × industry: active weight
     style_exposures     [session] × style: active exposure in standard deviations
-    rebalances          [rebalance date] `REBALANCE_COLUMNS`, and relaxed_<limit>: by how much the limit gave way;
-                        `relaxed` names what gave way ("" for nothing), `unfilled` the weight that could not be traded
+    rebalances          [rebalance date] `REBALANCE_COLUMNS`, and relaxed_<limit>: by how much the limit was relaxed;
+                        `relaxed` names these ("" for none), `unfilled` the weight that could not be traded
     limit_states        `LIMIT_STATE_COLUMNS`: every limit on each rebalance, and its price
-    binding_limits      `BINDING_COLUMNS`, as `portfolio.reasons.binding_limits` of them
+    binding_limits      `BINDING_COLUMNS`, as `portfolio.binding_limits` of them
     stock_reasons       [rebalance date] × reason: how many stocks of the target have their weight for it
     holdings            `HOLDINGS_COLUMNS` of the newest portfolio, any order
     checkpoint_windows  one row a window, any columns

@@ -211,7 +211,7 @@ def stock_reasons_figure(reasons: pd.DataFrame) -> go.Figure:
 def trading_figure(rebalances: pd.DataFrame, daily_cost: pd.Series, limit: float | None, palette: Palette) -> go.Figure:
     """One-way turnover of each rebalance with its limit, over the cumulative cost of the test range.
 
-    Rebalances on which a limit gave way stand out; `rebalances` as in `StrategyReportData`.
+    Rebalances on which a limit was relaxed stand out; `rebalances` as in `StrategyReportData`.
     """
     figure = panels([0.6, 0.4], height=430)
     relaxed = is_relaxed(rebalances)

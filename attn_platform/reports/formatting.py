@@ -9,10 +9,19 @@ import math
 import numpy as np
 import pandas as pd
 
+from attn_platform.portfolio.extension import OwnLimit
+from attn_platform.portfolio.limits.base import Limit
+from attn_platform.portfolio.limits.configuration import RELAXABLE
+from attn_platform.reports.contents import RELAXATION_PREFIX
+
 MISSING = "–"
 # Powers of ten between which a number is written without an exponent.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = -4, 6
 _MINUS = "−"
+
+# By how much a limit was relaxed
+_RELAXABLE: tuple[type[Limit], ...] = (*RELAXABLE, OwnLimit)
+_RELAXED = {f"{RELAXATION_PREFIX}{limit.kind}": limit for limit in _RELAXABLE}
 
 LABELS = {
     # Performance (AI-69 exhibit 11)
@@ -56,10 +65,7 @@ LABELS = {
     "weighted_rank_ic": "Weighted RankIC",
     "one_way_turnover": "One-way turnover",
     "last_session": "Week to",
-    "relaxed_turnover": "Turnover over limit",
-    "relaxed_style": "Style over limit (s.d.)",
-    "relaxed_industry": "Industry over limit",
-    "relaxed_stock": "Stock over limit",
+    **{column: limit.excess_label for column, limit in _RELAXED.items()},
     "unfilled": "Unfilled weight",
     "at_upper": "At upper limit",
     "at_lower": "At lower limit",
@@ -137,6 +143,7 @@ def date(value: dt.date | np.datetime64 | str | None) -> str:
 
 _PERCENT_2 = frozenset(
     {
+        *(column for column, limit in _RELAXED.items() if limit.is_weight),
         "annual_return",
         "annual_volatility",
         "max_drawdown",
@@ -153,9 +160,6 @@ _PERCENT_2 = frozenset(
         "turnover",
         "one_way_turnover",
         "unfilled",
-        "relaxed_turnover",
-        "relaxed_industry",
-        "relaxed_stock",
         "delisted_weight",
         "unrecovered_annual_return",
         "suspended_weight",
@@ -188,8 +192,8 @@ _PERCENT_DIGITS = (
     | dict.fromkeys(("top_turnover", "bottom_turnover"), 1)
 )
 _NUMBER_DIGITS = dict.fromkeys(_COUNTS, 0) | {
+    **{column: 3 for column, limit in _RELAXED.items() if not limit.is_weight},
     "score": 3,
-    "relaxed_style": 3,
     "half_life": 1,
     "final_net_value": 4,
     "unrecovered_net_value": 4,

@@ -16,7 +16,8 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.lake import Lake
-from attn_platform.portfolio.weekly import Strategy, benchmark_weights
+from attn_platform.portfolio.rebalance import benchmark_weights
+from attn_platform.portfolio.strategy import Strategy
 from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
 from attn_platform.reports.strategy import (
     dated,
@@ -88,7 +89,7 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
 
 
 def _relaxed(lake: Lake, parts: Sequence[Strategy]) -> pd.Series:
-    """[rebalance] what gave way in the problems of the parts, "" for nothing."""
+    """[rebalance] what was relaxed in the problems of the parts, "" for nothing."""
     by_part = {
         part.name: dated(lake, part.account_table).set_index("date")["relaxed"].map(relaxed_names) for part in parts
     }

@@ -37,7 +37,7 @@ def exposure_section(data: StrategyReportData, config: ReportConfig) -> Section:
 
 
 def trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
-    """Turnover, cost, and the limits that gave way."""
+    """Turnover, cost, and the limits that were relaxed."""
     rebalances = data.rebalances
     if rebalances.empty:
         return Section("trading", "Trading", (Part(paragraphs=("No rebalance falls into the test range.",)),))
@@ -54,7 +54,7 @@ def trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
     table = None
     if relaxed:
         table = tables.relaxation_table(rebalances, config.relaxations_shown)
-        text = f"A limit gave way on {relaxed:,} of {count}."
+        text = f"A limit was relaxed on {relaxed:,} of {count}."
         if relaxed > config.relaxations_shown:
             text += f" The newest {config.relaxations_shown} are shown; rebalances.csv has all."
     return Section(

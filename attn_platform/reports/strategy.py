@@ -30,11 +30,11 @@ from attn_platform.evaluation.store import Predictions, figures_table, sessions_
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import PLANTED_SIGNALS, SignalStrengths
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
-from attn_platform.portfolio.constraints.budget import BUDGET
-from attn_platform.portfolio.posed import STYLE_PREFIX
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
-from attn_platform.portfolio.reasons import binding_limits, weight_reasons
-from attn_platform.portfolio.weekly import Strategy
+from attn_platform.portfolio.explanation.reasons import binding_limits, weight_reasons
+from attn_platform.portfolio.limits.budget import Budget
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
+from attn_platform.portfolio.strategy import Strategy
 from attn_platform.published import (
     PublishedMonths,
     PublishedRow,
@@ -111,7 +111,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         style_exposures=exposures["style"],
         limits=ExposureLimits(
             industry=strategy.limits.industry_deviation,
-            styles={style: strategy.limits.style_limit(style) for style in strategy.styles},
+            styles={style: strategy.limits.of(StyleLimit).of_style(style) for style in strategy.styles},
             one_way_turnover=strategy.limits.turnover,
         ),
         rebalances=_rebalances(accounts, portfolios, trades, daily),
@@ -125,7 +125,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         published_months=published_portfolio_months(subject.study, subject.model, strategy.limits),
         explanation=_explanation(lake, subject.model, strategy.horizon) if subject.checkpoints else None,
         planted=_planted(lake, subject, subject.planted, predictions, evaluation) if subject.planted else None,
-        limit_states=states[states["kind"] != BUDGET].reset_index(drop=True),
+        limit_states=states[states["kind"] != Budget.kind].reset_index(drop=True),
         binding_limits=binding_limits(states),
         stock_reasons=_stock_reasons(portfolios),
     )
@@ -223,7 +223,7 @@ def _rebalances(
 
 
 def relaxed_names(record: str) -> str:
-    """What gave way in a week, from its account's record: "industry banks, turnover"; "" for nothing."""
+    """What was relaxed in a week, from its account's record: "industry banks, turnover"; "" for nothing."""
     return ", ".join(sorted({f"{entry['limit']} {entry['name']}".strip() for entry in json.loads(record)}))
 
 

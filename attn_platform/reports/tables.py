@@ -131,7 +131,7 @@ def worst_weeks_table(weeks: pd.DataFrame) -> Table:
 
 
 def relaxation_table(rebalances: pd.DataFrame, shown: int) -> Table:
-    """Return the newest `shown` rebalances on which a limit gave way: which, and by how much."""
+    """Return the newest `shown` rebalances on which a limit was relaxed: which, and by how much."""
     relaxed = rebalances[is_relaxed(rebalances)]
     amounts = [str(column) for column in rebalances.columns if str(column).startswith(RELAXATION_PREFIX)]
     columns = [*amounts, "one_way_turnover", "unfilled"]

@@ -11,18 +11,18 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Column, Table
 
-from attn_platform.portfolio.desk import DeskOrders
-from attn_platform.portfolio.explained import WeightExplanation
-from attn_platform.portfolio.forecast_origin import ForecastOrigin
-from attn_platform.portfolio.orders import OrderSummary
+from attn_platform.portfolio.explanation.forecast import ForecastOrigin
+from attn_platform.portfolio.explanation.weight import WeightExplanation
 from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.trading.orders import OrderSummary
+from attn_platform.portfolio.trading.rebalance_orders import RebalanceOrders
 from attn_platform.reports.formatting import MISSING, label, number, percent, signed_number
 
 SIGNIFICANT = 4  # digits of the spread of what a sum is made of
 SHARES = ("target_weight", "weight_after", "held_weight", "weight")
 
 
-def order_tables(orders: DeskOrders, exceeded_shown: int) -> Iterator[Table]:
+def order_tables(orders: RebalanceOrders, exceeded_shown: int) -> Iterator[Table]:
     """Orders, what was left out, the limits that whole shares exceed (those furthest first), and the figures."""
     listed = orders.listed
     yield _frame_table(listed.orders, f"Orders for {orders.session}, signal of {orders.signal}")
@@ -51,7 +51,7 @@ def summary_texts(summary: OrderSummary) -> dict[str, str]:
     }
 
 
-def orders_record(orders: DeskOrders) -> dict[str, Any]:
+def orders_record(orders: RebalanceOrders) -> dict[str, Any]:
     """An order list in types that JSON has."""
     listed = orders.listed
     return _plain_types(

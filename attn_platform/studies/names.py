@@ -16,7 +16,7 @@ from attn_platform.evaluation.explanation_store import explanation_tables
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.market.contract import TABLES
-from attn_platform.portfolio.weekly import account_table, limits_table, portfolio_table
+from attn_platform.portfolio.strategy import account_table, limits_table, portfolio_table
 from attn_platform.universe.store import ADJACENCY
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import PortfolioLimits
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.studies.forecasters import (
     EnsembleConfig,
@@ -157,7 +158,7 @@ class StudyConfig(BaseModel):
         for style in strategy.styles:
             if style not in BUILT_IN_STYLES:
                 self.catalogue.definition(style)
-        if unknown := sorted(set(strategy.limits.style_deviations) - set(strategy.styles)):
+        if unknown := sorted(set(strategy.limits.of(StyleLimit).style_deviations) - set(strategy.styles)):
             raise ValueError(
                 f"strategy {strategy.name}: style_deviations names {unknown[0]}, which is none of its styles "
                 f"{', '.join(strategy.styles)}"

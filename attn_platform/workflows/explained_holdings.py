@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_platform.portfolio.absence import why_no_forecast
-from attn_platform.portfolio.explained import WeightExplanation, explain_weight
-from attn_platform.portfolio.forecast_origin import ForecastOrigin, forecast_origin
+from attn_platform.portfolio.explanation.forecast import ForecastOrigin, forecast_origin
+from attn_platform.portfolio.explanation.missing_forecast import why_no_forecast
+from attn_platform.portfolio.explanation.weight import WeightExplanation, explain_weight
 from attn_platform.studies.forecasters import EnsembleConfig, ModelConfig
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig

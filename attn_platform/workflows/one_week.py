@@ -10,20 +10,14 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.market.lake import from_columns
-from attn_platform.portfolio.posed import PosedWeek
-from attn_platform.portfolio.problem import PortfolioSolution
-from attn_platform.portfolio.solver import solve
-from attn_platform.portfolio.week_file import (
-    SCORE,
-    WeekFile,
-    binding_frame,
-    read_week,
-    relaxed_frame,
-    week_of_file,
-    weights_frame,
-    with_columns,
-)
-from attn_platform.portfolio.weekly import Strategy, account_table, load_account, pose_again
+from attn_platform.portfolio.explanation.reasons import with_reasons
+from attn_platform.portfolio.frames import binding_frame, relaxed_frame, weights_frame
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.rebalance import load_problem
+from attn_platform.portfolio.solution import PortfolioSolution
+from attn_platform.portfolio.solver.solve import solve
+from attn_platform.portfolio.strategy import Strategy, account_table, load_account
+from attn_platform.portfolio.week_file import SCORE, WeekFile, problem_of_file, read_week, with_columns
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
@@ -36,7 +30,7 @@ NAME = "scores"
 
 @dataclass(frozen=True)
 class OneWeek:
-    """The answer to one week's problem; frames as `week_file` makes them."""
+    """The answer to one week's problem; frames as `portfolio.frames` makes them."""
 
     strategy: str
     solution: PortfolioSolution
@@ -51,41 +45,41 @@ class OneWeek:
 
 
 def optimise(home: Home, path: Path, strategy: str | None = None, session: np.datetime64 | None = None) -> OneWeek:
-    """Solve the week that a file of scores poses under a strategy's limits.
+    """Solve the week of a file of scores under a strategy's limits.
 
     Args:
         home: whose study has the strategy and, with `session`, the market.
         path: Parquet or CSV, see `week_file`.
         strategy: of the home's study or of one of the package; the home's first one without a name.
-        session: of the home's market, from which comes what the file lacks; without it the file has everything.
+        session: of the home's market, from which comes what is missing in the file; without it the file has everything.
 
     Raises:
         BadInputError: the file cannot be used; names file, row and column.
         ConfigurationError: there is no such strategy.
-        MissingDataError: the home lacks something of the session.
-        PortfolioError: no portfolio exists even when the limits give way.
+        MissingDataError: something of the session is missing in the home.
+        PortfolioError: no portfolio exists even when the limits are relaxed.
     """
     study, config = find_strategy(home.study, strategy)
     week = read_week(path, config.styles, home.calendar)
     if session is None:
-        posed_week, limits, extension = week_of_file(week, config.styles), config.limits, study.extension(config)
+        problem, limits, extension = problem_of_file(week, config.styles), config.limits, study.extension(config)
     else:
-        posed_week, resolved = _with_home(home, study, config.name, week, session)
+        problem, resolved = _with_home(home, study, config.name, week, session)
         limits, extension = resolved.limits, resolved.extension
-    solution = solve(posed_week.problem, limits, extension)
+    solution = solve(problem, limits, extension)
     return OneWeek(
         strategy=config.name,
         solution=solution,
-        weights=weights_frame(posed_week, solution),
-        binding=binding_frame(posed_week, solution),
-        relaxed=relaxed_frame(posed_week, solution),
+        weights=with_reasons(weights_frame(problem, solution)),
+        binding=binding_frame(solution),
+        relaxed=relaxed_frame(solution),
     )
 
 
 def _with_home(
     home: Home, study: StudyConfig, strategy: str, week: WeekFile, session: np.datetime64
-) -> tuple[PosedWeek, Strategy]:
-    """The problem of a session with what the file has in place of the home's, and the strategy that it is posed for.
+) -> tuple[WeeklyProblem, Strategy]:
+    """The problem of a session with what the file has in place of the home's, and the strategy that it is for.
 
     What is held is what the home's strategy of that name holds on the session, where it has one.
     """
@@ -98,5 +92,5 @@ def _with_home(
         write_style_tables(own, resolved, np.array([session]))
         has_account = session in home.lake.sessions(account_table(strategy))
         account = load_account(home.lake, replace(resolved, name=strategy), session) if has_account else None
-        posed_week = pose_again(own.lake, own.calendar, resolved, session, account)
-    return with_columns(posed_week, week, resolved.styles), resolved
+        problem = load_problem(own.lake, own.calendar, resolved, session, account)
+    return with_columns(problem, week, resolved.styles), resolved

@@ -11,11 +11,12 @@ from tqdm import tqdm
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar, Day, as_day
-from attn_platform.portfolio.desk import DeskOrders, desk_orders
-from attn_platform.portfolio.orders import OrderConfig
-from attn_platform.portfolio.positions import read_positions
-from attn_platform.portfolio.reasons import weight_reasons
-from attn_platform.portfolio.weekly import Rebalance, Strategy, load_portfolio, walk
+from attn_platform.portfolio.explanation.reasons import weight_reasons
+from attn_platform.portfolio.rebalance import Rebalance, walk
+from attn_platform.portfolio.strategy import Strategy, load_portfolio
+from attn_platform.portfolio.trading.orders import OrderConfig
+from attn_platform.portfolio.trading.positions import read_positions
+from attn_platform.portfolio.trading.rebalance_orders import RebalanceOrders, rebalance_orders
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
@@ -26,12 +27,12 @@ from attn_platform.studies.study import StrategyConfig
 class OrderProposal:
     """The orders of a rebalance, and the rows of the positions file that are no A shares."""
 
-    orders: DeskOrders
+    orders: RebalanceOrders
     set_aside: pd.DataFrame
 
 
 def resolve(home: Home, config: StrategyConfig) -> Strategy:
-    """The strategy with what the study lays down for all of them, less the styles that the source lacks."""
+    """The strategy with what the study lays down for all of them, less the styles that are missing in the source."""
     study, missing = home.study, missing_styles(home, config)
     styles = tuple(style for style in config.styles if style not in missing)
     return Strategy(
@@ -120,7 +121,7 @@ def orders_for(
         PortfolioError: the rebalance is not in the lake, or the orders cannot be made.
     """
     held = None if positions is None else read_positions(positions)
-    orders = desk_orders(
+    orders = rebalance_orders(
         home.lake,
         home.calendar,
         resolve(home, config),

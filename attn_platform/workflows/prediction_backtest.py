@@ -19,7 +19,8 @@ from attn_platform.evaluation.performance import performance_figures, untraded_f
 from attn_platform.factors.store import chunks, family_of, write_families
 from attn_platform.market.calendar import Day
 from attn_platform.market.lake import days
-from attn_platform.portfolio.weekly import Strategy, walk
+from attn_platform.portfolio.rebalance import walk
+from attn_platform.portfolio.strategy import Strategy
 from attn_platform.studies.availability import missing_styles
 from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of

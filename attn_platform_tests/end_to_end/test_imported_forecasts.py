@@ -15,7 +15,7 @@ from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.road import Stage, run_stage
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, LAST_SESSION, MODEL, STRATEGY, STUDY, CopyOf

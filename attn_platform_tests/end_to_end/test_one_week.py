@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.workflows.one_week import optimise

@@ -30,8 +30,8 @@ from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
-from attn_platform.portfolio import weekly
-from attn_platform.portfolio.weekly import portfolio_table
+from attn_platform.portfolio import rebalance
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
@@ -306,13 +306,13 @@ def an_ensemble_reads_the_next_session(patch: pytest.MonkeyPatch) -> None:
 
 
 def portfolio_knows_the_next_index_weights(patch: pytest.MonkeyPatch) -> None:
-    original = weekly.benchmark_weights
+    original = rebalance.benchmark_weights
 
     def late(lake, index, session):
         held = lake.sessions("index_weight")
         return original(lake, index, held[np.searchsorted(held, session) + 1])
 
-    patch.setattr(weekly, "benchmark_weights", late)
+    patch.setattr(rebalance, "benchmark_weights", late)
 
 
 def remake_reversal(home: Home) -> None:
@@ -345,7 +345,7 @@ def remake_ensemble(home: Home) -> None:
 def remake_portfolio(home: Home) -> None:
     strategy = resolve(home, home.study.strategy(STRATEGY))
     before = previous_rebalance(home, T)
-    list(weekly.walk(home.lake, home.calendar, strategy, np.array([T]), before))
+    list(rebalance.walk(home.lake, home.calendar, strategy, np.array([T]), before))
 
 
 def honest(patch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from attn_platform.errors import BadInputError, ConfigurationError, PlatformErro
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.evaluation.store import figures_table
 from attn_platform.market.lake import Lake, days
-from attn_platform.portfolio.weekly import account_table, limits_table, portfolio_table
+from attn_platform.portfolio.strategy import account_table, limits_table, portfolio_table
 from attn_platform.published import published_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows import prediction_backtest

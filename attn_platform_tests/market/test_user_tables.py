@@ -19,7 +19,7 @@ from attn_platform.market.column_names import FORECAST_NAMES
 from attn_platform.market.lake import Lake
 from attn_platform.market.schema import DATE, FLOAT, Column, Table, symbol_column
 from attn_platform.market.user_tables import KEY_NAMES, read_user_table, renamed
-from attn_platform.portfolio.positions import read_positions
+from attn_platform.portfolio.trading.positions import read_positions
 from attn_platform.portfolio.week_file import read_week
 from attn_platform.studies.forecasts import read_forecasts
 from attn_platform_tests.market.test_dense import lake_of

@@ -39,10 +39,10 @@ def test_fingerprints_of_models_do_not_depend_on_the_process() -> None:
 
 def test_the_version_of_portfolios_covers_all_that_a_target_depends_on() -> None:
     """What the walk imports of its own packages; `terms` is imported by name."""
-    script = "import sys, attn_platform.portfolio.weekly; print(*sys.modules)"
+    script = "import sys, attn_platform.portfolio.rebalance; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     packages = ("attn_platform.portfolio.", "attn_platform.backtest.")
     modules = {name for name in loaded.stdout.split() if name.startswith(packages)} | {BUILT_IN}
-    assert modules >= {"attn_platform.portfolio.solver", "attn_platform.backtest.simulator"}
+    assert modules >= {"attn_platform.portfolio.solver.solve", "attn_platform.backtest.simulator"}
     covered = {name for name in modules for known in WEEKLY_CODE if name == known or name.startswith(f"{known}.")}
     assert modules == covered

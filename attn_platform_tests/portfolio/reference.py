@@ -6,9 +6,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from attn_platform.portfolio.compiled import compile_constraints, excesses
-from attn_platform.portfolio.problem import LimitKind, PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.statement import stated
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution
+from attn_platform.portfolio.solver.feasible_set import excesses, feasible_set
 
 # The solver's own default, 1e-7, is coarser than what is compared.
 EXACT_HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -17,8 +18,8 @@ EXACT_CLARABEL = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
 
 def violations(problem: WeeklyProblem, limits: PortfolioLimits, weights: np.ndarray) -> dict[str, float]:
     """The library's own excesses over the limits of a strategy."""
-    statement = stated(limits)
-    return excesses(problem, statement, compile_constraints(problem, statement), weights)
+    found = excesses(feasible_set(problem, limits), weights)
+    return {kind: excess for (kind, _), excess in found.items()}
 
 
 def held_before(problem: WeeklyProblem) -> list[float]:
@@ -62,10 +63,10 @@ def total_excess(problem: WeeklyProblem, limits: PortfolioLimits, weights: np.nd
     return excess
 
 
-def least_violation(problem: WeeklyProblem, limits: PortfolioLimits) -> tuple[Mapping[LimitKind, float], float] | None:
-    """Least total excess of each kind that may give way, most protected first, and the best objective with those.
+def least_violation(problem: WeeklyProblem, limits: PortfolioLimits) -> tuple[Mapping[str, float], float] | None:
+    """Least total excess of each kind that may be relaxed, most protected first, and the best objective with those.
 
-    None when no portfolio keeps the hard rules and the limits that may not give way.
+    None when no portfolio keeps the hard rules and the limits that may not be relaxed.
     """
     w = cp.Variable(len(problem.symbols))
     active = w - problem.benchmark
@@ -88,7 +89,7 @@ def least_violation(problem: WeeklyProblem, limits: PortfolioLimits) -> tuple[Ma
         excess["turnover"] += cp.pos(cp.norm1(w - problem.previous) / 2 - limits.turnover)
 
     constraints += [excess[kind] <= 0 for kind in excess if kind not in limits.relaxation_order]
-    least: dict[LimitKind, float] = {}
+    least: dict[str, float] = {}
     for kind in reversed(limits.relaxation_order):
         stage = cp.Problem(cp.Minimize(excess[kind]), constraints)
         stage.solve(solver=cp.HIGHS, highs_options=EXACT_HIGHS)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from attn_platform.portfolio.problem import PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
 
 
 def small(

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution
+from attn_platform.portfolio.solver.solve import solve
 
 Holdings = Mapping[str, float]
 

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks
 

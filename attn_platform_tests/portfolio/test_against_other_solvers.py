@@ -1,4 +1,4 @@
-"""Weeks (hundreds of them in the slow tests) against cvxpy with two solvers of other kinds and other authors.
+"""Hundreds of weeks against cvxpy with two solvers of other kinds and other authors.
 
 Clarabel is an interior-point method and GLPK a simplex method; the weekly solver stands on HiGHS. The statement is
 written anew from the studies (AI-69, AI-55, Haitong weekly) and shares nothing with the library. Objectives are in
@@ -13,8 +13,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from attn_platform.portfolio.problem import LimitState, PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import LimitState, PortfolioSolution
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL
 from attn_platform_tests.portfolio.streams import Holdings, MarketShape, weeks
 
@@ -86,10 +88,10 @@ class Solved:
     solution: PortfolioSolution
 
 
-def walk(regime: Regime, seed: int, count: int) -> Iterator[Solved]:
+def walk(regime: Regime, seed: int) -> Iterator[Solved]:
     """Week after week from an empty book; what is not invested stays what it is."""
     holdings: Holdings | None = None
-    for week in weeks(count, seed, regime.market):
+    for week in weeks(WEEKS, seed, regime.market):
         problem = week.problem(holdings)
         solution = solve(problem, regime.limits)
         yield Solved(regime.limits, problem, solution)
@@ -103,20 +105,15 @@ def walk(regime: Regime, seed: int, count: int) -> Iterator[Solved]:
         holdings = {symbol: value / equity for symbol, value in values.items()}
 
 
-# Of the regimes that differ in their numbers alone, one is enough for every run of the suite, and of its weeks as many
-# as hold what makes them hard: the limits of the original study give way while the book is built up.
-OFTEN = {"original": 36, "ties": 16, "mandate": 16}
-CHOSEN = [
-    *(pytest.param((name, count), id=name) for name, count in OFTEN.items()),
-    *(pytest.param((name, WEEKS), id=f"{name} longer", marks=pytest.mark.slow) for name in REGIMES),
-]
+# Of the regimes that differ in their numbers alone, one is enough for every run of the suite.
+OFTEN = ("original", "ties", "mandate")
+CHOSEN = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in REGIMES]
 
 
 @pytest.fixture(scope="module", params=CHOSEN)
 def regime(request: pytest.FixtureRequest) -> tuple[Regime, list[Solved]]:
-    name, count = request.param
-    chosen = REGIMES[name]
-    return chosen, list(walk(chosen, 100 + list(REGIMES).index(name), count))
+    chosen = REGIMES[request.param]
+    return chosen, list(walk(chosen, seed=100 + list(REGIMES).index(request.param)))
 
 
 def forecast(problem: WeeklyProblem) -> tuple[np.ndarray, float]:
@@ -168,7 +165,7 @@ def optimal(walked: list[Solved]) -> list[Solved]:
 def test_weeks_hold_what_makes_them_hard(regime: tuple[Regime, list[Solved]]) -> None:
     chosen, walked = regime
     within, limits = optimal(walked), chosen.limits
-    assert len(within) >= chosen.optimal * len(walked)
+    assert len(within) >= chosen.optimal * WEEKS
     later = [solved for solved in within if solved.problem.previous is not None]
     assert sum((~each.problem.tradable & (each.problem.held > 0)).any() for each in later) > len(later) / 4
     if chosen.turnover_binds:

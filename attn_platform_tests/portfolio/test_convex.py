@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from scipy.optimize import LinearConstraint, minimize
 
-from attn_platform.portfolio.convex import cvxpy_problem
 from attn_platform.portfolio.extension import Extension, TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import TOLERANCE, PortfolioLimits
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.solver.convex import cvxpy_problem
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL, EXACT_HIGHS, assert_explained, total_excess
 from attn_platform_tests.portfolio.small_weeks import small
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks

@@ -8,15 +8,15 @@ import pytest
 
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.extension import Extension, TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import PortfolioLimits
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.small_weeks import small
 
 FILE = """
 import cvxpy as cp
 import numpy as np
 
-from attn_platform.portfolio.extension import constraint, limit, term
+from attn_platform.portfolio import constraint, limit, term
 
 
 @limit
@@ -85,6 +85,83 @@ def test_a_linear_limit_stays_with_highs_and_has_a_price(file: Path) -> None:
     assert state.value == pytest.approx(0.3)
 
 
+RELAXABLE = """
+from attn_platform.portfolio import constraint, limit
+
+
+@limit(rank={rank})
+def at_least_half(problem):
+    return problem.symbols == "600002.SH", 0.5, 1.0
+
+
+@limit
+def hard(problem):
+    return problem.symbols == "600003.SH", 0.0, 0.05
+
+
+@constraint
+def anything(w, problem):
+    return [w >= 0]
+"""
+# Contradiction: 0.5 of the third stock needs a turnover of 0.25; 0.1 are allowed.
+CONTRADICTORY = small([4, 3, 2, 1], [0.25] * 4, previous=[0.25, 0.25, 0.25, 0.25])
+WIDE = PortfolioLimits(stock_deviation=1, turnover=0.3, relaxation_order=("turnover",))
+
+
+@pytest.mark.parametrize("own", [("at_least_half", "hard"), ("at_least_half", "hard", "anything")])
+@pytest.mark.parametrize(
+    ("rank", "turnover", "relaxed"),
+    [
+        # Relaxed first, within the turnover that is left once 0.2 of the fourth stock are sold for the hard limit
+        (1, 0.3, None),
+        (1, 0.22, ("limit", "at_least_half", 0.5, 0.25 + 0.22)),
+        # Relaxed last, after the turnover: 0.25 of the third stock are bought
+        (2, 0.22, ("turnover", "", 0.22, 0.25)),
+        (99, 0.22, ("turnover", "", 0.22, 0.25)),
+    ],
+)
+def test_a_limit_with_a_rank_is_relaxed_in_its_place(
+    tmp_path: Path, own: tuple[str, ...], rank: int, turnover: float, relaxed: tuple | None
+) -> None:
+    """Linear through HiGHS, with a constraint besides through Clarabel."""
+    path = tmp_path / "ranked.py"
+    path.write_text(RELAXABLE.format(rank=rank))
+    limits = WIDE.model_copy(update={"turnover": turnover})
+    solution = solve(CONTRADICTORY, limits, extension(path, *own))
+    found = [(each.limit, each.name, each.allowed, each.reached) for each in solution.relaxations]
+    if relaxed is None:
+        assert solution.status == "optimal"
+        assert found == []
+        return
+    ((limit, name, allowed, reached),) = found
+    assert (limit, name, allowed) == relaxed[:3]
+    assert reached == pytest.approx(relaxed[3], abs=1e-6)
+    assert solution.weights[3] <= 0.05 + 1e-9
+
+
+def test_without_a_rank_a_limit_is_never_relaxed(tmp_path: Path) -> None:
+    path = tmp_path / "unranked.py"
+    path.write_text(RELAXABLE.replace("(rank={rank})", ""))
+    limits = WIDE.model_copy(update={"turnover": 0.22})
+    assert solve(CONTRADICTORY, limits, extension(path, "at_least_half")).relaxations[0].limit == "turnover"
+    with pytest.raises(PortfolioError, match="although no limit may be relaxed"):
+        solve(CONTRADICTORY, limits.model_copy(update={"relaxation_order": ()}), extension(path, "at_least_half"))
+
+
+def test_own_stages_stand_before_the_kind_of_their_rank() -> None:
+    limits = PortfolioLimits(relaxation_order=("style", "stock"))
+    first, second, last = (("limit", name) for name in ("first", "second", "last"))
+    assert limits.stages([(last, 7), (second, 2), (first, 2)]) == (
+        ("style", ""), second, first, ("stock", ""), last,
+    )  # fmt: skip
+
+
+def test_a_rank_below_one_is_invalid(file: Path) -> None:
+    file.write_text("from attn_platform.portfolio import limit\n@limit(rank=0)\ndef none(problem): ...\n")
+    with pytest.raises(ConfigurationError, match="rank is its place in the order of relaxation, 1 the first, not 0"):
+        known_functions([file])
+
+
 def test_a_convex_constraint_goes_to_clarabel(file: Path) -> None:
     """Highest score on the circle Σ w = 1, Σ w² = 0.27: w = 1/4 + 0.1 · (score − mean) / |score − mean| · √2."""
     own = extension(file, "spread_out")
@@ -133,7 +210,7 @@ def test_what_is_unknown_is_named(file: Path, constraints: list[str], terms: dic
 @pytest.mark.parametrize(
     ("constraints", "terms", "message"),
     [
-        (["at_odds"], {}, r"own constraints \(at_odds\) never do"),
+        (["at_odds"], {}, r"own constraints \(at_odds\) never are"),
         (["too_short"], {}, r"limit too_short: gives coefficients of shape \(1,\).*4 stocks; correct .*mine.py"),
         (["broken"], {}, "constraint broken: AttributeError: .*prices.*; correct .*mine.py"),
         ([], {"not_concave": {}}, "not_concave: not convex as cvxpy sees it; a term must be concave"),
@@ -171,8 +248,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_user_s_constraint_sees_the_week(file: Path) -> None:
     week = small([1, 2, 3], [0.5, 0.3, 0.2], previous=[0.4, 0.3, 0.3])
     w = cp.Variable(3)
-    (stated,) = extension(file, "spread_out").constraints_on(w, week)
+    (kept,) = extension(file, "spread_out").constraints_on(w, week)
     w.value = np.array([0.5, 0.1, 0.1])
-    assert stated.value()
+    assert kept.value()
     w.value = np.array([0.6, 0.1, 0.1])
-    assert not stated.value()
+    assert not kept.value()

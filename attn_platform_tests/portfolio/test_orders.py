@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from attn_platform.backtest.costs import CostRates
 from attn_platform.backtest.tradability import Restriction
 from attn_platform.errors import ContractError, MissingDataError, PortfolioError
-from attn_platform.portfolio.orders import OrderConfig, make_orders
+from attn_platform.portfolio.trading.orders import OrderConfig, make_orders
 
 FLAT = CostRates(buy=0.002, sell=0.002)
 FREE = CostRates(buy=0.0, sell=0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from attn_platform.backtest.account import Account
 from attn_platform.errors import BadInputError, MissingDataError
-from attn_platform.portfolio.positions import read_positions, scaled_positions
+from attn_platform.portfolio.trading.positions import read_positions, scaled_positions
 
 MAIN, OTHER, STAR = "600000.SH", "000001.SZ", "688001.SH"
 

@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.problem import PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
+from attn_platform.portfolio.problem import WeeklyProblem
 from attn_platform_tests.portfolio.small_weeks import small
 
 GOOD = small([1, np.nan, 3], [0.4, 0.3, 0.3], previous=[0.2, 0.3, 0.5], size=[1, np.nan, -1])
@@ -77,8 +79,8 @@ def test_limits_from_plain_values() -> None:
     haitong = PortfolioLimits.model_validate(
         {"industry_deviation": 0, "style_deviation": 0.8, "style_deviations": {"valuation": 0}, "turnover": 0.3}
     )
-    assert haitong.style_limit("valuation") == 0
-    assert haitong.style_limit("momentum") == 0.8
+    assert haitong.of(StyleLimit).of_style("valuation") == 0
+    assert haitong.of(StyleLimit).of_style("momentum") == 0.8
     original = PortfolioLimits()
     deviations = (original.stock_deviation, original.industry_deviation, original.style_deviation)
     assert (*deviations, original.turnover) == (0.01, 0.01, 0.01, 0.15)

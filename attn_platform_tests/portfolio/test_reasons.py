@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.portfolio import reasons
-from attn_platform.portfolio.reasons import binding_limits, weight_reasons
+from attn_platform.portfolio.explanation import reasons
+from attn_platform.portfolio.explanation.reasons import binding_limits, weight_reasons
 
 
 def row(**changes) -> dict:

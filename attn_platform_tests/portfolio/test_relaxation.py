@@ -5,8 +5,10 @@ import pytest
 from hypothesis import assume, given, settings
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, Relaxation, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution, Relaxation
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import least_violation, total_excess
 from attn_platform_tests.portfolio.small_weeks import hostile_weeks, small
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks
@@ -18,7 +20,7 @@ def only(solution: PortfolioSolution) -> Relaxation:
     return relaxation
 
 
-def test_turnover_gives_way_to_the_stock_limit() -> None:
+def test_turnover_is_relaxed_for_the_stock_limit() -> None:
     """The first stock must fall from 0.55 to 0.30: a turnover of 0.25; three times 0.05 of it lifts the others."""
     problem = small([0, 3, 2, 1], [0.25] * 4, previous=[0.55, 0.15, 0.15, 0.15])
     solution = solve(problem, PortfolioLimits(stock_deviation=0.05, turnover=0.15))
@@ -26,7 +28,7 @@ def test_turnover_gives_way_to_the_stock_limit() -> None:
     np.testing.assert_allclose(solution.weights, [0.30, 0.30, 0.20, 0.20], atol=1e-14)
 
 
-def test_style_gives_way_to_an_untradable_stock() -> None:
+def test_style_is_relaxed_for_an_untradable_stock() -> None:
     """0.2 too much of the first stock cannot be sold, nor its exposure of 1 offset within the industry limit."""
     problem = small([1, 2, 3], [0.5, 0.3, 0.2], previous=[0.7, 0.2, 0.1], tradable=[False, True, True], size=[1, 0, 0])
     solution = solve(problem, PortfolioLimits(stock_deviation=1, style_deviation=0.05, turnover=0.15))
@@ -34,7 +36,7 @@ def test_style_gives_way_to_an_untradable_stock() -> None:
     np.testing.assert_allclose(solution.weights, [0.7, 0.05, 0.25], atol=1e-14)
 
 
-def test_industry_gives_way_to_an_untradable_stock() -> None:
+def test_industry_is_relaxed_for_an_untradable_stock() -> None:
     problem = small(
         [1, 2, 3], [0.4, 0.3, 0.3], previous=[0.5, 0.25, 0.25], industry=[7, 9, 9], tradable=[False, True, True]
     )
@@ -46,7 +48,7 @@ def test_industry_gives_way_to_an_untradable_stock() -> None:
     np.testing.assert_allclose(solution.weights, [0.5, 0.2, 0.3], atol=1e-14)
 
 
-def test_stock_gives_way_when_too_few_can_be_bought() -> None:
+def test_stock_is_relaxed_when_too_few_can_be_bought() -> None:
     """Half of the benchmark cannot be bought; 0.35 + 0.25 fit, the 0.40 left over goes where the forecast is best."""
     problem = small([2, 1, np.nan, np.nan], [0.3, 0.2, 0.25, 0.25])
     solution = solve(problem, PortfolioLimits(stock_deviation=0.05))
@@ -54,7 +56,7 @@ def test_stock_gives_way_when_too_few_can_be_bought() -> None:
     np.testing.assert_allclose(solution.weights, [0.75, 0.25, 0, 0], atol=1e-14)
 
 
-def test_stock_held_outside_of_its_limit_stays_there_when_stock_gives_way_first() -> None:
+def test_stock_held_outside_of_its_limit_stays_there_when_stock_is_relaxed_first() -> None:
     """With turnover protected, 0.15 can be sold of the 0.25 by which the first stock is too large."""
     problem = small([0, 3, 2, 1], [0.25] * 4, previous=[0.55, 0.15, 0.15, 0.15])
     limits = PortfolioLimits(stock_deviation=0.05, relaxation_order=("stock", "style", "industry", "turnover"))
@@ -84,7 +86,7 @@ def test_order_of_relaxation_is_respected() -> None:
 
 
 @pytest.mark.parametrize("order", [(), ("turnover",), ("turnover", "industry", "stock")])
-def test_limit_outside_of_the_order_never_gives_way(order: tuple) -> None:
+def test_limit_outside_of_the_order_is_never_relaxed(order: tuple) -> None:
     limits = PortfolioLimits(stock_deviation=1, style_deviation=0.05, turnover=0.15, relaxation_order=order)
     with pytest.raises(PortfolioError, match="relaxation_order"):
         solve(conflict_of_style_and_turnover(), limits)

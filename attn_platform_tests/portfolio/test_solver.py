@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 
 from attn_platform.errors import PortfolioError
-from attn_platform.portfolio import solver as solver_module
-from attn_platform.portfolio.compiled import compile_constraints
-from attn_platform.portfolio.convex import cvxpy_problem
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve
-from attn_platform.portfolio.split import is_feasible, new_solver, pass_program, trades
-from attn_platform.portfolio.statement import stated
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution
+from attn_platform.portfolio.solver import solve as solver_module
+from attn_platform.portfolio.solver.convex import cvxpy_problem
+from attn_platform.portfolio.solver.feasible_set import feasible_set
+from attn_platform.portfolio.solver.linear_program import is_feasible, new_solver, pass_program, trades_inside
+from attn_platform.portfolio.solver.solve import solve
 from attn_platform_tests.portfolio.reference import EXACT_CLARABEL, EXACT_HIGHS, held_before, total_excess
 from attn_platform_tests.portfolio.small_weeks import hostile_weeks, small
 from attn_platform_tests.portfolio.streams import MarketShape, walk, weeks
@@ -239,17 +240,17 @@ def test_no_portfolio_at_all_raises() -> None:
 
 def test_solver_that_stops_early_raises() -> None:
     problem = small([4, 3, 2, 1], [0.25] * 4, previous=[0.25] * 4)
-    constraints = compile_constraints(problem, stated(PortfolioLimits(stock_deviation=0.1)))
-    moves = trades(constraints)
+    feasible = feasible_set(problem, PortfolioLimits(stock_deviation=0.1))
+    trades = trades_inside(feasible)
     program = new_solver(1)
     program.setOptionValue("simplex_iteration_limit", 0)
-    pass_program(program, [moves.columns(constraints)], moves.loss(problem.score), *constraints.row_room)
+    pass_program(program, [trades.columns(feasible)], trades.loss(problem.score), *feasible.row_room)
     with pytest.raises(PortfolioError, match="no portfolio was made"):
         is_feasible(program)
 
 
 def test_broken_answer_of_the_solver_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver_module, "rebuild", lambda constraints, weights: weights + 1e-3)
+    monkeypatch.setattr(solver_module, "basic_solution", lambda feasible, weights: weights + 1e-3)
     with pytest.raises(PortfolioError, match="budget"):
         solve(small([4, 3, 2, 1], [0.25] * 4), PortfolioLimits())
 

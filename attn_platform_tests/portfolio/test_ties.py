@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_platform.portfolio.convex import cvxpy_problem
 from attn_platform.portfolio.extension import TermConfig, extension_of, known_functions
-from attn_platform.portfolio.problem import PortfolioLimits, WeeklyProblem
-from attn_platform.portfolio.solver import solve
-from attn_platform.portfolio.ties import preferences
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solver.convex import cvxpy_problem
+from attn_platform.portfolio.solver.solve import solve
+from attn_platform.portfolio.solver.ties import preferences
 from attn_platform_tests.portfolio.reference import EXACT_HIGHS
 from attn_platform_tests.portfolio.small_weeks import small
 

@@ -11,17 +11,12 @@ from scipy.optimize import linprog
 
 from attn_platform.errors import BadInputError
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.portfolio.posed import PosedWeek
-from attn_platform.portfolio.problem import PortfolioLimits
-from attn_platform.portfolio.solver import solve
-from attn_platform.portfolio.week_file import (
-    binding_frame,
-    read_week,
-    relaxed_frame,
-    week_of_file,
-    weights_frame,
-    with_columns,
-)
+from attn_platform.portfolio.explanation.reasons import with_reasons
+from attn_platform.portfolio.frames import binding_frame, limits_frame, relaxed_frame, weights_frame
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solver.solve import solve
+from attn_platform.portfolio.week_file import problem_of_file, read_week, with_columns
 
 CALENDAR = exchange_calendar()
 STYLES = ("size",)
@@ -48,41 +43,40 @@ def frame() -> pd.DataFrame:
     )
 
 
-def posed(frame: pd.DataFrame, folder: Path, kind: str = "week.csv") -> PosedWeek:
+def stated(frame: pd.DataFrame, folder: Path, kind: str = "week.csv") -> WeeklyProblem:
     file = folder / kind
     if kind.endswith(".csv"):
         frame.to_csv(file, index=False)
     else:
         frame.to_parquet(file, index=False)
-    return week_of_file(read_week(file, STYLES, CALENDAR), STYLES)
+    return problem_of_file(read_week(file, STYLES, CALENDAR), STYLES)
 
 
 @pytest.mark.parametrize("kind", ["week.csv", "week.parquet"])
 @pytest.mark.parametrize("score", ["score", "prediction", "Factor"])
 def test_the_problem_is_what_the_file_says(tmp_path: Path, frame: pd.DataFrame, kind: str, score: str) -> None:
     shuffled = frame.sample(frac=1, random_state=1).rename(columns={"score": score}).assign(note="left out")
-    week = posed(shuffled, tmp_path, kind)
-    problem = week.problem
+    problem = stated(shuffled, tmp_path, kind)
     assert problem.symbols.tolist() == frame["symbol"].tolist()
     for name, found in {"score": problem.score, "benchmark": problem.benchmark, "held": problem.previous}.items():
         np.testing.assert_array_equal(found, frame[name])
     np.testing.assert_array_equal(problem.tradable, frame["tradable"])
     np.testing.assert_array_equal(problem.styles["size"], frame["style_size"])
-    assert [week.industry(code) for code in problem.industry] == frame["industry"].tolist()
+    assert [problem.industry_name(code) for code in problem.industry] == frame["industry"].tolist()
 
 
 @pytest.mark.parametrize("scale", [100.0, 1.0004, 99.96])
 def test_a_benchmark_in_percent_or_off_by_rounding_is_scaled_and_said(
     tmp_path: Path, frame: pd.DataFrame, scale: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = posed(frame.assign(benchmark=frame["benchmark"] * scale), tmp_path).problem.benchmark
+    found = stated(frame.assign(benchmark=frame["benchmark"] * scale), tmp_path).benchmark
     np.testing.assert_allclose(found, frame["benchmark"], rtol=1e-14)
     assert f"week.csv: column 'benchmark' sums to {scale:g}; it was scaled to 1" in caplog.text
 
 
 def test_a_benchmark_that_lacks_members_is_refused(tmp_path: Path, frame: pd.DataFrame) -> None:
     with pytest.raises(BadInputError, match=r"week.csv: .*benchmark weights sum to 0\.95"):
-        posed(frame.assign(benchmark=frame["benchmark"] * 0.95), tmp_path)
+        stated(frame.assign(benchmark=frame["benchmark"] * 0.95), tmp_path)
 
 
 @pytest.mark.parametrize("style", ["{1}{0}", "{0}.XSHG"])
@@ -91,15 +85,15 @@ def test_codes_of_any_style_and_levels_of_an_index(tmp_path: Path, frame: pd.Dat
     frame.assign(symbol=codes).rename(columns={"symbol": "instrument"}).set_index("instrument").to_parquet(
         tmp_path / "week.parquet"
     )
-    found = week_of_file(read_week(tmp_path / "week.parquet", STYLES, CALENDAR), STYLES).problem
+    found = problem_of_file(read_week(tmp_path / "week.parquet", STYLES, CALENDAR), STYLES)
     assert found.symbols.tolist() == frame["symbol"].tolist()
     np.testing.assert_array_equal(found.score, frame["score"])
 
 
 def test_the_answer_is_that_of_another_solver(tmp_path: Path, frame: pd.DataFrame) -> None:
     """The same program, written down from the file for SciPy: w, and what is bought and sold of each stock."""
-    week = posed(frame, tmp_path)
-    weights = weights_frame(week, solve(week.problem, LIMITS)).set_index("symbol")["weight"]
+    problem = stated(frame, tmp_path)
+    weights = weights_frame(problem, solve(problem, LIMITS)).set_index("symbol")["weight"]
     count, one = len(frame), np.eye(len(frame))
     none = np.zeros(count)
     groups = [(frame["industry"] == name).to_numpy(dtype=float) for name in sorted(set(frame["industry"]))]
@@ -124,56 +118,55 @@ def test_the_answer_is_that_of_another_solver(tmp_path: Path, frame: pd.DataFram
     np.testing.assert_allclose(found, answer.x[:count], atol=1e-7)
 
 
-def test_held_and_tradable_may_lack(tmp_path: Path, frame: pd.DataFrame) -> None:
-    problem = posed(frame.drop(columns=["held", "tradable"]), tmp_path).problem
+def test_held_and_tradable_may_be_missing(tmp_path: Path, frame: pd.DataFrame) -> None:
+    problem = stated(frame.drop(columns=["held", "tradable"]), tmp_path)
     assert problem.previous is None
     assert problem.tradable.all()
-    assert posed(frame.assign(held=0.0), tmp_path).problem.previous is None, "nothing held is a first portfolio"
+    assert stated(frame.assign(held=0.0), tmp_path).previous is None, "nothing held is a first portfolio"
 
 
 def test_the_file_comes_before_what_was_known(tmp_path: Path, frame: pd.DataFrame) -> None:
-    """Stocks that the file lacks keep their industry, are in no benchmark of it, and are not held."""
-    known = posed(frame, tmp_path)
+    """Stocks that are not in the file keep their industry, are in no benchmark of it, and are not held."""
+    known = stated(frame, tmp_path)
     own = frame.iloc[:30].assign(industry="mine", benchmark=lambda f: f["benchmark"] / f["benchmark"].sum())
     own.loc[0, "industry"] = None
     own[["symbol", "score", "benchmark", "industry"]].to_csv(tmp_path / "own.csv", index=False)
-    week = with_columns(known, read_week(tmp_path / "own.csv", STYLES, CALENDAR), STYLES)
-    problem = week.problem
+    problem = with_columns(known, read_week(tmp_path / "own.csv", STYLES, CALENDAR), STYLES)
     assert np.isnan(problem.score[30:]).all()
     assert (problem.benchmark[30:] == 0).all()
-    np.testing.assert_array_equal(problem.previous, known.problem.previous)
-    np.testing.assert_array_equal(problem.styles["size"], known.problem.styles["size"])
-    names = [week.industry(code) for code in problem.industry]
+    np.testing.assert_array_equal(problem.previous, known.previous)
+    np.testing.assert_array_equal(problem.styles["size"], known.styles["size"])
+    names = [problem.industry_name(code) for code in problem.industry]
     assert names == [frame["industry"][0], *["mine"] * 29, *frame["industry"][30:]]
 
 
 def test_limits_bind_that_the_answer_would_gain_by(tmp_path: Path, frame: pd.DataFrame) -> None:
     """Against the objective's own change when a limit is moved by a little."""
-    week, step = posed(frame, tmp_path), 1e-5
-    solution = solve(week.problem, LIMITS)
-    binding = binding_frame(week, solution).set_index(["kind", "name"])["price"]
+    problem, step = stated(frame, tmp_path), 1e-5
+    solution = solve(problem, LIMITS)
+    binding = binding_frame(solution).set_index(["kind", "name"])["price"]
     for name, changed in {
         "turnover": LIMITS.model_copy(update={"turnover": 0.3 + step}),
         "style": LIMITS.model_copy(update={"style_deviations": {"size": 0.1 + step}}),
     }.items():
-        gain = (solve(week.problem, changed).objective - solution.objective) / step
+        gain = (solve(problem, changed).objective - solution.objective) / step
         key = (name, "size" if name == "style" else "")
         assert abs(binding.get(key, 0.0)) == pytest.approx(gain, abs=1e-6)
     assert ("turnover", "") in binding.index
 
 
 def test_frames_name_industries_and_reasons(tmp_path: Path, frame: pd.DataFrame) -> None:
-    week = posed(frame, tmp_path)
+    problem = stated(frame, tmp_path)
     tight = PortfolioLimits(stock_deviation=0.05, industry_deviation=0.0, style_deviation=0.1, turnover=0.01)
-    solution = solve(week.problem, tight)
-    weights, limits = weights_frame(week, solution), week.limits(solution)
+    solution = solve(problem, tight)
+    weights, limits = with_reasons(weights_frame(problem, solution)), limits_frame(solution)
     assert weights["weight"].is_monotonic_decreasing
     assert weights["weight"].sum() == pytest.approx(1)
     last = weights.set_index("symbol").loc[frame["symbol"].iloc[-1]]
     assert (last["weight"], last["reason"]) == (frame["held"].iloc[-1], "kept: suspended")
     assert set(limits.loc[limits["kind"] == "industry", "name"]) == {"banks", "food", "steel"}
     assert solution.status == "relaxed"
-    relaxed = relaxed_frame(week, solution)
+    relaxed = relaxed_frame(solution)
     assert relaxed["limit"].iloc[-1] == "turnover"
     assert relaxed["reached"].iloc[-1] > relaxed["allowed"].iloc[-1] == 0.01
 
@@ -198,7 +191,7 @@ SPOILT: list[tuple[Spoil, str]] = [
 @pytest.mark.parametrize(("spoil", "message"), SPOILT)
 def test_what_makes_no_problem_is_named(tmp_path: Path, frame: pd.DataFrame, spoil: Spoil, message: str) -> None:
     with pytest.raises(BadInputError, match=message) as raised:
-        posed(spoil(frame), tmp_path)
+        stated(spoil(frame), tmp_path)
     assert str(raised.value).startswith(f"{tmp_path / 'week.csv'}: ")
 
 

@@ -13,8 +13,9 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.portfolio.problem import PortfolioLimits
-from attn_platform.portfolio.weekly import Rebalance, Strategy, walk
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.rebalance import Rebalance, walk
+from attn_platform.portfolio.strategy import Strategy
 from attn_platform_tests.homes import linked
 
 FIRST, LAST = "2020-12-10", "2021-02-03"

@@ -395,7 +395,7 @@ def test_relaxations_beyond_the_limit_are_announced() -> None:
     page = read_page(render_strategy_report(strategy_report_data(), ReportConfig(relaxations_shown=2)))
     assert len(page.tables["Rebalances with relaxed limits"]) == 3
     assert (
-        "A limit gave way on 3 of 12 rebalances. The newest 2 are shown; rebalances.csv has all."
+        "A limit was relaxed on 3 of 12 rebalances. The newest 2 are shown; rebalances.csv has all."
         in page.text_before_table["Rebalances with relaxed limits"]
     )
 

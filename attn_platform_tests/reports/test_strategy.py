@@ -10,7 +10,7 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table, sessions_table
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance
 from attn_platform.training.checkpoints import load_checkpoint

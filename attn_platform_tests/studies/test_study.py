@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.published import published_table
 from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.parsing import overlay, parse
@@ -156,11 +157,11 @@ def test_haitong_is_the_published_weekly() -> None:
         limits, index = strategy.limits, strategy.benchmark
         assert strategy.name == f"{index}_ai_enhanced"
         assert (limits.stock_deviation, limits.industry_deviation, limits.turnover) == (0.01, 0.0, 0.30)
-        assert limits.style_limit("log_total_mv") == size[index or ""]
-        assert limits.style_limit("bp_lf") == 0
+        assert limits.of(StyleLimit).of_style("log_total_mv") == size[index or ""]
+        assert limits.of(StyleLimit).of_style("bp_lf") == 0
         regular = set(strategy.styles) - {"log_total_mv", "bp_lf"}
         assert regular == {"mid_size", "turn_1m", "ret_1m", "ivr_ff3factor_1m", "roe_ttm", "profit_g_q"}
-        assert {limits.style_limit(style) for style in regular} == {0.8}
+        assert {limits.of(StyleLimit).of_style(style) for style in regular} == {0.8}
         assert strategy.backtest is not None
         assert 2 * strategy.backtest.cost_per_side == 0.003
 
@@ -496,7 +497,7 @@ def test_any_factor_of_the_catalogue_can_be_a_style() -> None:
     styles = ["log_float_mv", "ret_1m"]
     limits = {"style_deviations": {"ret_1m": 0.5}}
     config = parse(StudyConfig, study(strategies=[STRATEGY | {"styles": styles, "limits": limits}]), "mine")
-    assert config.strategy("weekly").limits.style_limit("ret_1m") == 0.5
+    assert config.strategy("weekly").limits.of(StyleLimit).of_style("ret_1m") == 0.5
 
 
 def test_a_choice_that_leaves_nothing_is_refused() -> None:

@@ -10,7 +10,9 @@ import cvxpy as cp
 import numpy as np
 from scipy import sparse
 
-from attn_platform.portfolio.problem import FloatArray, PortfolioLimits, WeeklyProblem
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.limits.style import StyleLimit
+from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
 
 
 class CvxpyUser(Protocol):
@@ -41,7 +43,7 @@ class Rebuilt:
             w >= lower,
             w <= upper,
             cp.abs(membership(problem.industry) @ active) <= limits.industry_deviation,
-            *(cp.abs(z @ active) <= limits.style_limit(name) for name, z in problem.styles.items()),
+            *(cp.abs(z @ active) <= limits.of(StyleLimit).of_style(name) for name, z in problem.styles.items()),
         ]
         if problem.previous is not None:
             constraints.append(cp.norm1(w - problem.previous) / 2 <= limits.turnover)
@@ -69,7 +71,7 @@ class WithParameters:
         self._score, self._held = cp.Parameter(n), cp.Parameter(n)
         self._lower, self._upper = cp.Parameter(n), cp.Parameter(n)
         self._z, self._exposure, self._sums = cp.Parameter((styles, n)), cp.Parameter(styles), cp.Parameter(k)
-        room = np.array([limits.style_limit(name) for name in first.styles])
+        room = np.array([limits.of(StyleLimit).of_style(name) for name in first.styles])
         buy, sell = cp.Variable(n, nonneg=True), cp.Variable(n, nonneg=True)
         self._w = cp.Variable(n)
         w = self._w

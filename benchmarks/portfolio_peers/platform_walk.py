@@ -9,8 +9,10 @@ import pandas as pd
 from attn_platform.backtest.account import open_account
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.simulator import advance
-from attn_platform.portfolio.problem import PortfolioLimits, PortfolioSolution, WeeklyProblem
-from attn_platform.portfolio.solver import solve
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.solution import PortfolioSolution
+from attn_platform.portfolio.solver.solve import solve
 from portfolio_peers.generated_market import GeneratedMarket, forecasts
 
 

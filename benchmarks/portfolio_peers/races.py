@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.simulator import run_backtest
-from attn_platform.portfolio.problem import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
 from portfolio_peers.cvxpy_users import CvxpyUser, Rebuilt, WithParameters
 from portfolio_peers.generated_market import GeneratedMarket, load_market
 from portfolio_peers.platform_walk import walk

@@ -19,10 +19,9 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
     with_files,
 )
-from attn_platform.portfolio.constraints.budget import BUDGET
-from attn_platform.portfolio.constraints.style_deviation import STYLE
-from attn_platform.portfolio.posed import STYLE_PREFIX
-from attn_platform.portfolio.weekly import Rebalance
+from attn_platform.portfolio.limits.budget import Budget
+from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
+from attn_platform.portfolio.rebalance import Rebalance
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.portfolios import rebalance, resolve
@@ -31,12 +30,8 @@ GROUP = "portfolios"
 # What a target depends on. Orders and explanations are made from it, and are no part of it.
 WEEKLY_CODE = (
     "attn_platform.backtest",
-    "attn_platform.portfolio.constraints",
-    *(
-        f"attn_platform.portfolio.{module}"
-        for module in ("problem", "statement", "compiled", "split", "ties", "vertex", "relaxation", "prices", "solver")
-    ),
-    *(f"attn_platform.portfolio.{module}" for module in ("extension", "terms", "convex", "styles", "posed", "weekly")),
+    *(f"attn_platform.portfolio.{part}" for part in ("problem", "limits", "extension", "terms", "styles")),
+    *(f"attn_platform.portfolio.{part}" for part in ("solver", "solution", "frames", "strategy", "rebalance")),
 )
 SHOWN = 15
 COLUMNS = {
@@ -87,7 +82,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         description=(
             f"Highest forecast ({config.model}, {config.horizon}) against {strategy.benchmark} within: stock ± "
             f"{limits.stock_deviation:.1%}, industry ± {limits.industry_deviation:.1%}, style "
-            f"{', '.join(f'{style} ± {limits.style_limit(style):g}' for style in strategy.styles)}, "
+            f"{', '.join(f'{style} ± {limits.of(StyleLimit).of_style(style):g}' for style in strategy.styles)}, "
             f"one-way turnover {limits.turnover:.0%}."
         ),
     )
@@ -121,8 +116,8 @@ def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
             "relaxed": [", ".join(_relaxed(week)) for week in weeks],
         }
     ).tail(SHOWN)
-    limits = newest.limits()
-    binding = limits[(limits["price"] != 0) & (limits["kind"] != BUDGET)]
+    limits, exposures = newest.limits(), newest.solution.active(StyleLimit.kind)
+    binding = limits[(limits["price"] != 0) & (limits["kind"] != Budget.kind)]
     return {
         "weeks in run": len(weeks),
         "relaxed weeks": sum(week.solution.status == "relaxed" for week in weeks),
@@ -130,12 +125,12 @@ def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
         "largest weights": table_metadata(held),
         "newest weeks": table_metadata(recent),
         "binding limits": table_metadata(binding.drop(columns="date")),
-        "active style exposures": ", ".join(f"{k} {v:+.4f}" for k, v in newest.solution.active(STYLE).items()),
+        "active style exposures": ", ".join(f"{k} {v:+.4f}" for k, v in exposures.items()),
     }
 
 
 def _relaxed(week: Rebalance) -> Iterator[str]:
-    """What gave way in a week, and how far: "turnover 0.15 → 0.1833"."""
+    """What was relaxed in a week, and how far: "turnover 0.15 → 0.1833"."""
     for relaxation in week.relaxed():
         name = f" {relaxation['name']}" if relaxation["name"] else ""
         yield f"{relaxation['limit']}{name} {relaxation['allowed']:.4g} → {relaxation['reached']:.4g}"

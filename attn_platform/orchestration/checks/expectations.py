@@ -17,14 +17,10 @@ import pandas as pd
 
 from attn_platform.factors.store import CHUNK, chunks, compute_session, family_of
 from attn_platform.market.lake import days
-from attn_platform.portfolio.constraints.budget import BUDGET
-from attn_platform.portfolio.constraints.industry_deviation import INDUSTRY
-from attn_platform.portfolio.constraints.members_share import MEMBERS
-from attn_platform.portfolio.constraints.style_deviation import STYLE
-from attn_platform.portfolio.constraints.turnover import TURNOVER
-from attn_platform.portfolio.posed import STYLE_PREFIX
+from attn_platform.portfolio.checking import limit_failures
+from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.problem import TOLERANCE
-from attn_platform.portfolio.weekly import account_table, limits_table, stale_weeks, strategy_of
+from attn_platform.portfolio.strategy import account_table, limits_table, stale_weeks, strategy_of
 from attn_platform.studies.settings import Home
 
 Finder = Callable[[Home, str, np.ndarray], Iterator[str]]
@@ -127,58 +123,26 @@ def _standardised(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]
 def _weights(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     frame = home.lake.read(table, sessions[0], sessions[-1], ["date", "weight"]).to_pandas()
     limits = _limits(home, table, sessions)
-    budget = limits[limits["kind"] == BUDGET].set_index("date")["upper"]
+    budget = limits[limits["kind"] == Budget.kind].set_index("date")["upper"]
     sums = frame.groupby("date")["weight"].agg(["sum", "min"])
     for date, row in sums[((sums["sum"] - budget).abs() > TOLERANCE) | (sums["min"] < 0)].iterrows():
         yield f"{date}: weights sum to {row['sum']:.8f}, not {budget[date]:.8f}, least {row['min']:.2e}"
 
 
 def _within_limits(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
-    """Every limit, with its sum computed again from the stored rows; one that gave way must be on record."""
+    """Every limit, computed again from the stored rows; one that was relaxed must be on record."""
     frame = home.lake.read(table, sessions[0], sessions[-1]).to_pandas()
     accounts = home.lake.read(account_table(strategy_of(table)), sessions[0], sessions[-1], ["date", "relaxed"])
     relaxed = {
-        (date, relaxation["limit"])
+        (date, relaxation["limit"], relaxation["name"])
         for date, text in accounts.to_pandas().itertuples(index=False)
         for relaxation in json.loads(text)
     }
-    limits = _limits(home, table, sessions).set_index(["date", "kind", "name"])
-    limits = limits.join(pd.concat(list(_sums(frame))).rename("found"))
-    # Not found are sums with coefficients of a user's own, and industries without a holding.
-    limits["found"] = limits["found"].fillna(limits["value"])
-    for row in limits.reset_index().to_dict("records"):
-        date, kind, name = row["date"], row["kind"], row["name"]
-        misreported = abs(row["found"] - row["value"]) > TOLERANCE
-        outside = row["found"] < row["lower"] - TOLERANCE or row["found"] > row["upper"] + TOLERANCE
-        if misreported or (outside and (date, kind) not in relaxed):
-            span = f"{row['lower']:.8f} to {row['upper']:.8f}"
-            yield f"{date}: {kind} {name} is {row['found']:.8f}, recorded as {row['value']:.8f}, limits {span}"
-    beyond = (frame["weight"] < frame["lower"] - TOLERANCE) | (frame["weight"] > frame["upper"] + TOLERANCE)
-    for row in frame[beyond].itertuples():
-        if (row.date, "stock") not in relaxed:
-            yield f"{row.date}: {row.symbol} has {row.weight:.8f}, limits {row.lower:.8f} to {row.upper:.8f}"
+    yield from limit_failures(frame, _limits(home, table, sessions), relaxed)
 
 
 def _limits(home: Home, table: str, sessions: np.ndarray) -> pd.DataFrame:
     return home.lake.read(limits_table(strategy_of(table)), sessions[0], sessions[-1]).to_pandas()
-
-
-def _sums(frame: pd.DataFrame) -> Iterator[pd.Series]:
-    """The sums that are limited, by date, kind and name, from the rows of the portfolios alone."""
-    date, active = frame["date"], frame["weight"] - frame["benchmark_weight"]
-    parts: dict[tuple[str, str], pd.Series] = {
-        (BUDGET, ""): frame["weight"],
-        (MEMBERS, ""): frame["weight"].where(frame["benchmark_weight"] > 0, 0.0),
-        (TURNOVER, ""): (frame["weight"] - frame["held_weight"]).abs() / 2,
-    }
-    for name in frame["industry"].unique():
-        parts[INDUSTRY, name] = active.where(frame["industry"] == name, 0.0)
-    for column in frame.columns[frame.columns.str.startswith(STYLE_PREFIX)]:
-        parts[STYLE, column.removeprefix(STYLE_PREFIX)] = active * frame[column].fillna(0.0)
-    for (kind, name), part in parts.items():
-        sums = part.groupby(date).sum()
-        sums.index = pd.MultiIndex.from_product([sums.index, [kind], [name]], names=["date", "kind", "name"])
-        yield sums
 
 
 def _solved(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The limits of the weekly problem: a file each, and `LIMITS` in `configuration`, which lists them."""

@@ -1,0 +1,170 @@
+"""The orders of a rebalance, from the lake: closes, the order list, and what whole shares do to the limits.
+
+The signal is that of the rebalance's close; the orders are for the next session, at its costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attn_platform.backtest.account import Account
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.costs import cost_rates
+from attn_platform.backtest.quotes import BACKTEST_FIELDS
+from attn_platform.backtest.tradability import Restriction, restrictions
+from attn_platform.errors import PortfolioError
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import STATUS_CODES, load_dense
+from attn_platform.market.lake import Lake
+from attn_platform.portfolio.limits.stock import StockLimit
+from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.rebalance import load_problem
+from attn_platform.portfolio.solver.feasible_set import exceeded, feasible_set
+from attn_platform.portfolio.strategy import Strategy, load_account, load_target
+from attn_platform.portfolio.trading.orders import OrderConfig, OrderList, make_orders
+from attn_platform.portfolio.trading.positions import scaled_positions
+
+EXCEEDED_COLUMNS = ("limit", "name", "allowed", "target", "reached")
+
+
+@dataclass(frozen=True)
+class RebalanceOrders:
+    """The orders of one rebalance, for `session`, the one after its signal.
+
+    `exceeded` has the limits that the portfolio of whole shares exceeds, `EXCEEDED_COLUMNS`: what is allowed, and the
+    active weight, exposure, share or turnover of the target and of the whole shares. The turnover is that from the
+    positions that were given.
+    """
+
+    signal: np.datetime64
+    session: np.datetime64
+    listed: OrderList
+    exceeded: pd.DataFrame
+
+
+def rebalance_orders(
+    lake: Lake,
+    calendar: Calendar,
+    strategy: Strategy,
+    signal: np.datetime64,
+    config: OrderConfig,
+    money: float | None = None,
+    positions: pd.DataFrame | None = None,
+    cash: float | None = None,
+) -> RebalanceOrders:
+    """Orders that lead from a trader's positions to the target of the rebalance of `signal`.
+
+    Without `positions` they are the strategy's own account, scaled to `money` (default: what the account is worth).
+    With them there is `cash` beside them, or `money` is what they and the cash are worth together.
+
+    Raises PortfolioError where the rebalance is not in the lake, and for what `make_orders` refuses.
+    """
+    account, target = load_account(lake, strategy, signal), load_target(lake, strategy, signal)
+    held = account.symbols if positions is None else positions["symbol"].to_numpy(dtype=str)
+    quotes = closing_quotes(lake, calendar, signal, strategy.backtest, held)
+    if positions is None:
+        positions, cash = scaled_positions(account, quotes, account.equity if money is None else money)
+    elif cash is None:
+        cash = _rest(positions, quotes, money)
+    session = calendar.shift(signal, 1)
+    listed = make_orders(target, positions, cash, quotes, cost_rates(strategy.backtest, session), config)
+    own = _as_account(positions, quotes, cash, signal)
+    return RebalanceOrders(signal, session, listed, _exceeded(lake, calendar, strategy, signal, own, listed))
+
+
+def closing_quotes(
+    lake: Lake,
+    calendar: Calendar,
+    session: np.datetime64,
+    config: BacktestConfig,
+    held: Sequence[str] | np.ndarray = (),
+) -> pd.DataFrame:
+    """Name, raw close and restriction at the close of `session` of every stock with a row, by symbol.
+
+    Of those `held` that are listed and have no row in it, which is a suspension, the last close before it.
+    """
+    market = load_dense(lake, calendar, session, session, BACKTEST_FIELDS)
+    today = {name: values[0] for name, values in market.fields.items()}
+    code = restrictions(today, "close").astype(np.int64)
+    if not config.buy_delisting:
+        is_leaving = (today["trading_status"] == STATUS_CODES["delisting"]) & (code != Restriction.SUSPENDED)
+        code = np.where(is_leaving, Restriction.DELISTING_PERIOD, code)
+    security = lake.read("security", columns=["symbol", "name", "list_date"]).to_pandas().set_index("symbol")
+    without_row = [symbol for symbol in held if symbol in security.index and symbol not in market.delist_dates]
+    without_row = np.setdiff1d(np.array(without_row, dtype=str), market.symbols).tolist()
+    last = _last_closes(lake, session, security["list_date"].reindex(without_row))
+    symbols = [*market.symbols.tolist(), *last]
+    return pd.DataFrame(
+        {
+            "name": security["name"].reindex(symbols).fillna("").to_numpy(),
+            "close": np.append(today["close"], list(last.values())),
+            "restriction": np.append(code, np.full(len(last), Restriction.NO_ROW, dtype=np.int64)),
+        },
+        index=symbols,
+    ).sort_index()
+
+
+def _last_closes(lake: Lake, session: np.datetime64, listed: pd.Series) -> dict[str, float]:
+    """The newest close up to a session of each stock that has one; `listed` are their list dates by symbol."""
+    found: dict[str, float] = {}
+    if listed.empty:
+        return found
+    first = None if listed.isna().any() else np.datetime64(pd.Timestamp(listed.min()), "D")
+    for day in lake.sessions("daily_bar", first, session)[::-1]:
+        bars = lake.read("daily_bar", day, day, ["symbol", "close"]).to_pandas().set_index("symbol")["close"]
+        found |= bars[bars.index.isin(listed.index.difference(list(found)))].to_dict()
+        if len(found) == len(listed):
+            break
+    return found
+
+
+def _rest(positions: pd.DataFrame, quotes: pd.DataFrame, money: float | None) -> float:
+    """The cash beside positions that are worth `money` with it."""
+    if money is None:
+        raise PortfolioError("orders: positions alone do not say the cash beside them; give cash, or money in all")
+    closes = quotes["close"].reindex(positions["symbol"]).to_numpy()
+    return money - float(np.nansum(positions["shares"].to_numpy() * closes))
+
+
+def _as_account(positions: pd.DataFrame, quotes: pd.DataFrame, cash: float, session: np.datetime64) -> Account | None:
+    """The positions as an account, in raw shares at raw closes; None where there are none."""
+    held = positions[positions["shares"] > 0].sort_values("symbol")
+    if held.empty:
+        return None
+    symbols = held["symbol"].to_numpy(dtype=str)
+    return Account(
+        session=session,
+        cash=cash,
+        symbols=symbols,
+        units=held["shares"].to_numpy(dtype=np.float64),
+        prices=quotes["close"].reindex(symbols).to_numpy(dtype=np.float64),
+    )
+
+
+def _exceeded(
+    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, own: Account | None, listed: OrderList
+) -> pd.DataFrame:
+    problem = load_problem(lake, calendar, strategy, session, own)
+    feasible = feasible_set(problem, strategy.limits, strategy.own_limits)
+    holdings = listed.holdings.set_index("symbol")
+    after, target = (
+        holdings[column].reindex(problem.symbols, fill_value=0.0).to_numpy() for column in ("weight", "target_weight")
+    )
+    centers = np.array([row.center for row in feasible.rows])
+    sums = dict(zip(((row.kind, row.name) for row in feasible.rows), feasible.sums(target) - centers, strict=True))
+    active = dict(zip(problem.symbols.tolist(), target - problem.benchmark, strict=True))
+    rows = [
+        {
+            "limit": each.limit,
+            "name": each.name,
+            "allowed": each.allowed,
+            "target": float(active[each.name] if each.limit == StockLimit.kind else sums[each.limit, each.name]),
+            "reached": each.reached,
+        }
+        for each in exceeded(problem, feasible, after, TOLERANCE)
+    ]
+    return pd.DataFrame(rows, columns=list(EXCEEDED_COLUMNS))
