@@ -125,10 +125,11 @@ def main() -> None:
         for key in (keys[number] for number in trial.windows):
             if arguments.windows and key not in arguments.windows:
                 continue
-            if not _is_done(arguments.out / WINDOWS, name, key):
+            is_traded = not trial.is_traded or _is_done(arguments.out / PORTFOLIOS, name, key)
+            if not (is_traded and _is_done(arguments.out / WINDOWS, name, key)):
                 log_trial(arguments.out, name, model)
                 run_window(home, arguments.out, name, model, key)
-            if trial.is_traded and not _is_done(arguments.out / PORTFOLIOS, name, key):
+            if not is_traded:  # by the forecasts in this home's lake
                 trade_window(home, arguments.out, name, model, key)
 
 
@@ -163,10 +164,10 @@ def prepare(home: Home, keys: Sequence[str]) -> None:
 
 
 def model_of(home: Home, name: str) -> ModelConfig:
-    """The trial's model, under the name of the trial."""
+    """The trial's model, under the name of the trial as far as a model may have it."""
     trial = TRIALS[name]
     model = home.study.model(trial.model)
-    changed = {**model.model_dump(), "name": name, "seeds": tuple(range(trial.seeds))}
+    changed = {**model.model_dump(), "name": name.replace(".", "_"), "seeds": tuple(range(trial.seeds))}
     # One window at a time, from its own start: that is what the rows say. Seeds in turns, as the machine may be busy.
     own = {"windows_together": 1, "warm_start": False, "stacking": "off"}
     changed["training"] = {**changed["training"], **trial.changes, **own}
@@ -181,10 +182,10 @@ def run_window(home: Home, out: Path, name: str, model: ModelConfig, key: str) -
     started = time.perf_counter()
     trained: dict[str, Any] = {}
     if TRIALS[name].is_ridge:
-        write_ridge_forecasts(task, window, tested, prediction_table(name))
+        write_ridge_forecasts(task, window, tested, prediction_table(model.name))
     else:
         trained = how_trained(_checkpoint(task, window))
-        write_predictions(task, tested, prediction_table(name))
+        write_predictions(task, tested, prediction_table(model.name))
     seconds = time.perf_counter() - started
     figures, sessions = measured(home, model, tested)
     _add(out / "sessions" / f"{name}.csv", sessions, ["date"])
@@ -245,11 +246,11 @@ def trade_window(home: Home, out: Path, name: str, model: ModelConfig, key: str)
     """Weekly portfolios of the window's forecasts under AI-69's limits, and a row of their figures."""
     tested = tested_sessions(home, window_of(home.calendar, model_training(home, model).windows, key))
     columns = ["date", "symbol", f"{HORIZON}d"]
-    forecasts = home.lake.read(prediction_table(name), tested[0], tested[-1], columns).to_pandas()
+    forecasts = home.lake.read(prediction_table(model.name), tested[0], tested[-1], columns).to_pandas()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "forecasts.parquet"
         forecasts.rename(columns={columns[-1]: "prediction"}).to_parquet(path)
-        own = f"{name}_{key}".replace("-", "_").replace(".", "_")
+        own = f"{model.name}_{key}".replace("-", "_")
         done = backtest_predictions(home, path, STRATEGY, own, last=tested[-1])
     figures = {figure: round(value, 5) for figure, value in done.figures.items()}
     row = {"trial": name, "window": key, "strategy": STRATEGY, "weeks": done.weeks, "relaxed_weeks": done.relaxed_weeks}
