@@ -131,7 +131,7 @@ def test_forecasts_of_a_checkpoint_that_is_not_the_model_are_refused(road, copy_
 
     try:
         edited(epochs, "def run_epochs(", "LIMIT = 1\n\n\ndef run_epochs(")
-        edited(epochs, "while stack.members and state", "while stack.members and True and state")
+        edited(epochs, "while stacks and state", "while stacks and True and state")
         run_stage(build_defs(home), instance, stage)
         edited(reversal, "return _return_over(x, SESSIONS_A_WEEK)", "return -_return_over(x, SESSIONS_A_WEEK)")
         with pytest.raises(CheckpointError) as raised:
