@@ -9,8 +9,6 @@ code no longer has is dropped, unless results are still the same: then its key i
 from collections.abc import Mapping
 
 SAME_RESULTS: Mapping[str, str] = {
-    # Networks of a user's file join the register; which network is built, and how, is as before
-    "c47e087c02f95a657b20a388628409b0": "a7b99243295e4217ad83549cd02bbfba",  # training of every network
     # Activations in place, batch norm without copies where nothing is padded, a sum that begins with its first term
     "3a356dc98aab8573bd21436238cb4f77": "68eb96cc00b05a08ae600f385980d76c",  # multi_task_baseline
     "b6302015291268ae4536f0a39172b9c6": "4bb8b2858615ab7c3267413fc5ee2ad1",  # inter_task_attention

@@ -10,11 +10,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import torch
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError
@@ -31,13 +30,12 @@ _ConfigType = TypeVar("_ConfigType", bound=type[NetworkConfig])
 _NetworkType = TypeVar("_NetworkType", bound=type[StackedNetwork])
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A model of one name: its configuration, its network if it is one, and the user's file that defines it."""
+class _Entry(NamedTuple):
+    """A model: its configuration, its network if it is one, its name, and the user's file that defines it."""
 
-    name: str
     config: type[NetworkConfig]
     network: type[StackedNetwork] | None
+    name: str
     file: Path | None
 
     @property
@@ -69,7 +67,7 @@ def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType
 
 def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork] | None) -> None:
     file, register = _running_file.get() or (None, _registry)
-    entry = _Entry(config_type.model_fields["name"].default, config_type, registered, file)
+    entry = _Entry(config_type, registered, config_type.model_fields["name"].default, file)
     known = register.get(entry.name)
     if file is None and known is not None and known.origin == entry.origin:
         del register[entry.name]  # a module reloaded, a notebook's cell run again
@@ -111,15 +109,16 @@ def _registering(file: Path) -> Iterator[dict[str, _Entry]]:
 
 @cache
 def _load_networks() -> None:
-    for module in pkgutil.iter_modules(networks.__path__, prefix=f"{networks.__name__}."):
-        importlib.import_module(module.name)
-    importlib.import_module(TREES)
+    """Enter those of the platform, which must not count as a user's file's, and those of installed packages."""
+    _entry("lstm")
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()
 
 
 def _entry(name: object) -> _Entry:
-    _load_networks()
+    for module in pkgutil.iter_modules(networks.__path__, prefix=f"{networks.__name__}."):
+        importlib.import_module(module.name)
+    importlib.import_module(TREES)
     if not isinstance(name, str) or name not in _registry:
         raise ConfigurationError(
             f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}. A network of your own: "
@@ -134,6 +133,7 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         return config
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"a network's configuration is a mapping with a name, not {config!r}")
+    _load_networks()
     config_type = _entry(config.get("name")).config
     try:
         return config_type.model_validate(config)
@@ -142,14 +142,8 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
 
 
 def network_type(config: NetworkConfig) -> type[StackedNetwork] | None:
-    """The class of the network that `config` configures; None of a model that is no network.
-
-    `ConfigurationError` where a user's file has been edited, and read again, since the configuration was made.
-    """
-    entry = _entry(config.name)
-    if entry.file is not None and type(config) is not entry.config:
-        raise ConfigurationError(f"network {config.name!r}: {entry.file} was edited; open the home or study again")
-    return entry.network
+    """The class of the network that `config` configures; None of a model that is no network."""
+    return _entry(config.name)[1]
 
 
 def network_file(config: NetworkConfig) -> Path | None:
