@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from attn_platform.orchestration.assets import (
-    backtests,
-    data_quality,
-    explanation,
-    factor_evaluation,
-    factors,
-    market,
-    portfolios,
-    predictions,
-    reports,
-    training,
-)
-from attn_platform.orchestration.assets import universe as universe_assets
+from attn_platform.orchestration.asset_modules import build_assets
 from attn_platform.orchestration.event_log import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform.orchestration.partitions import Partitions, build_partitions
@@ -36,21 +24,12 @@ def build_defs(home: Home) -> dg.Definitions:
     """Assets, checks, jobs and schedules of `home`."""
     enable_batches()
     partitions = partitions_of(home)
-    assets = [
-        *market.build(home, partitions),
-        *universe_assets.build(home, partitions),
-        *factors.build(home, partitions),
-        *factor_evaluation.build(home),
-        *training.build(home, partitions),
-        *predictions.build(home, partitions),
-        *explanation.build(home),
-        *portfolios.build(home, partitions),
-        *backtests.build(home),
-        *reports.build(home),
-        *data_quality.build(home),
-    ]
     jobs = build_jobs(home)
-    return dg.Definitions(assets=assets, jobs=list(jobs.values()), schedules=build_schedules(home, partitions, jobs))
+    return dg.Definitions(
+        assets=build_assets(home, partitions),
+        jobs=list(jobs.values()),
+        schedules=build_schedules(home, partitions, jobs),
+    )
 
 
 @dg.definitions

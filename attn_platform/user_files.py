@@ -1,8 +1,8 @@
-"""Python files of a user's own, outside of any package: factors (`factor_files`), constraints and terms of portfolios
-(`portfolio_files`).
+"""Python files of a user's own, outside of any package: factors (`factor_files`), networks (`network_files`),
+constraints and terms of portfolios (`portfolio_files`), importers (`attn import FILE`).
 
-A file is run once for each of its contents. What it registers belongs to those who name the file and to nobody else,
-so two homes of one process may have files of the same names.
+A file is run once for each of its contents, each time as another module. What it registers belongs to those who name
+the file and to nobody else, so two homes of one process may have files of the same names.
 """
 
 import sys
@@ -65,21 +65,17 @@ def registered_in(file: str | Path, option: str, registering: Registering[Item],
 
 @cache
 def _run(file: Path, content: bytes, registering: Registering[Item], empty: str) -> tuple[Item, ...]:
-    module = ModuleType(_module_name(file))
+    module = ModuleType(_module_name(file, content))
     module.__file__ = str(file)
     module.__loader__ = _SourceThatRan(content)
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module  # dataclasses, pickle and numba look a function's module up there
+    sys.modules[module.__name__] = module  # dataclasses, pydantic, pickle, numba and `source_identity` look it up there
     try:
         with registering(file) as registered:
             exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
         if not registered:
             raise ConfigurationError(empty)
     except Exception as error:
-        if before is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = before
+        del sys.modules[module.__name__]
         raise ConfigurationError(f"{_place(file, error)}: {_reason(error)}") from error
     return tuple(registered.values())
 
@@ -95,9 +91,10 @@ class _SourceThatRan(InspectLoader):
         return decode_source(self.content)
 
 
-def _module_name(file: Path) -> str:
-    """The same for the same file, another one for a file of that name elsewhere."""
-    return f"user_file_{file.stem}_{blake2b(str(file).encode(), digest_size=4).hexdigest()}"
+def _module_name(file: Path, content: bytes) -> str:
+    """The same for the same content of the same file, another one for a file of that name elsewhere."""
+    text = b"\0".join((str(file).encode(), content))
+    return f"user_file_{file.stem}_{blake2b(text, digest_size=8).hexdigest()}"
 
 
 def _place(file: Path, error: Exception) -> str:

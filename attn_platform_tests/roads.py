@@ -13,11 +13,11 @@ import pytest
 from filelock import FileLock
 
 from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, open_instance
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.settings import HOME_VARIABLE, Home
 from attn_platform_tests.end_to_end.noise import replace_after
@@ -83,7 +83,7 @@ def noisy_home(road: Road, shared_folder: Path) -> Iterator[Home]:
             # with nothing.
             pages = [report_asset(traded.name) for traded in home.study.traded]
             explanations = [explanation_asset(model.name) for model in explained_models(home)]
-            run_road(home, instance, {*road_assets(home).raw, *pages, *explanations})
+            run_road(home, instance, {*assets_made_at(home)[MadeAt.RAW], *pages, *explanations})
 
     made_once(home, make)
     with left_as_it_was(home):

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import IMPORTERS
+from attn_platform.market.vendors import importers
 from attn_platform.orchestration.road import Stage
 from attn_platform.published import reader
 from attn_platform.studies.settings import SETTINGS_FILE, Home
@@ -91,7 +91,7 @@ def home(attn: Attn, tmp_path: Path) -> Path:
 # --- import ---
 
 
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 def test_import_fills_the_lake_and_writes_settings(attn: Attn, tmp_path: Path, vendor: str) -> None:
     files = write_files(tmp_path / "files", FILES[vendor]())
     assert attn("import", vendor, files, "--home", "home") == 0
@@ -241,7 +241,7 @@ FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_file_is_one_line_and_the_home_is_left_as_it_was(
     attn: Attn, tmp_path: Path, vendor: str, fault: str
@@ -262,7 +262,7 @@ def test_a_bad_file_is_one_line_and_the_home_is_left_as_it_was(
     assert not (tmp_path / "new" / SETTINGS_FILE).exists()
 
 
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 def test_a_missing_folder_is_one_line(attn: Attn, tmp_path: Path, vendor: str) -> None:
     assert attn.mistake("import", vendor, "nowhere", "--home", "home") == (
         "nowhere: no such folder; check the path given to import"

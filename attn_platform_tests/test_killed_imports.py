@@ -8,7 +8,7 @@ import pytest
 # What the command imports when it runs: once here, not in each process that is killed
 from attn_platform.cli import main
 from attn_platform.market.lake.layout import IMPORTED
-from attn_platform.market.vendors import IMPORTERS
+from attn_platform.market.vendors import importers
 from attn_platform.studies.settings import PENDING, SETTINGS_FILE, Home
 from attn_platform_tests.killing import killed_at_every_step
 from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, write_files
@@ -72,4 +72,4 @@ def test_settings_that_a_user_changes_after_an_import_are_the_users(tmp_path: Pa
 
 
 def test_the_vendor_is_one_that_can_be_imported() -> None:
-    assert VENDOR in IMPORTERS
+    assert VENDOR in importers()

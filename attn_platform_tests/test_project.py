@@ -18,11 +18,14 @@ import yaml
 from packaging.requirements import Requirement
 
 from attn_platform import cli
+from attn_platform.factors import catalogue
 from attn_platform.factors.catalogue import STUDY_FACTORS
 from attn_platform.factors.checking import check_factor
 from attn_platform.factors.engine import factor_values
 from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
+from attn_platform.market import vendors
+from attn_platform.market.vendors import importer_of
 from attn_platform.models import registry
 from attn_platform.portfolio.extension import extension_of, known_functions
 from attn_platform.portfolio.solver.solve import solve
@@ -42,6 +45,7 @@ PAGES = sorted(
 )
 # What its authors write by hand, and a user types from.
 GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
+ENTRY_POINT_GROUPS = {module.ENTRY_POINT_GROUP for module in (catalogue, registry, vendors.registry)}
 COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
 
@@ -165,7 +169,13 @@ def test_paths_and_modules_named_in_the_pages_exist() -> None:
         for path in paths.findall(read(page)):
             assert (ROOT / path).exists(), f"{page}: {path}"
         for name in dotted.findall(read(page)):
-            assert is_known(name), f"{page}: {name}"
+            assert name in ENTRY_POINT_GROUPS or is_known(name), f"{page}: {name}"
+
+
+def test_files_of_the_walks_exist() -> None:
+    files = re.findall(r"`(?:attn_platform/)?([\w/]+/\w+\.(?:py|yaml))`", read("docs/architecture.md"))
+    assert len(set(files)) > 40
+    assert [file for file in files if not any((ROOT / root / file).exists() for root in ("attn_platform", ""))] == []
 
 
 def is_known(name: str) -> bool:
@@ -189,16 +199,14 @@ def page_factor(folder: Path) -> Path:
 
 
 @pytest.fixture
-def page_network(monkeypatch: pytest.MonkeyPatch) -> type:
-    """The page's network, registered for the length of a test only."""
+def page_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The page's network as a user's file, registered for the length of a test only."""
     registry.parse_network_config({"name": "multi_task_baseline"})
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
-    names: dict[str, Any] = {"__name__": "page"}
     [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@register_network(" in code]
-    exec(compile(code, EXTENDING_PAGE, "exec"), names)
-    network = names["Linear"]
-    assert isinstance(network, type)
-    return network
+    file = tmp_path / "my_networks.py"
+    file.write_text(code, encoding="utf-8")
+    return file
 
 
 def test_factor_of_the_page_is_its_formula(tmp_path: Path) -> None:
@@ -217,16 +225,24 @@ def test_factor_of_the_page_is_its_formula(tmp_path: Path) -> None:
     assert check_factor(definition) == []
 
 
-def test_factor_network_and_study_of_the_page_fit_together(page_network: type, tmp_path: Path) -> None:
+def test_factor_network_and_study_of_the_page_fit_together(page_network: Path, tmp_path: Path) -> None:
     page_factor(tmp_path)
-    models = next(block for block in blocks(EXTENDING_PAGE, "yaml") if block.startswith("models:"))
+    [models] = [block for block in blocks(EXTENDING_PAGE, "yaml") if block.startswith("network_files:")]
     features = "factor_files: [my_factors.py]\nfeatures: [ret_2d, ret_5d]"
     file = tmp_path / "my_study.yaml"
     file.write_text(f"name: mine\ntitle: Mine\n{features}\n{models}", encoding="utf-8")
     study = load_study(str(file))
     network = registry.build_network(study.models[0].network, len(study.features), 1, seeds=[0, 1])
-    assert isinstance(network, page_network)
+    assert type(network).__name__ == "Linear"
+    assert registry.network_file(study.models[0].network) == page_network
     assert network.heads.weight.shape[0] == 2
+
+
+def test_vendor_of_the_page_is_one(tmp_path: Path) -> None:
+    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@vendor(" in code]
+    file = tmp_path / "house_vendor.py"
+    file.write_text(code, encoding="utf-8")
+    assert importer_of(str(file)).__name__ == "import_house"  # type: ignore[attr-defined]
 
 
 def test_constraints_and_terms_of_the_page_hold_in_a_week(tmp_path: Path) -> None:

@@ -21,10 +21,22 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions"  # attn import predictions
 
 
+def _list_vendors(is_asked: bool) -> None:
+    if is_asked:
+        from attn_platform.market.vendors import importers
+
+        for name in importers():
+            printing.show(name)
+        raise typer.Exit
+
+
 def import_data(
     vendor: Annotated[
         str,
-        typer.Argument(help="ashare, contract for files that follow the data contract, or predictions for forecasts."),
+        typer.Argument(
+            help="Whose files: a name that --vendors lists (contract: files that follow the data contract), a Python "
+            "file of your own that registers a vendor, or predictions for forecasts.",
+        ),
     ],
     path: Annotated[Path, typer.Argument(help="Folder with the vendor's files; the file of predictions.")],
     start: Annotated[str | None, typer.Option(help="First session to import.")] = None,
@@ -38,6 +50,9 @@ def import_data(
     ] = None,
     study: StudyOption = None,
     home: HomeOption = None,
+    vendors: Annotated[
+        bool, typer.Option("--vendors", help="List the vendors, and exit.", callback=_list_vendors, is_eager=True)
+    ] = False,
 ) -> None:
     """Import a vendor's files into the lake: all of them, or (where anything is wrong) nothing.
 
@@ -58,7 +73,7 @@ def import_data(
     started = time.perf_counter()
     done = import_files(home, vendor, path, start, end, quarantine, industry_scheme, study)
     target, report, missing = done.home, done.report, done.missing
-    table = Table("table", "rows", title=f"{vendor}: {report.first_session} to {report.last_session}")
+    table = Table("table", "rows", title=f"{report.vendor}: {report.first_session} to {report.last_session}")
     for name, rows in report.rows.items():
         table.add_row(name, f"{rows:,}")
     printing.show(table)

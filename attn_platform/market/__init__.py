@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from attn_platform.market.schema import Column, Table
     from attn_platform.market.simulation import SimulatedMarket, SimulationConfig
     from attn_platform.market.sources import ImportedSource, SimulatedSource
-    from attn_platform.market.vendors import IMPORTERS, ImportReport
+    from attn_platform.market.vendors import ImportReport, importer_of, importers, vendor
 
 __all__ = [
-    "IMPORTERS",
     "TABLES",
     "Calendar",
     "Column",
@@ -30,7 +29,10 @@ __all__ = [
     "Table",
     "examine",
     "exchange_calendar",
+    "importer_of",
+    "importers",
     "load_dense",
     "survey",
+    "vendor",
 ]
 __getattr__ = lazy_attributes(__name__)

@@ -1,14 +1,19 @@
 """The models that a configuration can name: networks, and trees.
 
-A new network is one file in `networks/`: a `NetworkConfig` with its own literal `name`, and a `StackedNetwork` under
+A new network is one file: a `NetworkConfig` with its own literal `name`, and a `StackedNetwork` under
 `@register_network(ThatConfig)`. It is then trained by naming it in a configuration: `{"name": "my_network", ...}`.
-A network kept outside of this package registers itself when its module is imported.
+Every module in `networks/` belongs to the register, and so does every module that an installed package names under the
+entry-point group `attn_platform.networks`, and a file of a user's own that a study names (`enter_files`).
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import torch
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError
@@ -16,13 +21,32 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 from attn_platform.errors import ConfigurationError
 from attn_platform.models import networks
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.user_files import RunningFile, registered_in
 
+ENTRY_POINT_GROUP = "attn_platform.networks"
 TREES = "attn_platform.models.trees"
 
 _ConfigType = TypeVar("_ConfigType", bound=type[NetworkConfig])
 _NetworkType = TypeVar("_NetworkType", bound=type[StackedNetwork])
-_Entry = tuple[type[NetworkConfig], type[StackedNetwork] | None]
+
+
+class _Entry(NamedTuple):
+    """A model: its configuration, its network if it is one, its name, and the user's file that defines it."""
+
+    config: type[NetworkConfig]
+    network: type[StackedNetwork] | None
+    name: str
+    file: Path | None
+
+    @property
+    def origin(self) -> str:
+        """The user's file and the class in it, or module and class."""
+        defined = self.network or self.config
+        return f"{self.file} ({defined.__qualname__})" if self.file else f"{defined.__module__}.{defined.__qualname__}"
+
+
 _registry: dict[str, _Entry] = {}
+_running_file = RunningFile[_Entry]("networks")
 
 
 def register_config(config_type: _ConfigType) -> _ConfigType:
@@ -42,12 +66,53 @@ def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType
 
 
 def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork] | None) -> None:
-    name = config_type.model_fields["name"].default
-    held_config, held_network = _registry.get(name, (config_type, registered))
-    held, own = held_network or held_config, registered or config_type
-    if held.__qualname__ != own.__qualname__:
-        raise ConfigurationError(f"two networks are called {name!r}: {held.__qualname__} and {own}")
-    _registry[name] = (config_type, registered)
+    file, register = _running_file.get() or (None, _registry)
+    entry = _Entry(config_type, registered, config_type.model_fields["name"].default, file)
+    known = register.get(entry.name)
+    if file is None and known is not None and known.origin == entry.origin:
+        del register[entry.name]  # a module reloaded, a notebook's cell run again
+    _add(register, entry)
+
+
+def _add(register: dict[str, _Entry], entry: _Entry) -> None:
+    known = register.get(entry.name)
+    if known is not None:
+        raise ConfigurationError(
+            f"network {entry.name!r} is defined by {known.origin} and by {entry.origin}; rename one of them"
+        )
+    register[entry.name] = entry
+
+
+def enter_files(files: Iterable[str | Path]) -> None:
+    """Enter the networks of a user's files, each in place of what an earlier text of the same file defined.
+
+    They stay for the process: checkpoints name their network. `ConfigurationError` names the file, and the line where
+    there is one: no such file, no valid Python, an error while it runs, no network in it, or a name that is taken.
+    """
+    for file in dict.fromkeys(Path(file).resolve() for file in files):
+        entries = registered_in(
+            file, "network_files", _registering, "defines no network; decorate a class with @register_network(…)"
+        )
+        kept = {name: entry for name, entry in _registry.items() if entry.file != file}
+        for entry in entries:
+            _add(kept, entry)
+        _registry.clear()
+        _registry.update(kept)
+
+
+@contextmanager
+def _registering(file: Path) -> Iterator[dict[str, _Entry]]:
+    _load_networks()
+    with _running_file.registering(file) as registered:
+        yield registered
+
+
+@cache
+def _load_networks() -> None:
+    """Enter those of the platform, which must not count as a user's file's, and those of installed packages."""
+    _entry("lstm")
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        entry_point.load()
 
 
 def _entry(name: object) -> _Entry:
@@ -55,7 +120,10 @@ def _entry(name: object) -> _Entry:
         importlib.import_module(module.name)
     importlib.import_module(TREES)
     if not isinstance(name, str) or name not in _registry:
-        raise ConfigurationError(f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}")
+        raise ConfigurationError(
+            f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}. A network of your own: "
+            "name its file in network_files"
+        )
     return _registry[name]
 
 
@@ -65,7 +133,8 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         return config
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"a network's configuration is a mapping with a name, not {config!r}")
-    config_type, _ = _entry(config.get("name"))
+    _load_networks()
+    config_type = _entry(config.get("name")).config
     try:
         return config_type.model_validate(config)
     except ValidationError as error:
@@ -75,6 +144,11 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
 def network_type(config: NetworkConfig) -> type[StackedNetwork] | None:
     """The class of the network that `config` configures; None of a model that is no network."""
     return _entry(config.name)[1]
+
+
+def network_file(config: NetworkConfig) -> Path | None:
+    """The user's file that defines the network of `config`; None of one of the platform or of an installed package."""
+    return _entry(config.name).file
 
 
 def build_network(config: NetworkConfig, feature_count: int, task_count: int, seeds: Sequence[int]) -> StackedNetwork:

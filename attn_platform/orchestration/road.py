@@ -19,13 +19,13 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_of
-from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
+from attn_platform.universe.store import quarter_of, year_of
 from attn_platform.workflows.forecasts import require_forecasts
 from attn_platform.workflows.portfolios import previous_rebalance
 
@@ -66,25 +66,25 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     test_first = spans[0].test_first
     first = spans[0].train_first if home.study.models else test_first
     test_last = min(spans[-1].test_last, home.last_session)
-    assets = road_assets(home)
+    made = assets_made_at(home)
     rebalances = [key for key in partitions.rebalances.get_partition_keys() if str(test_first) <= key <= str(test_last)]
     if not rebalances:
         raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
     quarters = _covering(partitions.quarters, quarter_of(first), quarter_of(test_last), "universe")
     years = _covering(partitions.years, year_of(first), year_of(test_last), "sector adjacency")
-    _require_chain(home, rebalances[0], assets.portfolios)
+    _require_chain(home, rebalances[0], made[MadeAt.PORTFOLIOS])
     for forecast in home.study.forecasts:
         require_forecasts(home, forecast, np.array(rebalances, dtype="datetime64[D]"))
     return [
-        Stage("securities and industries", assets.static),
-        Stage("raw tables", assets.raw, str(home.first_session), str(_data_end(home, test_last))),
-        Stage("universe", assets.universes, *quarters),
-        Stage("sector adjacency", (ADJACENCY,), *years),
-        Stage("factors and panel", assets.factors, str(first), str(test_last)),
+        Stage("securities and industries", made[MadeAt.STATIC]),
+        Stage("raw tables", made[MadeAt.RAW], str(home.first_session), str(_data_end(home, test_last))),
+        Stage("universe", made[MadeAt.UNIVERSE], *quarters),
+        Stage("sector adjacency", made[MadeAt.ADJACENCY], *years),
+        Stage("factors and panel", made[MadeAt.FACTORS], str(first), str(test_last)),
         *_training(home, sorted(windows)),
-        Stage("predictions", assets.predictions, str(test_first), str(test_last)),
-        Stage("weekly portfolios", assets.portfolios, rebalances[0], rebalances[-1], divisible=True),
-        Stage("evaluation, backtests and reports", assets.reports, divisible=True),
+        Stage("predictions", made[MadeAt.PREDICTIONS], str(test_first), str(test_last)),
+        Stage("weekly portfolios", made[MadeAt.PORTFOLIOS], rebalances[0], rebalances[-1], divisible=True),
+        Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
     ]
 
 

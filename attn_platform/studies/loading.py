@@ -11,7 +11,7 @@ from attn_platform.studies.parsing import overlay, parse, read_yaml
 from attn_platform.studies.study import StudyConfig
 
 YAML_SUFFIXES = (".yaml", ".yml")
-USER_FILES = ("factor_files", "portfolio_files")
+USER_FILES = ("factor_files", "network_files", "portfolio_files")
 
 
 def available_studies() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -29,6 +31,7 @@ from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.market.vendors.config import ImportConfig
+from attn_platform.models.registry import enter_files, network_file
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
 from attn_platform.portfolio.limits.configuration import PortfolioLimits
 from attn_platform.portfolio.limits.style import StyleLimit
@@ -107,6 +110,8 @@ class StudyConfig(BaseModel):
     adjacency: AdjacencyConfig = AdjacencyConfig()
     factor_files: tuple[str, ...] = ()
     """Python files with factors of the user's own; a relative path starts at the folder of the file that names it."""
+    network_files: tuple[str, ...] = ()
+    """Python files with networks of the user's own. It stands before `models`, whose networks are parsed by name."""
     portfolio_files: tuple[str, ...] = ()
     """Python files with constraints and terms of the user's own, for portfolios."""
     features: Features = AI69_FACTORS  # AI-69, AI-55: the 42 factors
@@ -125,6 +130,12 @@ class StudyConfig(BaseModel):
     evaluation: EvaluationConfig = EvaluationConfig()
     factor_profile: FactorProfileConfig = FactorProfileConfig()
     imports: ImportConfig = ImportConfig()
+
+    @field_validator("network_files")
+    @classmethod
+    def _entered(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        enter_files(files)
+        return files
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -150,8 +161,15 @@ class StudyConfig(BaseModel):
             self._check_parts(mix)
         for model in self.models:
             self.windows_of(model)
+            self._check_network(model)
         require_names_of_their_own(self)
         return self
+
+    def _check_network(self, model: ModelConfig) -> None:
+        """Networks of another study's files are in the register, too, and would be missing in the next process."""
+        file = network_file(model.network)
+        if file is not None and file not in {Path(own).resolve() for own in self.network_files}:
+            raise ValueError(f"model {model.name}: network {model.network.name} is of {file}; name it in network_files")
 
     def _check_styles(self, strategy: StrategyConfig) -> None:
         require_once(f"strategy {strategy.name}: style", strategy.styles)

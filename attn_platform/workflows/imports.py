@@ -7,14 +7,12 @@ from pathlib import Path
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Day
-from attn_platform.market.vendors import IMPORTERS, ImportReport
+from attn_platform.market.vendors import ImportReport, importer_of
 from attn_platform.studies.forecasts import import_forecasts, read_forecasts
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import DEFAULT_STUDY, Home, imported_settings, require_industry_scheme, settle
 from attn_platform.workflows.homes import require_same, study_name
-
-PREDICTIONS = "predictions"  # what `attn import` calls forecasts, beside the vendors
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def import_data(
 
     Args:
         root: folder of the home (default: ATTN_HOME, else ./data).
-        vendor: one of `market.vendors.IMPORTERS`.
+        vendor: one of `market.vendors.importers()`, or a Python file of the user's that registers one.
         path: folder of its files.
         start: first session to import.
         end: last session to import.
@@ -59,9 +57,7 @@ def import_data(
         ConfigurationError: there is no such vendor or study, or the home holds another one or a simulated market.
         SourceError: a file cannot be used; names file, row and column.
     """
-    if vendor not in IMPORTERS:
-        known = ", ".join([*sorted(IMPORTERS), PREDICTIONS])
-        raise ConfigurationError(f"there is no vendor '{vendor}'; there are: {known}")
+    import_files = importer_of(vendor)
     wanted = study_name(study)
     load_study(wanted or DEFAULT_STUDY)
     with Home.open(root).lake.staging() as stage:
@@ -75,7 +71,7 @@ def import_data(
                     f"{home.root} holds a simulated market; choose another --home for imported data"
                 )
         limits = (home.study if held else load_study(wanted or DEFAULT_STUDY)).imports
-        report = IMPORTERS[vendor](path, stage, home.calendar, start, end, limits, quarantine)
+        report = import_files(path, stage, home.calendar, start, end, limits, quarantine)
         scheme_before = home.study.adjacency.scheme if held else None
         scheme = industry_scheme or scheme_before or report.industry_scheme
         require_industry_scheme(stage, scheme, str(path))

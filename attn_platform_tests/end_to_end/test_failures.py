@@ -22,8 +22,8 @@ from attn_platform.factors import panel
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake
 from attn_platform.market.origins import origins_of, with_origins
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets import training as training_assets
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
@@ -93,8 +93,8 @@ def test_a_corrupted_panel_stops_the_predictions_of_its_run(road, copy_of, insta
 
 def test_a_corrupted_panel_stops_the_session_job(road, copy_of, instance, spoiled_panel):
     """The same in production, where the daemon runs the job: no forecast is made of what cannot be trusted."""
-    assets = road_assets(road.home)
-    home = copy_of(road.home, [*assets.raw, *assets.factors, PREDICTION])
+    made = assets_made_at(road.home)
+    home = copy_of(road.home, [*made[MadeAt.RAW], *made[MadeAt.FACTORS], PREDICTION])
     before = files(home.lake, PREDICTION)
     job = build_defs(home).resolve_job_def("session")
     result = job.execute_in_process(instance=instance, partition_key=LAST, raise_on_error=False)

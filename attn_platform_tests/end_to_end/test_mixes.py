@@ -13,8 +13,8 @@ from attn_platform.backtest.store import PARTS, backtest_table
 from attn_platform.definitions import build_defs
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.lake import days
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.reports import report_asset
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
@@ -55,7 +55,7 @@ def home(road: Road, copy_of: CopyOf) -> Home:
 
 def test_a_mix_has_a_backtest_and_a_page(home: Home) -> None:
     assets = (backtest_table(MIX), report_asset(MIX))
-    assert set(assets) <= set(road_assets(home).reports)
+    assert set(assets) <= set(assets_made_at(home)[MadeAt.REPORTS])
     run_mix(home, *assets)
     parts = [daily_of(home, name) for name in (STRATEGY, ENSEMBLE)]
     mix = daily_of(home, MIX)

@@ -15,10 +15,10 @@ from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import from_columns
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage
 from attn_platform.portfolio.problem import TOLERANCE
 from attn_platform.training.checkpoints import load_checkpoint
@@ -183,8 +183,8 @@ def test_a_week_alone_is_the_week_of_the_walk(road, copy_of, ephemeral):
 
 def test_the_session_job_runs_the_road_of_a_day(road, copy_of, ephemeral):
     """Raw tables to predictions in one run, as on every morning."""
-    assets = road_assets(road.home)
-    chosen = (*assets.raw, *assets.factors, *assets.predictions)
+    made = assets_made_at(road.home)
+    chosen = (*made[MadeAt.RAW], *made[MadeAt.FACTORS], *made[MadeAt.PREDICTIONS])
     home = copy_of(road.home, chosen)
     for asset in chosen:
         home.lake.path(asset, LAST_SESSION).unlink()

@@ -8,7 +8,7 @@ import pytest
 
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import import_contract_files
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform_tests.faults import KINDS, Fault, write_fault
 from attn_platform_tests.faults.delivery import Frames
 from attn_platform_tests.market.vendor_files import tree

@@ -15,8 +15,9 @@ from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.completion import average_prices, filled_cells, reference_prices, rule_limits
 from attn_platform.market.contract import BOARDS
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import ImportReport, import_contract_files
+from attn_platform.market.vendors import ImportReport
 from attn_platform.market.vendors.config import ImportConfig
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform_tests.market.small_market import (
     GONE,
     GONE_AT,

@@ -10,8 +10,9 @@ from attn_platform.errors import ContractError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake
 from attn_platform.market.quality.weights import scaled_to_one
-from attn_platform.market.vendors import ImportReport, import_contract_files
+from attn_platform.market.vendors import ImportReport
 from attn_platform.market.vendors.config import ImportConfig
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform_tests.market.small_market import Frames, of_sessions, sessions_of, small_market, write_csv
 
 CALENDAR = exchange_calendar()

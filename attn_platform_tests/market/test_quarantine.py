@@ -12,8 +12,10 @@ from attn_platform.errors import BadInputError, ContractError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.inspection import QuarantineConfig
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import ImportReport, import_ashare, import_contract_files
+from attn_platform.market.vendors import ImportReport
+from attn_platform.market.vendors.ashare import import_ashare
 from attn_platform.market.vendors.config import ImportConfig
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform_tests.market.small_market import Frames, of_sessions, sessions_of, small_market, write_csv
 from attn_platform_tests.market.vendor_files import ashare_tables, with_cell, write_files
 

@@ -12,7 +12,7 @@ from attn_platform.errors import ContractError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake
 from attn_platform.market.quality import units
-from attn_platform.market.vendors import import_contract_files
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform_tests.market.small_market import Frames, small_market, write_csv
 
 CALENDAR = exchange_calendar()

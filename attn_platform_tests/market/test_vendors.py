@@ -22,15 +22,10 @@ from attn_platform.market.conform import conform
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.schema import FLOAT, INTEGER, Table
-from attn_platform.market.vendors import (
-    IMPORTERS,
-    ImportReport,
-    ashare_codes,
-    ashare_files,
-    import_ashare,
-    import_contract_files,
-)
+from attn_platform.market.vendors import ImportReport, ashare_codes, ashare_files, importer_of, importers
+from attn_platform.market.vendors.ashare import import_ashare
 from attn_platform.market.vendors.ashare_files import IndexFacts
+from attn_platform.market.vendors.contract_files import import_contract_files
 from attn_platform.market.vendors.files import read_source
 from attn_platform_tests.market.vendor_files import (
     ASHARE_TABLES,
@@ -481,7 +476,7 @@ def test_a_spoilt_cell_is_named_and_the_lake_left_alone(
     lake.write("security", pa.table({"held": ["before"]}))
     before = tree(lake.root)
     with pytest.raises(ContractError) as raised:
-        IMPORTERS[vendor](files, lake, CALENDAR)
+        importer_of(vendor)(files, lake, CALENDAR)
     message = str(raised.value)
     assert message.startswith(f"{files / f'{name}{suffix}'}: row ")
     assert re.search(r"row (\d+)\b", message)[1] == str(row + 1), message
@@ -514,7 +509,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 @pytest.mark.parametrize("which", [STATIC, BARS], ids=["static", "bars"])
 def test_an_unreadable_file_is_named(
     tmp_path: Path, lake: Lake, vendor: str, fault: str, which: dict[str, str]
@@ -528,7 +523,7 @@ def test_an_unreadable_file_is_named(
         assert import_ashare(files, lake, CALENDAR).last_session == "2020-12-31"
         return
     with pytest.raises(BadInputError) as raised:
-        IMPORTERS[vendor](files, lake, CALENDAR)
+        importer_of(vendor)(files, lake, CALENDAR)
     message = str(raised.value)
     if vendor == "contract" and fault == "missing":
         assert f"holds no {path.stem}.parquet, .csv or folder" in message
@@ -540,21 +535,21 @@ def test_an_unreadable_file_is_named(
     assert tree(lake.root) == before
 
 
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 def test_a_missing_folder_and_a_file_in_its_place_are_named(tmp_path: Path, lake: Lake, vendor: str) -> None:
     with pytest.raises(SourceError, match=f"{tmp_path / 'none'}: no such folder; check the path"):
-        IMPORTERS[vendor](tmp_path / "none", lake, CALENDAR)
+        importer_of(vendor)(tmp_path / "none", lake, CALENDAR)
     file = tmp_path / "file"
     file.write_text("x", encoding="utf-8")
     with pytest.raises(SourceError, match=f"{file}: is a file, not a folder"):
-        IMPORTERS[vendor](file, lake, CALENDAR)
+        importer_of(vendor)(file, lake, CALENDAR)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no such folder|holds no security\.parquet"):
-        IMPORTERS[vendor](tmp_path / "empty", lake, CALENDAR)
+        importer_of(vendor)(tmp_path / "empty", lake, CALENDAR)
     assert not lake.root.exists()
 
 
-@pytest.mark.parametrize("vendor", IMPORTERS)
+@pytest.mark.parametrize("vendor", importers())
 def test_a_file_without_rows_unknown_and_missing_columns_and_wrong_types(
     tmp_path: Path, lake: Lake, vendor: str
 ) -> None:
@@ -562,7 +557,7 @@ def test_a_file_without_rows_unknown_and_missing_columns_and_wrong_types(
         files = write_files(tmp_path / str(number), FILES[vendor]())
         pq.write_table(data, files / BARS[vendor])
         with pytest.raises(ContractError) as raised:
-            IMPORTERS[vendor](files, lake, CALENDAR)
+            importer_of(vendor)(files, lake, CALENDAR)
         assert str(raised.value).startswith(f"{files / BARS[vendor]}: ")
         assert not lake.root.exists()
         return str(raised.value)

@@ -13,7 +13,8 @@ import pytest
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.dense import DenseMarket, load_dense
 from attn_platform.market.lake import Lake
-from attn_platform.market.vendors import ImportReport, import_ashare
+from attn_platform.market.vendors import ImportReport
+from attn_platform.market.vendors.ashare import import_ashare
 
 pytestmark = pytest.mark.real_data
 CALENDAR = exchange_calendar()

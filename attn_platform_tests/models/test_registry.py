@@ -2,9 +2,17 @@ import pytest
 from pydantic import BaseModel
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.models import registry
 from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.lstm import LSTM, LSTMConfig
 from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.models.registry import AnyNetworkConfig, build_network, parse_network_config, register_network
+from attn_platform.models.registry import (
+    AnyNetworkConfig,
+    build_network,
+    network_type,
+    parse_network_config,
+    register_network,
+)
 
 
 def test_a_mapping_becomes_the_named_networks_configuration() -> None:
@@ -38,6 +46,21 @@ def test_two_networks_cannot_share_a_name() -> None:
 
     with pytest.raises(ConfigurationError, match="multi_task_baseline"):
         register_network(MultiTaskBaselineConfig)(Impostor)
+
+
+def test_a_class_of_the_same_name_elsewhere_is_refused_with_both_places() -> None:
+    elsewhere = type("LSTM", (StackedNetwork,), {"__module__": "elsewhere"})
+    with pytest.raises(ConfigurationError, match=r"'lstm' is defined by attn.*\.LSTM and by elsewhere\.LSTM"):
+        register_network(LSTMConfig)(elsewhere)
+    assert network_type(LSTMConfig()) is LSTM
+
+
+def test_a_module_that_runs_again_replaces_its_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    network_type(LSTMConfig())
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    again = type("LSTM", (StackedNetwork,), {"__module__": LSTM.__module__})
+    register_network(LSTMConfig)(again)
+    assert network_type(LSTMConfig()) is again
 
 
 def test_field_of_any_network_survives_a_round_trip_through_json() -> None:

@@ -10,8 +10,8 @@ from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import families_of
 from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration import jobs
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.factors import tables_of
-from attn_platform.orchestration.jobs import road_assets
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.settings import HOME_VARIABLE
 from attn_platform.universe.store import ADJACENCY
@@ -256,15 +256,15 @@ def test_checks_block_unless_they_only_warn(graph):
 
 
 def test_jobs_select_what_their_partitions_allow(defs, home):
-    road = road_assets(home)
+    made = assets_made_at(home)
     expected = {
         "static": STATIC | {PLANTED_SIGNALS},
-        jobs.SESSION_JOB: {*road.raw, *road.factors, *road.predictions},
+        jobs.SESSION_JOB: {*made[MadeAt.RAW], *made[MadeAt.FACTORS], *made[MadeAt.PREDICTIONS]},
         jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
-        jobs.WINDOW_JOB: set(road.checkpoints),
-        jobs.WEEK_JOB: set(road.portfolios),
-        jobs.REPORT_JOB: {*road.reports, "report_factors", "report_data"},
+        jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]),
+        jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]),
+        jobs.REPORT_JOB: {*made[MadeAt.REPORTS], "report_factors", "report_data"},
     }
     for name, assets in expected.items():
         job = defs.resolve_job_def(name)
@@ -288,9 +288,9 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     everything = names(graph.get_all_asset_keys())
     everything_else = (OF_FACTORS | DATA_PAGE) - {"evaluation_factor_expectation"}
     assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
-    road = road_assets(home_without_consensus)
-    assert "consensus" not in road.raw
-    assert "factor_expectation" not in road.factors
+    made = assets_made_at(home_without_consensus)
+    assert "consensus" not in made[MadeAt.RAW]
+    assert "factor_expectation" not in made[MadeAt.FACTORS]
     job = defs_without_consensus.resolve_job_def(jobs.SESSION_JOB)
     assert not {"consensus", "factor_expectation"} & names(job.asset_layer.executable_asset_keys)
 
@@ -328,7 +328,7 @@ def test_every_family_is_there_and_the_panel_reads_those_of_the_study(tmp_path, 
     assert found == FAMILIES | PANELS
     of_panel = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
     assert {name for name in of_panel if name.startswith("factor_")} == {f"factor_{name}" for name in families}
-    assert set(road_assets(home).factors) == FAMILIES | PANELS
+    assert set(assets_made_at(home)[MadeAt.FACTORS]) == FAMILIES | PANELS
 
 
 def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
@@ -357,7 +357,7 @@ def test_a_model_may_read_a_panel_of_its_own(tmp_path):
     columns = graph.get(dg.AssetKey("factor_panel_two")).metadata["dagster/column_schema"].columns
     assert [column.name for column in columns] == ["date", "symbol", *AI55_XGBOOST_FACTORS]
     assert names(graph.get(dg.AssetKey("factor_panel_two")).parent_keys) >= {"industry", "valuation", "factor_growth"}
-    assert {"factor_panel", "factor_panel_two"} <= set(road_assets(home).factors)
+    assert {"factor_panel", "factor_panel_two"} <= set(assets_made_at(home)[MadeAt.FACTORS])
 
 
 def test_two_models_and_strategies_are_two_branches(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.store import compute_session
-from attn_platform.orchestration.jobs import road_assets
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.road import run_stage, stages_of_selection
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import tiny_home
@@ -56,7 +56,7 @@ def test_its_family_is_an_asset_with_checks_in_the_session_job(home):
     assert {key.name for key in node.check_keys} == {
         key.name for key in graph.get(dg.AssetKey("factor_reversal")).check_keys
     }
-    assert "factor_mine" in road_assets(home).factors
+    assert "factor_mine" in assets_made_at(home)[MadeAt.FACTORS]
     assert dg.AssetKey("factor_mine") not in graph.get(dg.AssetKey("factor_panel")).parent_keys
 
 

@@ -40,6 +40,7 @@ from attn_platform.market.vendors.completer import Completer
 from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.factor_base import FactorBase
 from attn_platform.market.vendors.files import existing_folder, read_source
+from attn_platform.market.vendors.registry import vendor
 
 FEN = 100.0
 RATIO_SCALE = 1e4
@@ -55,6 +56,7 @@ ABSENT_TABLES = {
 ABSENT_COLUMNS = {"valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow"}
 
 
+@vendor("ashare")
 def import_ashare(
     folder: Path,
     lake: Lake,

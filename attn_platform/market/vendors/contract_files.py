@@ -34,6 +34,7 @@ from attn_platform.market.vendors.base import (
 from attn_platform.market.vendors.completer import Completer
 from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.files import SUFFIXES, existing_folder, read_source
+from attn_platform.market.vendors.registry import vendor
 from attn_platform.market.vendors.snapshots import WeightCarrier
 
 STUDY_SCHEME = "citic_l1"  # AI-69, AI-55: CITIC level 1; another scheme stands in for it where the files have no such
@@ -64,6 +65,7 @@ class _Progress:
     lacking: set[str] | None = None
 
 
+@vendor("contract")
 def import_contract_files(
     folder: Path,
     lake: Lake,

@@ -7,6 +7,8 @@ import pandas as pd
 
 from attn_platform.backtest.store import backtest_table, backtest_tables
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
+from attn_platform.orchestration.asset_modules import MadeAt
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
@@ -17,7 +19,12 @@ from attn_platform.workflows.portfolios import resolve
 GROUP = "backtests"
 
 
-def build(home: Home) -> list[dg.AssetsDefinition]:
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.REPORTS: tuple(backtest_table(each.name) for each in home.study.traded)}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """One asset a strategy, and one a mix."""
     return [
         *(_backtest(home, config) for config in home.study.strategies),

@@ -2,7 +2,9 @@
 
 import dagster as dg
 
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, table_metadata
 from attn_platform.reports.data_pages import findings_frame
 from attn_platform.studies.settings import Home
@@ -12,7 +14,12 @@ from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, pr
 DATA_REPORT = "report_data"
 
 
-def build(home: Home) -> list[dg.AssetsDefinition]:
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.PAGES: (DATA_REPORT,)}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The page as an asset of the raw tables."""
 
     @dg.asset(

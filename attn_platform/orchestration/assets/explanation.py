@@ -4,7 +4,9 @@ import dagster as dg
 import pandas as pd
 
 from attn_platform.evaluation.explanation_store import FACTORS, STOCKS
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
@@ -23,7 +25,12 @@ def explanation_asset(model: str) -> str:
     return f"explanation_{model}"
 
 
-def build(home: Home) -> list[dg.AssetsDefinition]:
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.REPORTS: tuple(explanation_asset(model.name) for model in explained_models(home))}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """One asset a model that is explained."""
     return [_explanation(home, model) for model in explained_models(home)]
 

@@ -11,7 +11,9 @@ from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.factor_profile import ALL_YEARS, FactorProfile
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.availability import families_present
@@ -31,7 +33,13 @@ def evaluation_asset(family: str) -> str:
     return figures_table(family_table(family))
 
 
-def build(home: Home) -> list[dg.AssetsDefinition]:
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    evaluations = tuple(evaluation_asset(family) for family in families_present(home))
+    return {MadeAt.REPORTS: evaluations, MadeAt.PAGES: (FACTOR_REPORT,)}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """One asset a family that the source has the inputs of, and the pages of all."""
     families = families_present(home)
     return [_evaluations(home, families)]

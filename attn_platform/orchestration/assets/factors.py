@@ -16,6 +16,7 @@ from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
 from attn_platform.factors.panel import families_of
 from attn_platform.factors.store import FamilySummary, family_table
 from attn_platform.market.contract import TABLES
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -30,7 +31,7 @@ from attn_platform.orchestration.provenance import (
     with_files,
 )
 from attn_platform.reports import thumbnails
-from attn_platform.studies.availability import families_off, lacking
+from attn_platform.studies.availability import families_off, families_present, lacking
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
 from attn_platform.workflows.factors import compute_factors, compute_panel
@@ -48,6 +49,12 @@ def tables_of(*definitions: FactorDefinition) -> tuple[str, ...]:
     """Raw tables that factors read; daily_bar says who is listed, whatever the factors."""
     tables = {TABLE_OF[name] for definition in definitions for name in definition.fields}
     return tuple(table for table in INPUT_TABLES if table in tables)
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    families = (family_table(family) for family in families_present(home))
+    return {MadeAt.FACTORS: (*families, *(panel.table for panel in home.study.panels))}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -7,6 +7,7 @@ import dagster as dg
 from attn_platform.market.contract import TABLES
 from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import data_quality, expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -29,6 +30,14 @@ from attn_platform.workflows.raw_tables import (
 
 GROUP = "market"
 CHECK_KINDS = {"daily_bar": "bars", "valuation": "bars"}
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {
+        MadeAt.STATIC: (*present_tables(home, STATIC_TABLES), *planted_assets(home)),
+        MadeAt.RAW: present_tables(home, SESSION_TABLES),
+    }
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
@@ -22,6 +23,7 @@ from attn_platform.orchestration.provenance import (
 from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
 from attn_platform.portfolio.rebalance import Rebalance
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.portfolios import rebalance, resolve
@@ -45,6 +47,11 @@ COLUMNS = {
     "upper": ("double", "greatest weight by the same"),
     "reduced_score": ("double", "gain by one more unit of weight, at the prices of the limits"),
 }
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.PORTFOLIOS: tuple(portfolio_table(strategy.name) for strategy in home.study.strategies)}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.models.trees import XGBoostConfig
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
@@ -37,6 +38,15 @@ from attn_platform.workflows.forecasts import forecast
 from attn_platform.workflows.training import model_training
 
 GROUP = "predictions"
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    forecasters = home.study.forecasters
+    return {
+        MadeAt.PREDICTIONS: tuple(prediction_table(forecaster.name) for forecaster in forecasters),
+        MadeAt.REPORTS: tuple(figures_table(forecaster.name) for forecaster in forecasters),
+    }
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:

@@ -4,8 +4,10 @@ import dagster as dg
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.market import planted_assets
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
@@ -21,7 +23,12 @@ def report_asset(strategy: str) -> str:
     return f"report_{strategy}"
 
 
-def build(home: Home) -> list[dg.AssetsDefinition]:
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.REPORTS: tuple(report_asset(each.name) for each in home.study.traded)}
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """One asset a strategy, and one a mix."""
     return [
         *(_report(home, config) for config in home.study.strategies),

@@ -9,6 +9,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from attn_platform.errors import PlatformError, TrainingError
 from attn_platform.models.trees import XGBoostConfig
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
@@ -52,6 +53,11 @@ def reads_adjacency(model: ModelConfig) -> bool:
 def windows_in_run(model: ModelConfig) -> int:
     """Windows of a model that one run trains; those that start from the window before come one after another."""
     return 1 if model.training.warm_start else model.training.windows_together
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    return {MadeAt.TRAINING: tuple(checkpoint_asset(model.name) for model in home.study.models)}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
+from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, data_versions, session_keys, table_metadata
@@ -15,6 +16,12 @@ from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.universe import choose_members, group_neighbours
 
 GROUP = "universe"
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    tables = tuple(universe.table for universe in home.study.universes)
+    return {MadeAt.UNIVERSE: tables, MadeAt.ADJACENCY: (ADJACENCY,)}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:

@@ -1,0 +1,221 @@
+"""Each thing that a user may add, added from one file outside of the package, and seen to work.
+
+A factor, a network, a limit of portfolios and a vendor can be. A raw table cannot: the data contract is closed, so that
+what factors, checks and importers read is stated once. Pages and schedules cannot either: a report page of one's own is
+a notebook over `attn_platform.workflows`, and a schedule is one of Dagster's over the home's jobs. In the package each
+of the three is what the table in CONTRIBUTING says.
+"""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_platform.errors import ConfigurationError
+from attn_platform.market.vendors import importer_of, importers, registry
+from attn_platform.studies.names import prediction_table
+from attn_platform.studies.settings import Home
+from attn_platform.training.checkpoints import Checkpoint
+from attn_platform.training.windows import window_of
+from attn_platform.universe.store import quarter_of
+from attn_platform.workflows import (
+    choose_members,
+    compute_factors,
+    compute_panel,
+    forecast,
+    import_data,
+    rebalance,
+    rebalances,
+    train,
+)
+from attn_platform_tests.homes import FIRST_WINDOW, TRAINING, CopyOf, tiny_home
+from attn_platform_tests.homes import copy_of as copy_of
+from attn_platform_tests.homes import raw_home as raw_home
+from attn_platform_tests.homes import shared_folder as shared_folder
+from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, write_files
+
+FACTOR = """
+from attn_platform.factors.catalogue import factor
+from attn_platform.factors.inputs import lag, ratio
+
+
+@factor(name="ret_2d", family="mine", inputs=("close", "adj_factor"), lookback=2, formula="own", source="own")
+def ret_2d(x):
+    return ratio(x.last_close, lag(x.last_close, 2)) - 1
+"""
+NETWORK = """
+from typing import Literal
+
+from attn_platform.models.layers.stacked_linear import StackedLinear
+from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.registry import register_network
+
+
+class OneFileConfig(NetworkConfig):
+    name: Literal["one_file"] = "one_file"
+
+
+@register_network(OneFileConfig)
+class OneFile(StackedNetwork):
+    def __init__(self, config, feature_count, task_count, generators):
+        super().__init__(config, feature_count, task_count, generators)
+        self.heads = StackedLinear(feature_count, task_count, generators)
+
+    def forward(self, batch):
+        return self.heads(batch.features)
+"""
+LIMIT = """
+import numpy as np
+
+from attn_platform.portfolio import limit
+
+
+@limit
+def little_of_shanghai(problem):
+    return np.array([str(symbol).endswith(".SH") for symbol in problem.symbols]), 0.0, 0.25
+"""
+VENDOR = """
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attn_platform.market.vendors import vendor
+from attn_platform.market.vendors.contract_files import import_contract_files
+
+
+@vendor("house")
+def import_house(folder, lake, calendar, first=None, last=None, config=None, quarantine=False):
+    '''Files that follow the contract, but for the name of the daily bars.'''
+    with TemporaryDirectory() as renamed:
+        for file in folder.iterdir():
+            shutil.copy(file, Path(renamed, file.name.replace("bars", "daily_bar")))
+        report = import_contract_files(Path(renamed), lake, calendar, first, last, config, quarantine)
+    return replace(report, vendor="house", description="files of the house")
+"""
+STUDY = {
+    "factor_files": ["my_factors.py"],
+    "network_files": ["my_networks.py"],
+    "portfolio_files": ["my_portfolio.py"],
+    "features": ["ret_2d", "ret_5d"],
+    "models": [
+        {
+            "name": "mine",
+            "network": {"name": "one_file"},
+            "labels": {"horizons": [3]},
+            "training": {**TRAINING, "max_epochs": 1},
+            "seeds": [0],
+        }
+    ],
+    "ensembles": [],
+    "strategies": [
+        {"name": "weekly", "model": "mine", "horizon": "3d", "constraints": ["little_of_shanghai"], "styles": []},
+    ],
+}
+FORECAST_AGAIN = """
+import sys
+import numpy as np
+from attn_platform.workflows import Home, forecast
+
+home = Home.open(sys.argv[1])
+forecast(home, home.study.model("mine"), np.array([sys.argv[2]], dtype="datetime64[D]"))
+"""
+
+
+@pytest.fixture
+def home(raw_home: Home, copy_of: CopyOf) -> Home:
+    """A home whose study has a factor, a network and a limit of files beside it."""
+    root = copy_of(raw_home).root
+    for name, text in (("my_factors.py", FACTOR), ("my_networks.py", NETWORK), ("my_portfolio.py", LIMIT)):
+        (root / name).write_text(text, encoding="utf-8")
+    made = tiny_home(root, raw_home.settings.source.model_dump(mode="json", exclude_none=True), **STUDY)
+    made.save()
+    return made
+
+
+def test_a_factor_a_network_and_a_limit_go_from_prices_to_a_portfolio(home: Home) -> None:
+    study, model = home.study, home.study.model("mine")
+    window = window_of(home.calendar, study.windows_of(model), FIRST_WINDOW)
+    sessions = home.calendar.between(window.train_first, window.test_first)
+    choose_members(home, [str(day) for day in np.unique([quarter_of(session) for session in sessions])])
+    compute_factors(home, ["mine", "reversal"], sessions)
+    assert compute_panel(home, study.panel_of(model), sessions).coverage["ret_2d"] > 0.9
+
+    [checkpoint] = train(home, model, [FIRST_WINDOW]).values()
+    assert isinstance(checkpoint, Checkpoint), checkpoint
+    assert checkpoint.weights["heads.weight"].shape[1] == 2
+    assert {"network one_file", "factor ret_2d"} <= set(checkpoint.manifest.identity.parts)  # type: ignore[union-attr]
+
+    week = rebalances(home)[:1]
+    forecast(home, model, week)
+    first = home.lake.read(prediction_table("mine"), week[0], week[0])
+    [held] = rebalance(home, study.strategy("weekly"), week)
+    shanghai = np.array([str(symbol).endswith(".SH") for symbol in held.problem.symbols])
+    benchmark = float(held.problem.benchmark[shanghai].sum())
+    assert float(held.solution.weights[shanghai].sum()) <= 0.25 + 1e-6 < benchmark, "the limit binds"
+
+    # Another process knows the network of the checkpoint once it has opened the home
+    home.lake.path(prediction_table("mine"), week[0]).unlink()
+    subprocess.run([sys.executable, "-c", FORECAST_AGAIN, str(home.root), str(week[0])], check=True)
+    assert Home.open(home.root).lake.read(prediction_table("mine"), week[0], week[0]).equals(first)
+
+
+@pytest.fixture
+def vendor_file(tmp_path: Path) -> Path:
+    file = tmp_path / "my_vendor.py"
+    file.write_text(VENDOR, encoding="utf-8")
+    return file
+
+
+def test_a_vendor_brings_its_files(vendor_file: Path, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", contract_tables())
+    (renamed,) = files.glob("daily_bar*")
+    renamed.rename(renamed.with_name(renamed.name.replace("daily_bar", "bars")))
+    done = import_data(tmp_path / "home", str(vendor_file), files)
+    assert done.report.vendor == "house"
+    assert Home.open(tmp_path / "home").settings.source.vendor == "house"
+    assert done.home.lake.sessions("daily_bar").astype(str).tolist() == list(SESSIONS)
+    assert set(importers()) == {"ashare", "contract"}, "it belongs to this import alone"
+    with pytest.raises(
+        ConfigurationError, match="no vendor 'house'; there are: ashare, contract, predictions, or a Py"
+    ):
+        importer_of("house")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", ": registers no vendor; decorate its importer with @vendor"),
+        (VENDOR + VENDOR.replace("house", "garden"), ": registers vendors house, garden; give each a file of its own"),
+        (VENDOR.replace("house", "predictions"), ", line 11: vendor 'predictions': a name is lower-case letters"),
+        (VENDOR.replace('"house"', '"my house"'), ", line 11: vendor 'my house': a name is lower-case letters"),
+        (VENDOR.replace("from attn", "import not_there\nfrom attn", 1), ", line 7: ModuleNotFoundError: "),
+    ],
+)
+def test_a_mistake_in_a_vendors_file_is_named_with_its_place(vendor_file: Path, text: str, message: str) -> None:
+    vendor_file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=f"^{vendor_file}{message}"):
+        importer_of(str(vendor_file))
+
+
+def test_the_name_of_a_platforms_vendor_is_taken(vendor_file: Path) -> None:
+    vendor_file.write_text(VENDOR.replace('"house"', '"ashare"'), encoding="utf-8")
+    message = rf"vendor 'ashare' is defined by attn_platform.*\.import_ashare and by {vendor_file} \(import_house\)"
+    with pytest.raises(ConfigurationError, match=message):
+        importer_of(str(vendor_file))
+
+
+def test_an_installed_package_brings_a_vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "brought_vendor.py").write_text(VENDOR, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importers()
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    asked: list[str] = []
+    point = EntryPoint("house", "brought_vendor", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
+    registry._load_vendors.cache_clear()
+    assert list(importers()) == ["ashare", "contract", "house"]
+    assert asked == ["attn_platform.vendors"]
