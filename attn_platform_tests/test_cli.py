@@ -561,9 +561,13 @@ def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: P
     with_own_factor(home, OWN_FACTOR.format(lookback=2).replace("x.last_close, lag", "x.last_clos, lag"))
     message = attn.mistake("factors", "ret_2d", "--date", "2021-01-05", "--home", home)
     assert message.startswith(f"factor ret_2d: {home / 'my_factors.py'} (ret_2d) fails (AttributeError: ")
+    assert "; similar: last_close; the inputs are: " in message
+    assert ", turn, " in message
     assert message.endswith("try it with: attn factors ret_2d --check")
     assert attn("factors", "ret_2d", "--check", "--home", home) == 1
-    assert "line 8" in " ".join(attn.out.replace("│", " ").split())
+    said = " ".join(attn.out.replace("│", " ").split())
+    assert "line 8" in said
+    assert "similar: last_close; the inputs are: " in said
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:

@@ -43,16 +43,6 @@ def session_of(home: Home, date: str) -> np.datetime64:
     return calendar.sessions[calendar.position(date)]
 
 
-def symbol_of(written: str) -> str:
-    """The code of an A share, in whatever style it is written."""
-    from attn_platform.market.codes import a_share
-
-    try:
-        return a_share(written)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
-
-
 def keys_between(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:
     """The keys in a range KEY or FIRST...LAST, all without one; `ConfigurationError` where there is none."""
     if text is None:
