@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PLAIN_NAME = re.compile(r"[+*]*\w+[+*]*")
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+# What fails is raised again by `run_stage`; Dagster would print it before, with every frame of its own.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
