@@ -107,7 +107,7 @@ def stopping_at_signals(command: Sequence[str]) -> Iterator[Stopping]:
     former_pipe = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     former = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in former.items():
-        if handler is not signal.SIG_IGN:
+        if handler not in (signal.SIG_IGN, None):
             signal.signal(number, stopping.raise_in_main_thread)
     _stopping = stopping
     try:
@@ -117,5 +117,6 @@ def stopping_at_signals(command: Sequence[str]) -> Iterator[Stopping]:
             _stopping = None
             signal.set_wakeup_fd(former_pipe)
             for number, handler in former.items():
-                signal.signal(number, handler)
+                if handler is not None:  # None: set by others than Python, who alone can set it again
+                    signal.signal(number, handler)
             os.close(writing)
