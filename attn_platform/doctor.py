@@ -18,7 +18,7 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.lake.leftovers import GRACE
 from attn_platform.market.quality.examine import examine as examine_quality
 from attn_platform.reports.data_pages import FOLDER, reported_counts
-from attn_platform.studies.settings import Home
+from attn_platform.studies.settings import Home, is_named, require_home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
 FREE_DISK_GB = 5.0
@@ -44,10 +44,12 @@ def examine(root: Path | None) -> list[Finding]:
     findings = [*_machine()]
     try:
         home = Home.open(root)
+        if is_named(root):
+            require_home(home)
         for part in (_settings, _calendar, _disk, _lake, _data_quality, _definitions):
             findings += _guarded(part, home)
     except PlatformError as error:
-        findings.append(Finding("wrong", "settings", str(error)))
+        findings.append(Finding("wrong", "home", str(error)))
     return findings
 
 
@@ -77,10 +79,10 @@ def _machine() -> Iterator[Finding]:
 
 def _settings(home: Home) -> Iterator[Finding]:
     text = f"profile {home.settings.profile}, study {home.study.name}, {home.settings.source.description}"
-    if home.has_settings:
+    if home.exists:
         yield Finding("ok", "home", f"{home.root}: {text}")
     else:
-        yield Finding("note", "home", f"{home.root} is new; attn run would make it: {text}")
+        yield Finding("note", "home", f"none at {home.root} yet; `attn run` would make it: {text}")
 
 
 def _calendar(home: Home) -> Iterator[Finding]:

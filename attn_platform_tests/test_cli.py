@@ -432,9 +432,6 @@ def test_what_was_not_made_yet_is_named_with_the_remedy(attn: Attn, home: Path) 
     assert "materialise or import it first" in message
     message = attn.mistake("factors", "--date", "2015-01-05", "--home", home, code=1)
     assert "has no table 'daily_bar' from " in message
-    message = attn.mistake("factors", "--date", "2021-01-05", "--home", "nothing", code=1)
-    assert "has no table 'daily_bar' from " in message
-    assert not Path("nothing").exists()
 
 
 def test_factors_of_a_session_go_to_a_file(attn: Attn, home: Path, tmp_path: Path) -> None:
@@ -564,9 +561,13 @@ def test_a_failing_factor_is_one_line_with_the_way_to_try_it(attn: Attn, home: P
     with_own_factor(home, OWN_FACTOR.format(lookback=2).replace("x.last_close, lag", "x.last_clos, lag"))
     message = attn.mistake("factors", "ret_2d", "--date", "2021-01-05", "--home", home)
     assert message.startswith(f"factor ret_2d: {home / 'my_factors.py'} (ret_2d) fails (AttributeError: ")
+    assert "; similar: last_close; the inputs are: " in message
+    assert ", turn, " in message
     assert message.endswith("try it with: attn factors ret_2d --check")
     assert attn("factors", "ret_2d", "--check", "--home", home) == 1
-    assert "line 8" in " ".join(attn.out.replace("│", " ").split())
+    said = " ".join(attn.out.replace("│", " ").split())
+    assert "line 8" in said
+    assert "similar: last_close; the inputs are: " in said
 
 
 def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
@@ -599,10 +600,63 @@ def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
     assert "there is no study 'ai70'" in attn.out
 
 
-def test_doctor_of_a_home_that_is_not_there_yet(attn: Attn, tmp_path: Path) -> None:
-    assert attn("doctor", "--home", "new") == 0
-    assert "is new" in attn.out
-    assert not (tmp_path / "new").exists()
+def test_doctor_before_there_is_any_home(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is looked at; that there is no home is a mistake only where one was named."""
+    assert attn("doctor") == 0
+    assert f"none at {tmp_path / 'data'} yet; `attn run` would make it: profile demo" in attn.out
+    assert attn("doctor", "--home", "new") == 1
+    assert no_home(tmp_path / "new") in attn.out
+    monkeypatch.setenv("ATTN_HOME", "other")
+    assert attn("doctor") == 1
+    assert no_home(tmp_path / "other") in attn.out
+    assert not list(tmp_path.iterdir())
+
+
+def no_home(folder: Path) -> str:
+    return f"there is no home at {folder}; `attn run` or `attn import` makes one"
+
+
+ON_A_HOME = (
+    ("import", "predictions", "p.csv", "--name", "mine"),
+    ("materialize", "universe", "--partitions", "2021-01-04"),
+    ("factors", "--date", "2021-01-05"),
+    ("universe", "--date", "2021-01-05"),
+    ("portfolio", "multi_task_baseline_10d", "--date", "2021-01-05"),
+    ("backtest", "p.csv"),
+    ("optimise", "s.csv", "--date", "2021-01-05"),
+    ("report", "ai69"),
+    ("explain", "multi_task_baseline_10d", "--date", "2021-01-05"),
+    ("ui",),
+)
+
+
+@pytest.mark.parametrize("arguments", ON_A_HOME, ids=lambda arguments: " ".join(arguments[:2]))
+def test_a_home_that_is_not_there_is_named_and_not_made(
+    attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    assert attn.mistake(*arguments, "--home", "dat") == no_home(tmp_path / "dat")
+    assert attn.mistake(*arguments) == no_home(tmp_path / "data")
+    monkeypatch.setenv("ATTN_HOME", str(tmp_path / "other"))
+    assert attn.mistake(*arguments) == no_home(tmp_path / "other")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "other").mkdir()
+    assert attn.mistake(*arguments) == no_home(tmp_path / "other"), "an empty folder is no home either"
+
+
+@pytest.mark.parametrize("arguments", [("factors", "--list"), ("optimise", "s.csv")])
+def test_what_needs_no_home_asks_for_one_only_where_it_was_named(
+    attn: Attn, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    assert attn.mistake(*arguments, "--home", "dat") == no_home(tmp_path / "dat")
+    attn(*arguments)
+    assert "there is no home" not in attn.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lake_without_settings_is_a_home(attn: Attn, tmp_path: Path) -> None:
+    (tmp_path / "old" / "lake").mkdir(parents=True)
+    message = attn.mistake("universe", "--date", "2021-01-05", "--home", "old", code=1)
+    assert "has no table 'daily_bar'" in message
 
 
 @pytest.mark.parametrize(

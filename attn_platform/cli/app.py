@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from attn_platform.cli import (
     universe,
 )
 from attn_platform.cli.printing import set_up_messages
+from attn_platform.cli.stopping import stopping_at_signals
 from attn_platform.errors import PlatformError
 
 app = typer.Typer(
@@ -51,10 +53,19 @@ for name, command in COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: runs the command, and prints a user's mistake as one line."""
+    """Entry point: runs the command, and prints a user's mistake, or what a signal has stopped, as one line."""
     set_up_messages()
-    try:
-        app(arguments, prog_name="attn")
-    except PlatformError as error:
-        typer.echo(f"attn: {' '.join(str(error).splitlines())}", err=True)
-        raise SystemExit(error.exit_code) from None
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with stopping_at_signals(given) as stopping:
+        try:
+            app(given, prog_name="attn")
+        except BaseException as error:
+            if isinstance(error, SystemExit) and not error.code:
+                raise
+            if stopping.signal is not None:  # whatever it has become on its way through others' code
+                sys.stdout.flush()
+                stopping.end()
+            if not isinstance(error, PlatformError):
+                raise
+            typer.echo(f"attn: {' '.join(str(error).splitlines())}", err=True)
+            raise SystemExit(error.exit_code) from None

@@ -9,7 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from attn_platform.cli import printing
-from attn_platform.cli.options import DateOption, HomeOption, open_home, session_of, symbol_of
+from attn_platform.cli.options import DateOption, HomeOption, open_home, session_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +31,12 @@ def explain(
     """
     from attn_platform.evaluation.explanation_store import STOCKS
     from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explained_by
+    from attn_platform.workflows.stocks import stock_named
 
     target = open_home(home)
     session, (model, chosen) = session_of(target, date), explained_by(target, name, horizon)
     if symbol is not None:
-        symbol = symbol_of(symbol)
+        symbol = stock_named(target, symbol)
         explanation = explain_forecast(target, model, session, chosen, symbol)
         printing.show(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
         _print_stock(explanation, top)

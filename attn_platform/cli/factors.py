@@ -41,7 +41,7 @@ def factors(
         raise ConfigurationError("--out goes with --date, --json with --list")
     from attn_platform.workflows.factors import choose_factors
 
-    target = open_home(home)
+    target = open_home(home, is_needed=date is not None)
     chosen = choose_factors(target, names, family)
     if list_them:
         _list_factors(target, chosen, as_json)

@@ -8,6 +8,7 @@ import typer
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, open_home
+from attn_platform.cli.stopping import stop_if_asked
 
 
 def materialize(
@@ -28,5 +29,6 @@ def materialize(
 
     defs = build_defs(target)
     for stage in stages_of_selection(defs, selection, partitions):
+        stop_if_asked()
         printing.show(stage.label, soft_wrap=True)
         printing.show(f"      done in {run_stage(defs, instance, stage):.1f} s")

@@ -38,7 +38,7 @@ def optimise(
     """
     from attn_platform.workflows.one_week import optimise as solve_week
 
-    target = open_home(home)
+    target = open_home(home, is_needed=date is not None)
     week = solve_week(target, scores, strategy, None if date is None else session_of(target, date))
     solution, binding = week.solution, week.binding
     if out is not None:

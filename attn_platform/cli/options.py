@@ -24,27 +24,23 @@ StudyOption = Annotated[
 DateOption = Annotated[str, typer.Option("--date", help="Session, as YYYY-MM-DD.")]
 
 
-def open_home(root: Path | None) -> Home:
-    """The home that the command works on."""
-    from attn_platform.studies.settings import Home
+def open_home(root: Path | None, is_needed: bool = True) -> Home:
+    """The home that the command works on; `ConfigurationError` where there is none.
 
-    return Home.open(root)
+    Where none `is_needed`, that is a mistake only of a home that was named: the others are the profile's.
+    """
+    from attn_platform.studies.settings import Home, is_named, require_home
+
+    home = Home.open(root)
+    if is_needed or is_named(root):
+        require_home(home)
+    return home
 
 
 def session_of(home: Home, date: str) -> np.datetime64:
     """The session of a date."""
     calendar = home.calendar
     return calendar.sessions[calendar.position(date)]
-
-
-def symbol_of(written: str) -> str:
-    """The code of an A share, in whatever style it is written."""
-    from attn_platform.market.codes import a_share
-
-    try:
-        return a_share(written)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
 
 
 def keys_between(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:

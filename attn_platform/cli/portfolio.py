@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_platform.cli import printing
-from attn_platform.cli.options import DateOption, HomeOption, open_home, session_of, symbol_of
+from attn_platform.cli.options import DateOption, HomeOption, open_home
 from attn_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,14 +54,15 @@ def portfolio(
     Example: attn portfolio multi_task_baseline_10d --date 2022-06-10 --orders --money 1e8 --out orders.xlsx
     """
     from attn_platform.portfolio.trading.orders import OrderConfig
-    from attn_platform.workflows.portfolios import portfolio_strategy, target_portfolio
+    from attn_platform.workflows.portfolios import portfolio_strategy, rebalance_of, target_portfolio
+    from attn_platform.workflows.stocks import stock_named
 
     _refuse_stray_options(orders, why, money, positions, cash, price_buffer, minimum_cost, out, as_json)
     target = open_home(home)
-    session = session_of(target, date)
     config = portfolio_strategy(target, strategy)
+    session = rebalance_of(target, date)
     if why is not None:
-        _explain_weight(target, config, session, symbol_of(why), as_json)
+        _explain_weight(target, config, session, stock_named(target, why), as_json)
     elif orders:
         trading = OrderConfig(price_buffer=price_buffer, minimum_cost=minimum_cost)
         _make_orders(target, config, session, trading, money, positions, cash, out, as_json)

@@ -9,6 +9,7 @@ import typer
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, StudyOption, keys_between
+from attn_platform.cli.stopping import stop_if_asked
 from attn_platform.cli.ui import UI_PORT
 
 ALL = "all"  # attn run --models all
@@ -53,6 +54,7 @@ def run(
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
     printing.show(header, soft_wrap=True)
     for number, stage in enumerate(stages, start=1):
+        stop_if_asked()
         printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
         if stage.divisible and processes > 1:
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)

@@ -20,6 +20,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.engine import factor_values
+from attn_platform.factors.input_hints import hint_of
 from attn_platform.factors.inputs import MARKET_RETURN, ROW_FIELD, FactorConfig, FactorInputs
 from attn_platform.factors.kernels import BoolArray, FloatArray
 from attn_platform.factors.statements import NO_ROW, Statements, load_statements
@@ -340,4 +341,4 @@ def _described(error: Exception, definition: FactorDefinition) -> str:
     frames = traceback.extract_tb(first.__traceback__)
     own = [frame for frame in frames if frame.filename == str(definition.file)]
     at = (own or frames)[-1]
-    return f"{type(first).__name__}: {first} ({at.filename}, line {at.lineno})"
+    return f"{type(first).__name__}: {first}{hint_of(first)} ({at.filename}, line {at.lineno})"

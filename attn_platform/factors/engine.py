@@ -24,6 +24,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import Catalogue, FactorDefinition, catalogue, unavailable
 from attn_platform.factors.common_returns import FIELDS as COMMON_RETURN_FIELDS
 from attn_platform.factors.common_returns import common_returns
+from attn_platform.factors.input_hints import hint_of
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs, MarketPanel
 from attn_platform.factors.kernels import LANES, REGRESSORS, FloatArray
 from attn_platform.factors.parallel import cores, over_threads
@@ -145,8 +146,8 @@ def factor_values(definition: FactorDefinition, inputs: FactorInputs) -> FloatAr
             values = definition.function(inputs)
     except Exception as error:
         raise ConfigurationError(
-            f"factor {definition.name}: {definition.origin} fails ({type(error).__name__}: {error}); correct it, and "
-            f"try it with: attn factors {definition.name} --check"
+            f"factor {definition.name}: {definition.origin} fails ({type(error).__name__}: {error}"
+            f"{hint_of(error)}); correct it, and try it with: attn factors {definition.name} --check"
         ) from error
     if np.shape(values) != inputs.listed.shape:
         raise ConfigurationError(

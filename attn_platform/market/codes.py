@@ -123,9 +123,9 @@ def read_code(written: str, bare: bool = False) -> Code:
     return _listed(written, SPELLINGS[place], digits)
 
 
-def a_share(written: str) -> str:
-    """The symbol of one A share, written in any style; `ValueError` says what anything else is."""
-    code = read_code(written)
+def a_share(written: str, bare: bool = False) -> str:
+    """The symbol of one A share, written in any style; `ValueError` says what anything else is (see `read_code`)."""
+    code = read_code(written, bare)
     if code.kind != A_SHARE or code.symbol is None:
         raise ValueError(str(code))
     return code.symbol

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -79,7 +80,8 @@ def run_in_processes(
             initargs=(build, home.root, home.settings, set_up),
         ) as pool,
     ):
-        runs = [pool.submit(_run, part) for part in parts]
+        with _unreached_by_interrupts():
+            runs = [pool.submit(_run, part) for part in parts]
         try:
             for run in tqdm(as_completed(runs), total=len(runs), desc=stage.title, unit="run"):
                 run.result()
@@ -87,9 +89,24 @@ def run_in_processes(
             raise PlatformError(
                 f"a process of {stage.label} ended by itself; if it was memory that lacked, take fewer --workers"
             ) from None
+        except BaseException as error:
+            if not isinstance(error, Exception):  # this process is told to end: so are the others
+                for process in multiprocessing.active_children():
+                    process.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return time.perf_counter() - started
+
+
+@contextmanager
+def _unreached_by_interrupts() -> Iterator[None]:
+    """Processes that start inside never see a Ctrl-C, which a terminal sends to all; this one does, and ends them."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 @contextmanager

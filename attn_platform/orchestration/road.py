@@ -7,8 +7,9 @@ Dagster run in the home's instance: the UI shows it, and a stage can be run agai
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,6 +24,7 @@ from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
+from attn_platform.similar import similar_to
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_of
 from attn_platform.universe.store import quarter_of, year_of
@@ -32,7 +34,9 @@ from attn_platform.workflows.portfolios import previous_rebalance
 logger = logging.getLogger(__name__)
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+PLAIN_NAME = re.compile(r"[+*]*\w+[+*]*")
+# What fails is raised again by `run_stage`; Dagster would print it before, with every frame of its own.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -204,15 +208,30 @@ def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | 
 
 
 def _selected(graph: BaseAssetGraph, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
-    names = ", ".join(sorted(known))
+    unknown = [name for name in _names_in(selection) if name not in known]
+    if unknown:
+        raise ConfigurationError(f"there is no asset '{unknown[0]}'{similar_to(unknown[0], known) or _all_of(known)}")
     try:
         chosen = dg.AssetSelection.from_string(selection).resolve(graph)
-    except (dg.DagsterError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"'{selection}' is no asset and no selection ({reason}); assets: {names}") from None
+    except (dg.DagsterError, ValueError):
+        raise ConfigurationError(
+            f"'{selection}' is neither names of assets, separated by commas, nor a selection in Dagster's syntax "
+            '(group:"factors", +factor_panel, factor_panel+)'
+        ) from None
     if not chosen:
-        raise ConfigurationError(f"'{selection}' selects no asset; assets: {names}")
+        groups = sorted({graph.get(key).group_name for key in graph.get_all_asset_keys()})
+        raise ConfigurationError(f"'{selection}' selects no asset; groups: {', '.join(groups)}{_all_of(known)}")
     return chosen
+
+
+def _names_in(selection: str) -> list[str]:
+    """Names of assets that a selection consists of, with or without Dagster's + before or after them."""
+    parts = [part.strip() for part in selection.split(",")]
+    return [part.strip("+*") for part in parts if PLAIN_NAME.fullmatch(part)]
+
+
+def _all_of(known: Iterable[str]) -> str:
+    return f"; assets: {', '.join(sorted(known))}"
 
 
 def _stages(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.similar import similar_to
 
 EVERY_ENTRY = "*"
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -39,9 +41,37 @@ def parse(kind: type[_Model], content: dict[str, Any], source: str) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            reason = _no_setting(str(first["loc"][-1]), _settings_at(kind, first["loc"][:-1]))
+        else:
+            reason = first["msg"].removeprefix("Value error, ")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise ConfigurationError(f"{source}: {f'{where}: ' if where else ''}{reason}{more}") from None
+
+
+def _no_setting(name: str, known: Sequence[str]) -> str:
+    """That there is no such setting, with those spelt like it, or else all that there are."""
+    hint = similar_to(name, known)
+    if not hint and known:
+        hint = f"; there are: {', '.join(known)}"
+    return f"there is no such setting{hint}"
+
+
+def _settings_at(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """Names of the settings at a place of a configuration: keys, positions in lists, and what pydantic calls unions."""
+    models = [kind]
+    for part in place:
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        if fields:
+            models = [found for field in fields for found in _models_in(field.annotation)]
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The configurations that a type consists of: `tuple[Part, ...]`, `Part | None`, `dict[str, Part]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]
 
 
 def overlay(base: Any, changes: Any) -> Any:

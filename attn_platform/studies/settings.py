@@ -125,6 +125,11 @@ class Home:
         """Whether settings.yaml is there; without it the settings are those that a first run would write."""
         return (self.root / SETTINGS_FILE).exists()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a home in the folder: settings, or (of a profile's) tables."""
+        return self.has_settings or (self.root / LAKE).is_dir()
+
     def with_settings(self, settings: Settings) -> Home:
         """The same folder under other settings."""
         return Home(self.root, settings)
@@ -255,6 +260,17 @@ def settle(home: Path) -> None:
 
 def _pending(home: Path) -> list[Path]:
     return sorted(home.glob(f"{PENDING}*"))
+
+
+def is_named(root: Path | None) -> bool:
+    """Whether somebody says which home is meant: the caller, or ATTN_HOME."""
+    return root is not None or HOME_VARIABLE in os.environ
+
+
+def require_home(home: Home) -> None:
+    """`ConfigurationError` where the folder holds no home."""
+    if not home.exists:
+        raise ConfigurationError(f"there is no home at {home.root}; `attn run` or `attn import` makes one")
 
 
 def available_profiles() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from attn_platform.errors import ConfigurationError
+from attn_platform.errors import CalendarError, ConfigurationError
 from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.portfolio.explanation.reasons import weight_reasons
 from attn_platform.portfolio.rebalance import Rebalance, walk
@@ -62,6 +62,18 @@ def rebalances(home: Home) -> np.ndarray:
     """The home's rebalances, ascending: every n-th session from the first test range on (`rebalance_every`)."""
     study = home.study
     return rebalances_between(home.calendar, study.windows.first_test, home.last_session, study.rebalance_every)
+
+
+def rebalance_of(home: Home, date: Day) -> np.datetime64:
+    """The rebalance of a date; `CalendarError` names the neighbours of a date that is none."""
+    day, known = as_day(date), rebalances(home)
+    if day not in known:
+        after = int(np.searchsorted(known, day))
+        neighbours = [str(each) for each in known[max(after - 1, 0) : after + 1]]
+        if len(neighbours) == 0:
+            raise CalendarError(f"{home.root} has no rebalance: its data ends on {home.last_session}")
+        raise CalendarError(f"{day} is no rebalance; the nearest: {' and '.join(neighbours)}")
+    return day
 
 
 def rebalances_between(calendar: Calendar, first: Day, last: Day, every: int) -> np.ndarray:

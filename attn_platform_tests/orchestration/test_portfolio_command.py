@@ -11,6 +11,7 @@ from attn_platform.cli import main
 from attn_platform.factors.store import family_table
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.workflows.explained_holdings import explain_holding
+from attn_platform.workflows.portfolios import rebalances
 from attn_platform_tests.homes import ENSEMBLE, MODEL, SECOND_WINDOW, STEPS, STRATEGY, tiny_home
 
 EXIT_BAD_INPUT = 2
@@ -116,7 +117,8 @@ def test_what_is_no_a_share_is_noted_and_changes_no_order(attn, week, target):
         (("--price-buffer", "0.1"), "go with --orders"),
         (("--json",), "--json goes with"),
         (("--why", "600000.SH", "--out", "a.csv"), "--why prints"),
-        (("--why", "600000"), "write it as 600000.SH"),
+        (("--why", "moutai"), "write six digits and .SH"),
+        (("--why", "511880.SH"), "a money-market fund"),
         (("--orders", "--cash", "1e6"), "without them give --money"),
         (("--orders", "--positions", "p.csv"), "either --cash"),
         (("--orders", "--positions", "p.csv", "--cash", "1", "--money", "2"), "either --cash"),
@@ -143,12 +145,38 @@ def test_a_bad_position_is_named_with_its_row(attn, week, tmp_path):
     assert "605999.SH has no close" in err
 
 
-def test_a_day_without_a_rebalance(attn, road, week):
-    other = str(road.home.calendar.shift(week, 1))
+def test_a_day_without_a_rebalance_is_answered_with_the_nearest(attn, road, week):
+    other, following = (str(road.home.calendar.shift(week, count)) for count in (1, 5))
     for option in ((), ("--orders",), ("--why", "000001.SZ")):
         code, _, err = attn("portfolio", STRATEGY, "--date", other, *option)
-        assert code == 1
-        assert f"{STRATEGY} has no portfolio of {other}" in err
+        assert code == EXIT_BAD_INPUT
+        assert err == f"attn: {other} is no rebalance; the nearest: {week} and {following}\n"
+    weeks = rebalances(road.home)
+    for date, nearest in (("2010-01-01", weeks[0]), ("2030-01-01", weeks[-1])):
+        assert (
+            attn("portfolio", STRATEGY, "--date", date)[2] == f"attn: {date} is no rebalance; the nearest: {nearest}\n"
+        )
+
+
+def test_a_stock_is_understood_without_its_exchange(attn, week, target):
+    symbol = target.index[0]
+    answers = [
+        attn("portfolio", STRATEGY, "--date", week, "--why", written, "--json")
+        for written in (symbol, symbol[:6], f"{symbol[-2:].lower()}{symbol[:6]}")
+    ]
+    assert answers[0][0] == 0
+    assert json.loads(answers[0][1])["symbol"] == symbol
+    assert answers[1] == answers[2] == answers[0]
+
+
+def test_a_stock_that_the_home_does_not_know_is_a_mistake(attn, road, week):
+    known = road.home.lake.read("security")["symbol"].to_pylist()
+    unknown = next(code for number in range(1000) if (code := f"605{number:03d}.SH") not in known)
+    for command in (("portfolio", STRATEGY, "--date", week, "--why"), ("explain", MODEL, "--date", week, "--symbol")):
+        for written in (unknown, unknown[:6]):
+            code, out, err = attn(*command, written)
+            assert (code, out) == (EXIT_BAD_INPUT, "")
+            assert f"has no stock {unknown}" in err
 
 
 def test_why_says_where_the_forecast_came_from(attn, road, week, target):

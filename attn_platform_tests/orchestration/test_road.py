@@ -174,13 +174,18 @@ def test_dagsters_own_syntax_selects_too(defs):
 @pytest.mark.parametrize(
     ("selection", "partitions", "text"),
     [
-        ("factor_pannel", "2021-01-04", "'factor_pannel' .*assets: .*factor_panel"),
-        ('group:"nothing"', "2021-01-04", "selects no asset"),
-        ("factor_panel,nothing", "2021-01-04", "nothing"),
+        (
+            "factor_pannel",
+            "2021-01-04",
+            "^there is no asset 'factor_pannel'; similar: factor_panel, ",
+        ),
+        ("+factor_reversl", "2021-01-04", "^there is no asset 'factor_reversl'; similar: factor_reversal"),
+        ("factor_panel, nothing", "2021-01-04", "^there is no asset 'nothing'; assets: .*factor_panel, "),
+        ('group:"nothing"', "2021-01-04", "selects no asset; groups: .*factors, .*; assets: .*factor_panel, "),
         ("factor_panel", None, "factor_panel has partitions; name them"),
         ("factor_panel", "2021-01-09", "factor_panel has no partition in '2021-01-09'"),
         (f"portfolio_{STRATEGY}", "2020-12-18", "has no partition"),
-        ("((", "2021-01-04", "is no asset and no selection"),
+        ("((", "2021-01-04", r"^'\(\(' is neither names of assets, separated by commas, nor a selection"),
     ],
 )
 def test_what_cannot_be_selected_is_answered_with_what_can(defs, selection, partitions, text):

@@ -298,7 +298,7 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rebalance_evry": 5}, "mine: rebalance_evry: Extra inputs are not permitted"),
+        ({"rebalance_evry": 5}, "mine: rebalance_evry: there is no such setting; similar: rebalance_every"),
         ({"rebalance_every": 0}, "mine: rebalance_every: Input should be greater than or equal to 1"),
         ({"windows": {"train": 100}}, r"mine: windows: train \+ valid .* must be a multiple of test"),
         ({"windows": {"first_test": "2011-13-04"}}, "mine: windows.first_test: '2011-13-04' is no date"),
@@ -355,7 +355,15 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
             r"mine: model net: train \+ valid \(100 \+ 10\) m",
         ),
         ({"models": [MODEL | {"windows": {"train": 252}}]}, "mine: models.0.windows.valid: Field required"),
-        ({"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 63}}]}, "windows.test: Extra inputs"),
+        (
+            {"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 63}}]},
+            "windows.test: there is no such setting; there are: train, valid$",
+        ),
+        (
+            {"strategies": [STRATEGY | {"limits": {"turnovr": 0.2}}]},
+            "mine: strategies.0.limits.turnovr: there is no such setting; similar: turnover",
+        ),
+        ({"imports": {"zzz": 1}}, "mine: imports.zzz: there is no such setting; there are: "),
         ({"models": [MODEL | {"network": {"name": "xgboost"}}]}, "model net: xgboost learns one horizon, not 10d, 20d"),
         ({"ensembles": [ENSEMBLE | {"name": "net"}]}, "mine: model, ensemble or forecast net stands twice"),
         ({"ensembles": [ENSEMBLE, ENSEMBLE]}, "mine: model, ensemble or forecast both stands twice"),

@@ -88,7 +88,12 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
     )
     def checkpoint(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
         keys = sorted(context.partition_keys)
-        outcomes = train(home, model, keys)
+        try:
+            outcomes = train(home, model, keys)
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
+            # The retry policy would take whoever stops the run to want another try.
+            text = "stopped; the next run of these windows goes on after the last whole epoch"
+            raise dg.Failure(text, allow_retries=False) from interrupt
         trained = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Checkpoint)}
         failed = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, PlatformError)}
         if failed:

@@ -1,0 +1,122 @@
+"""Stopping a command: one Ctrl-C or SIGTERM ends it within seconds, with one line that says how to go on.
+
+A signal is raised in the main thread, as `Stopped`. But Dagster puts handlers of its own in place while it runs assets,
+and holds signals back while it records events; and native code returns to Python when it is done. So a thread hears of
+every signal, whoever handles it (`signal.set_wakeup_fd`), and ends the process where the main thread has not done so
+within `GRACE`, or where a second signal comes. Nothing is lost by that: a file is written whole or not at all, and a
+training keeps its state after every epoch.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 3.0  # seconds for the main thread to end by itself
+EXIT_BY_SIGNAL = 128  # exit codes of processes that a signal ended begin here
+
+
+class Stopped(BaseException):
+    """A signal asks this process to end. No `Exception`: nobody who handles errors is to go on."""
+
+
+class Stopping:
+    """Whether this process was asked to end, and its end."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._said = threading.Lock()
+        self._deadline: threading.Timer | None = None
+        self._is_raised = False
+        self.signal: signal.Signals | None = None
+
+    def raise_in_main_thread(self, number: int, frame: FrameType | None) -> None:
+        """The handler of the signals; those after the first one are the watching thread's."""
+        self.signal = self.signal or signal.Signals(number)
+        if not self._is_raised:
+            self._is_raised = True
+            raise Stopped
+
+    def _say(self) -> None:
+        """The one line on what has happened and how to go on, once."""
+        if self.signal is not None and self._said.acquire(blocking=False):
+            again = shlex.join(["attn", *self._command])
+            line = (
+                f"attn: stopped by {self.signal.name}; whole files and whole epochs of trainings are kept, and nothing "
+                f"is half written. To go on from them: {again}\n"
+            )
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line.encode())
+
+    def watch(self, numbers: int) -> None:
+        """Wait for signals, whose numbers come from a pipe, and see to it that the first one ends the process."""
+        while number := os.read(numbers, 1):
+            if number[0] not in SIGNALS:
+                continue
+            if self._deadline is not None:
+                self.end()
+            self.signal = self.signal or signal.Signals(number[0])
+            self._deadline = threading.Timer(GRACE, self.end)
+            self._deadline.daemon = True
+            self._deadline.start()
+        os.close(numbers)
+
+    def end(self) -> NoReturn:
+        """Say so, and end the process and those that it started.
+
+        At once: what Python and the libraries take down at an ordinary exit takes seconds, and is the system's to free.
+        """
+        self._say()
+        for process in multiprocessing.active_children():
+            process.kill()
+        os._exit(EXIT_BY_SIGNAL + (self.signal or 0))
+
+
+_stopping: Stopping | None = None
+
+
+def stop_if_asked() -> None:
+    """Raises `Stopped` where a signal has come that somebody else has handled."""
+    if _stopping is not None and _stopping.signal is not None:
+        raise Stopped
+
+
+@contextmanager
+def stopping_at_signals(command: Sequence[str]) -> Iterator[Stopping]:
+    """Inside, signals end the process; `command` are the arguments that it was started with.
+
+    Elsewhere than in a main thread, which alone has signals, nothing is changed. A Ctrl-C that is ignored stays so: a
+    shell starts what is to run on in the background like that.
+    """
+    global _stopping
+    stopping = Stopping(command)
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    threading.Thread(target=stopping.watch, args=(reading,), name="signals", daemon=True).start()
+    former_pipe = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in former.items():
+        if handler not in (signal.SIG_IGN, None):
+            signal.signal(number, stopping.raise_in_main_thread)
+    _stopping = stopping
+    try:
+        yield stopping
+    finally:
+        if stopping.signal is None:  # else the deadline holds until the process has ended
+            _stopping = None
+            signal.set_wakeup_fd(former_pipe)
+            for number, handler in former.items():
+                if handler is not None:  # None: set by others than Python, who alone can set it again
+                    signal.signal(number, handler)
+            os.close(writing)

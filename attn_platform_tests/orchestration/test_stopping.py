@@ -1,0 +1,99 @@
+"""One signal ends a command: within seconds, with one line, and with what was whole by then."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors import safe_open
+
+from attn_platform.orchestration.instance import open_instance
+from attn_platform.studies.settings import Home
+from attn_platform_tests.homes import FIRST_WINDOW, MODEL, STUDY, TRAINING, CopyOf
+from attn_platform_tests.roads import Road
+
+# A shell that starts the suite in the background has Ctrl-C ignored in all that it starts
+ATTN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+WITHIN = 5.0  # seconds
+BAR = re.compile(r"step/s\]|\d+/\d+ \[|step \[")  # the training's own
+ENDLESS = {**TRAINING, "max_epochs": 1_000_000, "patience": 1_000_000}
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", ATTN + code, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, list[str]]:
+    """Exit code, and lines on stderr, of a process after one signal; fails where it goes on."""
+    process.send_signal(number)
+    try:
+        _, err = process.communicate(timeout=WITHIN)
+    finally:
+        process.kill()
+    return process.returncode, [line for line in err.splitlines() if line.strip() and not BAR.search(line)]
+
+
+def test_a_training_ends_at_the_last_whole_epoch(road: Road, copy_of: CopyOf, tmp_path: Path) -> None:
+    """In Dagster's hands, which hold signals back, and would try again what one has stopped."""
+    home = copy_of(road.home, own=(MODEL,))
+    models = [{**STUDY["models"][0], "training": ENDLESS}, *STUDY["models"][1:]]
+    (home.root / "tiny.yaml").write_text(yaml.safe_dump({**STUDY, "models": models}), encoding="utf-8")
+    home.save()
+    arguments = ("materialize", f"checkpoint_{MODEL}", "--partitions", FIRST_WINDOW, "--home", str(home.root))
+    process = start("from attn_platform.cli import main; main()", *arguments)
+    states = home.checkpoints / MODEL
+    while not (kept := list(states.glob(".training-*/members-0.safetensors"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    code, lines = stop(process, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM, lines
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("attn: stopped by SIGTERM; ")
+    assert lines[0].endswith(f"To go on from them: attn {' '.join(arguments)}")
+    with safe_open(kept[0], "pt") as state:
+        assert '"epoch":' in state.metadata()["about"]
+    with open_instance(Home.open(home.root)) as instance:
+        [run] = instance.get_runs(limit=1)
+    assert run.is_failure, "no run is left that seems to go on"
+
+
+STUBBORN = """
+import time
+from attn_platform.cli import stopping
+stopping.GRACE = 0.3
+with stopping.stopping_at_signals(["run"]):
+    signal.signal(signal.SIGINT, lambda *rest: None)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+WILLING = """
+import time, typer
+from attn_platform.cli import app, main
+@app.command("wait")
+def wait():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+main(["wait"])
+"""
+
+
+@pytest.mark.parametrize(("code", "printed"), [(STUBBORN, ""), (WILLING, "cleaned up\n")])
+def test_an_interrupt_ends_what_listens_and_what_does_not(code: str, printed: str) -> None:
+    process = start(code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=WITHIN)
+    assert (process.returncode, out) == (128 + signal.SIGINT, printed)
+    assert err.startswith("attn: stopped by SIGINT; ")
+    assert err.count("\n") == 1
