@@ -99,7 +99,9 @@ def test_on_the_command_line(attn: Attn, home: Home, session: np.datetime64, sco
     assert "log_float_mv" in attn.out
 
 
-def test_a_whole_file_needs_no_home(attn: Attn, tmp_path: Path) -> None:
+def test_a_whole_file_needs_no_home(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATTN_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)  # where the default home would be, there is none
     generator = np.random.default_rng(0)
     count = 60
     frame = pd.DataFrame(
@@ -111,20 +113,19 @@ def test_a_whole_file_needs_no_home(attn: Attn, tmp_path: Path) -> None:
             "style_log_float_mv": generator.normal(size=count),
         }
     )
-    file, nowhere = tmp_path / "week.parquet", tmp_path / "nowhere"
+    file, nowhere = tmp_path / "week.parquet", tmp_path / "data"
     frame.to_parquet(file)
-    place = ("--home", nowhere)
-    assert attn("optimise", file, *place, "--json") == 0
+    assert attn("optimise", file, "--json") == 0
     found = json.loads(attn.out)
     assert found["turnover"] is None
     weights = pd.Series(found["weights"]).reindex(frame["symbol"]).fillna(0.0).to_numpy()
     assert weights.sum() == pytest.approx(1)
     assert np.abs(weights - 1 / count).max() <= 0.01 + 1e-9
     assert abs((weights - 1 / count) @ frame["style_log_float_mv"]) <= 0.01 + 1e-9
-    assert attn("optimise", file, *place) == 0
+    assert attn("optimise", file) == 0
     assert "a first portfolio" in attn.out
     assert not nowhere.exists()
     frame.drop(columns="industry").to_parquet(file)
-    assert "week.parquet: has no column industry; add what is missing" in attn.mistake("optimise", file, *place)
-    assert "there is no strategy 'none'" in attn.mistake("optimise", file, *place, "--strategy", "none")
-    assert "'soon' is no date" in attn.mistake("optimise", file, *place, "--date", "soon")
+    assert "week.parquet: has no column industry; add what is missing" in attn.mistake("optimise", file)
+    assert "there is no strategy 'none'" in attn.mistake("optimise", file, "--strategy", "none")
+    assert "there is no home at data" in attn.mistake("optimise", file, "--date", "2021-01-04")

@@ -227,9 +227,7 @@ def test_mistakes_are_one_line_and_change_nothing(attn: Attn, home: Home, predic
     assert "'My own' cannot be a backtest's name" in attn.mistake("backtest", predictions, "--name", "My own", *place)
     assert "'soon' is no date" in attn.mistake("backtest", predictions, "--start", "soon", *place)
     assert "no such file" in attn.mistake("backtest", "none.csv", *place)
-    assert "has no daily_bar, the market to trade on" in attn.mistake(
-        "backtest", predictions, "--home", tmp_path / "new", code=1
-    )
+    assert "there is no home at " in attn.mistake("backtest", predictions, "--home", tmp_path / "new")
     assert not home.backtests.exists()
     assert not (tmp_path / "new").exists()
 

@@ -62,7 +62,7 @@ def test_command_explains_a_session(road, attn):
     [
         (("nobody", "--date", "2021-01-28"), f"no model 'nobody'; it has: {MODEL}"),
         ((MODEL, "--date", "2021-01-28", "--horizon", "9d"), f"{MODEL} has horizons 3d, 5d, 3d\\+5d, not 9d"),
-        ((MODEL, "--date", "2021-01-28", "--symbol", "605999.SH"), "605999.SH is not in the cross-section of 2021-01"),
+        ((MODEL, "--date", "2021-01-28", "--symbol", "605999.SH"), "table security of .* has no stock 605999.SH"),
         ((MODEL, "--date", "2021-01-28", "--symbol", "1.SH"), "1.SH: it is a code that has lost its leading zeros"),
         ((MODEL, "--date", "2020-11-02"), "2020-11-02 lies before the first test range"),
     ],

@@ -138,10 +138,16 @@ def test_a_home_without_settings_is_that_of_the_profile_in_the_environment(
         (b"first_session: 2020-01-02", "source: Field required"),
         (b"source: {kind: imported}\nfirst_session: yesterday", "first_session: 'yesterday' is no date"),
         (b"source: {kind: imported}\nfirst_session: 2020-01-02\nlast_session: 2019-01-02", "lies before first_session"),
-        (b"source: {kind: imported}\nfirst_session: 2020-01-02\nlaast_session: 2021-01-04", "laast_session: Extra"),
+        (
+            b"source: {kind: imported}\nfirst_session: 2020-01-02\nlaast_session: 2021-01-04",
+            "laast_session: there is no such setting; similar: last_session",
+        ),
         (b"source: {kind: simulated}\nfirst_session: 2020-01-02", "source: a simulated source needs `simulation`"),
         (b"source: {kind: simulated, simulation: {preset: dmo}}\nfirst_session: 2020-01-02", "there is no preset dmo"),
-        (b"source: {kind: simulated, simulation: {preset: demo, sed: 1}}\nfirst_session: 2020-01-02", "sed: Extra"),
+        (
+            b"source: {kind: simulated, simulation: {preset: demo, sed: 1}}\nfirst_session: 2020-01-02",
+            "simulation.sed: there is no such setting; similar: seed",
+        ),
     ],
 )
 def test_bad_settings_are_named_with_their_file_and_entry(tmp_path: Path, content: bytes, message: str) -> None:
