@@ -128,4 +128,4 @@ def test_a_whole_file_needs_no_home(attn: Attn, tmp_path: Path, monkeypatch: pyt
     frame.drop(columns="industry").to_parquet(file)
     assert "week.parquet: has no column industry; add what is missing" in attn.mistake("optimise", file)
     assert "there is no strategy 'none'" in attn.mistake("optimise", file, "--strategy", "none")
-    assert "there is no home at data" in attn.mistake("optimise", file, "--date", "2021-01-04")
+    assert f"there is no home at {nowhere}" in attn.mistake("optimise", file, "--date", "2021-01-04")
