@@ -1,27 +1,15 @@
 """The runs of the studies on real data: the ridge regressions beside the networks, and the page of their tables."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from attn_platform.models.losses import LossConfig
+from attn_platform_tests.test_project import script
 from attn_platform_tests.training.synthetic import ragged
 
 DOCS = Path(__file__).parents[1] / "docs"
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("loss", [LossConfig(name="mse"), LossConfig(half_life=0.5)])

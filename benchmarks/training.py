@@ -76,10 +76,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=CORES, help="CPU threads of either side")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--precision", default="auto", help="of the platform: auto, float32 or bfloat16")
+    parser.add_argument("--stacking", choices=("auto", "on", "off"), default="auto", help="of the platform's seeds")
     parser.add_argument("--out", type=Path, help="file to write the table to as well")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device)
+    stacking = arguments.stacking
     stocks = arguments.stocks or (QUICK_STOCKS if arguments.quick else STOCKS)
     rounds = 2 if arguments.quick else ROUNDS
 
@@ -92,7 +94,9 @@ def main() -> None:
         race = RACES[name]
         size = stocks, SESSIONS, arguments.seeds, arguments.threads
         for attention_only, kind in product([False, True] if race.has_attention_alone else [False], race.plain):
-            entries = [Entry(name, side, *size, str(device), precision, attention_only) for side in (kind, PLATFORM)]
+            entries = [
+                Entry(name, side, *size, str(device), precision, stacking, attention_only) for side in (kind, PLATFORM)
+            ]
             label = ATTENTION_ALONE if attention_only else name
             outcomes.append((label, kind, race, run(entries, rounds)))
     peak = max(peak, peak_flops(device, dtype))  # something else may have been running

@@ -40,7 +40,7 @@ class TrainingConfig(BaseModel):
     threads: PositiveInt = 2  # CPU threads; part of the configuration because sums are split by thread
     # on: the seeds make each step as one, and all threads work on it. off: each seed by itself on one thread, which
     # keeps its numbers in a core's cache and never waits for the other threads. auto: off for batches of sessions in
-    # float32 on a CPU, else on. Beside other work on the same cores off is several times as fast as on.
+    # float32 on a CPU, else on. See docs/training.md for busy machines.
     stacking: Literal["auto", "on", "off"] = "auto"
     device: str = "auto"  # auto: a GPU where there is one; cpu, cuda, cuda:1
     # Kernels of the rows' own arithmetic compiled by torch; auto: on a GPU, as the CPU needs a C++ compiler for it

@@ -30,6 +30,12 @@ MINIMUM_STOCKS = 2
 # every step.
 ROW_MULTIPLE = 32
 
+
+def row_multiple(stacked: bool, precision: str) -> int:
+    """What batches of sessions are padded to a multiple of: rows of members that step together, or compiled shapes."""
+    return ROW_MULTIPLE if stacked or precision == "bfloat16" else 1
+
+
 Sizes = tuple[tuple[int, ...], ...]
 """Stocks of each member's sessions, in order."""
 

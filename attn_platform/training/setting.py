@@ -18,7 +18,7 @@ from attn_platform.training.device import compiled_on, members_step_together
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
 from attn_platform.training.identity import ModelIdentity, Part, network_parts, training_parts
 from attn_platform.training.memory import BYTES_A_GB, budget, bytes_of_member, kept_for_backward, members_at_once
-from attn_platform.training.samples import ROW_MULTIPLE, Samples, SampleTensors, Sizes, own_sessions
+from attn_platform.training.samples import Samples, SampleTensors, Sizes, own_sessions, row_multiple
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.training.validation import Validation
 
@@ -59,8 +59,8 @@ class TrainingSetting:
         self.dtype = torch.float64 if precision == "float64" else torch.float32
         train, valid = ([getattr(window, which).trainable() for window in windows] for which in ("train", "valid"))
         self.stacked = members_step_together(device, precision, config)
-        row_multiple = ROW_MULTIPLE if self.stacked or precision == "bfloat16" else 1
-        self.training = SampleTensors(train, config.loss, device, self.dtype, config.batch_unit, row_multiple)
+        rows = row_multiple(self.stacked, precision)
+        self.training = SampleTensors(train, config.loss, device, self.dtype, config.batch_unit, rows)
         self.validation = Validation(SampleTensors(valid, config.loss, device, self.dtype))
 
     def units(self, member: Member) -> NDArray[np.int64]:

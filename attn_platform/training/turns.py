@@ -1,7 +1,7 @@
 """Pieces of independent work on a few threads: how the members of a stack share the cores of a CPU.
 
 A member's step is a few dozen small operations on numbers that one core's cache holds. Splitting each of them over the
-cores makes the cores wait for each other some fifty times a step; giving each core a member to itself, never.
+cores makes the cores wait for each other at each; giving each core a member to itself, never.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Turns:
     def finish(self, tasks: Sequence[Iterator[object]], advanced: Callable[[int], object] = lambda steps: None) -> None:
         """Advance all tasks to their ends, the one least far first; `advanced` hears of the steps made.
 
-        What a task raises is raised here, once the pieces at work are done.
+        What a task raises is raised here; pieces at work then still end, the others do not begin.
         """
         if self._threads is None:
             for task in tasks:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from attn_platform.models.networks.gat_residual import FACTOR_LINKS
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import compiled_on, matrix_precision, members_step_together
-from attn_platform.training.samples import ROW_MULTIPLE, SampleTensors
+from attn_platform.training.samples import SampleTensors, row_multiple
 from attn_platform.training.stack import Member, MemberStack
 from attn_platform.training.turns import Turns
 from training_peers.flops import counted_flops
@@ -99,13 +100,16 @@ class PlatformSide:
         device: torch.device,
         precision: str,
         threads: int,
+        stacking: Literal["auto", "on", "off"] = "auto",
     ) -> None:
         config = race.config
         samples = platform_samples(frame, race.tasks, config.sample_steps, config.neighbours is not None).trainable()
         self.race, self.precision = race, precision
-        together = members_step_together(device, precision, TrainingConfig(batch_unit=race.batch_unit))
-        row_multiple = ROW_MULTIPLE if together or precision == "bfloat16" else 1
-        self.tensors = SampleTensors([samples], LossConfig(), device, torch.float32, race.batch_unit, row_multiple)
+        together = members_step_together(
+            device, precision, TrainingConfig(batch_unit=race.batch_unit, stacking=stacking)
+        )
+        rows = row_multiple(together, precision)
+        self.tensors = SampleTensors([samples], LossConfig(), device, torch.float32, race.batch_unit, rows)
         self.stacks = [self._stack(part, device) for part in ([seeds] if together else [[seed] for seed in seeds])]
         units = self.tensors.sessions_of_set[0] if race.batch_unit == "session" else self.tensors.samples_of_set[0]
         self._units = np.array(units)

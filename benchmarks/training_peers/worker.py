@@ -5,7 +5,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,6 +29,7 @@ class Entry:
     threads: int
     device: str
     precision: str
+    stacking: Literal["auto", "on", "off"]
     attention_only: bool = False
     """Global graph attention alone, without the network around it."""
 
@@ -83,7 +84,7 @@ def _answer(entry: Entry, connection: Connection) -> None:
     side: PlatformSide | PlainSide | PlatformAttention | PlainAttention
     match entry.kind == PLATFORM, entry.attention_only:
         case True, False:
-            side = PlatformSide(race, range(entry.seeds), frame, device, entry.precision, entry.threads)
+            side = PlatformSide(race, range(entry.seeds), frame, device, entry.precision, entry.threads, entry.stacking)
         case True, True:
             side = PlatformAttention(race, range(entry.seeds), entry.stocks, device, entry.precision)
         case False, False:
