@@ -215,11 +215,18 @@ def _rebalances(
     frame["relaxed"] = accounts["relaxed"].map(relaxed_names)
     for limit in sorted({entry["limit"] for entries in relaxed for entry in entries}):
         frame[f"relaxed_{limit}"] = relaxed.map(
-            lambda entries, limit=limit: max(
-                (abs(e["reached"]) - e["allowed"] for e in entries if e["limit"] == limit), default=0.0
-            )
+            lambda entries, limit=limit: max(map(relaxed_by, (e for e in entries if e["limit"] == limit)), default=0.0)
         )
     return frame
+
+
+def relaxed_by(entry: Mapping[str, Any]) -> float:
+    """How far a limit of an account's record was relaxed, in its own unit; never negative.
+
+    The record has the size of the side that was relaxed: deviations reach beyond it, the share of members stays below.
+    (Of a user's own limit that is not about 0 and whose sum has changed its sign, this is too little.)
+    """
+    return float(abs(abs(entry["reached"]) - abs(entry["allowed"])))
 
 
 def relaxed_names(record: str) -> str:

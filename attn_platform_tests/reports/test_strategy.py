@@ -12,7 +12,7 @@ from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
 from attn_platform.reports.contents import DataKind, DataSource
-from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance
+from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance, relaxed_by
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.workflows.evaluation import measured_predictions
 from attn_platform.workflows.portfolios import resolve
@@ -183,6 +183,15 @@ def test_checkpoints_are_listed_by_window(home, data):
     assert data.fingerprints["training data"] == manifest.data_fingerprint
     assert data.fingerprints["newest checkpoint"] == manifest.fingerprint
     assert "model" not in data.checkpoint_windows.columns
+
+
+@pytest.mark.parametrize(
+    ("limit", "allowed", "reached", "by"),
+    [("industry", 0.01, -0.025, 0.015), ("turnover", 0.15, 0.2, 0.05), ("members", 0.8, 0.7, 0.1)],
+)
+def test_a_limit_is_relaxed_by_the_distance_on_its_own_side(limit, allowed, reached, by):
+    entry = {"limit": limit, "name": "", "allowed": allowed, "reached": reached}
+    assert relaxed_by(entry) == pytest.approx(by)
 
 
 def test_checkpoints_of_an_ensemble_are_those_of_its_members(home, subject):
