@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from attn_platform.errors import BadInputError, ContractError, SourceError
@@ -467,6 +467,9 @@ def test_a_spoilt_cell_is_named_and_the_lake_left_alone(
     name = data.draw(st.sampled_from(sorted(tables)))
     row = data.draw(st.integers(0, tables[name].num_rows - 1))
     column, value = data.draw(st.sampled_from(faulty_cells(schemas(vendor)[name])))
+    # A suspended row's empty cells mean that nothing was traded
+    halted = "is_suspended" in tables[name].column_names and tables[name]["is_suspended"][row].as_py()
+    assume(not (halted and value is None and column in ("volume", "amount", "turnover_rate")))
 
     folder = tmp_path_factory.mktemp(vendor)
     files = folder / "files"
