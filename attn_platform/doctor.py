@@ -17,7 +17,7 @@ from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.lake.leftovers import GRACE
 from attn_platform.market.quality.examine import examine as examine_quality
-from attn_platform.reports.data_pages import FOLDER, reported_counts
+from attn_platform.reports.data_contents import FOLDER, reported_counts
 from attn_platform.studies.settings import Home, is_named, require_home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")

@@ -23,10 +23,11 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import blake2b
+from importlib import import_module
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
@@ -36,12 +37,25 @@ from attn_platform.same_results import SAME_RESULTS
 
 OWN_PACKAGE = __name__.partition(".")[0]
 # Decorators that enter a function or class in a register and give it back as it is: where it is known, not what it does
-REGISTERING = frozenset({"factor", "register_network", "register_config"})
+REGISTERING = frozenset({"factor", "register_network"})
+# Modules that hand on what is another package's: how it is loaded, not what it computes
+STANDS_FOR = {"attn_platform.jit": "numba"}
 _DIGEST_BYTES = 16
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FIRST_LINE = "first_line"  # of a definition with its decorators, as a code object counts
 # Fields of a syntax tree that decide nothing
 _NOT_RUN = frozenset({"annotation", "returns", "simple", "ctx", "kind", "type_comment", "type_params"})
+
+
+class Definition(NamedTuple):
+    """A function or class by where it stands, so that its source can be followed without loading its module."""
+
+    module: str
+    name: str
+
+    def load(self) -> Any:
+        """The function or class."""
+        return getattr(import_module(self.module), self.name)
 
 
 @cache
@@ -50,10 +64,10 @@ def source_identity(
 ) -> str:
     """Hash over the source of functions and classes, and of all of our code that they run.
 
-    `receivers` are classes of which only the members count whose names are read. A function that another one has made
-    has the values in its hash that it was made with. Functions in `without` count by their names: they decide how the
-    rest is run, not what comes out. Objects of equal source have equal hashes, wherever they lie; code that is known to
-    compute what older code did has the hash of that (`same_results`).
+    A `Definition` stands for what it names. `receivers` are classes of which only the members count whose names are
+    read. A function that another one has made has the values in its hash that it was made with. Functions in `without`
+    count by their names: they decide how the rest is run, not what comes out. Objects of equal source have equal
+    hashes, wherever they lie; code that is known to compute what older code did has the hash of that (`same_results`).
     """
     walk = _Walk(receivers, {function.__name__ for function in without})
     for each in objects:
@@ -82,6 +96,8 @@ class _Module:
     imports: dict[str, tuple[str, str | None]]
     """By local name the module, and the name in it; None for the module itself."""
     starred: list[str]
+    settings: Set[str]
+    """Names of its configurations."""
     reads: dict[ast.AST, _Reads] = field(default_factory=dict)
 
     @property
@@ -140,6 +156,9 @@ class _Walk:
 
     def begin_at(self, value: object) -> None:
         """Follow a function or class, or a value that holds some; its package counts as ours."""
+        if isinstance(value, Definition):
+            self._begin_at_definition(value)
+            return
         inner = value
         while isinstance(inner, partial):
             inner = inner.func
@@ -147,6 +166,14 @@ class _Walk:
         text, strings = self._value(value)
         self.beginnings.append(_digest(text))
         self._follow_members(strings)
+
+    def _begin_at_definition(self, definition: Definition) -> None:
+        module = self._module_named(definition.module)
+        if module is None or definition.name not in module.definitions:
+            raise ConfigurationError(f"module {definition.module} defines no {definition.name}")
+        self.roots.add(module.root)
+        self.beginnings.append(_digest(definition.name))
+        self.pending.append(_Piece(module, definition.name, module.definitions[definition.name]))
 
     def digests(self) -> set[str]:
         """A hash of each piece that the objects lead to."""
@@ -309,18 +336,18 @@ def _parsed(name: str, text: str, is_package: bool) -> _Module:
             if isinstance(statement, ast.ImportFrom):
                 source = "." * statement.level + (statement.module or "")
                 source = resolve_name(source, package) if statement.level else source
-                imports[alias.asname or alias.name] = (source, alias.name)
+                imports[alias.asname or alias.name] = (STANDS_FOR.get(source, source), alias.name)
                 starred += [source] if alias.name == "*" else []
             else:
                 imports[alias.asname or _root(alias.name)] = (alias.name if alias.asname else _root(alias.name), None)
     definitions: dict[str, tuple[ast.stmt, ...]] = {}
-    settings = _settings_of(name)
+    settings = _settings_of(tree, imports)
     for node in tree.body:
         for bound in _bound_by(node):
             if isinstance(node, ast.ClassDef) and bound in settings:
                 node.body = [each for each in node.body if not isinstance(each, ast.AnnAssign)] or [ast.Pass()]
             definitions[bound] = (*definitions.get(bound, ()), node)
-    return _Module(name, tree, is_package, definitions, imports, starred)
+    return _Module(name, tree, is_package, definitions, imports, starred, settings)
 
 
 def _normalised(text: str) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom]]:
@@ -330,10 +357,26 @@ def _normalised(text: str) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom
     return _Normaliser(REGISTERING).visit(tree), imports
 
 
-def _settings_of(module: str) -> set[str]:
-    """The names of a module's configurations."""
-    values = vars(sys.modules[module]) if module in sys.modules else {}
-    return {name for name, value in values.items() if isinstance(value, type) and issubclass(value, BaseModel)}
+def _settings_of(tree: ast.Module, imports: Mapping[str, tuple[str, str | None]]) -> set[str]:
+    """The names of a module's configurations: classes under pydantic's `BaseModel`, be it by way of other modules."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(_is_setting(base, found, imports) for base in node.bases):
+            found.add(node.name)
+    return found
+
+
+def _is_setting(base: ast.expr, settings: Set[str], imports: Mapping[str, tuple[str, str | None]]) -> bool:
+    chain = _chain(base.value if isinstance(base, ast.Subscript) else base)
+    if not chain or chain[0] in settings:
+        return bool(chain)
+    module, imported = imports.get(chain[0], ("", None))
+    name = imported or chain[-1]
+    if module in sys.modules:
+        value = getattr(sys.modules[module], name, None)
+        return isinstance(value, type) and issubclass(value, BaseModel)
+    origin = _unloaded(module) if _root(module) == OWN_PACKAGE else None
+    return origin is not None and name in origin.settings
 
 
 def _bound_by(statement: ast.stmt) -> Iterator[str]:

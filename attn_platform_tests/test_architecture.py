@@ -76,6 +76,21 @@ def test_command_line_starts_without_dagster_and_torch():
     assert done.stdout.strip() == "[]"
 
 
+def test_definitions_of_a_home_load_no_framework(tmp_path: Path):
+    """A run, the code server and most commands begin with them; what is trained, computed or drawn loads its own."""
+    heavy = {"torch", "numba", "cvxpy", "plotly", "matplotlib", "xgboost", "scipy"}
+    code = f"""
+import sys
+from attn_platform.definitions import build_defs
+from attn_platform.studies.settings import Home
+definitions = build_defs(Home.open({str(tmp_path)!r}))
+assert definitions.resolve_asset_graph().get_all_asset_keys()
+print(sorted({heavy!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def test_public_names_of_the_library_cost_nothing_until_they_are_asked_for():
     heavy = {"dagster", "torch", "cvxpy", "pandas", "pyarrow"}
     packages = ", ".join(f"attn_platform.{name}" for name in LIBRARY)

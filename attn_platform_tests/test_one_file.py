@@ -49,9 +49,8 @@ def ret_2d(x):
 NETWORK = """
 from typing import Literal
 
+from attn_platform.models import NetworkConfig, StackedNetwork, register_network
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
 
 
 class OneFileConfig(NetworkConfig):

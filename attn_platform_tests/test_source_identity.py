@@ -3,19 +3,22 @@
 import importlib
 import inspect
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from attn_platform.errors import ConfigurationError
 from attn_platform.factors import kernels
 from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.factors.statements import Statements
 from attn_platform.models.networks.lstm import LSTM
-from attn_platform.source_identity import modules_identity, source_identity
+from attn_platform.source_identity import Definition, modules_identity, source_identity
 
 ARGUMENTS = (FactorInputs, FactorConfig, Statements)
 counter = itertools.count()
@@ -83,6 +86,47 @@ TOOLS = "def scaled(x, by):\n    return x * by\n\ndef unused(x):\n    return x\n
 )
 def test_what_does_not_count(packages: Packages, text: str) -> None:
     assert packages.function(text, tools=TOOLS) == packages.function(PLAIN, tools=TOOLS)
+
+
+def test_a_definition_has_the_hash_of_what_it_names_and_is_not_loaded(packages: Packages) -> None:
+    of_function = packages.function(PLAIN, tools=TOOLS)
+    package = f"written_{next(counter)}"
+    folder = packages.folder / package
+    folder.mkdir()
+    for name, text in {"__init__": "", "entry": PLAIN, "tools": TOOLS}.items():
+        (folder / f"{name}.py").write_text(text.replace("PACKAGE", package), encoding="utf-8")
+    importlib.invalidate_caches()
+    named = Definition(f"{package}.entry", "f")
+    assert source_identity(named) == of_function
+    assert f"{package}.entry" not in sys.modules
+    assert named.load()(2) == 7
+    with pytest.raises(ConfigurationError, match=f"module {package}.entry defines no g"):
+        source_identity(Definition(f"{package}.entry", "g"))
+
+
+def test_models_have_the_same_hash_before_and_after_they_are_loaded() -> None:
+    code = """
+import sys
+from attn_platform.models.configuration import MODELS
+from attn_platform.source_identity import source_identity
+from attn_platform.training.config import TrainingConfig
+from attn_platform.training.identity import network_parts, training_parts
+
+def hashes():
+    parts = [{**network_parts(kind()), **training_parts(TrainingConfig(), kind(), [0])} for kind in MODELS]
+    return [part.code for of_model in parts for part in of_model.values()]
+
+before = hashes()
+assert "torch" not in sys.modules
+import attn_platform.training.window_training
+for network in MODELS.values():
+    network and network.load()
+source_identity.cache_clear()
+assert "torch" in sys.modules
+print(len(before), hashes() == before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["24", "True"]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +236,6 @@ class f(BaseModel):
 
 def test_registering_does_not_count_and_other_decorators_do(packages: Packages) -> None:
     text = """
-from attn_platform.models.registry import register_config
-
 def factor(**about):
     return lambda function: function
 
@@ -361,7 +403,8 @@ def test_a_new_network_changes_no_other(tmp_path: Path, monkeypatch: pytest.Monk
     source_identity.cache_clear()
     text = """
 from typing import Literal
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.configuration import NetworkConfig
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import register_network
 
 class OtherConfig(NetworkConfig):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_platform.models.losses import LossConfig
+from attn_platform.models.configuration import LossConfig
 from attn_platform_tests.test_project import script
 from attn_platform_tests.training.synthetic import ragged
 

@@ -17,8 +17,8 @@ import xgboost
 from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import PANEL
-from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.configuration import LossConfig, MultiTaskBaselineConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.studies.settings import Home
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.samples import Samples

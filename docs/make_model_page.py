@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attn_platform.factors.catalogue import FACTOR_SETS
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.base import NetworkConfig
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.configuration import LossConfig, NetworkConfig, XGBoostConfig
+from attn_platform.models.registry import network_type
+from attn_platform.models.trees import fit_trees
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.study import StudyConfig
@@ -120,7 +120,7 @@ def _networks(kinds: Iterable[type[NetworkConfig]]) -> str:
 
 def _summary(kind: type[NetworkConfig]) -> str:
     """First sentence of the network's module, less its name."""
-    module = inspect.getdoc(inspect.getmodule(kind)) or ""
+    module = inspect.getdoc(inspect.getmodule(network_type(kind()) or fit_trees)) or ""
     return module.splitlines()[0].split(": ", 1)[-1].removesuffix(".")
 
 

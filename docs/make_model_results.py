@@ -24,7 +24,8 @@ from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.inference import t_value
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.simulation import SimulatedMarket
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.forecasters import ModelConfig

@@ -37,7 +37,8 @@ from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.lake import from_columns
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import plan, run_stage
 from attn_platform.studies.forecasters import ModelConfig
@@ -46,13 +47,8 @@ from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.samples import Samples
-from attn_platform.training.window_training import (
-    ModelTraining,
-    panel_samples,
-    train_windows,
-    window_samples,
-    write_predictions,
-)
+from attn_platform.training.task import ModelTraining
+from attn_platform.training.window_training import panel_samples, train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
 from attn_platform.workflows import backtest_predictions
 from attn_platform.workflows.training import model_training

@@ -29,7 +29,7 @@ def explain(
 
     Example: attn explain gat_residual --date 2022-06-10 --symbol 600519.SH
     """
-    from attn_platform.evaluation.explanation_store import STOCKS
+    from attn_platform.evaluation.explanation_tables import STOCKS
     from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explained_by
     from attn_platform.workflows.stocks import stock_named
 
@@ -74,7 +74,7 @@ def _print_stock(explanation: StockExplanation, top: int) -> None:
 def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
     """Shares of the parts and of the factors in the forecasts' variance over the stocks."""
     from attn_platform.evaluation.explanation import variance_shares
-    from attn_platform.evaluation.explanation_store import FACTORS, PART_PREFIX, STOCKS
+    from attn_platform.evaluation.explanation_tables import FACTORS, PART_PREFIX, STOCKS
 
     stocks = frames[STOCKS]
     parts = {column: stocks[column].to_numpy() for column in stocks.columns if column.startswith(PART_PREFIX)}

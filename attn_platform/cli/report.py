@@ -58,7 +58,7 @@ def _report_factor(home: Home, factor: str | None) -> None:
 
 def _report_data(home: Home) -> None:
     """The page of data quality; its path, and how many findings of each severity it has."""
-    from attn_platform.reports.data_pages import PAGE, counts_of
+    from attn_platform.reports.data_contents import PAGE, counts_of
     from attn_platform.workflows.data_page import data_pages, write_data_page
 
     data = write_data_page(home)

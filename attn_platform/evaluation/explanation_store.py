@@ -1,12 +1,4 @@
-"""Explanations in the lake: what a model reads on its newest predicted session, one file a table.
-
-Tables of model m, for each horizon h that is asked for:
-`explanation_m_stocks`     date, horizon, symbol, sector, forecast, and part_<name> where the network has parts
-`explanation_m_factors`    date, horizon, factor, step (0 the session itself, −1 the one before), share and
-                           absolute_share of the forecasts' variance over the stocks; the shares of a horizon sum to 1
-`explanation_m_attention`  date, kind, attending, attended, weight: kind "tasks", "steps", or "sectors" (how much more
-                           than equal attention stocks of one sector pay to those of another)
-"""
+"""Explanations of a model's newest predicted session, made and kept in the lake (`explanation_tables`)."""
 
 from __future__ import annotations
 
@@ -17,35 +9,27 @@ import pandas as pd
 import pyarrow as pa
 
 from attn_platform.errors import CheckpointError, MissingDataError
+from attn_platform.evaluation.attribution import explain_session, explain_stock
 from attn_platform.evaluation.config import ExplanationConfig
-from attn_platform.evaluation.explanation import (
-    SessionExplanation,
-    StockExplanation,
-    explain_session,
-    explain_stock,
-    group_attention,
+from attn_platform.evaluation.explanation import SessionExplanation, StockExplanation, group_attention
+from attn_platform.evaluation.explanation_tables import (
+    ATTENTION,
+    FACTORS,
+    PART_PREFIX,
+    SECTORS,
+    STEPS,
+    STOCKS,
+    TASKS,
+    UNKNOWN_SECTOR,
+    explanation_table,
 )
 from attn_platform.market.lake import Lake
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.samples import Samples
-from attn_platform.training.window_training import ModelTraining, checkpoint_of, panel_samples
+from attn_platform.training.task import ModelTraining
+from attn_platform.training.window_training import checkpoint_of, panel_samples
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, year_of
-
-STOCKS, FACTORS, ATTENTION = "stocks", "factors", "attention"
-PART_PREFIX = "part_"
-UNKNOWN_SECTOR = "unknown"
-TASKS, STEPS, SECTORS = "tasks", "steps", "sectors"  # kinds of attention
-
-
-def explanation_table(model: str, part: str) -> str:
-    """Table of one part ("stocks", "factors", "attention") of a model's explanation."""
-    return f"explanation_{model}_{part}"
-
-
-def explanation_tables(model: str) -> tuple[str, ...]:
-    """All tables of a model's explanation."""
-    return tuple(explanation_table(model, part) for part in (STOCKS, FACTORS, ATTENTION))
 
 
 def explained_session(
@@ -93,19 +77,6 @@ def write_explanation(
         table = pa.Table.from_pandas(frame.assign(date=frame["date"].dt.date), preserve_index=False)
         task.lake.write(explanation_table(task.model, part), table)
     return frames
-
-
-def read_explanation(lake: Lake, model: str, horizon: str) -> dict[str, pd.DataFrame]:
-    """A model's explanation for one horizon by part; empty where the lake has none."""
-    frames = {}
-    for part in (STOCKS, FACTORS, ATTENTION):
-        table = explanation_table(model, part)
-        if not lake.has(table):
-            return {}
-        frame = lake.read(table).to_pandas()
-        frame["date"] = pd.to_datetime(frame["date"])
-        frames[part] = frame if part == ATTENTION else frame[frame["horizon"] == horizon].reset_index(drop=True)
-    return frames if len(frames[STOCKS]) else {}
 
 
 def _inputs(task: ModelTraining, session: np.datetime64) -> tuple[Checkpoint, Samples]:

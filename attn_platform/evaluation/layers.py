@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes
+from attn_platform.jit import njit
 from attn_platform.market.tolerance import RETURN_ROUNDING
 
 NO_LAYER = -1

@@ -7,10 +7,10 @@ loops release the interpreter lock.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from attn_platform.evaluation.cross_sections import FloatArray
+from attn_platform.jit import njit
 
 RankCodes = NDArray[np.int32]
 NO_RANK = -1

@@ -23,7 +23,7 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, dense_array, load_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.training.labels import LabelConfig, label_prices, label_returns
-from attn_platform.training.window_training import PRICE_FIELDS
+from attn_platform.training.task import PRICE_FIELDS
 
 
 def figures_table(model: str) -> str:

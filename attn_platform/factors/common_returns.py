@@ -5,11 +5,11 @@ stocks, weighted or sorted by the market value and book-to-price of the day befo
 """
 
 import numpy as np
-from numba import njit
 
 from attn_platform.factors.inputs import FactorInputs, lag, ratio
 from attn_platform.factors.kernels import FloatArray
 from attn_platform.factors.medians import observations, ranked
+from attn_platform.jit import njit
 
 GROUPS = 3  # thirds
 FIELDS = ("is_suspended", "close", "adj_factor", "total_mv", "float_mv", "pb_lf")

@@ -18,7 +18,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import Catalogue, FactorDefinition, catalogue, unavailable
@@ -28,6 +27,7 @@ from attn_platform.factors.input_hints import hint_of
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs, MarketPanel
 from attn_platform.factors.kernels import LANES, REGRESSORS, FloatArray
 from attn_platform.factors.parallel import cores, over_threads
+from attn_platform.jit import njit
 
 if TYPE_CHECKING:
     from attn_platform.factors.statements import Statements

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numba import vectorize
 from pydantic import BaseModel, ConfigDict, Field
 
 from attn_platform.errors import ConfigurationError, ContractError, MissingDataError
 from attn_platform.factors import kernels
 from attn_platform.factors.kernels import BoolArray, FloatArray
+from attn_platform.jit import vectorize
 
 if TYPE_CHECKING:
     from attn_platform.factors.statements import Statements

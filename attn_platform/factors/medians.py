@@ -6,7 +6,8 @@ several times faster than numpy's partition does.
 """
 
 import numpy as np
-from numba import njit
+
+from attn_platform.jit import njit
 
 # Interpolation may creep along a long tail or among ties; every so many steps a pivot is tried as the limit.
 PIVOT_EVERY = 4

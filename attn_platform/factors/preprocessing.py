@@ -12,13 +12,13 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.kernels import BoolArray, FloatArray
 from attn_platform.factors.medians import median, observations
 from attn_platform.factors.parallel import over_threads
+from attn_platform.jit import njit
 
 IntArray = npt.NDArray[np.integer]
 

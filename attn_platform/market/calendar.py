@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pydantic import BeforeValidator
 
 from attn_platform.errors import CalendarError
@@ -112,6 +111,8 @@ IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 @cache
 def exchange_calendar() -> Calendar:
     """The exchange's calendar up to the end of the year whose holidays are published."""
+    from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
+
     found = XSHGExchangeCalendar(start=FIRST_KNOWN, end=XSHGExchangeCalendar.bound_max())
     sessions = found.sessions.to_numpy().astype("datetime64[D]")
     return Calendar(sessions=sessions, last_known=sessions[-1])

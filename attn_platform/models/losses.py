@@ -7,25 +7,14 @@ weighs 1, the one h·N places below it 0.5. AI-55 prints h = 1/2 (median 0.5, wo
 `studies/ai69.yaml`. mse has all w = 1. The weights depend on labels only, so they are computed once, before training.
 """
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from attn_platform.models.configuration import LossConfig
+
 FloatArray = NDArray[np.floating]
-
-
-class LossConfig(BaseModel):
-    """Which loss, and how fast its weights fall."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Literal["wmse", "mse"] = "wmse"
-    half_life: float = Field(default=0.5, gt=0)
-    """h: the weight halves every h × N places. 0.5 is AI-55's N/2, and what a manifest without the field means."""
 
 
 def row_weights(labels: FloatArray, offsets: NDArray[np.int64], config: LossConfig) -> NDArray[np.float64]:

@@ -2,57 +2,54 @@
 
 A new network is one file: a `NetworkConfig` with its own literal `name`, and a `StackedNetwork` under
 `@register_network(ThatConfig)`. It is then trained by naming it in a configuration: `{"name": "my_network", ...}`.
-Every module in `networks/` belongs to the register, and so does every module that an installed package names under the
-entry-point group `attn_platform.networks`, and a file of a user's own that a study names (`enter_files`).
+Such a file is a user's own that a study names (`enter_files`), or a module that an installed package names under the
+entry-point group `attn_platform.networks`. The platform's own are those of `configuration.MODELS`; the module of a
+network is loaded when it is built.
 """
 
-import importlib
-import pkgutil
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-import torch
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.models import networks
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.configuration import MODELS, NetworkConfig
+from attn_platform.source_identity import Definition
 from attn_platform.user_files import RunningFile, registered_in
 
-ENTRY_POINT_GROUP = "attn_platform.networks"
-TREES = "attn_platform.models.trees"
+if TYPE_CHECKING:
+    from attn_platform.models.networks.base import StackedNetwork
 
-_ConfigType = TypeVar("_ConfigType", bound=type[NetworkConfig])
-_NetworkType = TypeVar("_NetworkType", bound=type[StackedNetwork])
+ENTRY_POINT_GROUP = "attn_platform.networks"
+
+_NetworkType = TypeVar("_NetworkType", bound="type[StackedNetwork]")
 
 
 class _Entry(NamedTuple):
     """A model: its configuration, its network if it is one, its name, and the user's file that defines it."""
 
     config: type[NetworkConfig]
-    network: type[StackedNetwork] | None
+    network: type[StackedNetwork] | Definition | None
     name: str
     file: Path | None
 
     @property
     def origin(self) -> str:
         """The user's file and the class in it, or module and class."""
+        if isinstance(self.network, Definition):
+            return ".".join(self.network)
         defined = self.network or self.config
         return f"{self.file} ({defined.__qualname__})" if self.file else f"{defined.__module__}.{defined.__qualname__}"
 
 
 _registry: dict[str, _Entry] = {}
 _running_file = RunningFile[_Entry]("networks")
-
-
-def register_config(config_type: _ConfigType) -> _ConfigType:
-    """Class decorator: a model that is configured like a network and is none, and so is trained in its own way."""
-    _register(config_type, None)
-    return config_type
 
 
 def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
@@ -65,13 +62,18 @@ def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType
     return register
 
 
-def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork] | None) -> None:
+def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork]) -> None:
     file, register = _running_file.get() or (None, _registry)
-    entry = _Entry(config_type, registered, config_type.model_fields["name"].default, file)
+    entry = _Entry(config_type, registered, _name_of(config_type), file)
     known = register.get(entry.name)
     if file is None and known is not None and known.origin == entry.origin:
         del register[entry.name]  # a module reloaded, a notebook's cell run again
     _add(register, entry)
+
+
+def _name_of(config_type: type[NetworkConfig]) -> str:
+    name: str = config_type.model_fields["name"].default
+    return name
 
 
 def _add(register: dict[str, _Entry], entry: _Entry) -> None:
@@ -102,23 +104,19 @@ def enter_files(files: Iterable[str | Path]) -> None:
 
 @contextmanager
 def _registering(file: Path) -> Iterator[dict[str, _Entry]]:
-    _load_networks()
+    _load_installed()  # what a package registers when it is imported first must not count as the file's
     with _running_file.registering(file) as registered:
         yield registered
 
 
 @cache
-def _load_networks() -> None:
-    """Enter those of the platform, which must not count as a user's file's, and those of installed packages."""
-    _entry("lstm")
+def _load_installed() -> None:
+    """Enter the networks of installed packages."""
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()
 
 
 def _entry(name: object) -> _Entry:
-    for module in pkgutil.iter_modules(networks.__path__, prefix=f"{networks.__name__}."):
-        importlib.import_module(module.name)
-    importlib.import_module(TREES)
     if not isinstance(name, str) or name not in _registry:
         raise ConfigurationError(
             f"there is no network {name!r}; the networks are {', '.join(sorted(_registry))}. A network of your own: "
@@ -133,7 +131,7 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         return config
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"a network's configuration is a mapping with a name, not {config!r}")
-    _load_networks()
+    _load_installed()
     config_type = _entry(config.get("name")).config
     try:
         return config_type.model_validate(config)
@@ -141,9 +139,18 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         raise ConfigurationError(f"configuration of network {config['name']!r}: {error}") from error
 
 
+def network_source(config: NetworkConfig) -> type[StackedNetwork] | Definition | None:
+    """The class of the network that `config` configures, or where it stands; None of a model that is no network."""
+    return _entry(config.name).network
+
+
 def network_type(config: NetworkConfig) -> type[StackedNetwork] | None:
     """The class of the network that `config` configures; None of a model that is no network."""
-    return _entry(config.name)[1]
+    source = network_source(config)
+    if not isinstance(source, Definition):
+        return source
+    loaded: type[StackedNetwork] = source.load()
+    return loaded
 
 
 def network_file(config: NetworkConfig) -> Path | None:
@@ -153,6 +160,8 @@ def network_file(config: NetworkConfig) -> Path | None:
 
 def build_network(config: NetworkConfig, feature_count: int, task_count: int, seeds: Sequence[int]) -> StackedNetwork:
     """The network of `config` with one member a seed; a member depends on its own seed only."""
+    import torch
+
     built = network_type(config)
     if built is None:
         raise ConfigurationError(f"{config.name!r} is no network that is trained by gradient descent")
@@ -162,3 +171,7 @@ def build_network(config: NetworkConfig, feature_count: int, task_count: int, se
 
 AnyNetworkConfig = Annotated[NetworkConfig, BeforeValidator(parse_network_config), SerializeAsAny()]
 """Field type for configurations that hold a network's: a mapping becomes the named network's own type."""
+
+_registry.update(
+    {_name_of(config): _Entry(config, network, _name_of(config), None) for config, network in MODELS.items()}
+)

@@ -9,40 +9,21 @@ any weights, without pickle.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import torch
 import xgboost
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from tqdm import tqdm
 from xgboost.core import XGBoostError
 
 from attn_platform.errors import CheckpointError, TrainingError
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.history import SeedHistory, SeedProgress
-from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.models.ranks import standardised_ranks
-from attn_platform.models.registry import register_config
 
 FloatArray = NDArray[np.floating]
-
-
-@register_config
-class XGBoostConfig(NetworkConfig):
-    """Shape and growth of the trees (AI-55); what is not named here is the library's default.
-
-    Learning rate, rounds and early stop are its own: those of `TrainingConfig` are the networks'.
-    """
-
-    name: Literal["xgboost"] = "xgboost"
-    learning_rate: PositiveFloat = 0.05
-    rounds: PositiveInt = 1000  # at most
-    patience: PositiveInt = 20  # rounds without a better validation loss
-    depth: PositiveInt = 3
-    row_sampling: float = Field(default=0.8, gt=0, le=1)  # a tree
-    column_sampling: float = Field(default=0.8, gt=0, le=1)  # a tree
 
 
 @dataclass(frozen=True)

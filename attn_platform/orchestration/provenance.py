@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import decode_source
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 
 import dagster as dg
@@ -26,7 +25,8 @@ def code_version(*packages: str) -> str:
     """Hash over what packages or modules define (`modules_identity`): a new one marks what they made as stale."""
     files: list[Path] = []
     for name in packages:
-        file = Path(importlib.import_module(name).__file__ or "")
+        spec = find_spec(name)  # not loaded: only what is made loads what makes it
+        file = Path((spec and spec.origin) or "")
         files += file.parent.rglob("*.py") if file.name == "__init__.py" else [file]
     return modules_identity(file.read_text(encoding="utf-8") for file in files)
 

@@ -7,8 +7,9 @@ from attn_platform.lazy import lazy_attributes
 if TYPE_CHECKING:
     from attn_platform.reports.configuration import ReportConfig
     from attn_platform.reports.contents import StrategyReportData
+    from attn_platform.reports.data_contents import DataReportData
     from attn_platform.reports.data_pages import write_data_report
-    from attn_platform.reports.factor_pages import write_factor_report
+    from attn_platform.reports.factor_pages import write_factor_index, write_factor_report
     from attn_platform.reports.mix import gather_mix
     from attn_platform.reports.order_files import write_order_file
     from attn_platform.reports.strategy import gather
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from attn_platform.reports.tables import write_report_tables
 
 __all__ = [
+    "DataReportData",
     "ReportConfig",
     "StrategyReportData",
     "gather",
     "gather_mix",
     "write_data_report",
+    "write_factor_index",
     "write_factor_report",
     "write_order_file",
     "write_report_tables",

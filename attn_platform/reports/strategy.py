@@ -15,7 +15,7 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.explanation import variance_shares
-from attn_platform.evaluation.explanation_store import ATTENTION, FACTORS, PART_PREFIX, STOCKS, read_explanation
+from attn_platform.evaluation.explanation_tables import ATTENTION, FACTORS, PART_PREFIX, STOCKS, read_explanation
 from attn_platform.evaluation.exposures import active_industry_exposures, active_style_exposures
 from attn_platform.evaluation.layers import annualised, layer_means, layers_of
 from attn_platform.evaluation.performance import (
@@ -49,7 +49,7 @@ from attn_platform.reports.contents import (
     PlantedSignals,
     StrategyReportData,
 )
-from attn_platform.training.checkpoints import Manifest, load_checkpoint
+from attn_platform.training.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 # Published tables by what they hold
 PERFORMANCE = ("performance", "performance_ensemble", "neutralisation")  # AI-69: 11, 23, 35; AI-55: 21, 35
@@ -304,7 +304,7 @@ def _manifests(folders: Mapping[str, Path]) -> list[Manifest]:
         windows = sorted(path for path in folder.glob("[0-9]*")) if folder.is_dir() else []
         if not windows:
             raise MissingDataError(f"{folder} has no checkpoint; train the model first")
-        found += [load_checkpoint(window).manifest for window in windows]
+        found += [read_manifest(window / MANIFEST_FILE) for window in windows]
     return found
 
 

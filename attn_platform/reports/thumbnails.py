@@ -4,17 +4,20 @@ Plain functions on frames; the same input gives the same bytes. Dagster keeps me
 small size: all pictures stay below `MAX_BYTES`.
 """
 
+from __future__ import annotations
+
 import base64
 import io
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:  # loaded with the first picture: assets import this module, and most runs draw none
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_BYTES = 40_000
 _WIDTH_INCHES = 4.8
@@ -41,6 +44,8 @@ def line(series: Mapping[str, pd.Series], title: str) -> str:
     if not any(np.isfinite(values.to_numpy(dtype=np.float64)).any() for values in series.values()):
         return _without_data(figure, axes, title)
     if all(isinstance(values.index, pd.DatetimeIndex) for values in series.values()):
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         locator = AutoDateLocator(minticks=1, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -80,6 +85,9 @@ def histogram(values: np.ndarray | pd.Series, title: str, bins: int = 50) -> str
 
 def _canvas(title: str) -> tuple[Figure, Axes]:
     """An empty picture; no pyplot, whose global state is not safe in the threads of a Dagster run."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from attn_platform.factors.catalogue import FACTOR_SETS
 from attn_platform.factors.input_columns import KEYS
 from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.registry import AnyNetworkConfig
-from attn_platform.models.trees import XGBoostConfig
 from attn_platform.studies.names import Name, require_once
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.labels import LabelConfig

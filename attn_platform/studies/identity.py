@@ -15,7 +15,7 @@ from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInpu
 from attn_platform.factors.parallel import over_threads
 from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_in_place
 from attn_platform.factors.statements import Statements
-from attn_platform.source_identity import source_identity
+from attn_platform.source_identity import Definition, source_identity
 from attn_platform.studies.availability import lacking
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
@@ -33,7 +33,6 @@ from attn_platform.training.identity import (
     training_parts,
     window_parts,
 )
-from attn_platform.training.neighbours import with_neighbours
 from attn_platform.universe.adjacency import industry_at, neighbour_groups, sector_mapping
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
 from attn_platform.universe.membership import (
@@ -43,6 +42,8 @@ from attn_platform.universe.membership import (
     selection_session,
 )
 
+# Whose code is compared without being loaded
+WITH_NEIGHBOURS = Definition("attn_platform.training.neighbours", "with_neighbours")
 # What a factor is given: it may read any member of these
 FACTOR_ARGUMENTS = (FactorInputs, FactorConfig, Statements)
 
@@ -105,5 +106,5 @@ def _panel_parts(home: Home, panel: Panel) -> dict[str, Part]:
 
 
 def _neighbours(adjacency: AdjacencyConfig) -> Part:
-    code = source_identity(industry_at, sector_mapping, neighbour_groups, with_neighbours)
+    code = source_identity(industry_at, sector_mapping, neighbour_groups, WITH_NEIGHBOURS)
     return Part(code=code, settings=adjacency.model_dump(mode="json"))

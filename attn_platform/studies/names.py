@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from attn_platform.backtest.store import backtest_tables
-from attn_platform.evaluation.explanation_store import explanation_tables
+from attn_platform.evaluation.explanation_tables import explanation_tables
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.market.contract import TABLES

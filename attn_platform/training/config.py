@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
-from attn_platform.models.losses import LossConfig
+from attn_platform.models.configuration import LossConfig
 
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
 BatchUnit = Literal["session", "stock"]

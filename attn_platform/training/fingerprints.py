@@ -1,12 +1,16 @@
 """What a training depended on, in a few characters: the data it read, and whatever can be written as JSON."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel
 
-from attn_platform.training.samples import Samples
+if TYPE_CHECKING:
+    from attn_platform.training.samples import Samples
 
 
 def samples_fingerprint(*sets: Samples) -> str:

@@ -15,12 +15,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from attn_platform.models.batch import SessionBatch
-from attn_platform.models.losses import row_weights, weighted_squared_error
-from attn_platform.models.networks.base import NetworkConfig
-from attn_platform.models.registry import network_type
-from attn_platform.models.trees import XGBoostConfig, fit_trees, predict_trees
-from attn_platform.source_identity import source_identity
+from attn_platform.models.configuration import NetworkConfig, XGBoostConfig
+from attn_platform.models.registry import network_source
+from attn_platform.source_identity import Definition, source_identity
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import content_fingerprint
 from attn_platform.training.labels import LabelConfig, label_prices, training_labels
@@ -35,6 +32,11 @@ SESSIONS_EVERY = "sessions_every"  # as `TrainingConfig` has it
 MISSING = "missing"
 # What a machine decides, not a study: no part of what is trained, but for rounding
 MACHINE_SETTINGS = frozenset({"threads", "stacking", "device", "precision", "compile", "windows_together", "memory_gb"})
+# Whose code is compared without being loaded
+SESSION_BATCH = Definition("attn_platform.models.batch", "SessionBatch")
+PREDICT_TREES, FIT_TREES = (Definition("attn_platform.models.trees", name) for name in ("predict_trees", "fit_trees"))
+LOSS_CODE = [Definition("attn_platform.models.losses", name) for name in ("row_weights", "weighted_squared_error")]
+TRAIN_TOGETHER = Definition("attn_platform.training.trainer", "train_together")
 _MOST_NAMED = 5
 
 
@@ -104,7 +106,8 @@ def differences_text(differences: Sequence[str]) -> str:
 
 def network_parts(network: NetworkConfig) -> dict[str, Part]:
     """The part of a network with its layers, or of the trees; what its configuration class computes included."""
-    code = (predict_trees,) if isinstance(network, XGBoostConfig) else (network_type(network), SessionBatch)
+    is_trees = isinstance(network, XGBoostConfig)
+    code = (PREDICT_TREES,) if is_trees else (network_source(network), SESSION_BATCH)
     settings = network.model_dump(mode="json", exclude={"name"})
     return {f"{NETWORK}{network.name}": Part(code=source_identity(type(network), *code), settings=settings)}
 
@@ -120,14 +123,11 @@ def training_parts(training: TrainingConfig, network: NetworkConfig, seeds: Sequ
 
     Thinning is a part of its own, which a model trained on all sessions has not.
     """
-    from attn_platform.training.trainer import train_together  # which asks this module before it goes on with a state
-
-    loss = Part(
-        code=source_identity(row_weights, weighted_squared_error), settings=training.loss.model_dump(mode="json")
-    )
+    loss = Part(code=source_identity(*LOSS_CODE), settings=training.loss.model_dump(mode="json"))
     is_trees = isinstance(network, XGBoostConfig)
     settings = {} if is_trees else training.model_dump(mode="json", exclude={*MACHINE_SETTINGS, "loss", SESSIONS_EVERY})
-    code = source_identity(fit_trees if is_trees else train_together)
+    # Comparing identities decides whether a training goes on, not what is trained
+    code = source_identity(FIT_TREES if is_trees else TRAIN_TOGETHER, without=(source_identity,))
     parts = {LOSS: loss, TRAINING: Part(code=code, settings={**settings, "seeds": list(seeds)})}
     if training.sessions_every > 1:
         parts[THINNING] = Part(settings={SESSIONS_EVERY: training.sessions_every})

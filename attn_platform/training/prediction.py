@@ -7,9 +7,10 @@ from tqdm import tqdm
 
 from attn_platform.errors import CheckpointError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
-from attn_platform.models.trees import XGBoostConfig, predict_trees
+from attn_platform.models.trees import predict_trees
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.device import fixed_threads, freed_memory_kept, resolve_device
 from attn_platform.training.samples import Samples

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from attn_platform.errors import ContractError, TrainingError
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.training.config import BatchUnit
 from attn_platform.training.layout import stock_major_rows
 from attn_platform.training.panel_array import PanelArray, not_finite

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attn_platform.errors import TrainingError
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.configuration import NetworkConfig
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import compiled_on, members_step_together

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from attn_platform.errors import TrainingError
+from attn_platform.models.configuration import NetworkConfig
 from attn_platform.models.history import SeedHistory, SeedProgress
-from attn_platform.models.networks.base import NetworkConfig
 from attn_platform.training.config import STUDY_SEEDS, TrainingConfig
 from attn_platform.training.device import (
     fixed_threads,

@@ -11,7 +11,6 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,63 +18,33 @@ import pandas as pd
 from torch import Tensor
 
 from attn_platform.errors import CheckpointError, MissingDataError, PlatformError
-from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, load_dense
-from attn_platform.market.lake import Lake, from_columns
+from attn_platform.market.lake import from_columns
 from attn_platform.market.origins import require_origins
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.history import SeedHistory
 from attn_platform.models.losses import row_weights
-from attn_platform.models.networks.base import NetworkConfig
-from attn_platform.models.trees import TreeSamples, XGBoostConfig, fit_trees
+from attn_platform.models.trees import TreeSamples, fit_trees
 from attn_platform.training.checkpoints import (
     Checkpoint,
-    CheckpointWindow,
-    SessionRange,
     load_checkpoint,
     manifest_of,
     save_checkpoint,
 )
-from attn_platform.training.config import TrainingConfig
 from attn_platform.training.device import peak_memory_bytes, resolve_device
 from attn_platform.training.fingerprints import content_fingerprint, samples_fingerprint
-from attn_platform.training.identity import ModelIdentity
-from attn_platform.training.labels import LabelConfig, label_prices, training_labels
+from attn_platform.training.labels import label_prices, training_labels
+from attn_platform.training.manifest import CheckpointWindow, SessionRange
 from attn_platform.training.neighbours import with_neighbours
 from attn_platform.training.panel_array import panel_array
 from attn_platform.training.prediction import mean_of_tasks, predict
 from attn_platform.training.samples import Samples
 from attn_platform.training.setting import StartingWeights, WindowSamples
+from attn_platform.training.task import PRICE_FIELDS, ModelTraining
 from attn_platform.training.trainer import TrainingResult, train_together
-from attn_platform.training.windows import Window, WindowConfig, window_holding
+from attn_platform.training.windows import Window, window_holding
 
 logger = logging.getLogger(__name__)
-
-PRICE_FIELDS = ("close", "vwap", "adj_factor", "is_suspended")
-
-
-@dataclass(frozen=True)
-class ModelTraining:
-    """What a model is trained on and how, and where its checkpoints and their by-products go."""
-
-    lake: Lake
-    calendar: Calendar
-    panel: str
-    model: str
-    network: NetworkConfig
-    labels: LabelConfig
-    training: TrainingConfig
-    seeds: tuple[int, ...]
-    features: tuple[str, ...]
-    windows: WindowConfig
-    preprocessing_fingerprint: str
-    """Of the panel's settings: all that checkpoints knew of it before they kept their identity."""
-    identity: ModelIdentity
-    directory: Path
-    """The model's checkpoints, a folder a window."""
-    arrays: Path
-    """Memory-mapped panels, shared by all models and windows."""
-    curves: Path | None = None
-    """The model's curves, a folder a window."""
 
 
 def window_samples(task: ModelTraining, window: Window) -> tuple[Samples, Samples]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attn_platform import reports
 from attn_platform.market.quality.checks import CHECKS
 from attn_platform.market.quality.examine import survey
-from attn_platform.reports.data_pages import FOLDER, DataReportData, write_data_report
+from attn_platform.reports.data_contents import FOLDER, DataReportData
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import data_source
 
@@ -27,5 +28,5 @@ def write_data_page(home: Home) -> DataReportData:
         checks=CHECKS,
         survey=survey(home.lake, home.calendar),
     )
-    write_data_report(data, data_pages(home))
+    reports.write_data_report(data, data_pages(home))
     return data

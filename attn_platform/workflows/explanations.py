@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from attn_platform import evaluation
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.explanation import StockExplanation
-from attn_platform.evaluation.explanation_store import explained_session, explained_stock, write_explanation
 from attn_platform.evaluation.store import predicted_range
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
@@ -41,19 +41,23 @@ def explain_model(home: Home, model: ModelConfig) -> dict[str, pd.DataFrame]:
         )
     _, session = predicted_range(home.lake, prediction_table(model.name))
     config = home.study.evaluation.explanation
-    return write_explanation(model_training(home, model), session, horizons, config)
+    return evaluation.write_explanation(model_training(home, model), session, horizons, config)
 
 
 def explain_forecasts(home: Home, model: ModelConfig, session: np.datetime64, horizon: str) -> dict[str, pd.DataFrame]:
     """What gives a model's forecasts of a session, by part (`evaluation.explanation_store`); writes nothing."""
-    return explained_session(model_training(home, model), session, horizon, home.study.evaluation.explanation)
+    return evaluation.explained_session(
+        model_training(home, model), session, horizon, home.study.evaluation.explanation
+    )
 
 
 def explain_forecast(
     home: Home, model: ModelConfig, session: np.datetime64, horizon: str, symbol: str
 ) -> StockExplanation:
     """What gives a model's forecast of one stock on a session."""
-    return explained_stock(model_training(home, model), session, symbol, horizon, home.study.evaluation.explanation)
+    return evaluation.explained_stock(
+        model_training(home, model), session, symbol, horizon, home.study.evaluation.explanation
+    )
 
 
 def explained_by(home: Home, name: str, horizon: str | None = None) -> tuple[ModelConfig, str]:

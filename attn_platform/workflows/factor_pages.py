@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from attn_platform import reports
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.factor_profile import FactorProfile
 from attn_platform.evaluation.factor_store import profiles, stored_factors
 from attn_platform.factors.store import family_table
 from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
-from attn_platform.reports.factor_pages import write_factor_index, write_factor_report
 from attn_platform.studies.availability import lacking
 from attn_platform.studies.names import FACTOR_PAGES
 from attn_platform.studies.settings import Home
@@ -52,9 +52,9 @@ def write_factor_pages(
         min_observations={name: catalogue.definition(name).min_observations(home.study.factors) for name in chosen},
         pages=frozenset(chosen) if names is None else frozenset(),
     )
-    reports = [FactorReportData(catalogue.definition(name), found[name], _notes(found[name])) for name in chosen]
-    pages = [write_factor_report(report, subject, folder) for report in reports]
-    return [write_factor_index(reports, subject, missing, folder), *pages] if names is None else pages
+    shown = [FactorReportData(catalogue.definition(name), found[name], _notes(found[name])) for name in chosen]
+    pages = [reports.write_factor_report(report, subject, folder) for report in shown]
+    return [reports.write_factor_index(shown, subject, missing, folder), *pages] if names is None else pages
 
 
 def _stored(home: Home) -> tuple[list[str], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from attn_platform import training
 from attn_platform.errors import MissingDataError
 from attn_platform.studies.forecasters import (
     EnsembleConfig,
@@ -14,7 +15,6 @@ from attn_platform.studies.forecasters import (
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
-from attn_platform.training.window_training import write_predictions
 from attn_platform.workflows.portfolios import rebalances
 from attn_platform.workflows.training import model_training
 
@@ -28,7 +28,7 @@ def forecast(home: Home, forecaster: Forecaster, sessions: np.ndarray) -> dict[s
     """
     table = prediction_table(forecaster.name)
     if isinstance(forecaster, ModelConfig):
-        return write_predictions(model_training(home, forecaster), sessions, table)
+        return training.write_predictions(model_training(home, forecaster), sessions, table)
     if isinstance(forecaster, EnsembleConfig):
         members = [MemberPredictions(prediction_table(each.model), each.horizon) for each in forecaster.members]
         write_ensemble(home.lake, sessions, members, forecaster.horizons[0], table)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from attn_platform import reports
 from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import families_of
 from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
 from attn_platform.reports.mix import MixSubject, gather_mix
 from attn_platform.reports.strategy import Subject, gather
-from attn_platform.reports.strategy_page import write_strategy_report
 from attn_platform.reports.tables import write_report_tables
 from attn_platform.studies.availability import missing_styles, switched_off
 from attn_platform.studies.settings import Home, SourceConfig
@@ -110,6 +110,6 @@ def _universe_of(home: Home, config: StrategyConfig) -> str:
 
 def _write(home: Home, data: StrategyReportData) -> StrategyReportData:
     page = report_page(home, data.strategy)
-    write_strategy_report(data, page)
+    reports.write_strategy_report(data, page)
     write_report_tables(data, page.parent / "tables")
     return data

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from attn_platform import training
 from attn_platform.errors import PlatformError
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.identity import model_identity
 from attn_platform.studies.settings import Home
-from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.fingerprints import configuration_fingerprint
-from attn_platform.training.window_training import ModelTraining, train_windows
+from attn_platform.training.task import ModelTraining
 from attn_platform.training.windows import window_keys, window_of
 
 
@@ -47,13 +47,13 @@ def model_training(home: Home, model: ModelConfig) -> ModelTraining:
     )
 
 
-def train(home: Home, model: ModelConfig, windows: Sequence[str]) -> dict[str, Checkpoint | PlatformError]:
+def train(home: Home, model: ModelConfig, windows: Sequence[str]) -> dict[str, training.Checkpoint | PlatformError]:
     """Train a model on windows, each given by its key; returns by key the checkpoint, or what was in its way.
 
     The panel, the prices and (for networks that look at neighbours) the adjacency of the windows are in the lake.
     """
     task, keys = model_training(home, model), sorted(windows)
     try:
-        return train_windows(task, [window_of(home.calendar, task.windows, key) for key in keys])
+        return training.train_windows(task, [window_of(home.calendar, task.windows, key) for key in keys])
     except PlatformError as error:
         return dict.fromkeys(keys, error)

@@ -35,9 +35,10 @@ from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
-from attn_platform.training.checkpoints import MANIFEST_FILE, load_checkpoint, weights_file
+from attn_platform.training.checkpoints import load_checkpoint, weights_file
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.fingerprints import samples_fingerprint
+from attn_platform.training.manifest import MANIFEST_FILE
 from attn_platform.training.window_training import train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
 from attn_platform.universe import store as universe_store

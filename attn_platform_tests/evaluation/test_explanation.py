@@ -6,20 +6,15 @@ import torch
 from captum.attr import IntegratedGradients
 
 from attn_platform.errors import CheckpointError, MissingDataError
+from attn_platform.evaluation.attribution import explain_session, explain_stock, integrated_gradients
 from attn_platform.evaluation.config import ExplanationConfig
-from attn_platform.evaluation.explanation import (
-    explain_session,
-    explain_stock,
-    group_attention,
-    integrated_gradients,
-    variance_shares,
-)
+from attn_platform.evaluation.explanation import group_attention, variance_shares
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.configuration import NetworkConfig, XGBoostConfig
 from attn_platform.models.registry import build_network, parse_network_config
-from attn_platform.models.trees import XGBoostConfig
-from attn_platform.training.checkpoints import Checkpoint, CheckpointWindow, Manifest, SessionRange
+from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.config import TrainingConfig
+from attn_platform.training.manifest import CheckpointWindow, Manifest, SessionRange
 from attn_platform.training.prediction import predict
 from attn_platform.training.samples import Samples
 from attn_platform_tests.training.synthetic import FEATURES, ragged

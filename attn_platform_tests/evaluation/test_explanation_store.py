@@ -5,32 +5,22 @@ import pandas as pd
 import pytest
 
 from attn_platform.errors import CheckpointError, MissingDataError
+from attn_platform.evaluation.attribution import explain_session
 from attn_platform.evaluation.config import ExplanationConfig
-from attn_platform.evaluation.explanation import explain_session
-from attn_platform.evaluation.explanation_store import (
-    ATTENTION,
-    FACTORS,
-    STOCKS,
-    explained_stock,
-    read_explanation,
-    write_explanation,
-)
+from attn_platform.evaluation.explanation_store import explained_stock, write_explanation
+from attn_platform.evaluation.explanation_tables import ATTENTION, FACTORS, STOCKS, read_explanation
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.models.registry import build_network, parse_network_config
-from attn_platform.training.checkpoints import (
-    CheckpointWindow,
-    SessionRange,
-    load_checkpoint,
-    manifest_of,
-    save_checkpoint,
-)
+from attn_platform.training.checkpoints import load_checkpoint, manifest_of, save_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.identity import ModelIdentity, network_parts
 from attn_platform.training.labels import LabelConfig
+from attn_platform.training.manifest import CheckpointWindow, SessionRange
 from attn_platform.training.prediction import predict
+from attn_platform.training.task import ModelTraining
 from attn_platform.training.trainer import TrainingResult
-from attn_platform.training.window_training import ModelTraining, panel_samples
+from attn_platform.training.window_training import panel_samples
 from attn_platform.training.windows import WindowConfig, window_of
 from attn_platform.universe.store import ADJACENCY
 

@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.alstm import ALSTMConfig
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.networks.inter_stock_attention import InterStockAttentionConfig
-from attn_platform.models.networks.inter_task_attention import InterTaskAttentionConfig
-from attn_platform.models.networks.lstm import LSTMConfig
-from attn_platform.models.networks.temporal_transformer import TemporalTransformerConfig
+from attn_platform.models.configuration import (
+    ALSTMConfig,
+    InterStockAttentionConfig,
+    InterTaskAttentionConfig,
+    LSTMConfig,
+    NetworkConfig,
+    TemporalTransformerConfig,
+)
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.attention_references import normal
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from attn_platform.errors import ContractError
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.gat_residual import GatResidualConfig
+from attn_platform.models.configuration import GatResidualConfig
 from attn_platform.models.registry import build_network, parse_network_config
 from attn_platform_tests.models.graph_references import plain_gat_residual
 

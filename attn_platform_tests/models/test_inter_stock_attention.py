@@ -4,7 +4,7 @@ from torch import nn
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.inter_stock_attention import InterStockAttentionConfig
+from attn_platform.models.configuration import InterStockAttentionConfig
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.attention_references import (
     assert_same_gradients,

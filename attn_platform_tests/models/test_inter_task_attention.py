@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.inter_task_attention import InterTaskAttentionConfig
+from attn_platform.models.configuration import InterTaskAttentionConfig
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.attention_references import (
     assert_same_gradients,

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_platform.models.losses import LossConfig, row_weights, weighted_squared_error
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights, weighted_squared_error
 
 
 def plain_wmse_weights(labels: list[float], half_life: float = 0.5) -> list[float]:

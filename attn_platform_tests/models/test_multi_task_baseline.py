@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.configuration import MultiTaskBaselineConfig
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.references import plain_baseline, plain_state
 

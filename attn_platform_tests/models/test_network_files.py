@@ -9,7 +9,8 @@ import pytest
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.models import registry
-from attn_platform.models.networks.lstm import LSTM, LSTMConfig
+from attn_platform.models.configuration import LSTMConfig
+from attn_platform.models.networks.lstm import LSTM
 from attn_platform.models.registry import build_network, enter_files, network_file, network_type, parse_network_config
 from attn_platform.source_identity import source_identity
 from attn_platform.studies.loading import load_study
@@ -18,9 +19,8 @@ from attn_platform.studies.study import StudyConfig
 NETWORK = """
 from typing import Literal
 
+from attn_platform.models import NetworkConfig, StackedNetwork, register_network
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
 
 
 class OwnConfig(NetworkConfig):
@@ -162,6 +162,6 @@ def test_an_installed_package_brings_networks(tmp_path: Path, monkeypatch: pytes
     point = EntryPoint("brought", "brought_networks", registry.ENTRY_POINT_GROUP)
     asked: list[str] = []
     monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
-    registry._load_networks.cache_clear()
+    registry._load_installed.cache_clear()
     assert network_file(parse_network_config({"name": "brought"})) is None
     assert asked == ["attn_platform.networks"]

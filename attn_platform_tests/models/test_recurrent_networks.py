@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.alstm import ALSTMConfig
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.networks.lstm import LSTMConfig
+from attn_platform.models.configuration import ALSTMConfig, LSTMConfig, NetworkConfig
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.attention_references import normal, plain_linear, plain_lstm, shaken
 

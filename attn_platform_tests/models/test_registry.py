@@ -3,9 +3,9 @@ from pydantic import BaseModel
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.models import registry
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.networks.lstm import LSTM, LSTMConfig
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.configuration import LSTMConfig, MultiTaskBaselineConfig, NetworkConfig
+from attn_platform.models.networks.base import StackedNetwork
+from attn_platform.models.networks.lstm import LSTM
 from attn_platform.models.registry import (
     AnyNetworkConfig,
     build_network,

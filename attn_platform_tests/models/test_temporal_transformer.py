@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.networks.temporal_transformer import TemporalTransformerConfig
+from attn_platform.models.configuration import TemporalTransformerConfig
 from attn_platform.models.registry import build_network
 from attn_platform_tests.models.attention_references import (
     assert_same_gradients,

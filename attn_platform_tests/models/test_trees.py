@@ -11,9 +11,10 @@ from safetensors.torch import load, save
 from scipy import stats
 
 from attn_platform.errors import CheckpointError, ConfigurationError, TrainingError
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig, XGBoostConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.models.registry import build_network, parse_network_config
-from attn_platform.models.trees import TreeSamples, XGBoostConfig, booster_name, fit_trees, predict_trees
+from attn_platform.models.trees import TreeSamples, booster_name, fit_trees, predict_trees
 
 WHOLE = {"row_sampling": 1.0, "column_sampling": 1.0}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.evaluation.explanation_store import FACTORS, STOCKS, read_explanation
+from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS, read_explanation
 from attn_platform.workflows.explanations import explained_by, explained_horizons
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import MODEL, STRATEGY, tiny_home

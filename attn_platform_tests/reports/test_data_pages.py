@@ -14,13 +14,8 @@ from attn_platform.market.quality.checks import CHECKS
 from attn_platform.market.quality.examine import Survey, survey
 from attn_platform.market.quality.findings import Finding
 from attn_platform.reports.contents import DataKind, DataSource
-from attn_platform.reports.data_pages import (
-    DataReportData,
-    counts_of,
-    render_data_report,
-    reported_counts,
-    write_data_report,
-)
+from attn_platform.reports.data_contents import DataReportData, counts_of, reported_counts
+from attn_platform.reports.data_pages import render_data_report, write_data_report
 from attn_platform_tests.market.quality.markets import CALENDAR, SESSIONS, honest_market, write
 from attn_platform_tests.reports.sample import Page, numbers, read_page
 

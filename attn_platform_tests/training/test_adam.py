@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from attn_platform.models.configuration import NetworkConfig
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.training.adam import StackedAdam
 
 RATE, MEMBERS, STEPS = 1e-2, 3, 8

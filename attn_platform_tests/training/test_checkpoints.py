@@ -10,19 +10,12 @@ import torch
 
 from attn_platform import writing
 from attn_platform.errors import CheckpointError
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.configuration import LossConfig, MultiTaskBaselineConfig
 from attn_platform.training import checkpoints
-from attn_platform.training.checkpoints import (
-    CheckpointWindow,
-    Manifest,
-    SessionRange,
-    load_checkpoint,
-    manifest_of,
-    save_checkpoint,
-)
+from attn_platform.training.checkpoints import load_checkpoint, manifest_of, save_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.identity import ModelIdentity, Part, differences_text
+from attn_platform.training.manifest import CheckpointWindow, Manifest, SessionRange
 from attn_platform.training.prediction import predict
 from attn_platform.training.trainer import TrainingResult, train
 from attn_platform_tests.training.synthetic import ragged
@@ -312,15 +305,15 @@ def test_killed_at_any_step_the_folder_is_the_old_checkpoint_or_the_new_one(
 def test_a_reader_between_manifest_and_weights_of_a_replacement_gets_the_new_one(
     directory: Path, result: TrainingResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer, read = other_result(result), checkpoints._manifest
+    newer, read = other_result(result), checkpoints.read_manifest
 
     def replaced_after_the_first(path: Path):
         found = read(path)
-        monkeypatch.setattr(checkpoints, "_manifest", read)
+        monkeypatch.setattr(checkpoints, "read_manifest", read)
         save_checkpoint(directory, newer.weights, manifest(newer))
         return found
 
-    monkeypatch.setattr(checkpoints, "_manifest", replaced_after_the_first)
+    monkeypatch.setattr(checkpoints, "read_manifest", replaced_after_the_first)
     assert torch.equal(load_checkpoint(directory).weights["heads.weight"], newer.weights["heads.weight"])
 
 

@@ -84,7 +84,7 @@ def test_other_precisions_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch
 
 OLDER_KERNELS = """
 import torch
-from attn_platform.models.networks.lstm import LSTMConfig
+from attn_platform.models.configuration import LSTMConfig
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.trainer import train
 from attn_platform_tests.training.synthetic import ragged

@@ -8,10 +8,11 @@ import torch
 from scipy import stats
 
 from attn_platform.errors import CheckpointError
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.training.checkpoints import Checkpoint, CheckpointWindow, SessionRange, manifest_of
+from attn_platform.models.configuration import MultiTaskBaselineConfig
+from attn_platform.training.checkpoints import Checkpoint, manifest_of
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.identity import ModelIdentity
+from attn_platform.training.manifest import CheckpointWindow, SessionRange
 from attn_platform.training.prediction import mean_of_tasks, predict, predict_by_seed
 from attn_platform.training.samples import Samples
 from attn_platform.training.trainer import train

@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 
 from attn_platform.errors import ContractError, TrainingError
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.training.samples import Samples, SampleTensors
 from attn_platform_tests.training.synthetic import ragged
 

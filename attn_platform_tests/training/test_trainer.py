@@ -12,10 +12,9 @@ from torch import Generator, Tensor
 
 from attn_platform.errors import ConfigurationError, TrainingError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import LossConfig, MultiTaskBaselineConfig, NetworkConfig
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.ranks import standardised_ranks
 from attn_platform.models.registry import build_network, parse_network_config, register_network
 from attn_platform.training.config import TrainingConfig

@@ -19,12 +19,10 @@ from torch import Generator, Tensor
 
 from attn_platform.errors import TrainingError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import GatResidualConfig, LossConfig, MultiTaskBaselineConfig, NetworkConfig
 from attn_platform.models.layers.dropout import StackedDropout
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.networks.gat_residual import GatResidualConfig
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
+from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import register_network
 from attn_platform.training import epochs
 from attn_platform.training.config import TrainingConfig

@@ -12,18 +12,18 @@ from scipy import stats
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import Lake, from_columns
-from attn_platform.models.losses import LossConfig, row_weights
-from attn_platform.models.networks.gat_residual import GatResidualConfig
-from attn_platform.models.networks.lstm import LSTMConfig
+from attn_platform.models.configuration import GatResidualConfig, LossConfig, LSTMConfig, XGBoostConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.models.registry import build_network
-from attn_platform.models.trees import TreeSamples, XGBoostConfig, fit_trees, predict_trees
+from attn_platform.models.trees import TreeSamples, fit_trees, predict_trees
 from attn_platform.training.checkpoints import Checkpoint, load_checkpoint
 from attn_platform.training.config import TrainingConfig
 from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.identity import ModelIdentity, Part, label_parts, network_parts, training_parts
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.resume import SavedState
-from attn_platform.training.window_training import ModelTraining, train_windows, window_samples, write_predictions
+from attn_platform.training.task import ModelTraining
+from attn_platform.training.window_training import train_windows, window_samples, write_predictions
 from attn_platform.training.windows import window_of
 from attn_platform.universe.store import ADJACENCY
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, SECOND_WINDOW, linked

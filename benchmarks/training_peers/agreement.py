@@ -5,8 +5,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attn_platform.models.losses import LossConfig
-from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.configuration import LossConfig, NetworkConfig
 from attn_platform.models.registry import build_network
 from attn_platform.training.samples import SampleTensors
 from attn_platform.training.stack import Member, MemberStack

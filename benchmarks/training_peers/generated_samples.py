@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from attn_platform.models.losses import LossConfig, row_weights
+from attn_platform.models.configuration import LossConfig
+from attn_platform.models.losses import row_weights
 from attn_platform.training.samples import Samples
 from attn_platform.universe.adjacency import CITIC_L1_SECTORS
 

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attn_platform.models.networks.alstm import ALSTMConfig
-from attn_platform.models.networks.gat_residual import GatResidualConfig
-from attn_platform.models.networks.inter_stock_attention import InterStockAttentionConfig
-from attn_platform.models.networks.inter_task_attention import InterTaskAttentionConfig
-from attn_platform.models.networks.lstm import LSTMConfig
-from attn_platform.models.networks.multi_task_baseline import MultiTaskBaselineConfig
-from attn_platform.models.networks.temporal_transformer import TemporalTransformerConfig
+from attn_platform.models.configuration import (
+    ALSTMConfig,
+    GatResidualConfig,
+    InterStockAttentionConfig,
+    InterTaskAttentionConfig,
+    LSTMConfig,
+    MultiTaskBaselineConfig,
+    TemporalTransformerConfig,
+)
 from training_peers.plain_data import PlainBatch
 
 

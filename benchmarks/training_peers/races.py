@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from attn_platform.models.networks.base import NetworkConfig
+from attn_platform.models.configuration import NetworkConfig
 from attn_platform.models.registry import parse_network_config
 from attn_platform.training.config import BatchUnit
 from attn_platform.training.labels import LabelConfig

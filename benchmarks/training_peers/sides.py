@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import LossConfig
 from attn_platform.models.layers.additive_attention import session_blocks
-from attn_platform.models.losses import LossConfig
 from attn_platform.models.networks.gat_residual import FACTOR_LINKS
 from attn_platform.models.registry import build_network
 from attn_platform.training.config import TrainingConfig

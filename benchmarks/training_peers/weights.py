@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from attn_platform.models.networks.base import NetworkConfig
-from attn_platform.models.networks.gat_residual import FACTOR_LINKS, GatResidualConfig
+from attn_platform.models.configuration import GatResidualConfig, NetworkConfig
+from attn_platform.models.networks.gat_residual import FACTOR_LINKS
 
 Tensors = dict[str, Tensor]
 _EXPAND = ".expand.weight"  # a parameter that every encoder block has once

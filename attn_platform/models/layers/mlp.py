@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
+from attn_platform.models.configuration import Activation, Normalisation
 from attn_platform.models.layers.batch_norm import StackedBatchNorm
 from attn_platform.models.layers.stacked_linear import StackedLinear
-
-Activation = Literal["relu", "sigmoid", "tanh"]
-Normalisation = Literal["batch", "none"]
 
 # In place: what they are given is a linear layer's output, which nothing else reads
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {

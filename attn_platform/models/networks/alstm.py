@@ -5,30 +5,18 @@ With h_l the last layer's hidden states and a their attended state (one head of 
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
-from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import ALSTMConfig
 from attn_platform.models.layers.recurrent import StackedLSTM
 from attn_platform.models.layers.stacked_linear import StackedLinear
 from attn_platform.models.layers.step_attention import StepAttention
-from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class ALSTMConfig(TimeSeriesConfig):
-    """Shape of the LSTM (AI-69's values) and of the attention over its steps."""
-
-    name: Literal["alstm"] = "alstm"
-    hidden: PositiveInt = 64
-    layers: PositiveInt = 2
-    attention_width: PositiveInt = 64
-
-
-@register_network(ALSTMConfig)
 class ALSTM(StackedNetwork):
     """LSTM, additive attention over its steps, then a head on attended and last hidden state."""
 

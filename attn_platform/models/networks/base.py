@@ -1,44 +1,15 @@
-"""What every network has in common: a typed configuration, and a leading seed axis on every tensor."""
+"""What every network has in common: a leading seed axis on every tensor."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import NetworkConfig
 from attn_platform.models.layers.dropout import StackedDropout
 from attn_platform.models.layers.stacked_linear import StackedLinear
-
-
-class NetworkConfig(BaseModel):
-    """Base of the networks' configurations; a network narrows `name` to its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-
-    @property
-    def sample_steps(self) -> int:
-        """Sessions that a sample covers, the last one its own; time-series networks read more than one."""
-        return 1
-
-    @property
-    def neighbours(self) -> Literal["sector", "industry"] | None:
-        """The adjacency whose groups the network's batches must bring."""
-        return None
-
-
-class TimeSeriesConfig(NetworkConfig):
-    """Base of the configurations of networks that read the last sessions of each stock by itself."""
-
-    steps: PositiveInt = 21  # AI-69: sessions T − 20 … T
-
-    @property
-    def sample_steps(self) -> int:
-        """Sessions that a sample covers."""
-        return self.steps
 
 
 class StackedNetwork(nn.Module):

@@ -15,44 +15,26 @@ The study's other networks are configurations of this one: `gat_mask` and `gat_g
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Literal, cast
+from typing import cast
 
 import torch
-from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from attn_platform.errors import ContractError
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import GatResidualConfig
 from attn_platform.models.layers.additive_attention import Blocks, neighbour_blocks, session_blocks
 from attn_platform.models.layers.graph_attention import StackedGraphAttention
 from attn_platform.models.layers.mlp import StackedMLP
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 _ENCODER_DEPTH = 2  # AI-55
 
 FACTOR_LINKS = "factor_links"
 SPECIFIC = "specific"
 CONSTANT = "constant"
-
-
-class GatResidualConfig(NetworkConfig):
-    """Which stages there are, who is whose neighbour, and the width."""
-
-    name: Literal["gat_residual"] = "gat_residual"
-    masked_attention: bool = True
-    global_attention: bool = True
-    adjacency: Literal["sector", "industry"] = "sector"
-    hidden: PositiveInt = 64  # AI-55; 32 and 16 in its comparison
-    # Of all LeakyReLUs. AI-55 names none: 0.2 is that of Veličković et al.
-    slope: float = Field(default=0.2, ge=0, lt=1)
-
-    @property
-    def neighbours(self) -> Literal["sector", "industry"] | None:
-        """The adjacency of the masked attention."""
-        return self.adjacency if self.masked_attention else None
 
 
 class _ResidualStage(nn.Module):
@@ -68,7 +50,6 @@ class _ResidualStage(nn.Module):
         return self.linear(self.graph(h, blocks))
 
 
-@register_network(GatResidualConfig)
 class GatResidual(StackedNetwork):
     """Encoder, the residual stages that the configuration has, and the output layer."""
 

@@ -5,32 +5,18 @@ so the order of the stocks does not matter. A hidden layer follows (relu: our ch
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import InterStockAttentionConfig
 from attn_platform.models.layers.encoder import StackedEncoderBlock
 from attn_platform.models.layers.self_attention import StockAttention
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class InterStockAttentionConfig(NetworkConfig):
-    """Shape of the encoder (AI-69's values)."""
-
-    name: Literal["inter_stock_attention"] = "inter_stock_attention"
-    blocks: PositiveInt = 2
-    attention_heads: PositiveInt = 2
-    feed_forward: PositiveInt = 64
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    hidden: PositiveInt = 256
-
-
-@register_network(InterStockAttentionConfig)
 class InterStockAttention(StackedNetwork):
     """Encoder blocks over the stocks of a session, hidden layer, head a task."""
 

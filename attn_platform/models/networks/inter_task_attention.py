@@ -7,31 +7,17 @@ The study names the parts and their order; widths (all that of the MLP), activat
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
-from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.layers.mlp import ACTIVATIONS, Activation, Normalisation, StackedMLP
+from attn_platform.models.configuration import InterTaskAttentionConfig
+from attn_platform.models.layers.mlp import ACTIVATIONS, StackedMLP
 from attn_platform.models.layers.self_attention import ShortSequenceAttention
 from attn_platform.models.layers.task_linear import StackedTaskHeads, StackedTaskLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class InterTaskAttentionConfig(NetworkConfig):
-    """Shape of the shared MLP and of the attention over the tasks."""
-
-    name: Literal["inter_task_attention"] = "inter_task_attention"
-    width: PositiveInt = 256  # AI-69
-    depth: PositiveInt = 2
-    activation: Activation = "relu"
-    normalisation: Normalisation = "none"
-    attention_heads: PositiveInt = 4  # AI-69
-
-
-@register_network(InterTaskAttentionConfig)
 class InterTaskAttention(StackedNetwork):
     """Shared MLP, K task tokens a stock that attend to each other, and a head a task."""
 

@@ -1,27 +1,16 @@
 """`lstm` (AI-69): two LSTM layers over the steps of each stock's window, a linear layer on the last hidden state."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import LSTMConfig
 from attn_platform.models.layers.recurrent import StackedLSTM
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class LSTMConfig(TimeSeriesConfig):
-    """Shape of the LSTM (AI-69's values)."""
-
-    name: Literal["lstm"] = "lstm"
-    hidden: PositiveInt = 64
-    layers: PositiveInt = 2
-
-
-@register_network(LSTMConfig)
 class LSTM(StackedNetwork):
     """LSTM, then a head on the last hidden state."""
 

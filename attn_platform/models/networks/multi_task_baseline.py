@@ -6,29 +6,16 @@ the best constant forecast has 0.4934), and an epoch took two thirds of the time
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
-from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from attn_platform.models.batch import SessionBatch
-from attn_platform.models.layers.mlp import Activation, Normalisation, StackedMLP
+from attn_platform.models.configuration import MultiTaskBaselineConfig
+from attn_platform.models.layers.mlp import StackedMLP
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import NetworkConfig, StackedNetwork
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class MultiTaskBaselineConfig(NetworkConfig):
-    """Shape of the shared MLP."""
-
-    name: Literal["multi_task_baseline"] = "multi_task_baseline"
-    width: PositiveInt = 256  # AI-69
-    depth: PositiveInt = 2
-    activation: Activation = "relu"
-    normalisation: Normalisation = "none"
-
-
-@register_network(MultiTaskBaselineConfig)
 class MultiTaskBaseline(StackedNetwork):
     """MLP F → width → … → width shared by the tasks, then a linear head a task."""
 

@@ -5,32 +5,18 @@ the last step is read, so there it alone is computed, attending to all steps: th
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
-from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from attn_platform.models.batch import SessionBatch
+from attn_platform.models.configuration import TemporalTransformerConfig
 from attn_platform.models.layers.encoder import StackedEncoderBlock
 from attn_platform.models.layers.positional_encoding import sinusoidal_encoding
 from attn_platform.models.layers.self_attention import ShortSequenceAttention
 from attn_platform.models.layers.stacked_linear import StackedLinear
-from attn_platform.models.networks.base import StackedNetwork, TimeSeriesConfig
-from attn_platform.models.registry import register_network
+from attn_platform.models.networks.base import StackedNetwork
 
 
-class TemporalTransformerConfig(TimeSeriesConfig):
-    """Shape of the encoder (AI-69's values)."""
-
-    name: Literal["temporal_transformer"] = "temporal_transformer"
-    positional_encoding: bool = True
-    blocks: PositiveInt = 2
-    attention_heads: PositiveInt = 2
-    feed_forward: PositiveInt = 256
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-
-
-@register_network(TemporalTransformerConfig)
 class TemporalTransformer(StackedNetwork):
     """Positional encoding, encoder blocks over the steps, head on the last step."""
 

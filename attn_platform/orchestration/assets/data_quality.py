@@ -6,7 +6,7 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, table_metadata
-from attn_platform.reports.data_pages import findings_frame
+from attn_platform.reports.data_contents import findings_frame
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.data_page import data_pages, write_data_page
 from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, present_tables

@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from attn_platform.evaluation.explanation_store import FACTORS, STOCKS
+from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
 from attn_platform.orchestration.partitions import Partitions
@@ -18,6 +18,8 @@ from attn_platform.workflows.training import model_training
 
 GROUP = "explanations"
 PICTURED_FACTORS = 12
+# Modules of `evaluation` that explain
+EXPLAINING = ("attribution", "explanation", "explanation_store", "explanation_tables")
 
 
 def explanation_asset(model: str) -> str:
@@ -44,8 +46,7 @@ def _explanation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"parquet", "pytorch"},
         code_version=joined(
-            forecast_code(task),
-            code_version("attn_platform.evaluation.explanation", "attn_platform.evaluation.explanation_store"),
+            forecast_code(task), code_version(*(f"attn_platform.evaluation.{name}" for name in EXPLAINING))
         ),
         deps=[
             dg.AssetDep(name, partition_mapping=every_partition)

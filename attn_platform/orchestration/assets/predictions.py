@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.evaluation.store import figures_table, sessions_table
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations

@@ -8,7 +8,7 @@ import pandas as pd
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from attn_platform.errors import PlatformError, TrainingError
-from attn_platform.models.trees import XGBoostConfig
+from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
@@ -17,15 +17,15 @@ from attn_platform.orchestration.provenance import code_version, joined, table_m
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
-from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
-from attn_platform.training.window_training import ModelTraining
+from attn_platform.training.manifest import Manifest
+from attn_platform.training.task import ModelTraining
 from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.training import model_training, train
 
 GROUP = "training"
 # Modules that make samples of what is in the lake
-SAMPLES = ("window_training", "windows", "panel_array", "samples", "neighbours")
+SAMPLES = ("window_training", "task", "windows", "panel_array", "samples", "neighbours")
 RETRIES = dg.RetryPolicy(max_retries=2, delay=30)
 
 
@@ -94,18 +94,18 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
             # The retry policy would take whoever stops the run to want another try.
             text = "stopped; the next run of these windows goes on after the last whole epoch"
             raise dg.Failure(text, allow_retries=False) from interrupt
-        trained = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Checkpoint)}
+        trained = {key: outcome for key, outcome in outcomes.items() if not isinstance(outcome, PlatformError)}
         failed = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, PlatformError)}
         if failed:
             # A result would stand for all windows of the run: those that are there are recorded one by one.
             for key, result in trained.items():
                 version = {DATA_VERSION_TAG: result.manifest.fingerprint}
-                yield dg.AssetMaterialization(name, partition=key, metadata=_metadata(result), tags=version)
+                yield dg.AssetMaterialization(name, partition=key, metadata=_metadata(result.manifest), tags=version)
             cause = _error_of(failed, len(keys))
             # What is wrong with the input stays wrong: only failures of the machine are worth another try.
             raise dg.Failure(str(cause), allow_retries=False) from cause
         for key, result in trained.items():
-            context.add_asset_metadata(_metadata(result), partition_key=key)
+            context.add_asset_metadata(_metadata(result.manifest), partition_key=key)
         yield dg.MaterializeResult(
             data_version=PartitionVersions({key: result.manifest.fingerprint for key, result in trained.items()})
         )
@@ -132,8 +132,7 @@ def _error_of(failed: Mapping[str, PlatformError], windows: int) -> PlatformErro
     return TrainingError(f"{len(failed)} of {windows} windows could not be trained ({reasons})")
 
 
-def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
-    manifest = checkpoint.manifest
+def _metadata(manifest: Manifest) -> dict[str, Any]:
     unit = "round" if isinstance(manifest.network, XGBoostConfig) else "epoch"
     frame = pd.DataFrame(
         [

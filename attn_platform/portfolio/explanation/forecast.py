@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from attn_platform import training
 from attn_platform.errors import CheckpointError, MissingDataError
 from attn_platform.factors.catalogue import Catalogue
 from attn_platform.factors.panel import families_of
 from attn_platform.factors.store import family_table
 from attn_platform.market.lake import Lake
-from attn_platform.training.prediction import mean_of_tasks, predict_by_seed
-from attn_platform.training.window_training import ModelTraining, checkpoint_of, panel_samples
+from attn_platform.training.task import ModelTraining
 from attn_platform.training.windows import window_holding
 
 
@@ -54,13 +54,15 @@ def forecast_origin(
         raise CheckpointError(f"window {window.key} has no checkpoint in {task.directory}; train it again")
     if not len(task.lake.sessions(task.panel, session, session)):
         raise MissingDataError(f"'{task.panel}': {session} is missing; materialise the panel of that session first")
-    checkpoint, samples = checkpoint_of(task, window.key), panel_samples(task, session, session)
+    checkpoint, samples = training.checkpoint_of(task, window.key), training.panel_samples(task, session, session)
     at = np.flatnonzero(samples.symbols == symbol)
     if not len(at):
         raise MissingDataError(f"{symbol} is not in '{task.panel}' on {session}; there is no forecast to trace")
     manifest = checkpoint.manifest
-    of_tasks = predict_by_seed(checkpoint, samples)[:, at[0]]
-    forecasts = of_tasks[:, manifest.labels.index(horizon)] if horizon in manifest.labels else mean_of_tasks(of_tasks)
+    of_tasks = training.predict_by_seed(checkpoint, samples)[:, at[0]]
+    forecasts = (
+        of_tasks[:, manifest.labels.index(horizon)] if horizon in manifest.labels else training.mean_of_tasks(of_tasks)
+    )
     return ForecastOrigin(
         model=manifest.model,
         horizon=horizon,
