@@ -29,6 +29,8 @@ def build_defs(home: Home) -> dg.Definitions:
         assets=build_assets(home, partitions),
         jobs=list(jobs.values()),
         schedules=build_schedules(home, partitions, jobs),
+        # A process a step would load everything again for each: seconds, where most steps take less than one
+        executor=dg.in_process_executor,
     )
 
 

@@ -81,8 +81,14 @@ def modules_identity(texts: Iterable[str]) -> str:
 
     What is said of a function where it is registered counts here: a factor's look-back, say.
     """
-    trees = (_Normaliser(frozenset()).visit(ast.parse(text)) for text in texts)
-    return _digest(*sorted(_digest(_text(node)) for tree in trees for node in tree.body))
+    return _digest(*sorted(digest for text in texts for digest in _digests_of(text)))
+
+
+@cache  # assets of one definition ask for the same packages
+def _digests_of(text: str) -> tuple[str, ...]:
+    """A hash of each statement at the top of a module."""
+    tree = _Normaliser(frozenset()).visit(ast.parse(text))
+    return tuple(_digest(_text(node)) for node in tree.body)
 
 
 @dataclass(eq=False)
