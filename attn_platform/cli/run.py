@@ -29,6 +29,7 @@ def run(
         int | None,
         typer.Option(min=1, help="Processes that share the strategies. Default: one for a few, else up to the cores."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make everything again, fresh or not.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
@@ -37,7 +38,7 @@ def run(
     """
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
-    from attn_platform.orchestration.road import plan, run_stage
+    from attn_platform.orchestration.road import plan, run_stage, stale_part
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.reports import report_page
 
@@ -53,8 +54,12 @@ def run(
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
     printing.show(header, soft_wrap=True)
-    for number, stage in enumerate(stages, start=1):
+    for number, planned in enumerate(stages, start=1):
         stop_if_asked()
+        stage, _ = (planned, {}) if force else stale_part(target, defs, instance, planned)
+        if stage is None:
+            printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {planned.label}: fresh, skipped", soft_wrap=True)
+            continue
         printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
         if stage.divisible and processes > 1:
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)

@@ -17,6 +17,8 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.execution.plan import execute_step
 
+from attn_platform.orchestration.freshness import WHOLE, Lineage, record
+
 
 class PartitionVersions(dg.DataVersion):
     """Data versions by partition key; of a single partition it is that one's."""
@@ -36,10 +38,13 @@ _events_of_output = execute_step._get_output_asset_events
 
 
 def _events_with_own_versions(
-    asset_key: Any, asset_partitions: Any, output: Any, *rest: Any
+    asset_key: dg.AssetKey, asset_partitions: Any, output: Any, *rest: Any
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
-    """The events of a result, each with the version of its partition where the result brings them."""
-    versions = getattr(output, "data_version", None)
+    """The events of a result, each with the version of its partition where the result brings them.
+
+    What the partitions were made by and from goes on record (`freshness`).
+    """
+    versions, made = getattr(output, "data_version", None), {}
     for event in _events_of_output(asset_key, asset_partitions, output, *rest):
         if isinstance(versions, PartitionVersions) and isinstance(event, dg.AssetMaterialization) and event.partition:
             event = dg.AssetMaterialization(
@@ -49,7 +54,12 @@ def _events_with_own_versions(
                 partition=event.partition,
                 tags={**(event.tags or {}), DATA_VERSION_TAG: versions.by_key[event.partition]},
             )
+        if isinstance(event, dg.AssetMaterialization):
+            made[event.partition or WHOLE] = (event.tags or {}).get(DATA_VERSION_TAG, "")
         yield event
+    if made:
+        _, _, step, *_ = rest
+        record(Lineage(step.job_def.asset_layer.asset_graph, step.instance), asset_key.to_user_string(), made)
 
 
 execute_step._get_output_asset_events = _events_with_own_versions  # type: ignore[assignment]

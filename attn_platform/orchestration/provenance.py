@@ -11,10 +11,12 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.source_identity import modules_identity
+from attn_platform.training.fingerprints import content_fingerprint
 
 # A picture is stored with every partition of a run, so only runs of few partitions carry one.
 PICTURED_PARTITIONS = 10
@@ -36,6 +38,12 @@ def with_files(version: str, files: Sequence[Path]) -> str:
     if not files:
         return version
     return joined(version, modules_identity(decode_source(file.read_bytes()) for file in files))
+
+
+def configured(version: str, *configurations: object) -> str:
+    """A code version that changes with configurations, too: typed ones, or whatever JSON can hold."""
+    plain = [each.model_dump(mode="json") if isinstance(each, BaseModel) else each for each in configurations]
+    return joined(version, content_fingerprint(plain))
 
 
 def joined(*versions: str) -> str:

@@ -10,7 +10,8 @@ import logging
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import dagster as dg
@@ -23,6 +24,8 @@ from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.freshness import Lineage, stale_partitions
+from attn_platform.orchestration.outputs import held_of
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.similar import similar_to
 from attn_platform.studies.settings import Home
@@ -109,6 +112,28 @@ def _spans(keys: Sequence[str], length: int) -> list[tuple[str, str]]:
     """First and last key of each `length` keys in a row."""
     pieces = [keys[start : start + length] for start in range(0, len(keys), length)]
     return [(piece[0], piece[-1]) for piece in pieces]
+
+
+def stale_part(
+    home: Home, defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage
+) -> tuple[Stage | None, dict[str, str]]:
+    """What of a stage has to be made, None where all of it is fresh; and by asset how much of it and why.
+
+    One run makes a range: from the first stale partition of any of its assets to the last one.
+    """
+    graph = defs.resolve_asset_graph()
+    stale = stale_partitions(
+        Lineage(graph, instance), stage.assets, stage.first, stage.last, partial(held_of, home, graph)
+    )
+    stale = {asset: causes for asset, causes in stale.items() if len(causes)}
+    if not stale:
+        return None, {}
+    why = {asset: f"{len(causes):,}: {'; '.join(causes.value_counts().index)}" for asset, causes in stale.items()}
+    part = replace(stage, assets=tuple(asset for asset in stage.assets if asset in stale))
+    if stage.first is not None:
+        keys = [key for causes in stale.values() for key in causes.index]
+        part = replace(part, first=min(keys), last=max(keys))
+    return part, why
 
 
 def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:

@@ -9,7 +9,7 @@ from attn_platform.backtest.store import backtest_table, backtest_tables
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, data_version, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
@@ -40,7 +40,7 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         name=backtest_table(config.name),
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.backtest"),
+        code_version=configured(code_version("attn_platform.backtest"), strategy.benchmark, costs),
         deps=[
             dg.AssetDep(strategy.portfolio_table, partition_mapping=dg.AllPartitionMapping()),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
@@ -66,7 +66,7 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         name=backtest_table(config.name),
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.backtest"),
+        code_version=configured(code_version("attn_platform.backtest"), config),
         deps=[
             *(backtest_table(part) for part in config.parts),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),

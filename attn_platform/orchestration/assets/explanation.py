@@ -7,7 +7,7 @@ from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, joined, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
@@ -45,8 +45,10 @@ def _explanation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
         name=explanation_asset(model.name),
         group_name=GROUP,
         kinds={"parquet", "pytorch"},
-        code_version=joined(
-            forecast_code(task), code_version(*(f"attn_platform.evaluation.{name}" for name in EXPLAINING))
+        code_version=configured(
+            joined(forecast_code(task), code_version(*(f"attn_platform.evaluation.{name}" for name in EXPLAINING))),
+            home.study.evaluation.explanation,
+            horizons,
         ),
         deps=[
             dg.AssetDep(name, partition_mapping=every_partition)

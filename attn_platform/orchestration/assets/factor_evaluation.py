@@ -14,7 +14,7 @@ from attn_platform.factors.store import family_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
@@ -54,7 +54,7 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
             evaluation_asset(family),
             group_name=GROUP,
             kinds={"parquet"},
-            code_version=code_version("attn_platform.evaluation"),
+            code_version=configured(code_version("attn_platform.evaluation"), config),
             deps=[
                 *(
                     dg.AssetDep(table, partition_mapping=everything)

@@ -24,6 +24,7 @@ from attn_platform.orchestration.provenance import (
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
+    configured,
     data_versions,
     named_values,
     session_keys,
@@ -89,7 +90,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
 def _families(home: Home, partitions: Partitions, name: str, families: Sequence[str]) -> dg.AssetsDefinition:
     """One op for several families: they share what is read of the raw tables."""
     catalogue = home.study.catalogue
-    version = code_version("attn_platform.factors")
+    version = configured(code_version("attn_platform.factors"), home.study.factors)
     reach = look_back(definitions_of(families, catalogue))
 
     def dep(table: str) -> dg.AssetDep:
@@ -145,7 +146,12 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
         name=panel.table,
         group_name=GROUP,
         kinds={"parquet", "numba"},
-        code_version=code_version("attn_platform.factors", "attn_platform.universe"),
+        code_version=configured(
+            code_version("attn_platform.factors", "attn_platform.universe"),
+            [panel.features, home.study.adjacency.scheme, sorted(off)],
+            config,
+            panel.universe.config,
+        ),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[

@@ -15,6 +15,7 @@ from attn_platform.orchestration.provenance import (
     KEY_COLUMNS,
     code_version,
     column_schema,
+    configured,
     data_versions,
     session_keys,
     table_metadata,
@@ -67,9 +68,12 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         name=strategy.portfolio_table,
         group_name=GROUP,
         kinds={"parquet", "highs"},
-        code_version=with_files(
-            code_version(*WEEKLY_CODE),
-            [Path(file) for file in home.study.portfolio_files],
+        code_version=configured(
+            with_files(code_version(*WEEKLY_CODE), [Path(file) for file in home.study.portfolio_files]),
+            config,
+            strategy.benchmark,
+            strategy.backtest,
+            home.study.rebalance_every,
         ),
         partitions_def=partitions.rebalances,
         backfill_policy=dg.BackfillPolicy.single_run(),

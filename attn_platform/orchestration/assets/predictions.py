@@ -18,6 +18,7 @@ from attn_platform.orchestration.provenance import (
     PICTURED_PARTITIONS,
     code_version,
     column_schema,
+    configured,
     data_versions,
     joined,
     session_keys,
@@ -102,7 +103,7 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
         name=table,
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.training.ensembles"),
+        code_version=configured(code_version("attn_platform.training.ensembles"), ensemble),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=sorted({prediction_table(member.model) for member in ensemble.members}),
@@ -128,7 +129,7 @@ def _imported(home: Home, partitions: Partitions, imported: ImportedForecastConf
         name=table,
         group_name=GROUP,
         kinds={"parquet", "vendor"},
-        code_version=code_version("attn_platform.studies.forecasts"),
+        code_version=configured(code_version("attn_platform.studies.forecasts"), imported),
         partitions_def=partitions.sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         metadata=_columns(imported, "double"),
@@ -176,7 +177,9 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
         name=figures_table(forecaster.name),
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.evaluation"),
+        code_version=configured(
+            code_version("attn_platform.evaluation"), study.evaluation, study.evaluation_horizon, forecaster.horizons
+        ),
         deps=[
             dg.AssetDep(prediction_table(forecaster.name), partition_mapping=dg.AllPartitionMapping()),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),

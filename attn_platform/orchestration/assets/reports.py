@@ -8,7 +8,7 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version
+from attn_platform.orchestration.provenance import code_version, configured
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
@@ -41,7 +41,7 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         name=report_asset(config.name),
         group_name=GROUP,
         kinds={"html", "csv"},
-        code_version=code_version("attn_platform.reports"),
+        code_version=configured(code_version("attn_platform.reports"), config, home.study.evaluation),
         deps=[
             backtest_table(config.name),
             figures_table(config.model),
@@ -74,7 +74,7 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         name=report_asset(config.name),
         group_name=GROUP,
         kinds={"html", "csv"},
-        code_version=code_version("attn_platform.reports"),
+        code_version=configured(code_version("attn_platform.reports"), config, home.study.evaluation),
         deps=[backtest_table(config.name), *(backtest_table(part) for part in config.parts)],
         description="One page: net and excess value, months, the mix beside its parts, turnover and cost, holdings.",
     )

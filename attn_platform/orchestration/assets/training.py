@@ -13,7 +13,7 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, joined, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
@@ -42,7 +42,9 @@ def forecast_code(task: ModelTraining) -> str:
 def training_code(task: ModelTraining) -> str:
     """Hash over the code that a model is trained by: its own, and what makes its samples; no other network's."""
     own = task.identity.code(LABELS, LOSS, TRAINING)
-    return joined(forecast_code(task), own, code_version(*(f"attn_platform.training.{name}" for name in SAMPLES)))
+    samples = code_version(*(f"attn_platform.training.{name}" for name in SAMPLES))
+    settings = {name: part.settings for name, part in task.identity.parts.items()}
+    return configured(joined(forecast_code(task), own, samples), settings)
 
 
 def reads_adjacency(model: ModelConfig) -> bool:

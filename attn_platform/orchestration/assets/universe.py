@@ -8,7 +8,7 @@ import pandas as pd
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, data_versions, session_keys, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, data_versions, session_keys, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Universe
@@ -36,7 +36,7 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
         name=table,
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.universe"),
+        code_version=configured(code_version("attn_platform.universe"), config),
         partitions_def=partitions.quarters,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
@@ -76,7 +76,7 @@ def _adjacency(home: Home, partitions: Partitions) -> dg.AssetsDefinition:
         name=ADJACENCY,
         group_name=GROUP,
         kinds={"parquet"},
-        code_version=code_version("attn_platform.universe"),
+        code_version=configured(code_version("attn_platform.universe"), home.study.adjacency),
         partitions_def=partitions.years,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=["industry", dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_before_year)],

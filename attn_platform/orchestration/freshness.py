@@ -1,0 +1,206 @@
+"""Which partitions are what their code, configuration and inputs would make them now, and what others wait for.
+
+Whenever an asset is materialised, by whatever run, its recipe is kept in the Dagster home: for each partition the data
+version that came out, the code version (configuration included) and, for each input, a digest over the data versions of
+the partitions that are read. A partition is fresh where Dagster's log still has that data version, its file is there,
+and today's recipe is the same. What was made without a record is made again: never wrong, only slower.
+
+Dagster's own staleness does not look at inputs of 100 partitions and more; this does, for all partitions at once.
+Inputs are read off Dagster's graph: partitions between two offsets, or all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from attn_platform.writing import replacing
+
+FOLDER = "recipes"  # in the Dagster home
+PARTITION, VERSION, CODE = "partition", "version", "code"
+WHOLE = ""  # the key of an asset without partitions
+NEVER, UNRECORDED, GONE = "never made", "made without a record", "its file is gone"
+NEW_CODE = "other code or configuration"
+_DIGEST_BYTES = 8
+
+Versions = Mapping[str, str]
+"""Data versions by partition key."""
+
+
+class Lineage:
+    """What each asset is made from, and which versions Dagster's log has of it now.
+
+    `graph` is Dagster's asset graph, of definitions or of a job. Versions are asked for once: a lineage is of a moment.
+    """
+
+    def __init__(self, graph: Any, instance: dg.DagsterInstance) -> None:
+        self.graph, self.instance = graph, instance
+        self._keys: dict[int, np.ndarray] = {}
+        self._versions: dict[str, Versions] = {}
+
+    def keys(self, asset: str) -> np.ndarray:
+        """Partition keys, ascending; `WHOLE` alone of an asset without partitions."""
+        definition = self.graph.get(dg.AssetKey(asset)).partitions_def
+        if definition is None:
+            return np.array([WHOLE])
+        if id(definition) not in self._keys:
+            self._keys[id(definition)] = np.array(definition.get_partition_keys())
+        return self._keys[id(definition)]
+
+    def code(self, asset: str) -> str:
+        """Code version of the definition."""
+        return self.graph.get(dg.AssetKey(asset)).code_version or ""
+
+    def inputs(self, asset: str) -> list[str]:
+        """Assets that it is made from, by name; itself among them where a partition follows from the one before."""
+        return sorted(key.to_user_string() for key in self.graph.get(dg.AssetKey(asset)).parent_keys)
+
+    def versions(self, asset: str) -> Versions:
+        """Data versions of what was made last."""
+        if asset not in self._versions:
+            self._versions[asset] = _logged_versions(self.instance, dg.AssetKey(asset), self.keys(asset))
+        return self._versions[asset]
+
+    def read_between(self, asset: str, source: str) -> tuple[np.ndarray, np.ndarray]:
+        """For each partition of an asset the partitions [from, to) of one input that it is made from, by position."""
+        own, read = self.keys(asset), self.keys(source)
+        mapping = self.graph.get_partition_mapping(dg.AssetKey(asset), parent_asset_key=dg.AssetKey(source))
+        if read[0] == WHOLE or not isinstance(mapping, dg.TimeWindowPartitionMapping):
+            return np.zeros(len(own), dtype=int), np.full(len(own), len(read))
+        places = np.arange(len(own))
+        first, after = places + mapping.start_offset, places + mapping.end_offset + 1
+        bounds = np.array([*own, "~"])  # behind every date
+        begins = np.where(first < 0, WHOLE, own[np.maximum(first, 0)])
+        start = np.searchsorted(read, begins)
+        if self._rhythm(asset) != self._rhythm(source):  # the quarter that a session lies in began before it
+            start = np.maximum(np.searchsorted(read, begins, side="right") - 1, 0)
+        return start, np.searchsorted(read, bounds[np.clip(after, 0, len(own))])
+
+    def _rhythm(self, asset: str) -> str | None:
+        return getattr(self.graph.get(dg.AssetKey(asset)).partitions_def, "cron_schedule", None)
+
+    def recipes(self, asset: str, made: Versions | None = None) -> pd.DataFrame:
+        """Today's recipe of each partition: its code version, and a column of digests for each input.
+
+        `made` are versions of the asset's own partitions that the log does not have yet.
+        """
+        keys = self.keys(asset)
+        frame = pd.DataFrame({CODE: self.code(asset)}, index=pd.Index(keys, name=PARTITION))
+        for source in self.inputs(asset):
+            versions = {**self.versions(source), **(made or {})} if source == asset else self.versions(source)
+            cells = b"".join(_digest(versions.get(key, "").encode()) for key in self.keys(source).tolist())
+            start, end = self.read_between(asset, source)
+            frame[source] = [
+                _digest(cells[first * _DIGEST_BYTES : last * _DIGEST_BYTES]).hex()
+                for first, last in zip(start.tolist(), end.tolist(), strict=True)
+            ]
+        return frame
+
+
+def record(lineage: Lineage, asset: str, made: Versions) -> None:
+    """Keep the recipes by which partitions of an asset have just been made, in place of older ones."""
+    today = lineage.recipes(asset, made).loc[list(made)]
+    today.insert(0, VERSION, [made[key] for key in today.index])
+    held = recorded(lineage.instance, asset)
+    with replacing(_file(lineage.instance, asset)) as temporary:
+        pd.concat([held.drop(index=held.index.intersection(today.index)), today]).sort_index().to_parquet(temporary)
+
+
+def recorded(instance: dg.DagsterInstance, asset: str) -> pd.DataFrame:
+    """The recipes on record, by partition; none where there is no record that can be read."""
+    try:
+        return pd.read_parquet(_file(instance, asset))
+    except (OSError, ValueError):
+        return pd.DataFrame({VERSION: [], CODE: []}, index=pd.Index([], name=PARTITION, dtype=object), dtype=object)
+
+
+def stale_partitions(
+    lineage: Lineage,
+    assets: Sequence[str],
+    first: str | None,
+    last: str | None,
+    current: Callable[[str, Sequence[str]], Versions],
+) -> dict[str, pd.Series]:
+    """Of assets that are made in one run, in the order of the graph: partitions to be made again, and why, by key.
+
+    `first` and `last` bound the partitions. `current` gives what is in the lake now of some partitions: their versions
+    where the asset's files come from outside, else anything, and nothing of partitions that have no file. What is made
+    from a stale partition is stale, and so is every week after a stale one.
+    """
+    found: dict[str, pd.Series] = {}
+    for key in lineage.graph.toposorted_asset_keys:
+        if (asset := key.to_user_string()) in assets:
+            causes = _causes(lineage, asset, current)
+            _follow(lineage, asset, causes, found)
+            if first is not None and lineage.keys(asset)[0] != WHOLE:
+                causes = causes[(causes.index >= first) & (causes.index <= (last or first))]
+            found[asset] = causes[causes != ""]
+    return found
+
+
+def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]], Versions]) -> pd.Series:
+    """Why each partition is to be made again; empty where it is not."""
+    today, held = lineage.recipes(asset), recorded(lineage.instance, asset)
+    keys = today.index
+    logged = pd.Series(lineage.versions(asset), dtype=object).reindex(keys)
+    there = current(asset, keys.tolist())
+    held = held.reindex(index=keys)
+    causes = pd.Series("", index=keys, dtype=object)
+    for source in reversed(lineage.inputs(asset)):
+        known = held[source] if source in held else pd.Series(None, index=keys, dtype=object)
+        causes[known != today[source]] = f"other {source}"
+    causes[held[CODE] != today[CODE]] = NEW_CODE
+    differs = held[VERSION] != logged
+    if is_external(lineage.graph, asset):
+        differs |= held[VERSION] != pd.Series(there, dtype=object).reindex(keys)
+    causes[differs] = UNRECORDED
+    causes[logged.isna()] = NEVER
+    causes[logged.notna() & ~keys.isin(list(there))] = GONE
+    return causes
+
+
+def is_external(graph: Any, asset: str) -> bool:
+    """Whether an asset's files come from outside, and a run only looks at them."""
+    return "vendor" in graph.get(dg.AssetKey(asset)).kinds
+
+
+def _follow(lineage: Lineage, asset: str, causes: pd.Series, stale: Mapping[str, pd.Series]) -> None:
+    """Enter what follows from partitions that will be made again."""
+    for source in lineage.inputs(asset):
+        if source == asset or source not in stale or stale[source].empty:
+            continue
+        made_again = np.isin(lineage.keys(source), stale[source].index).cumsum()
+        counts = np.concatenate([[0], made_again])
+        start, end = lineage.read_between(asset, source)
+        follows = (counts[end] > counts[start]) & (causes == "").to_numpy()
+        causes[follows] = f"{source} is made again"
+    if asset in lineage.inputs(asset) and (causes != "").any():
+        after = (causes != "").to_numpy().cumsum() > 0
+        causes[after & (causes == "").to_numpy()] = "one before it is made again"
+
+
+def _logged_versions(instance: dg.DagsterInstance, key: dg.AssetKey, keys: np.ndarray) -> Versions:
+    if keys[0] == WHOLE:
+        event = instance.get_latest_materialization_event(key)
+        materialization = event.asset_materialization if event else None
+        version = (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
+        return {} if version is None else {WHOLE: version}
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+    )
+    return {partition: of_partition[DATA_VERSION_TAG] for partition, of_partition in tags.items()}
+
+
+def _file(instance: dg.DagsterInstance, asset: str) -> Path:
+    return Path(instance.root_directory) / FOLDER / f"{asset}.parquet"
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest()
