@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, StudyOption, keys_between
 from attn_platform.cli.stopping import stop_if_asked
 from attn_platform.cli.ui import UI_PORT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALL = "all"  # attn run --models all
 
@@ -29,10 +32,13 @@ def run(
         int | None,
         typer.Option(min=1, help="Processes that share the strategies. Default: one for a few, else up to the cores."),
     ] = None,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Say what is stale and why, and run nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Make everything again, fresh or not.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
+
+    What is fresh is skipped: made by the code, the configuration and the inputs of today.
 
     Example: attn run --profile demo --models multi_task_baseline,lstm --home data
     """
@@ -54,18 +60,27 @@ def run(
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
     printing.show(header, soft_wrap=True)
+    causes: dict[str, pd.Series] = {}
     for number, planned in enumerate(stages, start=1):
         stop_if_asked()
-        stage, _ = (planned, {}) if force else stale_part(target, defs, instance, planned)
+        place = f"[cyan]({number}/{len(stages)})[/cyan]"
+        stage, stale = (planned, {}) if force else stale_part(target, defs, instance, planned, causes)
         if stage is None:
-            printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {planned.label}: fresh, skipped", soft_wrap=True)
+            printing.show(f"{place} {planned.label}: fresh, skipped", soft_wrap=True)
             continue
-        printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
+        printing.show(f"{place} {stage.label}", soft_wrap=True)
+        if plan_only:
+            causes |= stale
+            for asset, of_asset in stale.items():
+                printing.show(f"      {asset}, {len(of_asset):,}: {', '.join(of_asset.unique())}", soft_wrap=True)
+            continue
         if stage.divisible and processes > 1:
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
         else:
             seconds = run_stage(defs, instance, stage)
         printing.show(f"      done in {seconds:.1f} s")
+    if plan_only:
+        return
     printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
     for each in target.study.traded:
         printing.show(f"  {report_page(target, each.name)}", soft_wrap=True)

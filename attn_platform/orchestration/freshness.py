@@ -127,14 +127,16 @@ def stale_partitions(
     first: str | None,
     last: str | None,
     current: Callable[[str, Sequence[str]], Versions],
+    upstream: Mapping[str, pd.Series] | None = None,
 ) -> dict[str, pd.Series]:
     """Of assets that are made in one run, in the order of the graph: partitions to be made again, and why, by key.
 
     `first` and `last` bound the partitions. `current` gives what is in the lake now of some partitions: their versions
     where the asset's files come from outside, else anything, and nothing of partitions that have no file. What is made
-    from a stale partition is stale, and so is every week after a stale one.
+    from a stale partition is stale, be it of these assets or of those `upstream`, and so is every week after a stale
+    one.
     """
-    found: dict[str, pd.Series] = {}
+    found: dict[str, pd.Series] = dict(upstream or {})
     for key in lineage.graph.toposorted_asset_keys:
         if (asset := key.to_user_string()) in assets:
             causes = _causes(lineage, asset, current)
@@ -142,7 +144,7 @@ def stale_partitions(
             if first is not None and lineage.keys(asset)[0] != WHOLE:
                 causes = causes[(causes.index >= first) & (causes.index <= (last or first))]
             found[asset] = causes[causes != ""]
-    return found
+    return {asset: found[asset] for asset in assets}
 
 
 def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]], Versions]) -> pd.Series:

@@ -16,6 +16,7 @@ from itertools import groupby
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.utils import make_new_run_id
@@ -115,25 +116,29 @@ def _spans(keys: Sequence[str], length: int) -> list[tuple[str, str]]:
 
 
 def stale_part(
-    home: Home, defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage
-) -> tuple[Stage | None, dict[str, str]]:
-    """What of a stage has to be made, None where all of it is fresh; and by asset how much of it and why.
+    home: Home,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    stage: Stage,
+    upstream: Mapping[str, pd.Series] | None = None,
+) -> tuple[Stage | None, dict[str, pd.Series]]:
+    """What of a stage has to be made, None where all of it is fresh; and the causes by asset and partition.
 
-    One run makes a range: from the first stale partition of any of its assets to the last one.
+    One run makes a range: from the first stale partition of any of its assets to the last one. `upstream` are causes in
+    stages before, which will be made first.
     """
     graph = defs.resolve_asset_graph()
-    stale = stale_partitions(
-        Lineage(graph, instance), stage.assets, stage.first, stage.last, partial(held_of, home, graph)
+    found = stale_partitions(
+        Lineage(graph, instance), stage.assets, stage.first, stage.last, partial(held_of, home, graph), upstream
     )
-    stale = {asset: causes for asset, causes in stale.items() if len(causes)}
+    stale = {asset: causes for asset, causes in found.items() if len(causes)}
     if not stale:
         return None, {}
-    why = {asset: f"{len(causes):,}: {'; '.join(causes.value_counts().index)}" for asset, causes in stale.items()}
     part = replace(stage, assets=tuple(asset for asset in stage.assets if asset in stale))
     if stage.first is not None:
         keys = [key for causes in stale.values() for key in causes.index]
         part = replace(part, first=min(keys), last=max(keys))
-    return part, why
+    return part, stale
 
 
 def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:
