@@ -75,13 +75,14 @@ class Lineage:
         if read[0] == WHOLE or not isinstance(mapping, dg.TimeWindowPartitionMapping):
             return np.zeros(len(own), dtype=int), np.full(len(own), len(read))
         places = np.arange(len(own))
-        first, after = places + mapping.start_offset, places + mapping.end_offset + 1
-        bounds = np.array([*own, "~"])  # behind every date
-        begins = np.where(first < 0, WHOLE, own[np.maximum(first, 0)])
-        start = np.searchsorted(read, begins)
-        if self._rhythm(asset) != self._rhythm(source):  # the quarter that a session lies in began before it
+        first, last = places + mapping.start_offset, places + mapping.end_offset
+        begins = np.where(first < 0, WHOLE, own[np.clip(first, 0, len(own) - 1)])
+        if self._rhythm(asset) != self._rhythm(source) and len(read) < len(own):  # the quarter that a session lies in
+            ends = np.where(last < 0, WHOLE, own[np.clip(last, 0, len(own) - 1)])
             start = np.maximum(np.searchsorted(read, begins, side="right") - 1, 0)
-        return start, np.searchsorted(read, bounds[np.clip(after, 0, len(own))])
+            return start, np.searchsorted(read, ends, side="right")
+        bounds = np.array([*own, "~"])  # behind every date
+        return np.searchsorted(read, begins), np.searchsorted(read, bounds[np.clip(last + 1, 0, len(own))])
 
     def _rhythm(self, asset: str) -> str | None:
         return getattr(self.graph.get(dg.AssetKey(asset)).partitions_def, "cron_schedule", None)

@@ -1,0 +1,228 @@
+"""What is made again and what is left: recipes of partitions, by hand on small graphs, and on the whole pipeline."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.market.calendar import exchange_calendar
+from attn_platform.orchestration.freshness import (
+    GONE,
+    NEVER,
+    NEW_CODE,
+    UNRECORDED,
+    WHOLE,
+    Lineage,
+    record,
+    recorded,
+    stale_partitions,
+)
+from attn_platform.orchestration.instance import open_instance
+from attn_platform.orchestration.partition_versions import PartitionVersions
+from attn_platform.orchestration.partitions import build_partitions
+from attn_platform.orchestration.road import Stage, plan, run_stage, stale_part
+from attn_platform.studies.settings import Home
+from attn_platform.training.windows import WindowConfig
+from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, STUDY, tiny_home
+
+PARTITIONS = build_partitions(
+    exchange_calendar(),
+    np.datetime64("2020-01-02"),
+    np.datetime64("2021-04-30"),
+    WindowConfig(train=20, valid=10, test=10, first_test="2020-06-01"),
+    5,
+)
+SESSIONS = PARTITIONS.sessions.get_partition_keys()
+Content = dict[str, dict[str, str]]
+
+
+class Market:
+    """A graph of six assets whose data versions are what `content` says; it runs them and asks what is stale."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.content: Content = {}
+        self.code = dict.fromkeys(("bar", "members", "mean", "chain", "network", "page"), "1")
+        self.gone: dict[str, set[str]] = {}
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        def asset(name: str, definition: dg.PartitionsDefinition | None, *deps: object) -> dg.AssetsDefinition:
+            @dg.asset(
+                name=name,
+                code_version=self.code[name],
+                partitions_def=definition,
+                deps=list(deps),
+                backfill_policy=dg.BackfillPolicy.single_run() if definition else None,
+            )
+            def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+                keys = list(context.partition_keys) if definition else [WHOLE]
+                versions = {key: self.content.get(name, {}).get(key, "same") for key in keys}
+                return dg.MaterializeResult(data_version=PartitionVersions(versions))
+
+            return made
+
+        def dep(name: str, mapping: dg.PartitionMapping) -> dg.AssetDep:
+            return dg.AssetDep(name, partition_mapping=mapping)
+
+        samples = PARTITIONS.samples_of_window(PARTITIONS.window_config)
+        return dg.Definitions(
+            [
+                asset("bar", PARTITIONS.sessions),
+                asset("members", PARTITIONS.quarters, dep("bar", PARTITIONS.sessions_before_quarter)),
+                asset("mean", PARTITIONS.sessions, dep("bar", PARTITIONS.back(2)), "members"),
+                asset("chain", PARTITIONS.rebalances, "mean", dep("chain", PARTITIONS.previous)),
+                asset("network", PARTITIONS.windows, dep("mean", samples)),
+                asset("page", None, dep("chain", dg.AllPartitionMapping())),
+            ]
+        )
+
+    def run(self, *names: str, keys: tuple[str, str] | None = None) -> None:
+        definitions = self.definitions
+        for name in names:
+            held = Lineage(definitions.resolve_asset_graph(), self.instance).keys(name)
+            first, last = keys or (held[0], held[-1])
+            span = (None, None) if held[0] == WHOLE else (str(first), str(last))
+            run_stage(definitions, self.instance, Stage(name, (name,), *span))
+
+    def stale(self, *names: str, **bounds: str) -> dict[str, dict[str, str]]:
+        lineage = Lineage(self.definitions.resolve_asset_graph(), self.instance)
+
+        def there(asset: str, keys: Sequence[str]) -> Mapping[str, str]:
+            return {key: "" for key in keys if key not in self.gone.get(asset, ())}
+
+        found = stale_partitions(lineage, names or list(self.code), bounds.get("first"), bounds.get("last"), there)
+        return {asset: causes.to_dict() for asset, causes in found.items() if len(causes)}
+
+
+@pytest.fixture
+def market() -> Iterator[Market]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Market(instance)
+        made.run("bar", "members", "mean", "chain", "network", "page")
+        assert made.stale() == {}
+        yield made
+
+
+def test_what_reads_a_changed_partition_is_stale_and_nothing_else(market: Market) -> None:
+    changed = "2020-08-12"
+    market.content["bar"] = {changed: "other"}
+    market.run("bar", keys=(changed, changed))
+    at = SESSIONS.index(changed)
+    quarters = ["2021-01-01", "2021-04-01"]  # each reads the five quarters before it
+    stale = market.stale("members", "mean")
+    assert stale["members"] == dict.fromkeys(quarters, "other bar")
+    direct = SESSIONS[at : at + 3]  # the session itself and two that look back to it
+    later = [key for key in SESSIONS if key >= quarters[0]]
+    assert stale["mean"] == dict.fromkeys(direct, "other bar") | dict.fromkeys(later, "members is made again")
+
+
+def test_inputs_that_came_out_as_they_were_leave_the_rest_fresh(market: Market) -> None:
+    market.content["bar"] = {"2020-08-12": "other"}
+    market.run("bar")
+    market.run("members")
+    assert set(market.stale()["mean"].values()) == {"other bar"}, "the lists came out as they were"
+    market.run("mean", keys=("2020-08-12", "2020-08-14"))
+    assert market.stale() == {}, "and so did the means"
+
+
+def test_a_chain_is_stale_from_its_first_stale_week_on(market: Market) -> None:
+    weeks = PARTITIONS.rebalances.get_partition_keys()
+    week = weeks[4]
+    market.content["mean"] = {week: "other"}
+    market.run("mean", keys=(week, week))
+    stale = market.stale("chain", "page")
+    assert stale["chain"] == {week: "other mean"} | dict.fromkeys(weeks[5:], "one before it is made again")
+    assert stale["page"] == {WHOLE: "chain is made again"}
+
+
+def test_a_window_reads_its_own_samples(market: Market) -> None:
+    windows = PARTITIONS.windows.get_partition_keys()
+    session = SESSIONS[SESSIONS.index(windows[5]) - 1]  # the last that window 5 trains on, the first that 4 tests
+    market.content["mean"] = {session: "other"}
+    market.run("mean", keys=(session, session))
+    assert list(market.stale("network")["network"]) == windows[5:8], "30 sessions, three windows of ten"
+
+
+def test_code_a_lost_file_and_what_was_never_made(market: Market) -> None:
+    market.code["chain"] = "2"
+    market.gone = {"bar": {"2020-03-02"}}
+    stale = market.stale("bar", "chain")
+    assert stale["bar"] == {"2020-03-02": GONE}
+    assert set(stale["chain"].values()) == {NEW_CODE}
+    with dg.DagsterInstance.ephemeral() as other:
+        never = Market(other).stale("bar", first="2020-03-02", last="2020-03-03")
+    assert never == {"bar": {"2020-03-02": NEVER, "2020-03-03": NEVER}}
+
+
+def test_what_was_made_without_a_record_is_made_again(market: Market) -> None:
+    lineage = Lineage(market.definitions.resolve_asset_graph(), market.instance)
+    market.instance.report_runless_asset_event(
+        dg.AssetMaterialization("page", tags={"dagster/data_version": "by hand"})
+    )
+    assert market.stale("page") == {"page": {WHOLE: UNRECORDED}}
+    held = recorded(market.instance, "mean")
+    record(lineage, "mean", {"2020-03-02": "another"})
+    now = recorded(market.instance, "mean")
+    assert now.drop("2020-03-02").equals(held.drop("2020-03-02"))
+    assert market.stale("mean") == {"mean": {"2020-03-02": UNRECORDED}}
+
+
+def test_a_partition_made_alone_has_the_recipe_that_it_has_among_others(market: Market) -> None:
+    before = recorded(market.instance, "chain")
+    market.run("chain", keys=(before.index[3], before.index[3]))
+    assert recorded(market.instance, "chain").equals(before)
+
+
+def stages(home: Home) -> list[Stage]:
+    partitions = partitions_of(home)
+    return plan(home, partitions, partitions.windows.get_partition_keys())
+
+
+def test_after_the_pipeline_everything_is_fresh(road) -> None:
+    for stage in stages(road.home):
+        part, stale = stale_part(road.home, road.defs, road.instance, stage)
+        assert part is None, stale
+
+
+def test_another_limit_is_a_matter_of_its_strategys_portfolios(road) -> None:
+    changed, *others = road.home.study.strategies
+    assert changed.name == STRATEGY
+    wider = changed.limits.model_copy(update={"turnover": 0.2})
+    study = road.home.study.replace(strategies=[changed.model_copy(update={"limits": wider}), *others])
+    home = Home(road.home.root, road.home.settings)
+    home.__dict__["study"] = study
+    stale: dict = {}
+    for stage in stages(home):
+        part, causes = stale_part(home, build_defs(home), road.instance, stage, stale)
+        stale |= causes
+        if stage.title == "weekly portfolios":
+            assert part == replace(stage, assets=(f"portfolio_{STRATEGY}",))
+    assert set(stale) == {f"portfolio_{STRATEGY}", f"backtest_{STRATEGY}", f"report_{STRATEGY}"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"universe": {"top_share": 0.8}}, "universe"),
+        ({"preprocessing": {"mad_multiple": 4.0}}, "factor_panel"),
+        ({"factors": {"min_observed_share": 0.6}}, "factor_reversal"),
+        ({"evaluation_horizon": 5}, f"evaluation_{MODEL}"),
+        ({"backtest": {"cost_per_side": 0.001}}, f"backtest_{ENSEMBLE}"),
+    ],
+)
+def test_every_setting_counts_where_it_is_used(road, tmp_path, change, expected) -> None:
+    graph, own = road.defs.resolve_asset_graph(), tiny_home(tmp_path / "other", **{**STUDY, **change})
+    changed = build_defs(own).resolve_asset_graph()
+    assert changed.get(dg.AssetKey(expected)).code_version != graph.get(dg.AssetKey(expected)).code_version
+    untouched = dg.AssetKey("daily_bar")
+    assert changed.get(untouched).code_version == graph.get(untouched).code_version
+
+
+def test_opening_the_home_again_finds_the_same(road) -> None:
+    with open_instance(road.home) as instance:
+        [raw] = [stage for stage in stages(road.home) if stage.title == "raw tables"]
+        assert stale_part(road.home, build_defs(road.home), instance, raw) == (None, {})
