@@ -19,7 +19,8 @@ from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, open_instance
 from attn_platform.orchestration.road import plan, run_stage
-from attn_platform.studies.settings import HOME_VARIABLE, Home
+from attn_platform.studies.places import HOME_VARIABLE
+from attn_platform.studies.settings import Home
 from attn_platform_tests.end_to_end.noise import replace_after
 from attn_platform_tests.homes import IMPORTED, KNOWN_UNTIL, left_as_it_was, made_once, tiny_home
 

@@ -9,7 +9,8 @@ import pytest
 from attn_platform.cli import main
 from attn_platform.market.lake.layout import IMPORTED
 from attn_platform.market.vendors import importers
-from attn_platform.studies.settings import PENDING, SETTINGS_FILE, Home
+from attn_platform.studies.places import SETTINGS_FILE
+from attn_platform.studies.settings import PENDING, Home
 from attn_platform_tests.killing import killed_at_every_step
 from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, write_files
 

@@ -28,7 +28,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from attn_platform.studies.settings import SETTINGS_FILE
+from attn_platform.studies.places import SETTINGS_FILE
 
 PLATFORM, PLATFORM_EXPRESSIONS = "attn_engine", "attn_expressions"
 MARKETS: tuple[Size, ...] = ((2_000, 5_000), (5_000, 5_200))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.studies.places import home_folder, is_named, require_home
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,12 +30,11 @@ def open_home(root: Path | None, is_needed: bool = True) -> Home:
 
     Where none `is_needed`, that is a mistake only of a home that was named: the others are the profile's.
     """
-    from attn_platform.studies.settings import Home, is_named, require_home
-
-    home = Home.open(root)
     if is_needed or is_named(root):
-        require_home(home)
-    return home
+        require_home(home_folder(root))
+    from attn_platform.studies.settings import Home
+
+    return Home.open(root)
 
 
 def session_of(home: Home, date: str) -> np.datetime64:

@@ -42,6 +42,7 @@ def run(
 
     Example: attn run --profile demo --models multi_task_baseline,lstm --home data
     """
+    from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.road import plan, run_stage, stale_part
@@ -60,11 +61,11 @@ def run(
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
     printing.show(header, soft_wrap=True)
-    causes: dict[str, pd.Series] = {}
+    lineage, causes = Lineage(defs.resolve_asset_graph(), instance), dict[str, "pd.Series"]()
     for number, planned in enumerate(stages, start=1):
         stop_if_asked()
         place = f"[cyan]({number}/{len(stages)})[/cyan]"
-        stage, stale = (planned, {}) if force else stale_part(target, defs, instance, planned, causes)
+        stage, stale = (planned, {}) if force else stale_part(target, lineage, planned, causes)
         if stage is None:
             printing.show(f"{place} {planned.label}: fresh, skipped", soft_wrap=True)
             continue
@@ -78,6 +79,7 @@ def run(
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
         else:
             seconds = run_stage(defs, instance, stage)
+        lineage.forget()
         printing.show(f"      done in {seconds:.1f} s")
     if plan_only:
         return

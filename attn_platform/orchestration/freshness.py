@@ -37,7 +37,7 @@ Versions = Mapping[str, str]
 class Lineage:
     """What each asset is made from, and which versions Dagster's log has of it now.
 
-    `graph` is Dagster's asset graph, of definitions or of a job. Versions are asked for once: a lineage is of a moment.
+    `graph` is Dagster's asset graph, of definitions or of a job. Versions are asked for once, until they are forgotten.
     """
 
     def __init__(self, graph: Any, instance: dg.DagsterInstance) -> None:
@@ -53,6 +53,10 @@ class Lineage:
         if id(definition) not in self._keys:
             self._keys[id(definition)] = np.array(definition.get_partition_keys())
         return self._keys[id(definition)]
+
+    def forget(self) -> None:
+        """Ask the log again from now on."""
+        self._versions.clear()
 
     def code(self, asset: str) -> str:
         """Code version of the definition."""
@@ -179,7 +183,7 @@ def _follow(lineage: Lineage, asset: str, causes: pd.Series, stale: Mapping[str,
     for source in lineage.inputs(asset):
         if source == asset or source not in stale or stale[source].empty:
             continue
-        made_again = np.isin(lineage.keys(source), stale[source].index).cumsum()
+        made_again = pd.Index(lineage.keys(source)).isin(stale[source].index).cumsum()
         counts = np.concatenate([[0], made_again])
         start, end = lineage.read_between(asset, source)
         follows = (counts[end] > counts[start]) & (causes == "").to_numpy()

@@ -8,11 +8,12 @@ from importlib import resources
 import dagster as dg
 
 from attn_platform.orchestration.event_log import enable_batches
-from attn_platform.studies.settings import HOME_VARIABLE, Home
+from attn_platform.orchestration.provenance import DAGSTER_HOME_VARIABLE
+from attn_platform.studies.places import HOME_VARIABLE
+from attn_platform.studies.settings import Home
 from attn_platform.writing import write_atomically
 
 EVENT_LOG_VARIABLE = "ATTN_EVENT_LOG"
-DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 CONFIGURATION = "dagster.yaml"
 
 

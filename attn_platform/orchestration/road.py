@@ -116,21 +116,15 @@ def _spans(keys: Sequence[str], length: int) -> list[tuple[str, str]]:
 
 
 def stale_part(
-    home: Home,
-    defs: dg.Definitions,
-    instance: dg.DagsterInstance,
-    stage: Stage,
-    upstream: Mapping[str, pd.Series] | None = None,
+    home: Home, lineage: Lineage, stage: Stage, upstream: Mapping[str, pd.Series] | None = None
 ) -> tuple[Stage | None, dict[str, pd.Series]]:
     """What of a stage has to be made, None where all of it is fresh; and the causes by asset and partition.
 
     One run makes a range: from the first stale partition of any of its assets to the last one. `upstream` are causes in
     stages before, which will be made first.
     """
-    graph = defs.resolve_asset_graph()
-    found = stale_partitions(
-        Lineage(graph, instance), stage.assets, stage.first, stage.last, partial(held_of, home, graph), upstream
-    )
+    held = partial(held_of, home, lineage.graph)
+    found = stale_partitions(lineage, stage.assets, stage.first, stage.last, held, upstream)
     stale = {asset: causes for asset, causes in found.items() if len(causes)}
     if not stale:
         return None, {}

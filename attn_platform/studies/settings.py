@@ -26,17 +26,14 @@ from attn_platform.market.simulation.config import Profile
 from attn_platform.market.vendors import ImportReport
 from attn_platform.studies.loading import YAML_SUFFIXES, load_study, with_paths_from
 from attn_platform.studies.parsing import overlay, parse, read_yaml
+from attn_platform.studies.places import LAKE, SETTINGS_FILE, home_folder, is_home
 from attn_platform.studies.study import StudyConfig
 from attn_platform.writing import write_atomically
 
-HOME_VARIABLE = "ATTN_HOME"
 PROFILE_VARIABLE = "ATTN_PROFILE"
-DEFAULT_HOME = "data"
 DEFAULT_PROFILE = "demo"
 DEFAULT_STUDY = "ai69"
 IMPORTED_PROFILE = "imported"
-LAKE = "lake"
-SETTINGS_FILE = "settings.yaml"
 # Settings that come into force together with an import, whose name follows.
 PENDING = f".{SETTINGS_FILE}.import-"
 
@@ -111,7 +108,7 @@ class Home:
 
         Settings that wait for an import are put in force where the lake holds it: it was killed right before that.
         """
-        folder = Path(root if root is not None else os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
+        folder = home_folder(root)
         if folder.exists() and not folder.is_dir():
             raise ConfigurationError(f"{folder} is a file, not a folder; choose another --home")
         settle(folder)
@@ -128,7 +125,7 @@ class Home:
     @property
     def exists(self) -> bool:
         """Whether there is a home in the folder: settings, or (of a profile's) tables."""
-        return self.has_settings or (self.root / LAKE).is_dir()
+        return is_home(self.root)
 
     def with_settings(self, settings: Settings) -> Home:
         """The same folder under other settings."""
@@ -260,17 +257,6 @@ def settle(home: Path) -> None:
 
 def _pending(home: Path) -> list[Path]:
     return sorted(home.glob(f"{PENDING}*"))
-
-
-def is_named(root: Path | None) -> bool:
-    """Whether somebody says which home is meant: the caller, or ATTN_HOME."""
-    return root is not None or HOME_VARIABLE in os.environ
-
-
-def require_home(home: Home) -> None:
-    """`ConfigurationError` where the folder holds no home."""
-    if not home.exists:
-        raise ConfigurationError(f"there is no home at {home.root}; `attn run` or `attn import` makes one")
 
 
 def available_profiles() -> tuple[str, ...]:

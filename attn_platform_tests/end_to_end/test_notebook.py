@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import attn_platform
-from attn_platform.studies.settings import HOME_VARIABLE
+from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, STRATEGY
 
 ROOT = Path(attn_platform.__file__).parents[1]

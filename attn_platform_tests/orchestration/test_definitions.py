@@ -13,7 +13,7 @@ from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.factors import tables_of
 from attn_platform.studies.availability import switched_off
-from attn_platform.studies.settings import HOME_VARIABLE
+from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.universe.store import ADJACENCY
 from attn_platform_tests.homes import ENSEMBLE, GRAPH, IMPORTED, MODEL, STEPS, STRATEGY, TREES, tiny_home
 

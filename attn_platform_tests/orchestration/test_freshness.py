@@ -183,8 +183,9 @@ def stages(home: Home) -> list[Stage]:
 
 
 def test_after_the_pipeline_everything_is_fresh(road) -> None:
+    lineage = Lineage(road.defs.resolve_asset_graph(), road.instance)
     for stage in stages(road.home):
-        part, stale = stale_part(road.home, road.defs, road.instance, stage)
+        part, stale = stale_part(road.home, lineage, stage)
         assert part is None, stale
 
 
@@ -195,9 +196,9 @@ def test_another_limit_is_a_matter_of_its_strategys_portfolios(road) -> None:
     study = road.home.study.replace(strategies=[changed.model_copy(update={"limits": wider}), *others])
     home = Home(road.home.root, road.home.settings)
     home.__dict__["study"] = study
-    stale: dict = {}
+    lineage, stale = Lineage(build_defs(home).resolve_asset_graph(), road.instance), {}
     for stage in stages(home):
-        part, causes = stale_part(home, build_defs(home), road.instance, stage, stale)
+        part, causes = stale_part(home, lineage, stage, stale)
         stale |= causes
         if stage.title == "weekly portfolios":
             assert part == replace(stage, assets=(f"portfolio_{STRATEGY}",))
@@ -225,4 +226,4 @@ def test_every_setting_counts_where_it_is_used(road, tmp_path, change, expected)
 def test_opening_the_home_again_finds_the_same(road) -> None:
     with open_instance(road.home) as instance:
         [raw] = [stage for stage in stages(road.home) if stage.title == "raw tables"]
-        assert stale_part(road.home, build_defs(road.home), instance, raw) == (None, {})
+        assert stale_part(road.home, Lineage(road.defs.resolve_asset_graph(), instance), raw) == (None, {})

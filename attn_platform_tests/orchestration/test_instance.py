@@ -15,7 +15,7 @@ from attn_platform.orchestration.instance import (
     open_instance,
     prepare,
 )
-from attn_platform.studies.settings import HOME_VARIABLE
+from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform_tests.homes import tiny_home
 
 VARIABLES = (HOME_VARIABLE, DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, BATCH_VARIABLE)

@@ -21,6 +21,7 @@ from attn_platform.errors import MissingDataError
 from attn_platform.writing import replacing
 
 COMPRESSION = "zstd"
+MAGIC = b"PAR1"
 FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
@@ -90,6 +91,18 @@ def count_rows(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
     except UNREADABLE as error:
         raise damaged(path, error) from None
+
+
+def require_whole(path: Path) -> None:
+    """`MissingDataError` where a file does not end as Parquet files do: it was cut, or is none. No more is read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(MAGIC), os.SEEK_END)
+            end = file.read()
+    except OSError as error:
+        raise damaged(path, error) from None
+    if end != MAGIC:
+        raise damaged(path, ValueError("its end is missing"))
 
 
 def read_files(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
