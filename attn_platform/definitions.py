@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from attn_platform.orchestration.asset_modules import build_assets
@@ -23,6 +25,8 @@ def partitions_of(home: Home) -> Partitions:
 def build_defs(home: Home) -> dg.Definitions:
     """Assets, checks, jobs and schedules of `home`."""
     enable_batches()
+    for announcement in (dg.BetaWarning, dg.SupersessionWarning):  # of interfaces that are chosen knowingly
+        warnings.simplefilter("ignore", announcement)
     partitions = partitions_of(home)
     jobs = build_jobs(home)
     return dg.Definitions(

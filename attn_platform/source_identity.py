@@ -39,7 +39,7 @@ OWN_PACKAGE = __name__.partition(".")[0]
 # Decorators that enter a function or class in a register and give it back as it is: where it is known, not what it does
 REGISTERING = frozenset({"factor", "register_network"})
 # Modules that hand on what is another package's: how it is loaded, not what it computes
-STANDS_FOR = {"attn_platform.jit": "numba"}
+STANDS_FOR = {"attn_platform.jit": "numba", "attn_platform.progress": "tqdm"}
 _DIGEST_BYTES = 16
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FIRST_LINE = "first_line"  # of a definition with its decorators, as a code object counts

@@ -100,12 +100,12 @@ def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool)
 
 def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
     from rich.markup import escape
-    from tqdm import tqdm
 
     from attn_platform.factors.checking import check_factor
+    from attn_platform.progress import tqdm
 
     table = Table("factor", "promise broken", "finding")
-    for definition in tqdm(chosen, desc="checking", unit="factor", disable=None, leave=False):
+    for definition in tqdm(chosen, desc="checking", unit="factor", leave=False):
         for finding in check_factor(definition, home.study.factors):
             table.add_row(definition.name, finding.promise, escape(finding.text))
     if table.row_count:

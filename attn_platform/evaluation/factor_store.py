@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import FactorProfileConfig
@@ -28,6 +27,7 @@ from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, days
+from attn_platform.progress import tqdm
 from attn_platform.training.labels import LabelConfig, label_prices
 from attn_platform.universe.config import UniverseConfig
 from attn_platform.universe.store import CROSS_SECTION_FIELDS, UNIVERSE, daily_cross_sections, quarter_of

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.factors.catalogue import Catalogue
@@ -21,6 +20,7 @@ from attn_platform.factors.preprocessing import Exposures, PreprocessingConfig, 
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.lake import Lake, days, from_columns
 from attn_platform.market.origins import require_origins, with_origins
+from attn_platform.progress import tqdm
 
 PANEL = "factor_panel"
 

@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from attn_platform.factors.catalogue import Catalogue, FactorDefinition
 from attn_platform.factors.engine import (
@@ -26,6 +25,7 @@ from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, code_successors, delist_dates, load_dense
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.market.origins import with_origins
+from attn_platform.progress import tqdm
 
 WHOLE_MARKET_INDEX = "csi_all"
 TABLE_PREFIX = "factor_"

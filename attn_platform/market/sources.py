@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
@@ -15,6 +14,7 @@ from attn_platform.market.conform import conform
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.simulation import SimulatedMarket
+from attn_platform.progress import tqdm
 
 
 class Source(Protocol):
@@ -42,7 +42,7 @@ class SimulatedSource:
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
         """Write the sessions, a year at a time."""
         rows: dict[str, int] = {}
-        for year in tqdm(np.unique(sessions.astype("datetime64[Y]")), desc=table, unit="year", disable=None):
+        for year in tqdm(np.unique(sessions.astype("datetime64[Y]")), desc=table, unit="year"):
             chunk = sessions[sessions.astype("datetime64[Y]") == year]
             data = self._conformed(table, self.market.table(table, chunk[0], chunk[-1]))
             rows |= self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))

@@ -15,13 +15,13 @@ import torch
 import xgboost
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 from xgboost.core import XGBoostError
 
 from attn_platform.errors import CheckpointError, TrainingError
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.history import SeedHistory, SeedProgress
 from attn_platform.models.ranks import standardised_ranks
+from attn_platform.progress import tqdm
 
 FloatArray = NDArray[np.floating]
 

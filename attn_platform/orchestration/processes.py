@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
-from tqdm import tqdm
 
 from attn_platform.errors import PlatformError
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.progress import tqdm
 from attn_platform.studies.settings import Home, Settings
 
 BuildDefinitions = Callable[[Home], dg.Definitions]

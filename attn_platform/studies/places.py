@@ -1,4 +1,4 @@
-"""Where a home lies and whether there is one, told without loading what reads it: a mistyped one is answered at once."""
+"""Where a home lies and whether there is one, told without loading what reads it: a mistyped one is named at once."""
 
 from __future__ import annotations
 

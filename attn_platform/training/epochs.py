@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from attn_platform.models.history import SeedProgress
+from attn_platform.progress import tqdm
 from attn_platform.training.curves import Curves
 from attn_platform.training.device import matrix_precision
 from attn_platform.training.resume import SavedState, StateAfterEpoch

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from attn_platform.errors import ContractError
 from attn_platform.market.lake import Lake, days
+from attn_platform.progress import tqdm
 from attn_platform.training.layout import stock_major_rows
 
 _log = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from attn_platform.errors import CheckpointError
 from attn_platform.models.batch import SessionBatch
@@ -11,6 +10,7 @@ from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.models.networks.base import StackedNetwork
 from attn_platform.models.registry import build_network
 from attn_platform.models.trees import predict_trees
+from attn_platform.progress import tqdm
 from attn_platform.training.checkpoints import Checkpoint
 from attn_platform.training.device import fixed_threads, freed_memory_kept, resolve_device
 from attn_platform.training.samples import Samples

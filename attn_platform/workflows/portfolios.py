@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from attn_platform.errors import CalendarError, ConfigurationError
 from attn_platform.market.calendar import Calendar, Day, as_day
@@ -17,6 +16,7 @@ from attn_platform.portfolio.strategy import Strategy, load_portfolio
 from attn_platform.portfolio.trading.orders import OrderConfig
 from attn_platform.portfolio.trading.positions import read_positions
 from attn_platform.portfolio.trading.rebalance_orders import RebalanceOrders, rebalance_orders
+from attn_platform.progress import tqdm
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from attn_platform.backtest.store import write_backtest
 from attn_platform.errors import BadInputError, ConfigurationError
@@ -21,6 +20,7 @@ from attn_platform.market.calendar import Day
 from attn_platform.market.lake import days
 from attn_platform.portfolio.rebalance import walk
 from attn_platform.portfolio.strategy import Strategy
+from attn_platform.progress import tqdm
 from attn_platform.studies.availability import missing_styles
 from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
@@ -148,7 +148,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
     write_style_tables(home, strategy, rebalances)
     weeks = walk(home.lake, home.calendar, strategy, rebalances, None)
-    progress = tqdm(weeks, total=len(rebalances), desc=strategy.name, unit="week", disable=None)
+    progress = tqdm(weeks, total=len(rebalances), desc=strategy.name, unit="week")
     relaxed = sum(week.solution.status == "relaxed" for week in progress)
     result = write_backtest(
         home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from tqdm import tqdm
 
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar, Day
@@ -17,6 +16,7 @@ from attn_platform.market.quality.config import QualityConfig
 from attn_platform.market.quality.coverage import coverage
 from attn_platform.market.quality.findings import Finding
 from attn_platform.market.quality.stretch import Statics, Stretch, load_statics, walk
+from attn_platform.progress import tqdm
 
 GRAVITY = ("error", "warning", "note")
 """Severities, the gravest first."""
@@ -79,7 +79,7 @@ def _stretches(
     start, end = held[0] if first is None else first, held[-1] if last is None else last
     years = int(str(end)[:4]) - int(str(start)[:4]) + 1
     stretches = walk(lake, calendar, statics, start, end)
-    yield from tqdm(stretches, desc="examining", total=years, unit="year", disable=None)
+    yield from tqdm(stretches, desc="examining", total=years, unit="year")
 
 
 def _seen(

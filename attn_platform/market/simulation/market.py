@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.market.calendar import as_day
@@ -20,6 +19,7 @@ from attn_platform.market.simulation.statements import statements
 from attn_platform.market.simulation.stocks import Stocks
 from attn_platform.market.simulation.streams import Purpose, generator
 from attn_platform.market.trading_rules import limit_prices_in_fen, limit_ratio
+from attn_platform.progress import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class SimulatedMarket:
     def _history(self) -> _History:
         history = _History(self.config, self.sessions[0])
         logger.info("simulating %d sessions from %s", len(self.sessions), self.sessions[0])
-        for day in tqdm(self.sessions, desc="simulated market", unit="session", leave=False, disable=None):
+        for day in tqdm(self.sessions, desc="simulated market", unit="session", leave=False):
             history.advance(day)
         logger.info("simulated %d stocks, %d listed at the end", len(history.stocks), history.stocks.listed.sum())
         return history

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from attn_platform.errors import SourceError
 from attn_platform.market import contract, trading_rules
@@ -41,6 +40,7 @@ from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.factor_base import FactorBase
 from attn_platform.market.vendors.files import existing_folder, read_source
 from attn_platform.market.vendors.registry import vendor
+from attn_platform.progress import tqdm
 
 FEN = 100.0
 RATIO_SCALE = 1e4
@@ -108,7 +108,7 @@ def import_ashare(
         completer = Completer(stage.read("security"), calendar, config, journal, aside, base=base)
         last_close: dict[str, float] = {}
         wanted = [path for path in years if np.datetime64(path.stem) <= end]
-        with tqdm(wanted, desc="importing years", unit="year", disable=None) as bar:
+        with tqdm(wanted, desc="importing years", unit="year") as bar:
             for path in bar:
                 daily, inspection = source(f"daily/{path.name}", ashare_files.DAILY)
                 daily = ashare_codes.once(_checked(daily, security, path, inspection), changes, inspection)

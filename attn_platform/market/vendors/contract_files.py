@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from attn_platform.errors import SourceError
 from attn_platform.market.calendar import Calendar, Day
@@ -36,6 +35,7 @@ from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.files import SUFFIXES, existing_folder, read_source
 from attn_platform.market.vendors.registry import vendor
 from attn_platform.market.vendors.snapshots import WeightCarrier
+from attn_platform.progress import tqdm
 
 STUDY_SCHEME = "citic_l1"  # AI-69, AI-55: CITIC level 1; another scheme stands in for it where the files have no such
 STAND_INS = {
@@ -93,7 +93,7 @@ def import_contract_files(
             table = TABLES[name]
             if not table.by_session and len(paths) > 1:
                 raise SourceError(f"{paths[1]}: table {name} is one file, but there are {len(paths)}; merge them")
-            with tqdm(paths, desc=f"importing {name}", unit="file", disable=None) as bar:
+            with tqdm(paths, desc=f"importing {name}", unit="file") as bar:
                 for path in bar:
                     inspection = Inspection(name, str(path), aside, journal)
                     data = conform(
@@ -216,7 +216,7 @@ def _complete(
     base = base_before(lake, held)
     completer = Completer(stage.read("security"), calendar, config, journal, aside, held, base)
     carrier = WeightCarrier(config.weight_carry, journal, weights_before(lake, held))
-    for at in tqdm(range(0, len(sessions), STRETCH), desc="completing", unit="stretch", disable=None):
+    for at in tqdm(range(0, len(sessions), STRETCH), desc="completing", unit="stretch"):
         stretch = sessions[at : at + STRETCH]
         bars = completer.bars(*_staged(stage, DAILY_BAR, brought, stretch, journal, aside), stretch)
         values = completer.values(*_staged(stage, VALUATION, brought, stretch, journal, aside), bars, stretch)
