@@ -1,5 +1,8 @@
 """The graph as a user meets it: what every asset says of itself, jobs, tags, and what an absent table switches off."""
 
+import subprocess
+import sys
+
 import dagster as dg
 import pytest
 from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
@@ -72,6 +75,18 @@ def names(keys) -> set[str]:
 
 def test_definitions_load(defs):
     dg.Definitions.validate_loadable(defs)
+
+
+def test_definitions_announce_nothing(home):
+    """Interfaces of Dagster's that are beta or to be superseded were chosen knowingly; a user's log has none of it."""
+    code = f"""
+from attn_platform.definitions import build_defs
+from attn_platform.studies.settings import Home
+build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def()
+"""
+    options = ["-W", "always", "-W", "ignore::DeprecationWarning"]
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_the_graph_is_the_road(graph):
