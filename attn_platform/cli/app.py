@@ -16,6 +16,7 @@ from attn_platform.cli import (
     factors,
     import_data,
     materialize,
+    migrate,
     optimise,
     portfolio,
     report,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "explain": explain.explain,
     "evaluate": evaluate.evaluate,
     "doctor": doctor.doctor,
+    "migrate": migrate.migrate,
     "ui": ui.ui,
 }
 for name, command in COMMANDS.items():

@@ -17,13 +17,17 @@ EVENT_LOG_VARIABLE = "ATTN_EVENT_LOG"
 CONFIGURATION = "dagster.yaml"
 
 
+def packaged_configuration() -> str:
+    """The configuration that a new home gets."""
+    return resources.files(__package__).joinpath(CONFIGURATION).read_text(encoding="utf-8")
+
+
 def prepare(home: Home) -> dict[str, str]:
     """Make the Dagster home with its configuration; returns the environment that Dagster's processes need."""
     home.dagster.mkdir(parents=True, exist_ok=True)
-    configuration = resources.files(__package__).joinpath(CONFIGURATION).read_text(encoding="utf-8")
     file = home.dagster / CONFIGURATION
     if not file.exists():
-        write_atomically(file, configuration)
+        write_atomically(file, packaged_configuration())
     enable_batches()
     environment = {
         HOME_VARIABLE: str(home.root),

@@ -9,8 +9,10 @@ from typing import Any
 from attn_platform.errors import ConfigurationError
 from attn_platform.studies.parsing import overlay, parse, read_yaml
 from attn_platform.studies.study import StudyConfig
+from attn_platform.studies.versions import RENAMED_IN_STUDIES, with_new_names
 
 YAML_SUFFIXES = (".yaml", ".yml")
+CHANGES = "changes of the home"
 USER_FILES = ("factor_files", "network_files", "portfolio_files")
 
 
@@ -35,7 +37,10 @@ def load_study(name: str, changes: dict[str, Any] | None = None) -> StudyConfig:
         raise ConfigurationError(
             f"there is no study '{name}'; there are {', '.join(available_studies())}, or a YAML file of your own"
         )
-    return parse(StudyConfig, overlay(content, changes or {}), source)
+    content, changes = (
+        with_new_names(part, RENAMED_IN_STUDIES, place) for part, place in ((content, source), (changes or {}, CHANGES))
+    )
+    return parse(StudyConfig, overlay(content, changes), source)
 
 
 def with_paths_from(folder: Path, content: dict[str, Any]) -> dict[str, Any]:

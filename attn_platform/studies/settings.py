@@ -28,6 +28,7 @@ from attn_platform.studies.loading import YAML_SUFFIXES, load_study, with_paths_
 from attn_platform.studies.parsing import overlay, parse, read_yaml
 from attn_platform.studies.places import LAKE, SETTINGS_FILE, home_folder, is_home
 from attn_platform.studies.study import StudyConfig
+from attn_platform.studies.versions import SCHEMA_VERSION, readable
 from attn_platform.writing import write_atomically
 
 PROFILE_VARIABLE = "ATTN_PROFILE"
@@ -76,6 +77,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    schema_version: int = SCHEMA_VERSION
     profile: str = DEFAULT_PROFILE
     study: str = DEFAULT_STUDY
     models: tuple[str, ...] = ()
@@ -114,7 +116,7 @@ class Home:
         settle(folder)
         file = folder / SETTINGS_FILE
         if file.exists():
-            return cls(folder, parse(Settings, read_yaml(file), str(file)))
+            return cls(folder, parse(Settings, readable(read_yaml(file), str(file)), str(file)))
         return cls(folder, profile_settings(os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)))
 
     @property
