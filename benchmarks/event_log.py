@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.event_batches import enable_batches
 
 ASSETS = 4
 STORAGES = {

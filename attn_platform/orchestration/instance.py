@@ -7,7 +7,7 @@ from importlib import resources
 
 import dagster as dg
 
-from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.studies.settings import HOME_VARIABLE, Home
 from attn_platform.writing import write_atomically
 
