@@ -117,7 +117,8 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                     for event in together:
                         self.store_event(event)
         except Exception as error:
-            logger.warning("%d events could not be stored at once (%s); storing them one by one", len(events), error)
+            reason = str(error).partition("\n")[0]  # further lines are the statement and its parameters
+            logger.warning("%d events could not be stored at once (%s); storing them one by one", len(events), reason)
             self._doubtful.update((id(event), event) for event in events)
             for event in events:
                 self.store_event(event)
@@ -175,15 +176,26 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             with self._connect(INDEX_SHARD_NAME) as index:
                 found = _find(index, row)
                 event_id = _insert(index, row) if found is None else found
-            if kind in ASSET_CHECK_EVENTS and not self._has_check_execution(event_id):
+            if kind in ASSET_CHECK_EVENTS and not self._has_check_execution(event, event_id):
                 self.store_asset_check_event(event, event_id)
 
-    def _has_check_execution(self, event_id: int) -> bool:
-        """Whether the event of that id in the index was entered among the executions of checks."""
+    def _has_check_execution(self, event: dg.EventLogEntry, event_id: int) -> bool:
+        """Whether the event, which has that id in the index, was entered among the executions of checks.
+
+        The row of a planned one is that of its evaluation, once that has come.
+        """
         executions = AssetCheckExecutionsTable.c
+        if event.dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            planned = cast(AssetCheckEvaluationPlanned, event.get_dagster_event().event_specific_data)
+            of_event = (
+                executions.asset_key == planned.asset_key.to_string(),
+                executions.check_name == planned.check_name,
+                executions.run_id == event.run_id,
+            )
+        else:
+            of_event = (executions.evaluation_event_storage_id == event_id,)
         with self._connect(INDEX_SHARD_NAME) as index:
-            of_event = sqlalchemy.select(executions.id).where(executions.evaluation_event_storage_id == event_id)
-            return index.execute(of_event).first() is not None
+            return index.execute(sqlalchemy.select(executions.id).where(*of_event)).first() is not None
 
 
 def _is_asset_event(event: dg.EventLogEntry) -> bool:

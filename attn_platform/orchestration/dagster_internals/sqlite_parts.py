@@ -25,6 +25,7 @@ __all__ = [
 
 METHODS = {
     "__init__": ("self", "base_dir", "inst_data"),
+    "config_type": (),
     "from_config_value": ("inst_data", "config_value"),
     "conn_string_for_shard": ("self", "shard_name"),
     "has_table": ("self", "table_name"),
