@@ -16,10 +16,8 @@ from typing import Any, Self
 
 import dagster as dg
 
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.orchestration.dagster_internals.execution import EventsOfResult, wrap_events_of_result
-
-# The tag of an event that Dagster reads its data version from
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 class PartitionVersions(dg.DataVersion):
@@ -36,29 +34,21 @@ class PartitionVersions(dg.DataVersion):
         return made
 
 
-def _with_own_versions(events_of_result: EventsOfResult) -> EventsOfResult:
-    """The function that makes the events of a result, each with the version of its partition where there are some."""
-
-    def events(
-        asset_key: Any, asset_partitions: Any, output: Any, *rest: Any
-    ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
-        versions = getattr(output, "data_version", None)
-        for event in events_of_result(asset_key, asset_partitions, output, *rest):
-            if (
-                isinstance(versions, PartitionVersions)
-                and isinstance(event, dg.AssetMaterialization)
-                and event.partition
-            ):
-                event = dg.AssetMaterialization(
-                    asset_key=event.asset_key,
-                    description=event.description,
-                    metadata=event.metadata,
-                    partition=event.partition,
-                    tags={**(event.tags or {}), DATA_VERSION_TAG: versions.by_key[event.partition]},
-                )
-            yield event
-
-    return events
+def _events_with_own_versions(
+    events_of_result: EventsOfResult, asset_key: Any, asset_partitions: Any, output: Any, *rest: Any
+) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
+    """The events of a result, each with the version of its partition where the result brings them."""
+    versions = getattr(output, "data_version", None)
+    for event in events_of_result(asset_key, asset_partitions, output, *rest):
+        if isinstance(versions, PartitionVersions) and isinstance(event, dg.AssetMaterialization) and event.partition:
+            event = dg.AssetMaterialization(
+                asset_key=event.asset_key,
+                description=event.description,
+                metadata=event.metadata,
+                partition=event.partition,
+                tags={**(event.tags or {}), DATA_VERSION_TAG: versions.by_key[event.partition]},
+            )
+        yield event
 
 
-wrap_events_of_result(_with_own_versions)
+wrap_events_of_result(_events_with_own_versions)

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import attn_platform
-from attn_platform.orchestration import event_log, partition_versions
+from attn_platform.orchestration import event_log
 from attn_platform.orchestration.batching_event_log import BatchingSqliteEventLogStorage
-from attn_platform.orchestration.dagster_internals import TRIED, execution, sqlite_parts, why_plain
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG, TRIED, execution, sqlite_parts, why_plain
 from attn_platform.orchestration.dagster_internals.sqlite_storage import SqliteEventLogStorage
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform_tests.homes import tiny_home
@@ -85,7 +85,7 @@ def test_the_versions_that_are_installed_by_default_were_tried():
 
 
 def test_the_tag_of_a_data_version_is_dagsters():
-    assert partition_versions.DATA_VERSION_TAG == data_version.DATA_VERSION_TAG
+    assert DATA_VERSION_TAG == data_version.DATA_VERSION_TAG
 
 
 def test_a_job_of_assets_is_of_the_type_that_the_fence_names(tmp_path):
@@ -103,8 +103,7 @@ def undone(monkeypatch):
 
 def plain_function():
     """Dagster's own function, without the wrapper that the platform put around it."""
-    wrapped = getattr(execute_step, execution.EVENTS_OF_RESULT)
-    return inspect.getclosurevars(wrapped).nonlocals["events_of_result"]
+    return getattr(execute_step, execution.EVENTS_OF_RESULT).args[0]
 
 
 def test_the_wrapped_function_is_dagsters_and_takes_what_it_took():
@@ -115,19 +114,16 @@ def test_the_wrapped_function_is_dagsters_and_takes_what_it_took():
 def test_events_of_a_result_are_made_of_asset_partitions_and_output(undone):
     seen = []
 
-    def wrap(original):
-        def events(asset_key, asset_partitions, output, *rest):
-            made = list(original(asset_key, asset_partitions, output, *rest))
-            seen.append((asset_key, set(asset_partitions), output.data_version, made))
-            return iter(made)
-
-        return events
+    def wrapper(original, asset_key, asset_partitions, output, *rest):
+        made = list(original(asset_key, asset_partitions, output, *rest))
+        seen.append((asset_key, set(asset_partitions), output.data_version, made))
+        return iter(made)
 
     @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
     def prices():
         return dg.MaterializeResult(data_version=dg.DataVersion("v"))
 
-    assert execution.wrap_events_of_result(wrap)
+    assert execution.wrap_events_of_result(wrapper)
     tags = {"dagster/asset_partition_range_start": "one", "dagster/asset_partition_range_end": "two"}
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([prices], instance=instance, tags=tags).success
@@ -235,7 +231,7 @@ def without_module(patch):
 def test_what_makes_events_is_left_alone_where_it_is_not_as_it_was(undone, monkeypatch, caplog, change):
     change(monkeypatch)
     before = getattr(execute_step, execution.EVENTS_OF_RESULT, None)
-    assert not execution.wrap_events_of_result(lambda original: lambda *arguments: iter([]))
+    assert not execution.wrap_events_of_result(lambda *arguments: iter([]))
     assert getattr(execute_step, execution.EVENTS_OF_RESULT, None) is before
     assert "A data version for each partition is switched off" in caplog.text
     assert f"Install dagster=={TRIED[-1]}" in caplog.text
@@ -268,7 +264,8 @@ from pathlib import Path
 import dagster as dg
 dg.__version__ = "1.13.999"
 from attn_platform.orchestration.instance import open_instance
-from attn_platform.orchestration.partition_versions import DATA_VERSION_TAG, PartitionVersions
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
+from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.road import Stage, run_stage
 from attn_platform_tests.homes import tiny_home
 

@@ -9,8 +9,9 @@ import pandas as pd
 from attn_platform.errors import PlatformError, TrainingError
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
-from attn_platform.orchestration.partition_versions import DATA_VERSION_TAG, PartitionVersions
+from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, joined, table_metadata
 from attn_platform.reports import thumbnails

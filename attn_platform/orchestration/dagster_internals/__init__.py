@@ -23,13 +23,16 @@ import dagster as dg
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-__all__ = ["TRIED", "UnresolvedAssetJobDefinition", "say_plain", "why_plain"]
+__all__ = ["DATA_VERSION_TAG", "TRIED", "UnresolvedAssetJobDefinition", "say_plain", "why_plain"]
 
 logger = logging.getLogger(__name__)
 
 # From 1.13.27 to 1.13.29: the versions of Dagster with which the tests of event log, partition versions and fence were
 # run, and passed. Add one after they have passed with it.
 TRIED = ("1.13.27", "1.13.28", "1.13.29")
+
+# The tag of an event from which Dagster reads its data version
+DATA_VERSION_TAG = "dagster/data_version"
 
 Parameters = Mapping[str, tuple[str, ...]]
 """Names of functions, each with the names of its parameters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import dagster as dg
 from dagster._core import errors
@@ -19,8 +20,11 @@ PARAMETERS = (
 FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
-def wrap_events_of_result(wrap: Callable[[EventsOfResult], EventsOfResult]) -> bool:
-    """Put `wrap` of Dagster's function into its place; False, and nothing is changed, where it is not as it was."""
+def wrap_events_of_result(wrapper: EventsOfResult) -> bool:
+    """Let Dagster call `wrapper` with its own function and the arguments of that.
+
+    False, and nothing is changed, where the function is not as it was.
+    """
     try:
         from dagster._core.execution.plan import execute_step
 
@@ -28,7 +32,7 @@ def wrap_events_of_result(wrap: Callable[[EventsOfResult], EventsOfResult]) -> b
     except ImportError as error:
         reason = str(error)
     if reason is None:
-        setattr(execute_step, EVENTS_OF_RESULT, wrap(getattr(execute_step, EVENTS_OF_RESULT)))
+        setattr(execute_step, EVENTS_OF_RESULT, partial(wrapper, getattr(execute_step, EVENTS_OF_RESULT)))
         return True
     say_plain(
         "A data version for each partition",
