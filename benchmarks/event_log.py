@@ -1,8 +1,7 @@
 """Milliseconds per partition of one asset that a run makes over many: the platform's event log against Dagster's.
 
 Run: python benchmarks/event_log.py [PARTITIONS] (default 2000, minutes; all in the same process, each on a fresh
-folder). Dagster's own storage is measured with its batches (DAGSTER_EVENT_BATCH_SIZE) and without, and the run itself
-without a storage on disk: the part of it that no event log can save.
+folder). Dagster's own storage is measured with its batches (DAGSTER_EVENT_BATCH_SIZE) and without.
 """
 
 import os
@@ -23,7 +22,6 @@ PARTITIONS = 2000
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 DAGSTER = ("dagster._core.storage.event_log", "SqliteEventLogStorage")
 PLATFORM = ("attn_platform.orchestration.event_log", "BatchingSqliteEventLogStorage")
-NOWHERE = ("dagster._core.storage.event_log", "InMemoryEventLogStorage")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,6 @@ CASES = (
     Case("dagster, event by event", DAGSTER, 0),
     Case("dagster, batches", DAGSTER, BATCH_SIZE),
     Case("platform, batches", PLATFORM, BATCH_SIZE),
-    Case("in memory", NOWHERE, BATCH_SIZE),
 )
 
 
@@ -48,9 +45,9 @@ def instance_of(case: Case) -> Iterator[dg.DagsterInstance]:
     """An instance on a fresh folder whose events that storage keeps."""
     module, name = case.storage
     with tempfile.TemporaryDirectory() as folder:
-        options = "" if case.storage == NOWHERE else f"\n  config: {{base_dir: {folder}/events}}"
         configuration = (
-            f"event_log_storage:\n  module: {module}\n  class: {name}{options}\ntelemetry: {{enabled: false}}\n"
+            f"event_log_storage:\n  module: {module}\n  class: {name}\n  config: {{base_dir: {folder}/events}}\n"
+            "telemetry: {enabled: false}\n"
         )
         Path(folder, "dagster.yaml").write_text(configuration, encoding="utf-8")
         with dg.DagsterInstance.from_config(folder) as instance:
