@@ -7,7 +7,7 @@ import warnings
 import dagster as dg
 
 from attn_platform.orchestration.asset_modules import build_assets
-from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform.orchestration.partitions import Partitions, build_partitions
 from attn_platform.orchestration.schedules import build_schedules

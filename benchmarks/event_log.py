@@ -1,40 +1,49 @@
-"""Milliseconds per asset and partition of a run over many partitions: the platform's event log against Dagster's.
+"""Milliseconds per partition of one asset that a run makes over many: the platform's event log against Dagster's.
 
-Run: python benchmarks/event_log.py [PARTITIONS] (default 250; both storages in the same process, on fresh folders).
+Run: python benchmarks/event_log.py [PARTITIONS] (default 2000, minutes; all in the same process, each on a fresh
+folder). Dagster's own storage is measured with its batches (DAGSTER_EVENT_BATCH_SIZE) and without.
 """
 
+import os
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.event_batches import BATCH_SIZE, BATCH_VARIABLE
 
-ASSETS = 4
-STORAGES = {
-    "dagster (SqliteEventLogStorage)": ("dagster._core.storage.event_log", "SqliteEventLogStorage"),
-    "platform (BatchingSqliteEventLogStorage)": (
-        "attn_platform.orchestration.event_log",
-        "BatchingSqliteEventLogStorage",
-    ),
-}
+PARTITIONS = 2000
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+DAGSTER = ("dagster._core.storage.event_log", "SqliteEventLogStorage")
+PLATFORM = ("attn_platform.orchestration.event_log", "BatchingSqliteEventLogStorage")
 
 
-def measure(module: str, name: str, partitions: int) -> float:
-    """Seconds of one run of `ASSETS` assets over `partitions` partitions."""
-    definition = dg.StaticPartitionsDefinition([f"{key:05d}" for key in range(partitions)])
+@dataclass(frozen=True)
+class Case:
+    """A storage (module and class), and how many events it is handed at once."""
 
-    def make(number: int) -> dg.AssetsDefinition:
-        @dg.asset(name=f"asset_{number}", partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run())
-        def asset() -> dg.MaterializeResult:
-            return dg.MaterializeResult(metadata={"rows": partitions})
+    label: str
+    storage: tuple[str, str]
+    batch: int
 
-        return asset
 
+CASES = (
+    Case("dagster, event by event", DAGSTER, 0),
+    Case("dagster, batches", DAGSTER, BATCH_SIZE),
+    Case("platform, batches", PLATFORM, BATCH_SIZE),
+)
+
+
+@contextmanager
+def instance_of(case: Case) -> Iterator[dg.DagsterInstance]:
+    """An instance on a fresh folder whose events that storage keeps."""
+    module, name = case.storage
     with tempfile.TemporaryDirectory() as folder:
         configuration = (
             f"event_log_storage:\n  module: {module}\n  class: {name}\n  config: {{base_dir: {folder}/events}}\n"
@@ -42,27 +51,37 @@ def measure(module: str, name: str, partitions: int) -> float:
         )
         Path(folder, "dagster.yaml").write_text(configuration, encoding="utf-8")
         with dg.DagsterInstance.from_config(folder) as instance:
-            started = time.perf_counter()
-            tags = {
-                "dagster/asset_partition_range_start": "00000",
-                "dagster/asset_partition_range_end": f"{partitions - 1:05d}",
-            }
-            result = dg.materialize([make(n) for n in range(ASSETS)], instance=instance, tags=tags, run_config=QUIET)
-            assert result.success
-            return time.perf_counter() - started
+            yield instance
+
+
+def measure(case: Case, partitions: int) -> float:
+    """Seconds of one run of an asset over `partitions` partitions."""
+    keys = [f"{key:05d}" for key in range(partitions)]
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(keys), backfill_policy=dg.BackfillPolicy.single_run())
+    def asset() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"rows": partitions})
+
+    os.environ[BATCH_VARIABLE] = str(case.batch)
+    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+    with instance_of(case) as instance:
+        started = time.perf_counter()
+        assert dg.materialize([asset], instance=instance, tags=tags, run_config=QUIET).success
+        seconds = time.perf_counter() - started
+        assert len(instance.get_materialized_partitions(dg.AssetKey("asset"))) == partitions
+    return seconds
 
 
 def main() -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    enable_batches()
-    partitions = int(sys.argv[1]) if len(sys.argv) > 1 else 250
-    seconds = {label: measure(*storage, partitions) for label, storage in STORAGES.items()}
-    baseline = next(iter(seconds.values()))
-    print(f"{ASSETS} assets x {partitions} partitions in one run")
-    for label, value in seconds.items():
-        each = value / ASSETS / partitions * 1e3
-        print(f"{label:45s} {value:8.2f} s {each:8.2f} ms each {baseline / value:8.1f}x")
+    partitions = int(sys.argv[1]) if len(sys.argv) > 1 else PARTITIONS
+    seconds = {case: measure(case, partitions) for case in CASES}
+    own = next(value for case, value in seconds.items() if case.storage == PLATFORM)
+    print(f"Dagster {dg.__version__}, one asset x {partitions} partitions in one run")
+    print(f"{'':25s} {'seconds':>9s} {'ms each':>9s} {'of ours':>9s}")
+    for case, value in seconds.items():
+        print(f"{case.label:25s} {value:9.2f} {value / partitions * 1e3:9.2f} {value / own:8.1f}x")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.writing import replacing
 
 FOLDER = "recipes"  # in the Dagster home

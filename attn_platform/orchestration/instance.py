@@ -7,7 +7,7 @@ from importlib import resources
 
 import dagster as dg
 
-from attn_platform.orchestration.event_log import enable_batches
+from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.orchestration.provenance import DAGSTER_HOME_VARIABLE
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.studies.settings import Home

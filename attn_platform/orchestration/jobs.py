@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.studies.settings import Home
+
+if TYPE_CHECKING:
+    from attn_platform.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 
 SESSION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
     "session", "quarter", "year", "window", "weekly_portfolio", "weekly_report",

@@ -4,7 +4,8 @@ Dagster gives all partitions that a step makes one data version, derived from th
 and the same session made among a thousand others would differ, and everything after it be out of date for nothing. Here
 an asset's result brings `PartitionVersions`, and each partition's event is recorded with its own version. Dagster has
 no interface for that (a remark in its `execute_step` calls for one), so the function that makes the events of a result
-is wrapped when this module is imported; a test holds it to the event log.
+is wrapped when this module is imported; a test holds it to the event log. Where it cannot be wrapped,
+`PartitionVersions` is one data version like any other, of all that the run has made.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.execution.plan import execute_step
 
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
+from attn_platform.orchestration.dagster_internals.execution import EventsOfResult, wrap_events_of_result
 from attn_platform.orchestration.freshness import WHOLE, Lineage, record
 
 
@@ -34,18 +35,15 @@ class PartitionVersions(dg.DataVersion):
         return made
 
 
-_events_of_output = execute_step._get_output_asset_events
-
-
 def _events_with_own_versions(
-    asset_key: dg.AssetKey, asset_partitions: Any, output: Any, *rest: Any
+    events_of_result: EventsOfResult, asset_key: dg.AssetKey, asset_partitions: Any, output: Any, *rest: Any
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
     """The events of a result, each with the version of its partition where the result brings them.
 
     What the partitions were made by and from goes on record (`freshness`).
     """
     versions, made = getattr(output, "data_version", None), {}
-    for event in _events_of_output(asset_key, asset_partitions, output, *rest):
+    for event in events_of_result(asset_key, asset_partitions, output, *rest):
         if isinstance(versions, PartitionVersions) and isinstance(event, dg.AssetMaterialization) and event.partition:
             event = dg.AssetMaterialization(
                 asset_key=event.asset_key,
@@ -62,4 +60,4 @@ def _events_with_own_versions(
         record(Lineage(step.job_def.asset_layer.asset_graph, step.instance), asset_key.to_user_string(), made)
 
 
-execute_step._get_output_asset_events = _events_with_own_versions  # type: ignore[assignment]
+wrap_events_of_result(_events_with_own_versions)

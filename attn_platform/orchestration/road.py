@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,14 +18,12 @@ from itertools import groupby
 import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.errors import DagsterAssetCheckFailedError
-from dagster._core.utils import make_new_run_id
 
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
+from attn_platform.orchestration.dagster_internals.execution import is_failed_check
 from attn_platform.orchestration.freshness import Lineage, stale_partitions
 from attn_platform.orchestration.outputs import held_of
 from attn_platform.orchestration.partitions import Partitions
@@ -144,7 +143,7 @@ def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) 
     started = time.perf_counter()
     tags = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
     job = defs.resolve_implicit_global_asset_job_def()
-    run_id = make_new_run_id()
+    run_id = str(uuid.uuid4())
     try:
         job.execute_in_process(
             asset_selection=[dg.AssetKey(name) for name in stage.assets],
@@ -155,8 +154,10 @@ def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) 
         )
     except dg.Failure as failure:
         raise failure.__cause__ if isinstance(failure.__cause__, PlatformError) else failure from None
-    except DagsterAssetCheckFailedError:
-        pass  # its evaluation, read below, says which sessions and why
+    except dg.DagsterError as error:
+        if not is_failed_check(error):
+            raise
+        # Its evaluation, read below, says which sessions and why.
     for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         evaluation = event.get_dagster_event().asset_check_evaluation_data
         if evaluation.passed:
@@ -219,7 +220,7 @@ def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | 
         if off:
             raise ConfigurationError(f"{off[0]} is switched off: {graph.get(known[off[0]]).metadata['switched off']}")
     else:
-        chosen = _selected(graph, selection, known)
+        chosen = _selected(defs, selection, known)
     nodes = [graph.get(key) for key in graph.toposorted_asset_keys if key in chosen]
     runs = groupby(
         (node for node in nodes if node.is_materializable), lambda node: (node.partitions_def, node.backfill_policy)
@@ -231,7 +232,8 @@ def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | 
     ]
 
 
-def _selected(graph: BaseAssetGraph, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
+def _selected(defs: dg.Definitions, selection: str, known: Mapping[str, dg.AssetKey]) -> Set[dg.AssetKey]:
+    graph = defs.resolve_asset_graph()
     unknown = [name for name in _names_in(selection) if name not in known]
     if unknown:
         raise ConfigurationError(f"there is no asset '{unknown[0]}'{similar_to(unknown[0], known) or _all_of(known)}")

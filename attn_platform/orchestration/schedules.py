@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.assets.training import checkpoint_asset
@@ -24,11 +24,14 @@ from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
 from attn_platform.workflows.portfolios import previous_rebalance
 
+if TYPE_CHECKING:
+    from attn_platform.orchestration.dagster_internals import UnresolvedAssetJobDefinition
+
 NEW_PERIOD = "30 5 * * *"
 BEFORE_THE_OPEN = "*/15 6-8 * * *"
 AFTER_THE_PORTFOLIO = "*/15 7-9 * * *"
 
-Jobs = Mapping[str, UnresolvedAssetJobDefinition]
+Jobs = Mapping[str, "UnresolvedAssetJobDefinition"]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 Decide = Callable[[dg.ScheduleEvaluationContext, str], Requests]
 

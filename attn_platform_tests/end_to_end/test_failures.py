@@ -231,7 +231,7 @@ def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatc
         tried.append(arguments)
         raise error
 
-    monkeypatch.setattr("attn_platform.workflows.training.train_windows", fails)
+    monkeypatch.setattr("attn_platform.training.train_windows", fails)
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=training_assets.RETRIES.max_retries))
     defs = build_defs(road.home)
     with pytest.raises((TrainingError, DagsterMaxRetriesExceededError), match=str(error)):

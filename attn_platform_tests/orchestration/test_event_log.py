@@ -1,8 +1,6 @@
 """The batching event log against Dagster's own SQLite storage: same run, same rows, same answers."""
 
-import sqlite3
-import uuid
-from pathlib import Path
+import shutil
 
 import dagster as dg
 import pytest
@@ -10,66 +8,21 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from sqlalchemy.exc import OperationalError
 
-from attn_platform.orchestration.event_log import BATCH_VARIABLE, BatchingSqliteEventLogStorage
-from attn_platform.orchestration.road import QUIET, RANGE_END, RANGE_START
-
-DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-09")
-FIRST, LAST, COUNT = "2024-01-01", "2024-01-08", 8
-RUNS = tuple(str(uuid.UUID(int=number)) for number in (1, 2))
-VOLATILE = (
-    "timestamp", "event_timestamp", "create_timestamp", "last_materialization_timestamp", "evaluation_event_timestamp",
-)  # fmt: skip
-TABLES = ("event_logs", "asset_keys", "asset_event_tags")
-CHECKS = "asset_check_executions"
-
-
-def assets():
-    check = dg.AssetCheckSpec("positive", asset=dg.AssetKey("prices"), blocking=True)
-    backfill = dg.BackfillPolicy.single_run()
-
-    @dg.multi_asset(
-        specs=[dg.AssetSpec(name, partitions_def=DAYS, code_version="1") for name in ("prices", "volumes")],
-        check_specs=[check],
-        backfill_policy=backfill,
-    )
-    def raw(context):
-        yield dg.MaterializeResult("prices", metadata={"rows": 3}, tags={"source": "test"})
-        yield dg.AssetCheckResult(check_name="positive", asset_key="prices", passed=True)
-        yield dg.MaterializeResult("volumes")
-
-    @dg.asset(partitions_def=DAYS, backfill_policy=backfill, deps=["prices"])
-    def factors(context):
-        context.log.info("computing")
-        return dg.MaterializeResult()
-
-    @dg.asset(deps=["factors"])
-    def report(context):
-        return dg.MaterializeResult()
-
-    return [raw, factors, report]
-
-
-def run_both(folder: Path, storage_class: type, batch: int) -> dg.DagsterInstance:
-    """The same two runs, with the same ids, recorded by that storage."""
-    folder.mkdir()
-    (folder / "dagster.yaml").write_text(
-        f"event_log_storage: {{module: {storage_class.__module__}, class: {storage_class.__name__}, "
-        f"config: {{base_dir: {folder / 'events'}}}}}\ntelemetry: {{enabled: false}}\n"
-    )
-    instance = dg.DagsterInstance.from_config(str(folder))
-    job = dg.Definitions(assets=assets()).resolve_implicit_global_asset_job_def()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(BATCH_VARIABLE, str(batch))
-        for run_id, names, tags in (
-            (RUNS[0], ["prices", "volumes", "factors"], {RANGE_START: FIRST, RANGE_END: LAST}),
-            (RUNS[1], ["report"], {}),
-        ):
-            keys = [dg.AssetKey(name) for name in names]
-            done = job.execute_in_process(
-                instance=instance, run_id=run_id, asset_selection=keys, tags=tags, run_config=QUIET
-            )
-            assert done.success
-    return instance
+from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
+from attn_platform_tests.orchestration.event_logs import (
+    ANOTHER_RUN,
+    CHECKS,
+    COUNT,
+    DAILY,
+    DAYS,
+    LAST,
+    RUNS,
+    assert_same_rows,
+    open_log,
+    record,
+    rows,
+    run_both,
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,43 +49,6 @@ def batched(tmp_path_factory, transactions):
         return run_both(tmp_path_factory.mktemp("events") / "batched", BatchingSqliteEventLogStorage, 1000)
 
 
-def rows(instance: dg.DagsterInstance, shard: str, table: str) -> list[dict]:
-    """All rows of a table, less what a clock or a random number put there."""
-    folder = Path(instance.root_directory) / "events"
-    with sqlite3.connect(folder / f"{shard}.db") as connection:
-        connection.row_factory = sqlite3.Row
-        found = [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY id")]
-    return [{name: _without_clock(name, value) for name, value in row.items()} for row in found]
-
-
-def _without_clock(name: str, value: object) -> object:
-    if name in VOLATILE:
-        return value is not None
-    if isinstance(value, str) and value.startswith("{") and "__class__" in value:
-        event = dg.deserialize_value(value)
-        while not hasattr(event, "dagster_event"):
-            event = event.event_log_entry
-        return (event.run_id, event.step_key, event.level, _described(event.dagster_event) or event.user_message)
-    return value
-
-
-def _described(event) -> tuple | None:
-    if event is None:
-        return None
-    materialised = event.step_materialization_data.materialization if event.is_step_materialization else None
-    tags = dict(materialised.tags or {}) if materialised else None
-    metadata = materialised.metadata if materialised else None
-    return event.event_type_value, event.asset_key, event.partition, str(tags), str(metadata)
-
-
-def assert_same_rows(own: dg.DagsterInstance, stock: dg.DagsterInstance) -> None:
-    for shard, tables in ((INDEX_SHARD_NAME, TABLES), *((run, TABLES[:1]) for run in RUNS)):
-        for table in tables:
-            expected = rows(stock, shard, table)
-            assert rows(own, shard, table) == expected, (shard, table)
-            assert expected, (shard, table)
-
-
 def test_rows_are_those_of_dagsters_own_storage(batched, stock):
     assert_same_rows(batched, stock)
     assert len(rows(batched, INDEX_SHARD_NAME, "event_logs")) > 2 * 3 * COUNT
@@ -150,9 +66,9 @@ def test_a_check_of_many_partitions_is_one_execution(batched, stock):
 
 
 def test_what_an_asset_page_asks_is_answered(batched):
-    assert isinstance(batched.event_log_storage, BatchingSqliteEventLogStorage)
+    assert type(batched.event_log_storage) is BatchingSqliteEventLogStorage
     days = set(DAYS.get_partition_keys())
-    for name in ("prices", "volumes", "factors"):
+    for name in DAILY:
         key = dg.AssetKey(name)
         assert batched.get_materialized_partitions(key) == days
         newest = batched.get_latest_materialization_event(key)
@@ -202,3 +118,46 @@ def test_a_failing_batch_falls_back_to_single_events_without_a_double_row(tmp_pa
 def test_a_stretch_of_partitions_is_one_transaction(batched, transactions):
     """The point of it: one by one, each planned and each materialised partition would be one on the index."""
     assert transactions.count(INDEX_SHARD_NAME) < 2 * 3 * COUNT
+
+
+STORAGES = {"own": BatchingSqliteEventLogStorage, "stock": SqliteEventLogStorage}
+
+
+@pytest.fixture(scope="module")
+def made_by(batched, stock):
+    return {"own": batched, "stock": stock}
+
+
+def answers(instance: dg.DagsterInstance) -> list:
+    """What the pages of runs, assets and checks ask for."""
+    check = dg.AssetCheckKey(dg.AssetKey("prices"), "positive")
+    keys = [dg.AssetKey(name) for name in (*DAILY, "report")]
+    return [
+        *(instance.all_logs(run) for run in RUNS),
+        *(instance.fetch_materializations(key, limit=100).records for key in keys),
+        *(instance.get_latest_materialization_event(key) for key in keys),
+        *(instance.get_materialized_partitions(key) for key in keys),
+        instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check],
+    ]
+
+
+@pytest.mark.parametrize(("before", "after"), [("own", "stock"), ("stock", "own")])
+def test_a_home_goes_from_one_storage_to_the_other_and_back(made_by, tmp_path, before, after):
+    expected = answers(made_by[before])
+    shutil.copytree(made_by[before].root_directory, tmp_path / "home")
+    with open_log(tmp_path / "home", STORAGES[after]) as instance:
+        assert type(instance.event_log_storage) is STORAGES[after]
+        assert answers(instance) == expected
+        record(instance, ANOTHER_RUN, DAILY, 1000)
+    with open_log(tmp_path / "home", STORAGES[before]) as instance:
+        assert answers(instance)[:2] == expected[:2], "the runs of before are what they were"
+        assert len(instance.all_logs(ANOTHER_RUN)) == len(instance.all_logs(RUNS[0]))
+        for name in DAILY:
+            key = dg.AssetKey(name)
+            found = instance.fetch_materializations(key, limit=100).records
+            assert [record.run_id for record in found] == [ANOTHER_RUN] * COUNT + [RUNS[0]] * COUNT
+            assert instance.get_latest_materialization_event(key).run_id == ANOTHER_RUN
+    with open_log(tmp_path / "stock", SqliteEventLogStorage) as stock:
+        for run, names in ((RUNS[0], DAILY), (RUNS[1], ("report",)), (ANOTHER_RUN, DAILY)):
+            record(stock, run, names, 0)
+        assert_same_rows(instance, stock, (*RUNS, ANOTHER_RUN))

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import attn_platform
-from attn_platform.orchestration.event_log import BATCH_VARIABLE, BatchingSqliteEventLogStorage
+from attn_platform.orchestration.batching_event_log import BatchingSqliteEventLogStorage
+from attn_platform.orchestration.event_batches import BATCH_VARIABLE
 from attn_platform.orchestration.instance import (
     CONFIGURATION,
     DAGSTER_HOME_VARIABLE,
@@ -59,7 +60,7 @@ def test_a_users_configuration_is_left_alone(tmp_path):
 def test_instance_records_in_the_home(tmp_path):
     home = tiny_home(tmp_path)
     with open_instance(home) as instance:
-        assert isinstance(instance.event_log_storage, BatchingSqliteEventLogStorage)
+        assert type(instance.event_log_storage) is BatchingSqliteEventLogStorage
         assert Path(instance.root_directory) == home.dagster
         assert (home.dagster / "history" / "runs" / "index.db").exists()
         assert instance.run_monitoring_enabled

@@ -58,7 +58,7 @@ def test_a_partition_has_one_version_alone_and_among_others(road, copy_of, name)
 def test_a_checkpoint_has_one_version_alone_and_among_others(road, monkeypatch):
     folder = road.home.checkpoints / STEPS
     monkeypatch.setattr(
-        "attn_platform.workflows.training.train_windows",
+        "attn_platform.training.train_windows",
         lambda _, windows: {w.key: load_checkpoint(folder / w.key) for w in windows},
     )
     asset = f"checkpoint_{STEPS}"

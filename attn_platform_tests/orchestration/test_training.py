@@ -45,7 +45,7 @@ class Replaced:
 @pytest.fixture
 def trained(road, monkeypatch):
     replaced = Replaced(road.home)
-    monkeypatch.setattr("attn_platform.workflows.training.train_windows", replaced)
+    monkeypatch.setattr("attn_platform.training.train_windows", replaced)
     return replaced
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from attn_platform.errors import PlatformError, TrainingError
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
+from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
