@@ -11,7 +11,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from attn_platform.orchestration.event_batches import BATCH_VARIABLE
 from attn_platform.orchestration.road import QUIET, RANGE_END, RANGE_START
 
-DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-09")
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-21")
 DAILY = ("prices", "volumes", "factors")
 FIRST, LAST, COUNT = "2024-01-01", "2024-01-20", 20
 RUNS = tuple(str(uuid.UUID(int=number)) for number in (1, 2))
