@@ -103,7 +103,10 @@ TRIALS: Mapping[str, Trial] = {
     "ridge_half_life_1": _ridge({"half_life": 1.0}),
     "ridge_half_life_0.5": _ridge({"half_life": 0.5}),
     "multi_task_baseline": Trial("multi_task_baseline", {"sessions_every": 2}, seeds=5),
-    **{name: Trial(name, FEW) for name in ("nn", "gat_residual", "xgboost", "gat_residual_mse")},
+    "nn": Trial("nn", FEW),
+    # From the weights of the window before, as AI-55 has it, beside `nn` with each window from its own start
+    "nn_warm": Trial("nn", {**FEW, "warm_start": True}),
+    **{name: Trial(name, FEW) for name in ("gat_residual", "xgboost", "gat_residual_mse")},
     **{name: Trial(name, FEW) for name in ("temporal_transformer", "inter_task_attention", "gat_mask", "gat_global")},
     **{name: Trial(name, FEW) for name in ("gat_residual_industry", "lstm", "inter_stock_attention", "alstm")},
     **{name: Trial(name, FEW) for name in ("gat_residual_hidden32", "gat_residual_hidden16", "nn_neutralize_industry")},
@@ -164,9 +167,10 @@ def model_of(home: Home, name: str) -> ModelConfig:
     trial = TRIALS[name]
     model = home.study.model(trial.model)
     changed = {**model.model_dump(), "name": name.replace(".", "_"), "seeds": tuple(range(trial.seeds))}
-    # One window at a time, from its own start: that is what the rows say. Seeds in turns, as the machine may be busy.
+    # One window at a time, from its own start unless the trial is another one: that is what the rows say. Seeds in
+    # turns, as the machine may be busy.
     own = {"windows_together": 1, "warm_start": False, "stacking": "off"}
-    changed["training"] = {**changed["training"], **trial.changes, **own}
+    changed["training"] = {**changed["training"], **own, **trial.changes}
     return ModelConfig.model_validate(changed)
 
 
@@ -294,6 +298,7 @@ def how_trained(checkpoint: Checkpoint) -> dict[str, Any]:
         "best_epochs": " ".join(str(history.best_epoch) for history in manifest.histories),
         "training_seconds": round(manifest.seconds, 1),
         "precision": manifest.precision,
+        "started_from": manifest.warm_started_from or "",
     }
 
 
