@@ -39,12 +39,12 @@ market: AI-69 prints no half-life, AI-55 prints N/2. This is the one setting tha
 the test range.
 """
 
-SETTLED = """
-**Kept: AI-69 at N, AI-55 at N/2.** N/2 gives AI-55's published figures one by one, ratios included. AI-69's ratios, 0.87
-and 0.83, lie between those of N/2 and of N, and N is nearer in both; 2 N and the plain loss, which come near in the
-second, are far off in the first. A half-life between N/2 and N would come nearer still; none was tried, as the study's
-words name no such number. Faster decay buys weighted correlation, top layer and excess return with RankIC; portfolios
-of half a year differ too much from window to window to rank the losses by.
+SETTLED = """\
+**Kept: AI-69 at N, AI-55 at N/2.** N/2 gives AI-55's published figures one by one, ratios included. AI-69's ratios,
+0.87 and 0.83, lie between those of N/2 and of N, and N is nearer in both; 2 N and the plain loss, which come near in
+the second, are far off in the first. A half-life between N/2 and N would come nearer still; none was tried, as the
+study's words name no such number. Faster decay buys weighted correlation, top layer and excess return with RankIC;
+portfolios of half a year differ too much from window to window to rank the losses by.
 """
 
 WARM = """\
