@@ -52,10 +52,10 @@ def run(
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
-    printing.show(header, soft_wrap=True)
+    printing.show(header)
     for number, stage in enumerate(stages, start=1):
         stop_if_asked()
-        printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}", soft_wrap=True)
+        printing.show(f"[cyan]({number}/{len(stages)})[/cyan] {stage.label}")
         if stage.divisible and processes > 1:
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
         else:
@@ -63,6 +63,6 @@ def run(
         printing.show(f"      done in {seconds:.1f} s")
     printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
     for each in target.study.traded:
-        printing.show(f"  {report_page(target, each.name)}", soft_wrap=True)
+        printing.show(f"  {report_page(target, each.name)}")
     hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
-    printing.show(hint, soft_wrap=True)
+    printing.show(hint)
