@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 console = Console()
 
 PROSE = 20  # characters that a column of sentences has at least
-LONGEST_NAME = 40  # a longer word in a sentence is a path or a hash, which may be folded
+LONGEST_NAME = 32  # a longer word in a sentence is a path or a hash, which may be folded
 BORDER, PADDING = 1, 3  # of a table, and of each of its columns, with the line beside it
 UNLIMITED = 100_000  # characters; where stdout is no terminal, nothing has to fit
 JSON, JSON_OR_FILE = "--json", "--json or --out FILE"  # where a command has everything

@@ -33,7 +33,7 @@ class DailyOrders:
 def daily_orders(listed: OrderList, sessions: Sequence[np.datetime64]) -> DailyOrders:
     """The orders of `listed` in parts, one for each of the `sessions`, which sum to them in shares, amounts and costs.
 
-    Raises PortfolioError for more sessions than `days.LONGEST`.
+    Raises ConfigurationError for no session, or for more than `days.LONGEST`.
     """
     parts = spread(listed.whole, len(sessions))
     costs = _costs(listed, parts)

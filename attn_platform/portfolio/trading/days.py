@@ -5,7 +5,7 @@ shares on STAR) or would pay the least commission. The shares below a lot of a h
 part, on the last day. A buy of a stock that closed at its upper limit, and a sale of one that closed at its lower
 limit, begin on the second day, since the first may not trade. Parts go to the days with the least amount of their side,
 so that all days trade about as much. Where the money of a day does not suffice for its buys, some wait for the next
-one: with the last day everything is traded, and the whole orders are within the cash.
+one: by the last day everything is traded, and the whole orders are within the cash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_platform.errors import PortfolioError
+from attn_platform.errors import ConfigurationError
 from attn_platform.portfolio.problem import BoolArray, FloatArray, IntArray
 
 LONGEST = 60  # sessions: about a quarter, in which a target of a week is long out of date
@@ -49,10 +49,10 @@ class WholeOrders:
 def spread(whole: WholeOrders, days: int) -> IntArray:
     """Shares of each order on each day [days, m], which sum to `whole.shares`.
 
-    Raises PortfolioError for less than one day or more than `LONGEST`.
+    Raises ConfigurationError for less than one day or more than `LONGEST`.
     """
     if not 1 <= days <= LONGEST:
-        raise PortfolioError(f"orders: they cannot be spread over {days} days; choose 1 to {LONGEST}")
+        raise ConfigurationError(f"orders: they cannot be spread over {days} days; choose 1 to {LONGEST}")
     parts = np.zeros((days, len(whole.shares)), dtype=np.int64)
     for is_sale in (True, False):
         traded = np.zeros(days)
@@ -98,22 +98,30 @@ def _cut(whole: WholeOrders, order: int, traded: FloatArray) -> IntArray:
 
 
 def _postponed(whole: WholeOrders, parts: IntArray) -> IntArray:
-    """`parts` [days, m] with buys moved to the next day where the cash of a day does not suffice for them.
+    """`parts` [days, m] with buys moved to the next day as far as the cash of a day does not suffice for them.
 
-    Parts move whole, so that they stay valid orders: the smallest that is enough, or the largest there is.
+    The largest buy of the day is cut first.
     """
     parts = parts.copy()
     flow = whole.flow / whole.shares
     cash = whole.cash
     for day in range(len(parts) - 1):
-        left = cash + float(parts[day] @ flow)
-        outlay = np.where(whole.is_sale, 0.0, -parts[day] * flow)
-        while left < -NEGLIGIBLE and outlay.any():
-            enough = np.where(outlay >= -left - NEGLIGIBLE, outlay, np.inf)
-            moved = int(np.argmin(enough)) if np.isfinite(enough).any() else int(np.argmax(outlay))
-            parts[day + 1, moved] += parts[day, moved]
-            parts[day, moved] = 0
-            left += outlay[moved]
-            outlay[moved] = 0.0
-        cash = left
+        cash += float(parts[day] @ flow)
+        while cash < -NEGLIGIBLE and (outlay := np.where(whole.is_sale, 0.0, -parts[day] * flow)).any():
+            order = int(np.argmax(outlay))
+            moved = _moved(whole, order, parts[day : day + 2, order], -cash / -flow[order])
+            parts[day : day + 2, order] += (-moved, moved)
+            cash -= moved * float(flow[order])
     return parts
+
+
+def _moved(whole: WholeOrders, order: int, parts: IntArray, wanted: float) -> int:
+    """Shares, at least `wanted` where there are so many, to move from the first of two parts to the second.
+
+    What is left and what the second becomes are valid orders.
+    """
+    step, least, (here, there) = int(whole.increment[order]), whole.least[order], parts.tolist()
+    moved = math.ceil(wanted / step) * step
+    if there == 0 and moved < least:
+        moved = int(min(least, here))
+    return moved if here - moved >= least else here

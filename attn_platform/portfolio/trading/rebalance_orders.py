@@ -91,7 +91,9 @@ def rebalance_orders(
     session = calendar.shift(signal, 1)
     listed = make_orders(target, positions, cash, quotes, cost_rates(strategy.backtest, session), config)
     own = _as_account(positions, quotes, cash, signal)
-    problem = load_problem(lake, calendar, strategy, signal, own)
+    # The strategy may hold stocks that are neither forecast nor in the benchmark, and that the desk does not have.
+    targeted = target.index[target > 0].tolist()
+    problem = load_problem(lake, calendar, strategy, signal, own, targeted)
     turnover_limit = strategy.limits.of(TurnoverLimit).upper(problem)
     return RebalanceOrders(
         signal=signal,
