@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,8 +67,16 @@ def portfolio(
     from attn_platform.workflows.portfolios import portfolio_strategy, rebalance_of, target_portfolio
     from attn_platform.workflows.stocks import stock_named
 
-    of_orders = (money, positions, cash, price_buffer or None, minimum_cost or None, breach_tolerance, days)
-    _refuse_stray_options(orders, why, of_orders, money, positions, cash, out)
+    of_orders = {
+        "--money": money,
+        "--positions": positions,
+        "--cash": cash,
+        "--price-buffer": price_buffer or None,
+        "--minimum-cost": minimum_cost or None,
+        "--breach-tolerance": breach_tolerance,
+        "--days": days,
+    }
+    _refuse_stray_options(orders, why, of_orders, out)
     target = open_home(home)
     config = portfolio_strategy(target, strategy)
     session = rebalance_of(target, date)
@@ -83,23 +91,13 @@ def portfolio(
         _show_target(frame, strategy, session, out, as_json)
 
 
-def _refuse_stray_options(
-    orders: bool,
-    why: str | None,
-    of_orders: Sequence[object],
-    money: float | None,
-    positions: Path | None,
-    cash: float | None,
-    out: Path | None,
-) -> None:
-    """`ConfigurationError` for options of `attn portfolio` that do not go together; `of_orders` are those of orders."""
+def _refuse_stray_options(orders: bool, why: str | None, of_orders: Mapping[str, object], out: Path | None) -> None:
+    """`ConfigurationError` for options that do not go together; `of_orders` are those of orders, None if not given."""
     if orders and why is not None:
         raise ConfigurationError("--orders and --why are two questions; ask one of them")
-    if not orders and any(each is not None for each in of_orders):
-        raise ConfigurationError(
-            "--money, --positions, --cash, --price-buffer, --minimum-cost, --breach-tolerance and --days go with "
-            "--orders"
-        )
+    money, positions, cash = (of_orders[name] for name in ("--money", "--positions", "--cash"))
+    if not orders and any(each is not None for each in of_orders.values()):
+        raise ConfigurationError(f"{', '.join(of_orders)} go with --orders")
     if why is not None and out is not None:
         raise ConfigurationError("--out goes with a portfolio or with --orders; --why prints, and --json may be kept")
     if cash is not None and positions is None:
