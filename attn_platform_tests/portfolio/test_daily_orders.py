@@ -1,5 +1,6 @@
 """Orders spread over days: by hand, and on any market valid each day, within the cash, and in sum the whole orders."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -12,7 +13,7 @@ from attn_platform.backtest.costs import CostRates
 from attn_platform.backtest.tradability import Restriction
 from attn_platform.errors import ConfigurationError
 from attn_platform.portfolio.trading.daily_orders import DailyOrders, daily_orders
-from attn_platform.portfolio.trading.days import LONGEST, days_within, largest_amount, spread
+from attn_platform.portfolio.trading.days import LONGEST, WholeOrders, days_within, largest_amount, spread
 from attn_platform.portfolio.trading.orders import OrderConfig, OrderList, make_orders
 from attn_platform_tests.portfolio.test_orders import (
     BSE,
@@ -140,6 +141,48 @@ def test_buys_wait_for_the_money_of_sales():
     daily = over(listed, 2)
     assert shares_of(daily) == {MAIN: [0, 1000], OTHER: [0, 2000]}
     assert daily.days["cash_after"].tolist() == [0.0, 0.0]
+
+
+def test_an_odd_lot_goes_with_the_last_part_even_where_another_day_trades_less():
+    """The larger sale leaves 4,000, 3,000 and 3,340 CNY on the days; the smaller is one part, 100 shares and 34."""
+    listed = make_orders(
+        pd.Series({CHINEXT: 0.5}),
+        positions_of(s600000_SH=1034, s000001_SZ=134),
+        cash=1e5,
+        quotes=quotes_of({MAIN: 10.0, OTHER: 5.0, CHINEXT: 20.0}),
+        rates=FREE,
+    )
+    shares = shares_of(over(listed, 3))
+    assert shares[MAIN] == [400, 300, 334]
+    assert shares[OTHER] == [0, 0, 134]
+
+
+def test_a_star_order_waits_whole_where_a_part_would_be_none():
+    """The cash of the first day is 100 CNY short of 250 STAR shares at 100: one share less would do, were it an order.
+
+    The sale waits for the second day, and the larger buy, one lot, takes the last day.
+    """
+    whole = WholeOrders(
+        shares=np.array([500, 100, 250]),
+        is_sale=np.array([True, False, False]),
+        least=np.array([100.0, 100.0, 200.0]),
+        increment=np.array([100, 100, 1]),
+        waits=np.array([True, False, False]),
+        amount=np.array([50_000_00.0, 30_000_00.0, 25_000_00.0]),
+        flow=np.array([50_000_00.0, -30_000_00.0, -25_000_00.0]),
+        cash=24_900_00.0,
+    )
+    assert spread(whole, 2).T.tolist() == [[0, 500], [0, 100], [0, 250]]
+    assert spread(replace(whole, cash=25_000_00.0), 2).T.tolist() == [[0, 500], [0, 100], [250, 0]]
+
+
+def test_fractions_of_a_fen_are_paid_with_the_last_part():
+    """200 shares at 3.77 cost 0.2 % of 754 CNY, 1.508, as an order 1.51: half of it are 75.5 fen."""
+    listed = make_orders(pd.Series({MAIN: 1.0}), NOTHING, 755.51, quotes_of({MAIN: 3.77}), FLAT)
+    assert listed.orders["cost"].tolist() == [1.51]
+    daily = over(listed, 2)
+    assert daily.orders["cost"].tolist() == [0.75, 0.76]
+    assert daily.days["cash_after"].tolist() == [377.76, 0.0]
 
 
 def test_no_part_pays_more_than_its_share_of_the_least_commission():
