@@ -493,8 +493,8 @@ def test_the_catalogue_as_json(attn: Attn, home: Path) -> None:
     [
         ((), "one of --list, --check and --date YYYY-MM-DD"),
         (("--list", "--check"), "one of --list, --check and --date YYYY-MM-DD"),
-        (("--date", "2021-01-05", "--json"), "--out goes with --date, --json with --list"),
-        (("--list", "--out", "list.csv"), "--out goes with --date, --json with --list"),
+        (("--check", "--json"), "--out goes with --date, --json with --list and --date"),
+        (("--list", "--out", "list.csv"), "--out goes with --date, --json with --list and --date"),
         (("--list", "--family", "momentums"), "no factor family 'momentums'; there are valuation, "),
         (("--check", "ret_6d"), "no factor 'ret_6d' in the catalogue; `attn factors --list` shows it; similar: ret_5d"),
         (("--check", "ret_5d", "--family", "turnover"), "not all of ret_5d are of family turnover"),

@@ -57,5 +57,5 @@ def backtest(
         table.add_row("annual_return without recovery", f"{result.untraded['unrecovered_annual_return']:.4f}")
     printing.show(table)
     for style, reason in result.missing_styles.items():
-        printing.show(f"[yellow]missing[/yellow] style {style}: {reason}", soft_wrap=True)
-    printing.show(str(result.page), soft_wrap=True)
+        printing.show(f"[yellow]missing[/yellow] style {style}: {reason}")
+    printing.show(str(result.page))

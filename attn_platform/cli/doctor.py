@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption
@@ -17,7 +17,7 @@ def doctor(home: HomeOption = None) -> None:
     from attn_platform.doctor import examine
 
     findings = examine(home)
-    table = Table("", "what", "finding")
+    table = Table("", "what", Column("finding", overflow="fold"))
     marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "wrong": "[red]wrong[/red]"}
     for finding in findings:
         table.add_row(marks[finding.state], finding.what, finding.text)

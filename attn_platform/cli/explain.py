@@ -23,6 +23,7 @@ def explain(
     symbol: Annotated[str | None, typer.Option(help="A stock; without it, the whole cross-section.")] = None,
     horizon: Annotated[str | None, typer.Option(help="10d, 20d, 10d+20d, … Default: the strategy's.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Factors to print, those that give most first.")] = 15,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all factors.")] = False,
     home: HomeOption = None,
 ) -> None:
     """What gives a model's forecasts of a session, or a stock's: its parts, and its factors by integrated gradients.
@@ -35,15 +36,25 @@ def explain(
 
     target = open_home(home)
     session, (model, chosen) = session_of(target, date), explained_by(target, name, horizon)
+    facts = {"model": model.name, "session": str(session), "horizon": chosen}
     if symbol is not None:
         symbol = stock_named(target, symbol)
         explanation = explain_forecast(target, model, session, chosen, symbol)
-        printing.show(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
+        if as_json:
+            own = _own_factors(explanation)
+            sums = {"others": explanation.others, "start": explanation.start, "forecast": explanation.forecast}
+            printing.print_json({**facts, "symbol": symbol, "parts": explanation.parts, "factors": own, **sums})
+            return
+        printing.show(f"[bold]{symbol}[/bold] · {session} · {model.name}, {chosen}")
         _print_stock(explanation, top)
         return
     frames = explain_forecasts(target, model, session, chosen)
-    printing.show(f"[bold]{len(frames[STOCKS])} stocks[/bold] · {session} · {model.name}, {chosen}", soft_wrap=True)
-    _print_session(frames, top)
+    parts, factors = _part_shares(frames), _factor_shares(frames)
+    if as_json:
+        printing.print_json({**facts, "parts": parts, "factors": printing.records(factors)})
+        return
+    printing.show(f"[bold]{len(frames[STOCKS])} stocks[/bold] · {session} · {model.name}, {chosen}")
+    _print_session(parts, factors.head(top))
 
 
 def _print_stock(explanation: StockExplanation, top: int) -> None:
@@ -53,8 +64,8 @@ def _print_stock(explanation: StockExplanation, top: int) -> None:
         for part, value in (*explanation.parts.items(), ("forecast", explanation.forecast)):
             table.add_row(part.replace("_", " "), f"{value:+.4f}")
         printing.show(table)
-    own = dict(zip(explanation.feature_names, explanation.attributions.sum(axis=0), strict=True))
-    shown = sorted(own, key=lambda factor: -abs(own[factor]))[:top]
+    own = _own_factors(explanation)
+    shown = list(own)[:top]
     table = Table("factor", Column("forecast", justify="right"))
     for factor in shown:
         table.add_row(factor, f"{own[factor]:+.4f}")
@@ -71,23 +82,40 @@ def _print_stock(explanation: StockExplanation, top: int) -> None:
     printing.show(table)
 
 
-def _print_session(frames: Mapping[str, pd.DataFrame], top: int) -> None:
-    """Shares of the parts and of the factors in the forecasts' variance over the stocks."""
+def _own_factors(explanation: StockExplanation) -> dict[str, float]:
+    """What a stock's own factors give to its forecast, those that give most first."""
+    own = dict(zip(explanation.feature_names, explanation.attributions.sum(axis=0).tolist(), strict=True))
+    return dict(sorted(own.items(), key=lambda factor: -abs(factor[1])))
+
+
+def _part_shares(frames: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Shares of the parts in the forecasts' variance over the stocks."""
     from attn_platform.evaluation.explanation import variance_shares
-    from attn_platform.evaluation.explanation_tables import FACTORS, PART_PREFIX, STOCKS
+    from attn_platform.evaluation.explanation_tables import PART_PREFIX, STOCKS
 
     stocks = frames[STOCKS]
-    parts = {column: stocks[column].to_numpy() for column in stocks.columns if column.startswith(PART_PREFIX)}
+    columns = [column for column in stocks.columns if column.startswith(PART_PREFIX)]
+    parts = {column.removeprefix(PART_PREFIX): stocks[column].to_numpy() for column in columns}
+    return variance_shares(parts, stocks["forecast"].to_numpy())
+
+
+def _factor_shares(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The same of the factors: factor, share and absolute_share, the largest first."""
+    from attn_platform.evaluation.explanation_tables import FACTORS
+
+    shares = frames[FACTORS].groupby("factor", as_index=False)[["share", "absolute_share"]].sum()
+    return shares.sort_values("absolute_share", ascending=False, kind="stable")
+
+
+def _print_session(parts: Mapping[str, float], factors: pd.DataFrame) -> None:
+    """Shares of the parts and of the factors in the forecasts' variance over the stocks."""
     if parts:
         table = Table("part", Column("share", justify="right"))
-        for part, share in variance_shares(parts, stocks["forecast"].to_numpy()).items():
-            table.add_row(part.removeprefix(PART_PREFIX).replace("_", " "), f"{share:.1%}")
+        for part, share in parts.items():
+            table.add_row(part.replace("_", " "), f"{share:.1%}")
         printing.show(table)
-    factors = frames[FACTORS].groupby("factor")[["share", "absolute_share"]].sum().nlargest(top, "absolute_share")
     table = Table("factor", Column("share", justify="right"), Column("absolute share", justify="right"))
-    for factor, share, absolute in factors.itertuples():
+    for factor, share, absolute in factors.itertuples(index=False):
         table.add_row(str(factor), f"{share:.1%}", f"{absolute:.1%}")
     printing.show(table)
-    printing.show(
-        "Shares of the forecasts' variance over the stocks; those of all factors sum to 100%.", soft_wrap=True
-    )
+    printing.show("Shares of the forecasts' variance over the stocks; those of all factors sum to 100%.")

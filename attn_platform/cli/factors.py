@@ -14,6 +14,8 @@ from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, open_home, session_of
 from attn_platform.errors import ConfigurationError
 
+FIGURES_BY_IMPORTANCE = ("factor", "count", "mean", "std", "min", "max", "50%")
+
 if TYPE_CHECKING:
     from attn_platform.factors.catalogue import FactorDefinition
     from attn_platform.studies.settings import Home
@@ -28,7 +30,7 @@ def factors(
     ] = False,
     family: Annotated[str | None, typer.Option(help="Only the factors of this family.")] = None,
     out: Annotated[Path | None, typer.Option(help="With --date: Parquet or CSV file to write.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="With --list: print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list and --date: print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
     """The catalogue of factors: list it, check it on a generated market, or compute its raw values of a session.
@@ -37,8 +39,8 @@ def factors(
     """
     if (date is not None) + list_them + check != 1:
         raise ConfigurationError("say what to do with the factors: one of --list, --check and --date YYYY-MM-DD")
-    if (out is not None and date is None) or (as_json and not list_them):
-        raise ConfigurationError("--out goes with --date, --json with --list")
+    if (out is not None and date is None) or (as_json and check):
+        raise ConfigurationError("--out goes with --date, --json with --list and --date")
     from attn_platform.workflows.factors import choose_factors
 
     target = open_home(home, is_needed=date is not None)
@@ -49,7 +51,7 @@ def factors(
         _check_factors(target, chosen)
     else:
         assert date is not None
-        _compute_factors(target, chosen, date, out)
+        _compute_factors(target, chosen, date, out, as_json)
 
 
 def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool) -> None:
@@ -78,7 +80,7 @@ def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool)
         typer.echo(json.dumps(entries, ensure_ascii=False, indent=2))
         return
     table = Table(
-        Column("factor", no_wrap=True),
+        "factor",
         Column("back", justify="right"),
         Column("least", justify="right"),
         Column("definition", overflow="fold"),
@@ -104,7 +106,7 @@ def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
     from attn_platform.factors.checking import check_factor
     from attn_platform.progress import tqdm
 
-    table = Table("factor", "promise broken", "finding")
+    table = Table("factor", "promise broken", Column("finding", overflow="fold"))
     for definition in tqdm(chosen, desc="checking", unit="factor", leave=False):
         for finding in check_factor(definition, home.study.factors):
             table.add_row(definition.name, finding.promise, escape(finding.text))
@@ -114,12 +116,22 @@ def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
     printing.show(f"{len(chosen)} {'factor keeps its' if len(chosen) == 1 else 'factors keep their'} promises")
 
 
-def _compute_factors(home: Home, chosen: Sequence[FactorDefinition], date: str, out: Path | None) -> None:
+def _compute_factors(
+    home: Home, chosen: Sequence[FactorDefinition], date: str, out: Path | None, as_json: bool
+) -> None:
     from attn_platform.workflows.factors import factor_values
 
-    frame = factor_values(home, chosen, session_of(home, date))
-    if out is None:
-        typer.echo(frame.describe().T.to_string())
-        return
-    printing.write_frame(frame, out)
-    printing.show(f"{len(frame)} stocks × {frame.shape[1] - 1} factors written to {out}", soft_wrap=True)
+    session = session_of(home, date)
+    frame = factor_values(home, chosen, session)
+    figures = frame.describe().T.rename_axis("factor").reset_index()
+    if out is not None:
+        printing.write_frame(frame, out)
+    if as_json:
+        values, by_factor = printing.records(frame), printing.records(figures)
+        printing.print_json({"session": str(session), "factors": by_factor, "values": values})
+    elif out is None:
+        texts = figures.astype({"count": int}).map(lambda cell: cell if isinstance(cell, str) else f"{cell:,.6g}")
+        title = f"Raw factor values of {len(frame)} stocks, {session}"
+        printing.print_frame(texts, title, FIGURES_BY_IMPORTANCE)
+    else:
+        printing.show(f"{len(frame)} stocks × {frame.shape[1] - 1} factors written to {out}")

@@ -78,20 +78,18 @@ def import_data(
         table.add_row(name, f"{rows:,}")
     printing.show(table)
     for name, reason in missing.items():
-        printing.show(f"[yellow]missing[/yellow] {name}: {reason}", soft_wrap=True)
+        printing.show(f"[yellow]missing[/yellow] {name}: {reason}")
     for finding in report.findings:
-        printing.show(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", soft_wrap=True, highlight=False)
+        printing.show(f"[yellow]{finding.table}[/yellow]: {finding.sentence}", highlight=False)
     for name, count in report.put_aside.items():
-        printing.show(
-            f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine", soft_wrap=True
-        )
+        printing.show(f"[red]quarantine[/red] {name}: {count:,} rows put aside, with reasons in table quarantine")
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         if name not in missing:
-            printing.show(f"kept from an earlier import: {name} ({reason})", soft_wrap=True)
+            printing.show(f"kept from an earlier import: {name} ({reason})")
     for line in _scheme_lines(done.scheme_before, done.scheme, industry_schemes(target.lake)):
-        printing.show(line, soft_wrap=True)
-    printing.show(f"imported in {time.perf_counter() - started:.0f} s into {target.root}", soft_wrap=True)
-    printing.show(f"What the data is like: attn report {DATA} --home {target.root}", soft_wrap=True)
+        printing.show(line)
+    printing.show(f"imported in {time.perf_counter() - started:.0f} s into {target.root}")
+    printing.show(f"What the data is like: attn report {DATA} --home {target.root}")
 
 
 def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
@@ -118,6 +116,5 @@ def _import_predictions(
     sessions = sorted(rows)
     printing.show(
         f"{sum(rows.values()):,} forecasts of {len(rows)} sessions, {sessions[0]} to {sessions[-1]}, imported into "
-        f"{home.root}",
-        soft_wrap=True,
+        f"{home.root}"
     )

@@ -30,5 +30,5 @@ def materialize(
     defs = build_defs(target)
     for stage in stages_of_selection(defs, selection, partitions):
         stop_if_asked()
-        printing.show(stage.label, soft_wrap=True)
+        printing.show(stage.label)
         printing.show(f"      done in {run_stage(defs, instance, stage):.1f} s")

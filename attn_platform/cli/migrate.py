@@ -15,4 +15,4 @@ def migrate(home: HomeOption = None) -> None:
 
     target = open_home(home)
     for line in migrated(target):
-        printing.show(line, soft_wrap=True)
+        printing.show(line)

@@ -9,7 +9,7 @@ import typer
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, open_home, session_of
-from attn_platform.cli.portfolio import PORTFOLIO_SHOWN
+from attn_platform.cli.portfolio import PORTFOLIO_BY_IMPORTANCE, PORTFOLIO_SHOWN
 
 WEIGHTS_SHOWN = 30
 
@@ -57,6 +57,7 @@ def optimise(
             {
                 **facts,
                 "weights": weights,
+                "portfolio": printing.records(week.weights),
                 "binding": printing.records(binding),
                 "relaxed": printing.records(week.relaxed),
             }
@@ -65,12 +66,12 @@ def optimise(
     turnover = "a first portfolio" if solution.turnover is None else f"one-way turnover {solution.turnover:.2%}"
     shown = held.head(WEIGHTS_SHOWN)
     title = f"{week.strategy}: {solution.status}, {len(held)} stocks, {turnover}"
-    printing.print_frame(shown[list(PORTFOLIO_SHOWN)], title)
+    printing.print_frame(shown[list(PORTFOLIO_SHOWN)], title, PORTFOLIO_BY_IMPORTANCE, printing.JSON_OR_FILE)
     if len(held) > len(shown):
-        printing.show(f"{len(held) - len(shown)} smaller weights: --out or --json", soft_wrap=True)
+        printing.show(f"{len(held) - len(shown)} smaller weights: --out or --json")
     if len(binding):
         printing.print_frame(binding, "limits that bind, and what one unit more room would add to the objective")
     if len(week.relaxed):
         printing.print_frame(week.relaxed, "limits that were relaxed")
     if out is not None:
-        printing.show(f"{len(week.weights)} rows written to {out}", soft_wrap=True)
+        printing.show(f"{len(week.weights)} rows written to {out}")

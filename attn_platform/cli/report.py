@@ -43,7 +43,7 @@ def report(
         _report_data(target)
         return
     for page in write_pages(target, name):
-        printing.show(str(page), soft_wrap=True)
+        printing.show(str(page))
 
 
 def _report_factor(home: Home, factor: str | None) -> None:
@@ -53,7 +53,7 @@ def _report_factor(home: Home, factor: str | None) -> None:
     if factor is None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
     first, *others = write_factor_pages(home, None if factor == ALL else [factor])
-    printing.show(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""), soft_wrap=True)
+    printing.show(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""))
 
 
 def _report_data(home: Home) -> None:
@@ -63,4 +63,4 @@ def _report_data(home: Home) -> None:
 
     data = write_data_page(home)
     found = counts_of([finding.severity for finding in data.survey.findings])
-    printing.show(f"{data_pages(home) / PAGE}: {found}", soft_wrap=True)
+    printing.show(f"{data_pages(home) / PAGE}: {found}")

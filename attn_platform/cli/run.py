@@ -60,20 +60,20 @@ def run(
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
-    printing.show(header, soft_wrap=True)
+    printing.show(header)
     lineage, causes = Lineage(defs.resolve_asset_graph(), instance), dict[str, "pd.Series"]()
     for number, planned in enumerate(stages, start=1):
         stop_if_asked()
         place = f"[cyan]({number}/{len(stages)})[/cyan]"
         stage, stale = (planned, {}) if force else stale_part(target, lineage, planned, causes)
         if stage is None:
-            printing.show(f"{place} {planned.label}: fresh, skipped", soft_wrap=True)
+            printing.show(f"{place} {planned.label}: fresh, skipped")
             continue
-        printing.show(f"{place} {stage.label}", soft_wrap=True)
+        printing.show(f"{place} {stage.label}")
         if plan_only:
             causes |= stale
             for asset, of_asset in stale.items():
-                printing.show(f"      {asset}, {len(of_asset):,}: {', '.join(of_asset.unique())}", soft_wrap=True)
+                printing.show(f"      {asset}, {len(of_asset):,}: {', '.join(of_asset.unique())}")
             continue
         if stage.divisible and processes > 1:
             seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
@@ -85,6 +85,6 @@ def run(
         return
     printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
     for each in target.study.traded:
-        printing.show(f"  {report_page(target, each.name)}", soft_wrap=True)
+        printing.show(f"  {report_page(target, each.name)}")
     hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
-    printing.show(hint, soft_wrap=True)
+    printing.show(hint)

@@ -26,7 +26,7 @@ def ui(
 
     target = open_home(home)
     environment = {**os.environ, **prepare(target)}
-    printing.show(f"Dagster of {target.root} at http://localhost:{port} (stop with Ctrl-C)", soft_wrap=True)
+    printing.show(f"Dagster of {target.root} at http://localhost:{port} (stop with Ctrl-C)")
     command = ["-m", "dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
     # In this process's place, so that whatever stops `attn ui` stops Dagster.
     os.execve(sys.executable, [sys.executable, *command], environment)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from attn_platform.portfolio.solver.convex import cvxpy_problem
     from attn_platform.portfolio.solver.solve import solve
     from attn_platform.portfolio.strategy import Strategy, load_account, load_portfolio, load_target
+    from attn_platform.portfolio.trading.daily_orders import daily_orders
     from attn_platform.portfolio.trading.orders import OrderConfig, make_orders
     from attn_platform.portfolio.trading.positions import read_positions
     from attn_platform.portfolio.trading.rebalance_orders import rebalance_orders
@@ -52,6 +53,7 @@ __all__ = [
     "binding_limits",
     "constraint",
     "cvxpy_problem",
+    "daily_orders",
     "explain_weight",
     "extension_of",
     "forecast_origin",

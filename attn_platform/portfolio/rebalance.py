@@ -8,7 +8,7 @@ Target, limits and account of each week go to the tables of the strategy (see `s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,25 +107,25 @@ def weekly_problem(
     session: np.datetime64,
     industry: pd.DataFrame,
     account: Account | None,
+    others: Sequence[str] = (),
 ) -> WeeklyProblem:
     """The problem of one rebalance, from what is known at the close of `session`; `account` None for the first one.
 
-    Rows: stocks with a forecast, members of the benchmark, and what is held. Style exposures are winsorised and
-    z-scored over those rows; a stock that is suspended cannot trade, one in its delisting-consolidation period is only
-    sold, unless the backtest buys such stocks.
+    Rows: stocks with a forecast, members of the benchmark, what is held, and `others`. Style exposures are winsorised
+    and z-scored over those rows; a stock that is suspended cannot trade, one in its delisting-consolidation period is
+    only sold, unless the backtest buys such stocks.
     """
     score = _column(lake, strategy.predictions, session, strategy.horizon)
     benchmark = benchmark_weights(lake, strategy.benchmark, session)
     held = pd.Series(dtype=float) if account is None else account.weights()
-    symbols = np.unique(
-        np.concatenate([index.to_numpy(dtype=str) for index in (score.index, benchmark.index, held.index)])
-    )
+    known = (score.index, benchmark.index, held.index, others)
+    symbols = np.unique(np.concatenate([np.asarray(each, dtype=str) for each in known]))
     row = market.position(session)
     at = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
     today = {name: np.where(at < 0, np.nan, values[row, at]) for name, values in market.fields.items()}
     names = industry_at(industry, symbols.tolist(), session, strategy.industry_scheme)
-    known = tuple(sorted({name for name in names if name is not None}))
-    code = {name: number for number, name in enumerate(known)}
+    industries = tuple(sorted({name for name in names if name is not None}))
+    code = {name: number for number, name in enumerate(industries)}
     return WeeklyProblem(
         symbols=symbols,
         score=score.reindex(symbols).to_numpy(dtype=float),
@@ -139,17 +139,25 @@ def weekly_problem(
         tradable=today["is_suspended"] == 0,
         closing=None if strategy.backtest.buy_delisting else today["trading_status"] == STATUS_CODES["delisting"],
         returns=_past_returns(market, row, at, strategy.history) if strategy.history else None,
-        industries=known,
+        industries=industries,
     )
 
 
 def load_problem(
-    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, account: Account | None
+    lake: Lake,
+    calendar: Calendar,
+    strategy: Strategy,
+    session: np.datetime64,
+    account: Account | None,
+    others: Sequence[str] = (),
 ) -> WeeklyProblem:
-    """The problem of one rebalance by itself, as the walk states it; `account` None for the first one."""
+    """The problem of one rebalance by itself, as the walk states it; `account` None for the first one.
+
+    `others` are stocks that the problem is to have beside those of the walk: what is held elsewhere.
+    """
     first = calendar.sessions[max(calendar.position(session) - strategy.history, 0)]
     market = load_dense(lake, calendar, first, session, MARKET_FIELDS)
-    return weekly_problem(lake, strategy, market, session, lake.read("industry").to_pandas(), account)
+    return weekly_problem(lake, strategy, market, session, lake.read("industry").to_pandas(), account, others)
 
 
 def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:

@@ -22,6 +22,7 @@ from attn_platform.writing import replacing
 SUFFIXES = (".csv", ".parquet", ".xlsx")
 TEXT, MONEY, PRICE, COUNT, LOTS, SHARE, EXPOSURE = "@", "#,##0.00", "0.00", "#,##0", "#,##0.##", "0.0000%", "0.000000"
 FORMATS = {
+    "day": COUNT,
     "shares": COUNT,
     "held_shares": COUNT,
     "lots": LOTS,

@@ -116,6 +116,7 @@ def orders_for(
     money: float | None = None,
     positions: Path | None = None,
     cash: float | None = None,
+    days: int = 1,
 ) -> OrderProposal:
     """Orders in whole shares that lead to the target of the rebalance of `signal`, for the session after it.
 
@@ -123,10 +124,11 @@ def orders_for(
         home: whose lake has the rebalance.
         config: the strategy.
         signal: session of the rebalance.
-        trading: buffer against prices that move, and least cost of an order.
+        trading: buffer against prices that move, least cost of an order, and which excess over a limit counts.
         money: CNY in all; what the strategy's account has without it.
         positions: CSV, Parquet or Excel file of what is held; the strategy's own account, scaled, without it.
         cash: CNY beside the positions of the file, in place of `money`.
+        days: sessions over which the orders are spread in about equal parts.
 
     Raises:
         BadInputError: the file of positions cannot be used.
@@ -142,5 +144,6 @@ def orders_for(
         money,
         None if held is None else held.stocks,
         cash,
+        days,
     )
     return OrderProposal(orders, pd.DataFrame() if held is None else held.set_aside)

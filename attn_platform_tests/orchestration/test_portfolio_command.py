@@ -39,6 +39,9 @@ def test_portfolio_says_the_reason_of_each_weight(attn, week, target):
     assert attn("portfolio", STRATEGY, "--date", week, "--out", "target.csv")[0] == 0
     written = pd.read_csv("target.csv").set_index("symbol")
     np.testing.assert_array_equal(written["weight"], held["weight"])
+    record = json.loads(attn("portfolio", STRATEGY, "--date", week, "--json")[1])
+    assert {row["symbol"]: row["weight"] for row in record["portfolio"]} == held["weight"].to_dict()
+    assert record["portfolio"][0].keys() == {"symbol", *written.columns}
     at_upper = held["tradable"] & held["score"].notna() & (held["weight"] > held["upper"] - 1e-7)
     assert at_upper.any()
     assert (written.loc[at_upper.index[at_upper], "reason"] == "at its upper limit").all()
@@ -90,6 +93,72 @@ def test_orders_from_the_desks_own_positions(attn, week, target):
     assert min(order["cost"] for order in dear) == 500
 
 
+def test_orders_over_days_are_the_same_in_every_form(attn, week, target):
+    held = target.index[(target["weight"] > 0) & target["tradable"]][0]
+    pd.DataFrame({"symbol": [held], "shares": [12_345]}).to_csv("positions.csv", index=False)
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "positions.csv", "--cash", "5e6")
+    whole, spread = (json.loads(attn(*arguments, *days, "--json")[1]) for days in ((), ("--days", "3")))
+    assert {"days"} == spread.keys() - whole.keys()
+    assert all("day" not in order for order in whole["orders"])
+    assert [day["day"] for day in spread["days"]] == [1, 2, 3]
+    for column in ("shares", "amount", "cost"):
+        sums = pd.DataFrame(spread["orders"]).groupby("symbol")[column].sum()
+        expected = pd.DataFrame(whole["orders"]).set_index("symbol")[column]
+        np.testing.assert_allclose(sums, expected.sort_index(), atol=1e-6)
+    for key in ("summary", "exceeded", "left_out", "turnover_limit", "days_within_limit"):
+        assert spread[key] == whole[key]
+    for name in ("days.csv", "days.xlsx"):
+        code, out, err = attn(*arguments, "--days", "3", "--out", name)
+        assert code == 0, err
+        assert f"{len(spread['orders'])} orders written to {name}" in out
+    listed = pd.read_csv("days.csv", keep_default_na=False)
+    assert listed.columns[0] == "day"
+    assert listed.to_dict("records") == spread["orders"]
+    book = openpyxl.load_workbook("days.xlsx")
+    assert [row[0].value for row in book["orders"].iter_rows(min_row=2)] == listed["day"].tolist()
+    assert [row[1].value for row in book["days"].iter_rows(min_row=2)] == [day["session"] for day in spread["days"]]
+    assert attn(*arguments, "--out", "whole.xlsx")[0] == 0
+    assert "days" not in openpyxl.load_workbook("whole.xlsx").sheetnames
+
+
+def test_the_headline_says_what_trading_costs_beyond_the_limit(attn, road, week, target):
+    """From one stock and much cash; figures from the closes, the costs at 0.2 % a side."""
+    held = target.index[(target["weight"] > 0) & target["tradable"]][0]
+    pd.DataFrame({"symbol": [held], "shares": [12_300]}).to_csv("positions.csv", index=False)
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "positions.csv", "--cash", "5e6")
+    out = attn(*arguments)[1]
+    record = json.loads(attn(*arguments, "--json")[1])
+    closes = road.home.lake.read("daily_bar", week, week).to_pandas().set_index("symbol")["close"]
+    amounts = dict.fromkeys(("sell", "buy"), 0.0)
+    for order in record["orders"]:
+        amounts[order["side"]] += order["shares"] * closes[order["symbol"]]
+    equity = 5e6 + 12_300 * closes[held]
+    turnover = sum(amounts.values()) / 2 / equity
+    costs = 0.002 * sum(amounts.values())
+    first, second = out.splitlines()[:2]
+    assert first == (
+        f"Trading to the target turns over {turnover:.2%} one-way, {100 * turnover - 15:.2f} points beyond the limit "
+        f"of 15.00%: {amounts['sell']:,.0f} CNY sold, {amounts['buy']:,.0f} CNY bought, "
+        f"costs of about {costs:,.0f} CNY ({costs / equity:.3%} of the equity)."
+    )
+    days = record["days_within_limit"]
+    assert days >= np.ceil(turnover / 0.15)
+    assert second == f"{days} days keep each day's turnover within the limit: --days {days}."
+    assert f"{days} days each day turns over at most" in attn(*arguments, "--days", days)[1].splitlines()[1]
+
+
+def test_a_breach_begins_at_the_tolerance(attn, week):
+    arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--money", "2e7", "--json")
+    everything, usual, none = (
+        json.loads(attn(*arguments, *options)[1])["exceeded"]
+        for options in (("--breach-tolerance", "1e-6"), (), ("--breach-tolerance", "1"))
+    )
+    excess = [abs(row["reached"]) - row["allowed"] for row in everything]
+    assert min(excess) < 1e-4 < max(excess)
+    assert usual == [row for row, size in zip(everything, excess, strict=True) if size > 1e-4]
+    assert none == []
+
+
 def test_what_is_no_a_share_is_noted_and_changes_no_order(attn, week, target):
     held = target.index[(target["weight"] > 0) & target["tradable"]][0]
     stocks = pd.DataFrame({"symbol": [held], "shares": [12_300]})
@@ -115,7 +184,9 @@ def test_what_is_no_a_share_is_noted_and_changes_no_order(attn, week, target):
         (("--orders", "--why", "600000.SH"), "two questions"),
         (("--money", "1e8"), "go with --orders"),
         (("--price-buffer", "0.1"), "go with --orders"),
-        (("--json",), "--json goes with"),
+        (("--days", "2"), "go with --orders"),
+        (("--breach-tolerance", "0"), "go with --orders"),
+        (("--orders", "--days", "61"), "choose 1 to 60"),
         (("--why", "600000.SH", "--out", "a.csv"), "--why prints"),
         (("--why", "moutai"), "write six digits and .SH"),
         (("--why", "511880.SH"), "a money-market fund"),

@@ -23,6 +23,7 @@ from attn_platform.errors import MissingDataError, PortfolioError
 from attn_platform.market.lots import buy_shares, sell_shares
 from attn_platform.market.trading_rules import FEN_PER_CNY, LOT_RULES, board_of, in_fen
 from attn_platform.portfolio.problem import TOLERANCE, BoolArray, FloatArray, IntArray
+from attn_platform.portfolio.trading.days import WholeOrders
 
 ROUND_LOT = 100  # the unit in which order lists count lots, on every board
 HALVINGS = 50  # of the cut of the buys: its share is exact to 2⁻⁵⁰
@@ -51,6 +52,10 @@ class OrderConfig(BaseModel):
     # Least commission of an order, CNY (brokers commonly 5; the studies have none), where the backtest's own
     # `minimum_commission` is not more. Stamp duty and transfer fee are no part of it.
     minimum_cost: float = Field(default=0.0, ge=0)
+    # Excess over a limit from which on it is called exceeded, in the limit's unit (a share of the money, or a style
+    # exposure). The default is a basis point: by so much the weight of a stock of 1 % moves when its price moves by
+    # 1 %, as it does most days before noon, and whole lots alone are off by as much. No desk trades it back.
+    breach_tolerance: float = Field(default=1e-4, ge=0)
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,14 @@ class OrderList:
     - orders: `ORDER_COLUMNS`, sales first, the largest amount first; `lots` are shares / 100.
     - left_out: `LEFT_OUT_COLUMNS`; stocks that stay a lot or more away from their target, and why.
     - holdings: symbol, shares, weight, target_weight of everything that is held or targeted after the orders.
+    - whole: what is known of the orders, row by row, for cutting them into those of several days.
     """
 
     orders: pd.DataFrame
     left_out: pd.DataFrame
     holdings: pd.DataFrame
     summary: OrderSummary
+    whole: WholeOrders
 
 
 def make_orders(
@@ -126,13 +133,15 @@ def make_orders(
     cash_after = book.cash_after(bought, sold)
     equity_after = cash_after + float((shares * book.price).sum())
     weights = shares * book.price / equity_after
+    orders = _orders(book, bought, sold, weights)
     return OrderList(
-        orders=_orders(book, bought, sold, weights),
+        orders=orders.reset_index(drop=True),
         left_out=_left_out(book, book.weight * equity_after / book.price - shares, weights),
         holdings=pd.DataFrame(
             {"symbol": book.symbols, "shares": shares, "weight": weights, "target_weight": book.weight}
         )[(shares > 0) | (book.weight > 0)].reset_index(drop=True),
         summary=_summary(book, bought, sold, weights, cash_after, equity_after),
+        whole=book.whole(bought, sold, orders.index.to_numpy()),
     )
 
 
@@ -233,6 +242,26 @@ class _Book:
     def cash_after(self, bought: IntArray, sold: IntArray, worst: bool = False) -> float:
         return self.cash + float(self.proceeds(sold, worst).sum()) - float(self.outlay(bought, worst).sum())
 
+    def whole(self, bought: IntArray, sold: IntArray, at: IntArray) -> WholeOrders:
+        """The orders of the stocks `at` [m], as far as they can be cut."""
+        is_sale = sold > 0
+        charges = np.where(is_sale, self.rates.sell_charges, self.rates.buy_charges)
+        commission = (np.where(is_sale, self.rates.sell, self.rates.buy) - charges) * self.price * self.increment
+        # Steps whose commission is the least one; an order that always pays the least one stays whole.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steps = np.nan_to_num(np.ceil(self.rates.minimum / commission), nan=0.0, posinf=np.inf)
+        waits = self.restriction == np.where(is_sale, Restriction.LIMIT_DOWN, Restriction.LIMIT_UP)
+        return WholeOrders(
+            shares=(bought + sold)[at],
+            is_sale=is_sale[at],
+            least=np.maximum(self.minimum, steps * self.increment)[at],
+            increment=self.increment[at],
+            waits=waits[at],
+            amount=((bought + sold) * self.price)[at],
+            flow=(self.proceeds(sold) - self.outlay(bought))[at],
+            cash=self.cash,
+        )
+
     def sales(self, values: FloatArray) -> IntArray:
         """[n] shares to sell on the way to `values`; none where they would cost more than they bring."""
         surplus = np.maximum(self.value - values, 0.0) / self.price
@@ -268,6 +297,7 @@ class _Book:
 
 
 def _orders(book: _Book, bought: IntArray, sold: IntArray, weights: FloatArray) -> pd.DataFrame:
+    """The orders, indexed by their stocks' places in the book."""
     shares = bought + sold
     amount = shares * book.price
     frame = pd.DataFrame(
@@ -286,8 +316,7 @@ def _orders(book: _Book, bought: IntArray, sold: IntArray, weights: FloatArray) 
             "note": [NOTES.get(Restriction(code), "") for code in book.restriction],
         }
     )
-    ordered = frame[shares > 0].sort_values(["side", "amount", "symbol"], ascending=[False, False, True])
-    return ordered.reset_index(drop=True)
+    return frame[shares > 0].sort_values(["side", "amount", "symbol"], ascending=[False, False, True])
 
 
 def _left_out(book: _Book, missing: FloatArray, weights: FloatArray) -> pd.DataFrame:

@@ -20,11 +20,15 @@ from attn_platform.errors import PortfolioError
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import STATUS_CODES, load_dense
 from attn_platform.market.lake import Lake
+from attn_platform.market.trading_rules import FEN_PER_CNY
 from attn_platform.portfolio.limits.stock import StockLimit
-from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.limits.turnover import TurnoverLimit
+from attn_platform.portfolio.problem import WeeklyProblem
 from attn_platform.portfolio.rebalance import load_problem
 from attn_platform.portfolio.solver.feasible_set import exceeded, feasible_set
 from attn_platform.portfolio.strategy import Strategy, load_account, load_target
+from attn_platform.portfolio.trading.daily_orders import DailyOrders, daily_orders
+from attn_platform.portfolio.trading.days import days_within
 from attn_platform.portfolio.trading.orders import OrderConfig, OrderList, make_orders
 from attn_platform.portfolio.trading.positions import scaled_positions
 
@@ -35,15 +39,27 @@ EXCEEDED_COLUMNS = ("limit", "name", "allowed", "target", "reached")
 class RebalanceOrders:
     """The orders of one rebalance, for `session`, the one after its signal.
 
-    `exceeded` has the limits that the portfolio of whole shares exceeds, `EXCEEDED_COLUMNS`: what is allowed, and the
-    active weight, exposure, share or turnover of the target and of the whole shares. The turnover is that from the
-    positions that were given.
+    `exceeded` has the limits that the portfolio of whole shares exceeds by more than the tolerance of the orders'
+    configuration, `EXCEEDED_COLUMNS`: what is allowed, and the active weight, exposure, share or turnover of the target
+    and of the whole shares. The turnover is that from the positions that were given.
+
+    `turnover_limit` is infinite where nothing is held, as there is none for a first portfolio; `days_within_limit` is
+    the fewest days over which the orders can be spread so that each day keeps it, None where there is no such number.
+    `daily` are the orders spread over the days that were asked for, None for one day.
     """
 
     signal: np.datetime64
     session: np.datetime64
     listed: OrderList
     exceeded: pd.DataFrame
+    turnover_limit: float
+    days_within_limit: int | None
+    daily: DailyOrders | None = None
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """The orders, day by day where they are spread over several."""
+        return self.listed.orders if self.daily is None else self.daily.orders
 
 
 def rebalance_orders(
@@ -55,11 +71,13 @@ def rebalance_orders(
     money: float | None = None,
     positions: pd.DataFrame | None = None,
     cash: float | None = None,
+    days: int = 1,
 ) -> RebalanceOrders:
     """Orders that lead from a trader's positions to the target of the rebalance of `signal`.
 
     Without `positions` they are the strategy's own account, scaled to `money` (default: what the account is worth).
-    With them there is `cash` beside them, or `money` is what they and the cash are worth together.
+    With them there is `cash` beside them, or `money` is what they and the cash are worth together. They are spread over
+    `days` sessions, the first of which is the one after the signal.
 
     Raises PortfolioError where the rebalance is not in the lake, and for what `make_orders` refuses.
     """
@@ -73,7 +91,19 @@ def rebalance_orders(
     session = calendar.shift(signal, 1)
     listed = make_orders(target, positions, cash, quotes, cost_rates(strategy.backtest, session), config)
     own = _as_account(positions, quotes, cash, signal)
-    return RebalanceOrders(signal, session, listed, _exceeded(lake, calendar, strategy, signal, own, listed))
+    # The strategy may hold stocks that are neither forecast nor in the benchmark, and that the desk does not have.
+    targeted = target.index[target > 0].tolist()
+    problem = load_problem(lake, calendar, strategy, signal, own, targeted)
+    turnover_limit = strategy.limits.of(TurnoverLimit).upper(problem)
+    return RebalanceOrders(
+        signal=signal,
+        session=session,
+        listed=listed,
+        exceeded=_exceeded(problem, strategy, listed, config.breach_tolerance),
+        turnover_limit=turnover_limit,
+        days_within_limit=days_within(listed.whole, 2 * turnover_limit * listed.summary.equity * FEN_PER_CNY),
+        daily=daily_orders(listed, [calendar.shift(session, day) for day in range(days)]) if days != 1 else None,
+    )
 
 
 def closing_quotes(
@@ -145,10 +175,7 @@ def _as_account(positions: pd.DataFrame, quotes: pd.DataFrame, cash: float, sess
     )
 
 
-def _exceeded(
-    lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64, own: Account | None, listed: OrderList
-) -> pd.DataFrame:
-    problem = load_problem(lake, calendar, strategy, session, own)
+def _exceeded(problem: WeeklyProblem, strategy: Strategy, listed: OrderList, tolerance: float) -> pd.DataFrame:
     feasible = feasible_set(problem, strategy.limits, strategy.own_limits)
     holdings = listed.holdings.set_index("symbol")
     after, target = (
@@ -165,6 +192,6 @@ def _exceeded(
             "target": float(active[each.name] if each.limit == StockLimit.kind else sums[each.limit, each.name]),
             "reached": each.reached,
         }
-        for each in exceeded(problem, feasible, after, TOLERANCE)
+        for each in exceeded(problem, feasible, after, tolerance)
     ]
     return pd.DataFrame(rows, columns=list(EXCEEDED_COLUMNS))
