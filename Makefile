@@ -68,7 +68,7 @@ docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_model_page.py
 	$(BIN)/python docs/make_strategy_page.py
 	$(BIN)/python docs/make_study_page.py
-	$(BIN)/python -W ignore docs/make_road_picture.py
+	$(BIN)/python -W ignore docs/make_pipeline_picture.py
 
 clean: ## remove virtual environments and caches; data/ stays
 	rm -rf $(VENV) .venv-qlib build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""`attn doctor`: is this machine, this home and this lake fit for the road?"""
+"""`attn doctor`: is this machine, this home and this lake fit for the pipeline?"""
 
 from __future__ import annotations
 

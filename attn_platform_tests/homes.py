@@ -1,4 +1,4 @@
-"""Tiny homes: every stage of the road in seconds, on a simulated market of some eighty stocks.
+"""Tiny homes: every stage of the pipeline in seconds, on a simulated market of some eighty stocks.
 
 Windows are 48 + 16 + 16 sessions, labels reach 3 and 5 sessions, two seeds train for three epochs. There is a model of
 every kind (`MODEL` and three more), and an ensemble of two; `STRATEGY` trades on the one, `ENSEMBLE` on the other.

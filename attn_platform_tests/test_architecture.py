@@ -15,7 +15,7 @@ import attn_platform
 
 ROOT = Path(attn_platform.__file__).parents[1]
 CONFIGURATION = ROOT / ".importlinter"
-LAYERS = "importlinter:contract:road"
+LAYERS = "importlinter:contract:pipeline"
 LIBRARY = (
     "backtest", "evaluation", "factors", "market", "models", "portfolio", "reports", "studies", "training", "universe",
     "workflows",
@@ -41,7 +41,7 @@ def exit_status(parser: ConfigParser, folder: Path) -> int:
     return status
 
 
-def test_imports_go_down_the_road_only(tmp_path):
+def test_imports_go_down_the_pipeline_only(tmp_path):
     assert exit_status(contracts(), tmp_path) == EXIT_STATUS_SUCCESS
 
 

@@ -22,7 +22,7 @@ from attn_platform.cli import app, main
 from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
 from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import importers
-from attn_platform.orchestration.road import Stage
+from attn_platform.orchestration.pipeline import Stage
 from attn_platform.published import reader
 from attn_platform.studies.places import SETTINGS_FILE
 from attn_platform.studies.settings import Home
@@ -320,7 +320,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         models.append([model.name for model in home.study.models])
         return []
 
-    monkeypatch.setattr("attn_platform.orchestration.road.plan", plan)
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", plan)
     for name in ("DAGSTER_HOME", "ATTN_EVENT_LOG", "DAGSTER_EVENT_BATCH_SIZE"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -349,9 +349,10 @@ def test_workers_share_what_can_be_divided(
 ) -> None:
     stages = [Stage("raw tables", ("daily_bar",)), Stage("weekly portfolios", ("portfolio_a",), divisible=True)]
     done: list[tuple[str, int]] = []
-    monkeypatch.setattr("attn_platform.orchestration.road.plan", lambda *rest: stages)
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", lambda *rest: stages)
     monkeypatch.setattr(
-        "attn_platform.orchestration.road.run_stage", lambda defs, instance, stage: done.append((stage.title, 1)) or 0.0
+        "attn_platform.orchestration.pipeline.run_stage",
+        lambda defs, instance, stage: done.append((stage.title, 1)) or 0.0,
     )
     monkeypatch.setattr(
         "attn_platform.orchestration.processes.run_in_processes",

@@ -317,8 +317,8 @@ def test_page_of_the_strategies_is_current() -> None:
     assert published >= {"Huatai AI-55, exhibit 21", "Huatai AI-55, exhibit 35", "Haitong weekly 2024-08-30, table 2"}
 
 
-def test_picture_of_the_road_is_current() -> None:
-    assert read("docs/images/road.svg") == script("make_road_picture").picture(), "run: make docs"
+def test_picture_of_the_pipeline_is_current() -> None:
+    assert read("docs/images/pipeline.svg") == script("make_pipeline_picture").picture(), "run: make docs"
 
 
 # --- packages -------------------------------------------------------------------------------------------------------

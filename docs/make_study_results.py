@@ -40,7 +40,7 @@ from attn_platform.market.lake import from_columns
 from attn_platform.models.configuration import LossConfig
 from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.instance import open_instance
-from attn_platform.orchestration.road import plan, run_stage
+from attn_platform.orchestration.pipeline import plan, run_stage
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table

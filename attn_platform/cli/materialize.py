@@ -21,7 +21,7 @@ def materialize(
     Example: attn materialize factor_reversal,factor_panel --partitions 2022-06-02...2022-06-30
     """
     from attn_platform.orchestration.instance import open_instance
-    from attn_platform.orchestration.road import run_stage, stages_of_selection
+    from attn_platform.orchestration.pipeline import run_stage, stages_of_selection
 
     target = open_home(home)
     instance = open_instance(target)

@@ -1,4 +1,4 @@
-"""`attn run`: the whole road, stage by stage."""
+"""`attn run`: the whole pipeline, stage by stage."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Make everything again, fresh or not.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Run the road: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
+    """Run the pipeline: raw tables, universe, factors, training, predictions, portfolios, backtests, reports.
 
     What is fresh is skipped: made by the code, the configuration and the inputs of today.
 
@@ -44,8 +44,8 @@ def run(
     """
     from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.pipeline import plan, run_stage, stale_part
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
-    from attn_platform.orchestration.road import plan, run_stage, stale_part
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.reports import report_page
 

@@ -1,4 +1,4 @@
-"""Jobs: the road cut where its partitions change. For schedules and the UI; a backfill is an asset backfill."""
+"""Jobs: the pipeline cut where its partitions change. For schedules and the UI; a backfill is an asset backfill."""
 
 from __future__ import annotations
 

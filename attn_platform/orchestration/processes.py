@@ -21,7 +21,7 @@ import dagster as dg
 
 from attn_platform.errors import PlatformError
 from attn_platform.orchestration.instance import open_instance
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.progress import tqdm
 from attn_platform.studies.settings import Home, Settings
 

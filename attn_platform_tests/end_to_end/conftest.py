@@ -1,12 +1,12 @@
-"""Fixtures of this package: the road on a tiny home, and on its noisy twin."""
+"""Fixtures of this package: the pipeline on a tiny home, and on its noisy twin."""
 
 import pytest
 
 from attn_platform_tests.homes import copy_of, raw_home, shared_folder
-from attn_platform_tests.roads import noisy_home, road
+from attn_platform_tests.pipelines import noisy_home, pipeline
 from attn_platform_tests.test_cli import Attn
 
-__all__ = ["copy_of", "noisy_home", "raw_home", "road", "shared_folder"]
+__all__ = ["copy_of", "noisy_home", "pipeline", "raw_home", "shared_folder"]
 
 
 @pytest.fixture

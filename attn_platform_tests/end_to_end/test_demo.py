@@ -1,7 +1,7 @@
 """A newcomer's first run shows that the platform finds what was planted in the demo's market.
 
 Quickly: the planted signals themselves, and a linear regression on six plain features, measured with pandas on the raw
-tables. Slowly: the three reports at the end of the road.
+tables. Slowly: the three reports at the end of the pipeline.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from attn_platform.market.simulation import SignalStrengths
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.market.test_simulation_signals import Panel, spearman
-from attn_platform_tests.roads import instance_of, run_road
+from attn_platform_tests.pipelines import instance_of, run_pipeline
 
 FIRST_TEST, LAST_TEST, LAST_TRAINED = "2022-06-02", "2023-06-13", "2022-05-01"
 REPORTS = ("multi_task_baseline_10d", "multi_task_baseline_20d", "multi_task_baseline_10d_20d")
@@ -65,7 +65,7 @@ def test_the_reports_of_the_demo_convince(tmp_path) -> None:
     home = Home(tmp_path / "demo", profile_settings("demo"))
     home.save()
     with instance_of(home) as instance:
-        run_road(home, instance)
+        run_pipeline(home, instance)
     for report in REPORTS:
         tables = report_page(home, report).parent / "tables"
         figures = {

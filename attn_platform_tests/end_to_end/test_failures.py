@@ -1,4 +1,4 @@
-"""What goes wrong on the road stops it with one clear error, and leaves everything else as it was."""
+"""What goes wrong on the pipeline stops it with one clear error, and leaves everything else as it was."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.origins import origins_of, with_origins
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets import training as training_assets
-from attn_platform.orchestration.road import Stage, plan, run_stage
+from attn_platform.orchestration.pipeline import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
 from attn_platform.workflows import factors as factor_workflows
@@ -74,8 +74,8 @@ def spoiled_panel(monkeypatch):
     monkeypatch.setattr(factor_workflows, "write_panel", spoilt)
 
 
-def test_a_corrupted_panel_stops_the_predictions_of_its_run(road, copy_of, instance, spoiled_panel):
-    home = copy_of(road.home, [PANEL, PREDICTION])
+def test_a_corrupted_panel_stops_the_predictions_of_its_run(pipeline, copy_of, instance, spoiled_panel):
+    home = copy_of(pipeline.home, [PANEL, PREDICTION])
     before = files(home.lake, PREDICTION)
     stage = Stage("panel and predictions", (PANEL, PREDICTION), FIRST, LAST)
     with pytest.raises(
@@ -91,10 +91,10 @@ def test_a_corrupted_panel_stops_the_predictions_of_its_run(road, copy_of, insta
     assert statuses == {"finite": "FAILED", "no_empty_session": "SUCCEEDED"}
 
 
-def test_a_corrupted_panel_stops_the_session_job(road, copy_of, instance, spoiled_panel):
+def test_a_corrupted_panel_stops_the_session_job(pipeline, copy_of, instance, spoiled_panel):
     """The same in production, where the daemon runs the job: no forecast is made of what cannot be trusted."""
-    made = assets_made_at(road.home)
-    home = copy_of(road.home, [*made[MadeAt.RAW], *made[MadeAt.FACTORS], PREDICTION])
+    made = assets_made_at(pipeline.home)
+    home = copy_of(pipeline.home, [*made[MadeAt.RAW], *made[MadeAt.FACTORS], PREDICTION])
     before = files(home.lake, PREDICTION)
     job = build_defs(home).resolve_job_def("session")
     result = job.execute_in_process(instance=instance, partition_key=LAST, raise_on_error=False)
@@ -104,8 +104,8 @@ def test_a_corrupted_panel_stops_the_session_job(road, copy_of, instance, spoile
     assert PREDICTION not in {event.step_key for event in result.all_events if event.is_step_start}
 
 
-def test_the_command_line_says_it_in_one_line(road, copy_of, spoiled_panel, monkeypatch, capsys):
-    home = copy_of(road.home, [PANEL])
+def test_the_command_line_says_it_in_one_line(pipeline, copy_of, spoiled_panel, monkeypatch, capsys):
+    home = copy_of(pipeline.home, [PANEL])
     home.save()
     for name in ("ATTN_HOME", "DAGSTER_HOME", "ATTN_EVENT_LOG"):
         monkeypatch.setenv(name, "")
@@ -122,8 +122,8 @@ def weights_of(home: Home, window: str) -> Path:
     return weights_file(folder, load_checkpoint(folder).manifest)
 
 
-def test_a_missing_checkpoint_is_named_before_anything_is_predicted(road, copy_of, instance):
-    home = copy_of(road.home, [PREDICTION, MODEL])
+def test_a_missing_checkpoint_is_named_before_anything_is_predicted(pipeline, copy_of, instance):
+    home = copy_of(pipeline.home, [PREDICTION, MODEL])
     shutil.rmtree(home.checkpoints / MODEL / SECOND_WINDOW)
     before = files(home.lake, PREDICTION)
     stage = Stage("predictions", (PREDICTION,), "2020-12-30", LAST)
@@ -132,8 +132,8 @@ def test_a_missing_checkpoint_is_named_before_anything_is_predicted(road, copy_o
     assert files(home.lake, PREDICTION) == before
 
 
-def test_a_damaged_checkpoint_is_named(road, copy_of, instance):
-    home = copy_of(road.home, [PREDICTION, MODEL])
+def test_a_damaged_checkpoint_is_named(pipeline, copy_of, instance):
+    home = copy_of(pipeline.home, [PREDICTION, MODEL])
     weights = weights_of(home, SECOND_WINDOW)
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -160,8 +160,8 @@ def of_another_factor(home: Home, table: str) -> None:
     ],
     ids=["panel", "predictions", "training"],
 )
-def test_rows_of_a_factor_that_has_changed_since_are_named(road, copy_of, instance, monkeypatch, table, stage):
-    home = copy_of(road.home, ["factor_reversal", PANEL, PREDICTION, MODEL])
+def test_rows_of_a_factor_that_has_changed_since_are_named(pipeline, copy_of, instance, monkeypatch, table, stage):
+    home = copy_of(pipeline.home, ["factor_reversal", PANEL, PREDICTION, MODEL])
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=0))
     of_another_factor(home, table)
     before, weights = files(home.lake, PANEL, PREDICTION), weights_of(home, THIRD_WINDOW).read_bytes()
@@ -171,8 +171,8 @@ def test_rows_of_a_factor_that_has_changed_since_are_named(road, copy_of, instan
     assert weights_of(home, THIRD_WINDOW).read_bytes() == weights
 
 
-def test_a_gap_in_the_weeks_is_named(road, copy_of, instance):
-    home = copy_of(road.home, WEEKLY)
+def test_a_gap_in_the_weeks_is_named(pipeline, copy_of, instance):
+    home = copy_of(pipeline.home, WEEKLY)
     for table in WEEKLY:
         home.lake.path(table, "2021-01-08").unlink()
     before = files(home.lake, *WEEKLY)
@@ -189,9 +189,9 @@ def test_raw_tables_that_were_never_imported_are_named(tmp_path, instance):
         run_stage(build_defs(home), instance, Stage("bars", ("daily_bar",), FIRST, LAST))
 
 
-def test_a_failed_stage_leaves_other_partitions_and_runs_again(road, copy_of, instance, monkeypatch):
+def test_a_failed_stage_leaves_other_partitions_and_runs_again(pipeline, copy_of, instance, monkeypatch):
     """The machine fails in the middle of a range: files and records of other sessions are as they were."""
-    home = copy_of(road.home, ["factor_reversal"])
+    home = copy_of(pipeline.home, ["factor_reversal"])
     defs = build_defs(home)
     run_stage(defs, instance, Stage("before", ("factor_reversal",), "2021-01-04", "2021-01-05"))
     recorded = instance.get_materialized_partitions(dg.AssetKey("factor_reversal"))
@@ -223,7 +223,7 @@ def test_a_failed_stage_leaves_other_partitions_and_runs_again(road, copy_of, in
         (RuntimeError("CUDA error: device lost"), 3),
     ],
 )
-def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatch, error, attempts):
+def test_only_failures_of_the_machine_are_tried_again(pipeline, instance, monkeypatch, error, attempts):
     """What is wrong with the data stays wrong; a lost card may come back."""
     tried = []
 
@@ -233,14 +233,14 @@ def test_only_failures_of_the_machine_are_tried_again(road, instance, monkeypatc
 
     monkeypatch.setattr("attn_platform.training.train_windows", fails)
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=training_assets.RETRIES.max_retries))
-    defs = build_defs(road.home)
+    defs = build_defs(pipeline.home)
     with pytest.raises((TrainingError, DagsterMaxRetriesExceededError), match=str(error)):
         run_stage(defs, instance, Stage("training", (CHECKPOINT,), FIRST_WINDOW, FIRST_WINDOW))
     assert len(tried) == attempts
 
 
-def test_a_failed_training_leaves_the_checkpoint_that_was_there(road, copy_of, instance, monkeypatch):
-    home = copy_of(road.home, [MODEL])
+def test_a_failed_training_leaves_the_checkpoint_that_was_there(pipeline, copy_of, instance, monkeypatch):
+    home = copy_of(pipeline.home, [MODEL])
     before = weights_of(home, FIRST_WINDOW).read_bytes()
     monkeypatch.setattr(training_assets, "RETRIES", dg.RetryPolicy(max_retries=0))
     monkeypatch.setattr("attn_platform.training.window_training.train_together", lambda *_: 1 / 0)
@@ -250,7 +250,7 @@ def test_a_failed_training_leaves_the_checkpoint_that_was_there(road, copy_of, i
 
 
 @pytest.mark.slow
-def test_the_road_runs_without_an_absent_table_and_says_what_is_missing(raw_home, tmp_path, instance):
+def test_the_pipeline_runs_without_an_absent_table_and_says_what_is_missing(raw_home, tmp_path, instance):
     """Imported data without analysts: the expectation family is off, its factors are 0, and the report tells."""
     reason = "the vendor has no analysts"
     source = {**IMPORTED, "absent_tables": {"consensus": reason}}

@@ -1,4 +1,4 @@
-"""A study without models: its forecasts are imported, and go the road from there on."""
+"""A study without models: its forecasts are imported, and go the pipeline from there on."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from attn_platform.definitions import build_defs
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table
 from attn_platform.orchestration import jobs
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, LAST_SESSION, MODEL, STRATEGY, STUDY, CopyOf
-from attn_platform_tests.roads import Road, instance_of
+from attn_platform_tests.pipelines import Pipeline, instance_of
 from attn_platform_tests.test_cli import EXIT_BAD_INPUT, Attn
 
 FORECASTS, WEEKLY = "theirs", "on_theirs"
@@ -48,10 +48,10 @@ def home(raw_home: Home, copy_of: CopyOf) -> Home:
 
 
 @pytest.fixture
-def file(road: Road, tmp_path: Path) -> Path:
+def file(pipeline: Pipeline, tmp_path: Path) -> Path:
     """A model's forecasts, of rebalances alone."""
-    sessions = road.home.lake.sessions(portfolio_table(STRATEGY))
-    data = road.home.lake.read_sessions(f"prediction_{MODEL}", sessions, ["date", "symbol", "3d+5d"])
+    sessions = pipeline.home.lake.sessions(portfolio_table(STRATEGY))
+    data = pipeline.home.lake.read_sessions(f"prediction_{MODEL}", sessions, ["date", "symbol", "3d+5d"])
     assert data is not None
     path = tmp_path / "forecasts.parquet"
     data.rename_columns(["date", "symbol", "prediction"]).to_pandas().to_parquet(path)
@@ -59,17 +59,17 @@ def file(road: Road, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_forecasts_of_rebalances_go_the_whole_road(attn: Attn, home: Home, road: Road, file: Path) -> None:
+def test_forecasts_of_rebalances_go_the_whole_pipeline(attn: Attn, home: Home, pipeline: Pipeline, file: Path) -> None:
     assert attn("import", "predictions", file, "--name", FORECASTS, "--home", home.root) == 0
     assert f"9 sessions, {FIRST_WINDOW} to " in attn.out
     assert attn("run", "--home", home.root) == 0
     assert str(report_page(home, WEEKLY)) in attn.out
-    expected = road.home.lake.read(portfolio_table(STRATEGY))
+    expected = pipeline.home.lake.read(portfolio_table(STRATEGY))
     assert home.lake.read(portfolio_table(WEEKLY)) == expected, "the portfolios of the model whose forecasts they are"
     # Without forecasts between the rebalances the backtest ends with the last of them.
     last = home.lake.sessions(f"prediction_{FORECASTS}")[-1]
     daily, whole = (
-        each.lake.read(backtest_table(name)).to_pandas() for each, name in ((home, WEEKLY), (road.home, STRATEGY))
+        each.lake.read(backtest_table(name)).to_pandas() for each, name in ((home, WEEKLY), (pipeline.home, STRATEGY))
     )
     pd.testing.assert_frame_equal(daily, whole[whole["date"] <= last.item()])
     figures = home.lake.read(figures_table(FORECASTS)).to_pandas()

@@ -15,11 +15,11 @@ from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.lake import days
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.reports import report_asset
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, CopyOf
-from attn_platform_tests.roads import Road
+from attn_platform_tests.pipelines import Pipeline
 from attn_platform_tests.test_cli import Attn
 
 MIX = "tiny_mix"
@@ -49,8 +49,8 @@ def daily_of(home: Home, name: str) -> pd.DataFrame:
 
 
 @pytest.fixture
-def home(road: Road, copy_of: CopyOf) -> Home:
-    return with_mix(copy_of(road.home))
+def home(pipeline: Pipeline, copy_of: CopyOf) -> Home:
+    return with_mix(copy_of(pipeline.home))
 
 
 def test_a_mix_has_a_backtest_and_a_page(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""The notebook in docs: it runs as it stands, without Dagster, and makes what the road makes."""
+"""The notebook in docs: it runs as it stands, without Dagster, and makes what the pipeline makes."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def cells() -> list[str]:
     return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
 
 
-def test_notebook_goes_from_a_home_to_a_portfolio_without_dagster(road, raw_home, copy_of):
+def test_notebook_goes_from_a_home_to_a_portfolio_without_dagster(pipeline, raw_home, copy_of):
     home = copy_of(raw_home)
     home.save()
     done = subprocess.run(
@@ -49,8 +49,8 @@ def test_notebook_goes_from_a_home_to_a_portfolio_without_dagster(road, raw_home
     assert len(sessions) == 2
     for table in ("factor_reversal", "factor_panel", f"prediction_{MODEL}", f"portfolio_{STRATEGY}"):
         for session in sessions:
-            made, expected = home.lake.read(table, session, session), road.home.lake.read(table, session, session)
-            assert made.equals(expected), f"{table} of {session} is not that of the road"
+            made, expected = home.lake.read(table, session, session), pipeline.home.lake.read(table, session, session)
+            assert made.equals(expected), f"{table} of {session} is not that of the pipeline"
 
 
 def test_notebook_is_kept_without_outputs():

@@ -13,13 +13,13 @@ from attn_platform.studies.strategies import find_strategy
 from attn_platform.workflows.one_week import optimise
 from attn_platform_tests.homes import MODEL, STRATEGY, CopyOf
 from attn_platform_tests.market.vendor_files import tree
-from attn_platform_tests.roads import Road
+from attn_platform_tests.pipelines import Pipeline
 from attn_platform_tests.test_cli import Attn
 
 
 @pytest.fixture
-def home(road: Road, copy_of: CopyOf) -> Home:
-    home = copy_of(road.home)
+def home(pipeline: Pipeline, copy_of: CopyOf) -> Home:
+    home = copy_of(pipeline.home)
     home.save()
     return home
 

@@ -1,6 +1,6 @@
 """The point-in-time battery: what is known of T stays bit-identical when everything after T turns into noise.
 
-Two roads are run over the same range: one on the tiny market, one on the same market with noise after `KNOWN_UNTIL`.
+The pipeline runs twice over the same range: on the tiny market, and on the same market with noise after `KNOWN_UNTIL`.
 Each asset of the graph is compared on all keys that can be known on that day. A new asset with partitions joins by
 itself: its table has its name, and its partitions say which keys are known. One without partitions needs a line in
 `KNOWN_ROWS`, one that writes more than the table of its name a line in `BESIDE`.
@@ -133,7 +133,7 @@ def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
 
 
 def keys_in(home: Home, asset: str, definition: dg.PartitionsDefinition) -> list[str]:
-    """The asset's keys that the road has materialised."""
+    """The asset's keys that the pipeline has materialised."""
     if asset in CHECKPOINTS:
         return [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
     held = {str(day) for day in home.lake.sessions(asset)}
@@ -151,21 +151,21 @@ def differences(first: Home, second: Home, asset: str, keys: list[str]) -> list[
 
 
 @pytest.mark.parametrize("asset", all_assets())
-def test_what_is_known_of_t_does_not_change(road, noisy_home, asset):
-    definition = road.defs.resolve_asset_graph().get(dg.AssetKey(asset)).partitions_def
+def test_what_is_known_of_t_does_not_change(pipeline, noisy_home, asset):
+    definition = pipeline.defs.resolve_asset_graph().get(dg.AssetKey(asset)).partitions_def
     if definition is None:
         for table, reach in KNOWN_ROWS[asset]:
             # Sums over all columns of the market round differently where other stocks list later.
-            own, other = (known_rows(home, table, reach) for home in (road.home, noisy_home))
+            own, other = (known_rows(home, table, reach) for home in (pipeline.home, noisy_home))
             pd.testing.assert_frame_equal(own, other, rtol=ROUNDING, atol=ROUNDING)
         return
-    keys = keys_in(road.home, asset, definition)
-    known = [key for key in keys if is_known(road.home, definition, key)]
+    keys = keys_in(pipeline.home, asset, definition)
+    known = [key for key in keys if is_known(pipeline.home, definition, key)]
     later = [key for key in keys if key not in known]
     assert known
-    assert differences(road.home, noisy_home, asset, known) == []
+    assert differences(pipeline.home, noisy_home, asset, known) == []
     if later:  # the noise is there, and it gets through
-        assert differences(road.home, noisy_home, asset, later)
+        assert differences(pipeline.home, noisy_home, asset, later)
 
 
 def known_rows(home: Home, table: str, reach: int) -> pd.DataFrame:
@@ -176,13 +176,13 @@ def known_rows(home: Home, table: str, reach: int) -> pd.DataFrame:
     return rows
 
 
-def test_noise_is_in_every_raw_table(road, noisy_home):
+def test_noise_is_in_every_raw_table(pipeline, noisy_home):
     """Static tables too: listings, delistings, moves into other industries and statements are announced after T."""
     for table in ("security", "industry", "fundamental"):
-        assert not road.home.lake.read(table).equals(noisy_home.lake.read(table))
-    last = road.home.last_session
+        assert not pipeline.home.lake.read(table).equals(noisy_home.lake.read(table))
+    last = pipeline.home.last_session
     own, other = (
-        set(home.lake.read("daily_bar", last, last)["symbol"].to_pylist()) for home in (road.home, noisy_home)
+        set(home.lake.read("daily_bar", last, last)["symbol"].to_pylist()) for home in (pipeline.home, noisy_home)
     )
     assert own - other, "no stock was delisted"
     assert other - own, "no stock was listed"
@@ -198,31 +198,32 @@ def samples(home: Home, window: Window, model: str) -> str:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("key", [FIRST_WINDOW, SECOND_WINDOW])
-def test_labels_and_features_trained_on_do_not_change(road, noisy_home, key, model):
-    window = tiny_window(road.home, key)
+def test_labels_and_features_trained_on_do_not_change(pipeline, noisy_home, key, model):
+    window = tiny_window(pipeline.home, key)
     assert window.valid_last <= T
-    assert samples(road.home, window, model) == samples(noisy_home, window, model)
+    assert samples(pipeline.home, window, model) == samples(noisy_home, window, model)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_labels_of_the_window_that_reaches_beyond_t_do_change(road, noisy_home, model):
-    window = tiny_window(road.home, THIRD_WINDOW)
+def test_labels_of_the_window_that_reaches_beyond_t_do_change(pipeline, noisy_home, model):
+    window = tiny_window(pipeline.home, THIRD_WINDOW)
     assert window.train_last <= T < window.valid_last
-    assert samples(road.home, window, model) != samples(noisy_home, window, model)
+    assert samples(pipeline.home, window, model) != samples(noisy_home, window, model)
 
 
-def test_raw_factors_of_t_straight_from_the_raw_tables_do_not_change(road, noisy_home):
-    """The road of `attn factors`, which reads no family table."""
-    families = panel.families_of(road.home.study.features)
+def test_raw_factors_of_t_straight_from_the_raw_tables_do_not_change(pipeline, noisy_home):
+    """The pipeline of `attn factors`, which reads no family table."""
+    families = panel.families_of(pipeline.home.study.features)
     own, other = (
-        compute_session(home.lake, home.calendar, families, T, home.study.factors) for home in (road.home, noisy_home)
+        compute_session(home.lake, home.calendar, families, T, home.study.factors)
+        for home in (pipeline.home, noisy_home)
     )
     assert own.keys() == other.keys()
     for name, values in own.items():
         assert values.tobytes() == other[name].tobytes(), name
 
 
-# The battery itself: each leak reads one session too far, at one place of the road, and must be found.
+# The battery itself: each leak reads one session too far, at one place of the pipeline, and must be found.
 
 
 @dataclass(frozen=True)
@@ -380,10 +381,10 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("place", LEAKS)
-def test_battery_finds_a_leak_of_one_session(road, noisy_home, copy_of, monkeypatch, place):
+def test_battery_finds_a_leak_of_one_session(pipeline, noisy_home, copy_of, monkeypatch, place):
     leak = LEAKS[place]
     own = (leak.asset, *BESIDE.get(leak.asset, ()), MODEL)
-    homes = copy_of(road.home, own, "known"), copy_of(noisy_home, own, "noisy")
+    homes = copy_of(pipeline.home, own, "known"), copy_of(noisy_home, own, "noisy")
     if place != "training":
         for home in homes:
             leak.remake(home)

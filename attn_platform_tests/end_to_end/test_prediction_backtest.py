@@ -1,6 +1,6 @@
 """Predictions that a user brings along go the way of the platform's own: the same portfolios, the same figures.
 
-`road` holds the forecasts of a tiny model, and what the assets have made of them; they come back in as a file.
+`pipeline` holds the forecasts of a tiny model, and what the assets have made of them; they come back in as a file.
 """
 
 import json
@@ -23,7 +23,7 @@ from attn_platform.workflows import prediction_backtest
 from attn_platform.workflows.prediction_backtest import PredictionBacktest, backtest_predictions, name_of
 from attn_platform_tests.homes import FIRST_WINDOW, KNOWN_UNTIL, LAST_SESSION, MODEL, STRATEGY, CopyOf
 from attn_platform_tests.market.vendor_files import tree
-from attn_platform_tests.roads import Road
+from attn_platform_tests.pipelines import Pipeline
 from attn_platform_tests.test_cli import Attn
 
 HORIZON = "3d+5d"
@@ -31,17 +31,17 @@ OWN_NAMES = {portfolio_table(STRATEGY), account_table(STRATEGY), limits_table(ST
 
 
 @pytest.fixture
-def home(road: Road, copy_of: CopyOf) -> Home:
-    """The road's home, into which a test may write backtests."""
-    home = copy_of(road.home)
+def home(pipeline: Pipeline, copy_of: CopyOf) -> Home:
+    """The pipeline's home, into which a test may write backtests."""
+    home = copy_of(pipeline.home)
     home.save()
     return home
 
 
 @pytest.fixture
-def predictions(road: Road, tmp_path: Path) -> Path:
+def predictions(pipeline: Pipeline, tmp_path: Path) -> Path:
     """The model's own predictions as a file."""
-    data = road.home.lake.read(f"prediction_{MODEL}", columns=["date", "symbol", HORIZON])
+    data = pipeline.home.lake.read(f"prediction_{MODEL}", columns=["date", "symbol", HORIZON])
     file = tmp_path / "my predictions.parquet"
     data.rename_columns(["date", "symbol", "prediction"]).to_pandas().to_parquet(file)
     return file

@@ -1,6 +1,6 @@
-"""Fixtures of this package: a tiny home with raw tables, and the road that was run on one."""
+"""Fixtures of this package: a tiny home with raw tables, and the pipeline that was run on one."""
 
 from attn_platform_tests.homes import copy_of, raw_home, shared_folder
-from attn_platform_tests.roads import road
+from attn_platform_tests.pipelines import pipeline
 
-__all__ = ["copy_of", "raw_home", "road", "shared_folder"]
+__all__ = ["copy_of", "pipeline", "raw_home", "shared_folder"]

@@ -19,7 +19,7 @@ from attn_platform.published.reader import published_table
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY
-from attn_platform_tests.roads import Road
+from attn_platform_tests.pipelines import Pipeline
 
 SESSIONS_PER_YEAR = 252
 MONTHS = [f"{month:02d}" for month in range(1, 13)]
@@ -97,22 +97,22 @@ def test_printed_turnover_is_that_of_a_limit_that_binds_every_five_sessions(tabl
 
 
 @pytest.fixture(params=[STRATEGY, ENSEMBLE])
-def strategy(request: pytest.FixtureRequest, road: Road) -> StrategyConfig:
-    return road.home.study.strategy(request.param)
+def strategy(request: pytest.FixtureRequest, pipeline: Pipeline) -> StrategyConfig:
+    return pipeline.home.study.strategy(request.param)
 
 
-def report_table(road: Road, strategy: StrategyConfig, name: str) -> pd.DataFrame:
-    return pd.read_csv(report_page(road.home, strategy.name).parent / "tables" / f"{name}.csv")
-
-
-@pytest.fixture
-def performance(road: Road, strategy: StrategyConfig) -> pd.Series:
-    return report_table(road, strategy, "performance").set_index("figure")["value"]
+def report_table(pipeline: Pipeline, strategy: StrategyConfig, name: str) -> pd.DataFrame:
+    return pd.read_csv(report_page(pipeline.home, strategy.name).parent / "tables" / f"{name}.csv")
 
 
 @pytest.fixture
-def daily(road: Road, strategy: StrategyConfig) -> pd.DataFrame:
-    return road.home.lake.read(backtest_table(strategy.name)).to_pandas()
+def performance(pipeline: Pipeline, strategy: StrategyConfig) -> pd.Series:
+    return report_table(pipeline, strategy, "performance").set_index("figure")["value"]
+
+
+@pytest.fixture
+def daily(pipeline: Pipeline, strategy: StrategyConfig) -> pd.DataFrame:
+    return pipeline.home.lake.read(backtest_table(strategy.name)).to_pandas()
 
 
 def test_our_ratios_are_those_of_their_parts(performance: pd.Series) -> None:
@@ -137,9 +137,9 @@ def test_our_excess_net_value_compounds_the_differences(performance: pd.Series, 
 
 
 def test_our_months_compound_to_years_and_to_the_whole(
-    road: Road, strategy: StrategyConfig, performance: pd.Series, daily: pd.DataFrame
+    pipeline: Pipeline, strategy: StrategyConfig, performance: pd.Series, daily: pd.DataFrame
 ) -> None:
-    table = report_table(road, strategy, "monthly_excess")
+    table = report_table(pipeline, strategy, "monthly_excess")
     months = table[MONTHS]
     np.testing.assert_allclose(np.nanprod(1 + months, axis=1) - 1, table["year_total"], atol=1e-12)
     assert np.prod(1 + table["year_total"]) == pytest.approx(daily["excess_net_value"].iloc[-1], rel=1e-11)
@@ -148,41 +148,43 @@ def test_our_months_compound_to_years_and_to_the_whole(
 
 
 def test_our_turnover_is_what_was_traded(
-    road: Road, strategy: StrategyConfig, performance: pd.Series, daily: pd.DataFrame
+    pipeline: Pipeline, strategy: StrategyConfig, performance: pd.Series, daily: pd.DataFrame
 ) -> None:
-    trades = road.home.lake.read(backtest_table(strategy.name, "trades")).to_pandas()
+    trades = pipeline.home.lake.read(backtest_table(strategy.name, "trades")).to_pandas()
     years = (len(daily) - 1) / SESSIONS_PER_YEAR
     traded = trades["traded_weight"].abs()
     assert performance["annual_two_sided_turnover"] == pytest.approx(traded.sum() / years, rel=1e-10)
     by_session = traded.groupby(trades["date"]).sum()
     np.testing.assert_allclose(daily.set_index("date")["turnover"].loc[by_session.index], by_session, rtol=1e-10)
-    np.testing.assert_allclose(daily["cost"].sum(), road.home.study.backtest.cost_per_side * traded.sum(), rtol=1e-10)
+    np.testing.assert_allclose(
+        daily["cost"].sum(), pipeline.home.study.backtest.cost_per_side * traded.sum(), rtol=1e-10
+    )
 
 
-def test_our_weekly_turnover_keeps_the_limit_unless_it_gave_way(road: Road, strategy: StrategyConfig) -> None:
-    rebalances = report_table(road, strategy, "rebalances")
+def test_our_weekly_turnover_keeps_the_limit_unless_it_gave_way(pipeline: Pipeline, strategy: StrategyConfig) -> None:
+    rebalances = report_table(pipeline, strategy, "rebalances")
     within = rebalances[~rebalances["relaxed"].fillna("").str.contains("turnover")].iloc[1:]
     assert len(within) >= 3
     assert (within["one_way_turnover"] <= strategy.limits.turnover + 1e-9).all()
 
 
-def factor_figures(road: Road) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
+def factor_figures(pipeline: Pipeline) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
     """Of each horizon of a model: its figures, and its correlations by session."""
-    lake = road.home.lake
+    lake = pipeline.home.lake
     sessions = lake.read(sessions_table(MODEL)).to_pandas()
     for _, figures in lake.read(figures_table(MODEL)).to_pandas().iterrows():
         yield figures, sessions[sessions["horizon"] == figures["horizon"]]
 
 
-def test_our_long_short_return_is_half_the_spread_of_the_layers(road: Road) -> None:
-    for figures, _ in factor_figures(road):
+def test_our_long_short_return_is_half_the_spread_of_the_layers(pipeline: Pipeline) -> None:
+    for figures, _ in factor_figures(pipeline):
         spread = figures["top_annual_return"] - figures["bottom_annual_return"]
         assert figures["long_short_annual_return"] == pytest.approx(spread / 2, rel=1e-12)
 
 
-def test_our_correlations_are_those_of_the_sessions(road: Road) -> None:
+def test_our_correlations_are_those_of_the_sessions(pipeline: Pipeline) -> None:
     """ICIR and its kin are not annualised."""
-    for figures, sessions in factor_figures(road):
+    for figures, sessions in factor_figures(pipeline):
         for name in CORRELATION_MEANS:
             series = sessions[name].dropna()
             ratio = {"ic": "icir", "rank_ic": "rank_icir"}.get(name, name.replace("ic", "icir"))
@@ -191,9 +193,11 @@ def test_our_correlations_are_those_of_the_sessions(road: Road) -> None:
             assert figures[ratio] == pytest.approx(series.mean() / series.std(), rel=1e-10)
 
 
-def test_what_a_report_prints_is_what_the_lake_holds(road: Road, strategy: StrategyConfig, daily: pd.DataFrame) -> None:
-    printed = report_table(road, strategy, "daily")
-    page: Path = report_page(road.home, strategy.name)
+def test_what_a_report_prints_is_what_the_lake_holds(
+    pipeline: Pipeline, strategy: StrategyConfig, daily: pd.DataFrame
+) -> None:
+    printed = report_table(pipeline, strategy, "daily")
+    page: Path = report_page(pipeline.home, strategy.name)
     assert page.exists()
     shared = [column for column in daily.columns if column in printed and column != "date"]
     assert {"net_value", "excess_net_value", "return", "turnover", "cost"} <= set(shared)

@@ -1,21 +1,21 @@
-"""Fixtures of this package: tiny homes, one with raw tables, and the road that was run on one."""
+"""Fixtures of this package: tiny homes, one with raw tables, and the pipeline that was run on one."""
 
 import pytest
 from rich.console import Console
 
 from attn_platform.cli import main
 from attn_platform_tests.homes import copy_of, raw_home, shared_folder
-from attn_platform_tests.roads import road
+from attn_platform_tests.pipelines import pipeline
 
-__all__ = ["copy_of", "raw_home", "road", "shared_folder"]
+__all__ = ["copy_of", "pipeline", "raw_home", "shared_folder"]
 
 
 @pytest.fixture
-def attn(road, copy_of, monkeypatch, capsys, tmp_path):
-    """Runs a command on the road's home in this process; its exit code, output and errors."""
+def attn(pipeline, copy_of, monkeypatch, capsys, tmp_path):
+    """Runs a command on the pipeline's home in this process; its exit code, output and errors."""
     monkeypatch.setattr("attn_platform.cli.printing.console", Console(width=240))
     monkeypatch.chdir(tmp_path)
-    home = copy_of(road.home)
+    home = copy_of(pipeline.home)
     home.save()
 
     def run(*arguments):

@@ -9,7 +9,7 @@ import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 
 from attn_platform.orchestration.event_batches import BATCH_VARIABLE
-from attn_platform.orchestration.road import QUIET, RANGE_END, RANGE_START
+from attn_platform.orchestration.pipeline import QUIET, RANGE_END, RANGE_START
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-21")
 DAILY = ("prices", "volumes", "factors")

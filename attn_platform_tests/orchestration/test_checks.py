@@ -1,4 +1,4 @@
-"""Every expectation passes on the road's own lake, and fails, naming the session, on one that breaks it."""
+"""Every expectation passes on the pipeline's own lake, and fails, naming the session, on one that breaks it."""
 
 from collections.abc import Callable
 
@@ -105,8 +105,8 @@ def rewrite(lake: Lake, table: str, session: str, change: Change) -> None:
 
 
 @pytest.mark.parametrize("kind", EXPECTATIONS)
-def test_the_roads_own_lake_fulfils_everything(road, kind):
-    results = expectations.results(kind, road.home, ASSETS[kind], checked_sessions(road.home, kind))
+def test_the_pipelines_own_lake_fulfils_everything(pipeline, kind):
+    results = expectations.results(kind, pipeline.home, ASSETS[kind], checked_sessions(pipeline.home, kind))
     assert [result.check_name for result in results] == [each.name for each in EXPECTATIONS[kind]]
     for result in results:
         assert result.passed, (kind, result.check_name, result.metadata)
@@ -114,8 +114,8 @@ def test_the_roads_own_lake_fulfils_everything(road, kind):
 
 
 @pytest.mark.parametrize(("kind", "name", "table", "change", "text"), FAULTS)
-def test_a_fault_is_found_and_its_session_named(road, copy_of, kind, name, table, change, text):
-    home = copy_of(road.home, [table])
+def test_a_fault_is_found_and_its_session_named(pipeline, copy_of, kind, name, table, change, text):
+    home = copy_of(pipeline.home, [table])
     sessions = checked_sessions(home, kind)
     session = QUARTER if kind == "list" else str(sessions[0]) if name in FIRST_SESSION_ONLY else SESSION
     rewrite(home.lake, table, session, change)
@@ -136,16 +136,16 @@ def test_every_expectation_has_a_fault_that_it_finds():
 
 
 @pytest.mark.parametrize("kind", ["bars", "panel", "prediction"])
-def test_a_session_without_a_file_is_named(road, copy_of, kind):
-    home = copy_of(road.home, [ASSETS[kind]])
+def test_a_session_without_a_file_is_named(pipeline, copy_of, kind):
+    home = copy_of(pipeline.home, [ASSETS[kind]])
     sessions = checked_sessions(home, kind)
     home.lake.path(ASSETS[kind], SESSION).unlink()
     result = expectation(kind, "no_empty_session").result(home, ASSETS[kind], sessions)
     assert result.metadata[FAILURES].value == f"{SESSION}: no rows"
 
 
-def test_many_failures_are_counted_and_the_first_ones_shown(road, copy_of):
-    home = copy_of(road.home, ["daily_bar"])
+def test_many_failures_are_counted_and_the_first_ones_shown(pipeline, copy_of):
+    home = copy_of(pipeline.home, ["daily_bar"])
     sessions = home.lake.sessions("daily_bar")[:30]
     for session in sessions:
         home.lake.path("daily_bar", session).unlink()
@@ -154,7 +154,7 @@ def test_many_failures_are_counted_and_the_first_ones_shown(road, copy_of):
     assert result.metadata[FAILURES].value.split("; ") == [f"{session}: no rows" for session in sessions[:SHOWN]]
 
 
-def test_a_check_of_many_sessions_reads_them_in_pieces(road, monkeypatch):
+def test_a_check_of_many_sessions_reads_them_in_pieces(pipeline, monkeypatch):
     """Decades of a panel do not fit into memory at once; the pieces have no influence on what is found."""
     spans = []
 
@@ -163,34 +163,34 @@ def test_a_check_of_many_sessions_reads_them_in_pieces(road, monkeypatch):
         yield from (f"{session}: bad" for session in sessions)
 
     monkeypatch.setattr(expectations, "CHUNK", 4)
-    sessions = road.home.lake.sessions("factor_panel")[:10]
-    result = Expectation("bad", "is bad", finder).result(road.home, "factor_panel", sessions)
+    sessions = pipeline.home.lake.sessions("factor_panel")[:10]
+    result = Expectation("bad", "is bad", finder).result(pipeline.home, "factor_panel", sessions)
     assert spans == [4, 4, 2]
     assert result.metadata["failures"].value == 10
-    Expectation("bad", "is bad", finder, whole_run=True).result(road.home, "factor_panel", sessions)
+    Expectation("bad", "is bad", finder, whole_run=True).result(pipeline.home, "factor_panel", sessions)
     assert spans[3:] == [10]
 
 
-def test_one_session_alone_is_not_computed_a_second_time(road, monkeypatch):
+def test_one_session_alone_is_not_computed_a_second_time(pipeline, monkeypatch):
     """The newest day: nothing later was there to be read."""
     monkeypatch.setattr(expectations, "compute_session", None)
-    session = road.home.lake.sessions("factor_reversal")[-1:]
-    assert expectation("family", "point_in_time").result(road.home, "factor_reversal", session).passed
+    session = pipeline.home.lake.sessions("factor_reversal")[-1:]
+    assert expectation("family", "point_in_time").result(pipeline.home, "factor_reversal", session).passed
 
 
 @pytest.mark.parametrize("family", catalogue().families)
-def test_every_familys_stored_values_are_those_of_their_day(road, family):
+def test_every_familys_stored_values_are_those_of_their_day(pipeline, family):
     table = f"factor_{family}"
-    sessions = road.home.lake.sessions(table)
-    assert expectation("family", "point_in_time").result(road.home, table, sessions).passed
+    sessions = pipeline.home.lake.sessions(table)
+    assert expectation("family", "point_in_time").result(pipeline.home, table, sessions).passed
 
 
-def test_only_a_warning_does_not_block(road):
+def test_only_a_warning_does_not_block(pipeline):
     for kind, table in EXPECTATIONS.items():
         for each in table:
             spec = each.spec(ASSETS[kind])
             assert spec.blocking != each.warning
             assert spec.description
-    sessions = checked_sessions(road.home, "portfolio")
-    chain = expectation("portfolio", "chain").result(road.home, PORTFOLIO, sessions)
+    sessions = checked_sessions(pipeline.home, "portfolio")
+    chain = expectation("portfolio", "chain").result(pipeline.home, PORTFOLIO, sessions)
     assert chain.severity == dg.AssetCheckSeverity.WARN

@@ -266,7 +266,7 @@ dg.__version__ = "1.13.999"
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.orchestration.partition_versions import PartitionVersions
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform_tests.homes import tiny_home
 
 days = dg.StaticPartitionsDefinition(["one", "two"])

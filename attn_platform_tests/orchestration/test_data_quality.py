@@ -12,7 +12,7 @@ from attn_platform.market.quality.checks import CHECKS
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.checks.expectations import FAILURES
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.workflows.data_page import data_pages
 from attn_platform_tests.homes import IMPORTED, SESSION_TABLES, STATIC_TABLES, linked
 
@@ -101,7 +101,7 @@ def test_the_page_is_an_asset(raw_home, copy_of):
     assert event.asset_materialization.metadata["findings"].value.startswith("| check | table | severity |")
 
 
-def test_the_command_writes_the_page_and_doctor_says_what_it_found(attn, road):
+def test_the_command_writes_the_page_and_doctor_says_what_it_found(attn, pipeline):
     code, out, _ = attn("doctor")
     assert code == 0
     assert "none yet; attn report data looks at all sessions" in out

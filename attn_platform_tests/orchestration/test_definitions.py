@@ -89,7 +89,7 @@ build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def(
     assert done.stderr == ""
 
 
-def test_the_graph_is_the_road(graph):
+def test_the_graph_is_the_pipeline(graph):
     assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
         f"report_{strategy}" for strategy in STRATEGIES
@@ -110,7 +110,7 @@ def test_every_asset_says_what_it_is(graph):
         assert node.is_executable, key
 
 
-def test_groups_follow_the_road(graph):
+def test_groups_follow_the_pipeline(graph):
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert groups == {
         "market", "universe", "factors", "factor_evaluation", "training", "predictions", "explanations", "portfolios",

@@ -1,4 +1,4 @@
-"""From the road's checkpoints to the explanation's tables, the strategy's page and `attn explain`."""
+"""From the pipeline's checkpoints to the explanation's tables, the strategy's page and `attn explain`."""
 
 import re
 
@@ -16,10 +16,10 @@ from attn_platform_tests.reports.sample import read_page
 HORIZON = "3d+5d"
 
 
-def test_newest_forecasts_are_explained(road):
-    frames = read_explanation(road.home.lake, MODEL, HORIZON)
-    newest = road.home.lake.sessions(f"prediction_{MODEL}")[-1]
-    predicted = road.home.lake.read(f"prediction_{MODEL}", newest, newest).to_pandas().set_index("symbol")[HORIZON]
+def test_newest_forecasts_are_explained(pipeline):
+    frames = read_explanation(pipeline.home.lake, MODEL, HORIZON)
+    newest = pipeline.home.lake.sessions(f"prediction_{MODEL}")[-1]
+    predicted = pipeline.home.lake.read(f"prediction_{MODEL}", newest, newest).to_pandas().set_index("symbol")[HORIZON]
     stocks = frames[STOCKS].set_index("symbol")
     assert (stocks["date"] == pd.Timestamp(newest)).all()
     assert set(stocks.index) == set(predicted.index)
@@ -28,16 +28,16 @@ def test_newest_forecasts_are_explained(road):
     assert frames[FACTORS]["share"].sum() == pytest.approx(1, abs=0.02 * absolute)
 
 
-def test_page_shows_what_the_model_reads(road):
-    page = read_page(report_page(road.home, STRATEGY).read_text(encoding="utf-8"))
+def test_page_shows_what_the_model_reads(pipeline):
+    page = read_page(report_page(pipeline.home, STRATEGY).read_text(encoding="utf-8"))
     assert "What the model reads" in page.texts
-    factors = read_explanation(road.home.lake, MODEL, HORIZON)[FACTORS].set_index("factor")["absolute_share"]
+    factors = read_explanation(pipeline.home.lake, MODEL, HORIZON)[FACTORS].set_index("factor")["absolute_share"]
     assert page.traces("factor-shares")["Share"]["y"][0] == factors.idxmax()
 
 
-def test_command_explains_a_stock(road, attn):
-    newest = road.home.lake.sessions(f"prediction_{MODEL}")[-1]
-    forecasts = road.home.lake.read(f"prediction_{MODEL}", newest, newest).to_pandas().set_index("symbol")
+def test_command_explains_a_stock(pipeline, attn):
+    newest = pipeline.home.lake.sessions(f"prediction_{MODEL}")[-1]
+    forecasts = pipeline.home.lake.read(f"prediction_{MODEL}", newest, newest).to_pandas().set_index("symbol")
     symbol = forecasts.index[5]
     for name, options, column in ((STRATEGY, (), HORIZON), (MODEL, ("--horizon", "3d"), "3d")):
         code, out, _ = attn("explain", name, "--date", newest, "--symbol", symbol, *options)
@@ -49,10 +49,10 @@ def test_command_explains_a_stock(road, attn):
         assert sum(given) == pytest.approx(forecasts.loc[symbol, column], abs=0.02)
 
 
-def test_command_explains_a_session(road, attn):
-    newest = road.home.lake.sessions(f"prediction_{MODEL}")[-1]
+def test_command_explains_a_session(pipeline, attn):
+    newest = pipeline.home.lake.sessions(f"prediction_{MODEL}")[-1]
     code, out, _ = attn("explain", STRATEGY, "--date", newest, "--top", 3)
-    largest = read_explanation(road.home.lake, MODEL, HORIZON)[FACTORS].nlargest(3, "absolute_share")
+    largest = read_explanation(pipeline.home.lake, MODEL, HORIZON)[FACTORS].nlargest(3, "absolute_share")
     assert code == 0
     assert re.findall(r"│ (\w+) +│ +[+-]?[\d.]+% │ +[\d.]+% │", out) == largest["factor"].tolist()
 

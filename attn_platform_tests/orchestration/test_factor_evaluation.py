@@ -1,4 +1,4 @@
-"""The evaluation of every family after the road, and the pages of single factors."""
+"""The evaluation of every family after the pipeline, and the pages of single factors."""
 
 import re
 
@@ -10,7 +10,7 @@ from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.store import sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.reports.thumbnails import MAX_BYTES
 from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
 from attn_platform_tests.homes import IMPORTED, tiny_home
@@ -31,25 +31,25 @@ def rows(table: dg.MetadataValue) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_every_family_is_evaluated_on_the_road(road):
-    for family in road.home.study.catalogue.families:
-        table = road.home.lake.read(evaluation_asset(family)).to_pandas()
-        names = [definition.name for definition in road.home.study.catalogue.family(family)]
+def test_every_family_is_evaluated_on_the_pipeline(pipeline):
+    for family in pipeline.home.study.catalogue.families:
+        table = pipeline.home.lake.read(evaluation_asset(family)).to_pandas()
+        names = [definition.name for definition in pipeline.home.study.catalogue.family(family)]
         keys = list(zip(table["factor"], table["horizon"], strict=True))
         assert keys == [(name, horizon) for name in names for horizon in (1, 5, 10, 20)]
-        sessions = road.home.lake.read(sessions_table(family_table(family))).to_pandas()
-        held = road.home.lake.sessions(family_table(family))
+        sessions = pipeline.home.lake.read(sessions_table(family_table(family))).to_pandas()
+        held = pipeline.home.lake.sessions(family_table(family))
         assert sessions.loc[sessions["factor"] == names[0], "date"].astype(str).tolist() == held.astype(str).tolist()
 
 
-def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(road):
-    metadata = metadata_of(road.instance, "evaluation_factor_reversal")
+def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(pipeline):
+    metadata = metadata_of(pipeline.instance, "evaluation_factor_reversal")
     figures = rows(metadata["figures"])
     assert figures[0] == [
         "factor", "coverage", "RankIC 10d", "t (Newey–West)", "RankICIR", "autocorrelation 5d", "half-life",
     ]  # fmt: skip
     assert [row[0] for row in figures[1:]] == REVERSAL
-    table = road.home.lake.read("evaluation_factor_reversal").to_pandas().set_index(["factor", "horizon"])
+    table = pipeline.home.lake.read("evaluation_factor_reversal").to_pandas().set_index(["factor", "horizon"])
     assert float(figures[2][2]) == pytest.approx(table["rank_ic_mean"][("ret_1m", 10)], rel=1e-3)
     assert float(figures[2][1]) == pytest.approx(table["coverage"][("ret_1m", 10)], rel=1e-3)
     by_year = rows(metadata["RankIC by year, 10 sessions"])
@@ -59,7 +59,7 @@ def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(road):
     distribution = rows(metadata["distribution of the raw values"])
     assert [row[0] for row in distribution[1:]] == REVERSAL
     assert {"values", "mean", "std", "skewness", "zero_share"} < set(distribution[0])
-    raw = road.home.lake.read(family_table("reversal"), columns=["ret_1m"])["ret_1m"].to_pandas()
+    raw = pipeline.home.lake.read(family_table("reversal"), columns=["ret_1m"])["ret_1m"].to_pandas()
     assert float(distribution[2][distribution[0].index("std")]) == pytest.approx(raw.std(), rel=0.2)  # of a sample
     correlated = rows(metadata["most correlated"])
     assert [row[0] for row in correlated[1:]] == REVERSAL
@@ -67,9 +67,9 @@ def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(road):
     assert str(metadata["sessions"].value) == "2020-09-03 to 2021-02-05"
 
 
-def test_a_family_can_be_evaluated_by_itself(road, copy_of):
+def test_a_family_can_be_evaluated_by_itself(pipeline, copy_of):
     own = [evaluation_asset("reversal"), sessions_table(family_table("reversal")), evaluation_asset("turnover")]
-    home = copy_of(road.home, own)
+    home = copy_of(pipeline.home, own)
     written = {table: home.lake.path(table) for table in own}
     before = written[own[0]].read_bytes()
     for path in written.values():
@@ -81,8 +81,8 @@ def test_a_family_can_be_evaluated_by_itself(road, copy_of):
 
 
 @pytest.mark.slow
-def test_pages_of_all_factors_come_with_an_index(road, copy_of):
-    home = copy_of(road.home)
+def test_pages_of_all_factors_come_with_an_index(pipeline, copy_of):
+    home = copy_of(pipeline.home)
     with dg.DagsterInstance.ephemeral() as instance:
         run_stage(build_defs(home), instance, Stage("pages", (FACTOR_REPORT,)))
         metadata = metadata_of(instance, FACTOR_REPORT)
@@ -102,10 +102,10 @@ def test_pages_of_all_factors_come_with_an_index(road, copy_of):
 
 
 @pytest.mark.slow
-def test_evaluations_and_pages_of_one_run_share_their_profiles(road, copy_of, monkeypatch):
-    families = road.home.study.catalogue.families
+def test_evaluations_and_pages_of_one_run_share_their_profiles(pipeline, copy_of, monkeypatch):
+    families = pipeline.home.study.catalogue.families
     evaluations = [evaluation_asset(family) for family in families]
-    home = copy_of(road.home, [*evaluations, *(sessions_table(family_table(family)) for family in families)])
+    home = copy_of(pipeline.home, [*evaluations, *(sessions_table(family_table(family)) for family in families)])
     before = {asset: home.lake.path(asset).read_bytes() for asset in evaluations}
     monkeypatch.setattr("attn_platform.workflows.factor_pages.profiles", None)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -117,8 +117,8 @@ def test_evaluations_and_pages_of_one_run_share_their_profiles(road, copy_of, mo
     assert {path.name: path.read_bytes() for path in factor_pages(home).iterdir()} == together
 
 
-def test_one_page_comes_alone(road, copy_of):
-    home = copy_of(road.home)
+def test_one_page_comes_alone(pipeline, copy_of):
+    home = copy_of(pipeline.home)
     assert write_factor_pages(home, ["kmid"]) == [factor_pages(home) / "kmid.html"]
     assert [path.name for path in factor_pages(home).iterdir()] == ["kmid.html"]
 
@@ -132,8 +132,8 @@ def test_what_the_source_lacks_has_neither_evaluation_nor_page(tmp_path):
         write_factor_pages(home, ["con_eps_g"])
 
 
-def test_what_cannot_be_shown_is_named(road, copy_of):
-    home = copy_of(road.home)
+def test_what_cannot_be_shown_is_named(pipeline, copy_of):
+    home = copy_of(pipeline.home)
     with pytest.raises(ConfigurationError, match=r"no factor 'kmidd' .*similar: kmid"):
         write_factor_pages(home, ["kmidd"])
     (home.lake.root / "factor_reversal").unlink()

@@ -23,7 +23,7 @@ from attn_platform.orchestration.freshness import (
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import build_partitions
-from attn_platform.orchestration.road import Stage, plan, run_stage, stale_part
+from attn_platform.orchestration.pipeline import Stage, plan, run_stage, stale_part
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import WindowConfig
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, STUDY, tiny_home
@@ -182,21 +182,21 @@ def stages(home: Home) -> list[Stage]:
     return plan(home, partitions, partitions.windows.get_partition_keys())
 
 
-def test_after_the_pipeline_everything_is_fresh(road) -> None:
-    lineage = Lineage(road.defs.resolve_asset_graph(), road.instance)
-    for stage in stages(road.home):
-        part, stale = stale_part(road.home, lineage, stage)
+def test_after_the_pipeline_everything_is_fresh(pipeline) -> None:
+    lineage = Lineage(pipeline.defs.resolve_asset_graph(), pipeline.instance)
+    for stage in stages(pipeline.home):
+        part, stale = stale_part(pipeline.home, lineage, stage)
         assert part is None, stale
 
 
-def test_another_limit_is_a_matter_of_its_strategys_portfolios(road) -> None:
-    changed, *others = road.home.study.strategies
+def test_another_limit_is_a_matter_of_its_strategys_portfolios(pipeline) -> None:
+    changed, *others = pipeline.home.study.strategies
     assert changed.name == STRATEGY
     wider = changed.limits.model_copy(update={"turnover": 0.2})
-    study = road.home.study.replace(strategies=[changed.model_copy(update={"limits": wider}), *others])
-    home = Home(road.home.root, road.home.settings)
+    study = pipeline.home.study.replace(strategies=[changed.model_copy(update={"limits": wider}), *others])
+    home = Home(pipeline.home.root, pipeline.home.settings)
     home.__dict__["study"] = study
-    lineage, stale = Lineage(build_defs(home).resolve_asset_graph(), road.instance), {}
+    lineage, stale = Lineage(build_defs(home).resolve_asset_graph(), pipeline.instance), {}
     for stage in stages(home):
         part, causes = stale_part(home, lineage, stage, stale)
         stale |= causes
@@ -215,15 +215,15 @@ def test_another_limit_is_a_matter_of_its_strategys_portfolios(road) -> None:
         ({"backtest": {"cost_per_side": 0.001}}, f"backtest_{ENSEMBLE}"),
     ],
 )
-def test_every_setting_counts_where_it_is_used(road, tmp_path, change, expected) -> None:
-    graph, own = road.defs.resolve_asset_graph(), tiny_home(tmp_path / "other", **{**STUDY, **change})
+def test_every_setting_counts_where_it_is_used(pipeline, tmp_path, change, expected) -> None:
+    graph, own = pipeline.defs.resolve_asset_graph(), tiny_home(tmp_path / "other", **{**STUDY, **change})
     changed = build_defs(own).resolve_asset_graph()
     assert changed.get(dg.AssetKey(expected)).code_version != graph.get(dg.AssetKey(expected)).code_version
     untouched = dg.AssetKey("daily_bar")
     assert changed.get(untouched).code_version == graph.get(untouched).code_version
 
 
-def test_opening_the_home_again_finds_the_same(road) -> None:
-    with open_instance(road.home) as instance:
-        [raw] = [stage for stage in stages(road.home) if stage.title == "raw tables"]
-        assert stale_part(road.home, Lineage(road.defs.resolve_asset_graph(), instance), raw) == (None, {})
+def test_opening_the_home_again_finds_the_same(pipeline) -> None:
+    with open_instance(pipeline.home) as instance:
+        [raw] = [stage for stage in stages(pipeline.home) if stage.title == "raw tables"]
+        assert stale_part(pipeline.home, Lineage(pipeline.defs.resolve_asset_graph(), instance), raw) == (None, {})

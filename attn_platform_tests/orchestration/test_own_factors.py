@@ -8,7 +8,7 @@ from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.store import compute_session
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.road import run_stage, stages_of_selection
+from attn_platform.orchestration.pipeline import run_stage, stages_of_selection
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import tiny_home
 

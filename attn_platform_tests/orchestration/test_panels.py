@@ -8,7 +8,7 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS
 from attn_platform.factors.store import CHUNK, family_table
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.workflows import factors
 
 FIRST, SESSION = "2020-12-29", "2020-12-31"
@@ -27,8 +27,8 @@ STRATEGIES = [{"name": "weekly", "model": "net", "horizon": "3d"}]
 
 
 @pytest.fixture
-def home(road, copy_of):
-    made = copy_of(road.home)
+def home(pipeline, copy_of):
+    made = copy_of(pipeline.home)
     changes = {**made.settings.changes, "models": MODELS, "strategies": STRATEGIES}
     return made.with_settings(made.settings.model_copy(update={"changes": changes}))
 

@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from attn_platform.definitions import build_defs
 from attn_platform.orchestration.partition_versions import PartitionVersions
-from attn_platform.orchestration.road import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform_tests.homes import FIRST_WINDOW, GRAPH, MODEL, SECOND_WINDOW, STEPS, STRATEGY, THIRD_WINDOW
 
@@ -42,10 +42,10 @@ def made(home, assets: tuple[str, ...], first: str, last: str) -> dict[str, dict
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_partition_has_one_version_alone_and_among_others(road, copy_of, name):
+def test_a_partition_has_one_version_alone_and_among_others(pipeline, copy_of, name):
     assets, (first, last), key = RUNS[name]
-    tables = {folder.name for folder in road.home.lake.root.iterdir() if not folder.name.startswith(".")}
-    home = copy_of(road.home, sorted(tables))
+    tables = {folder.name for folder in pipeline.home.lake.root.iterdir() if not folder.name.startswith(".")}
+    home = copy_of(pipeline.home, sorted(tables))
     together = made(home, assets, first, last)
     for asset, found in together.items():
         assert len(found) > 1, asset
@@ -55,18 +55,20 @@ def test_a_partition_has_one_version_alone_and_among_others(road, copy_of, name)
     assert alone == {asset: {key: together[asset][key]} for asset in assets}
 
 
-def test_a_checkpoint_has_one_version_alone_and_among_others(road, monkeypatch):
-    folder = road.home.checkpoints / STEPS
+def test_a_checkpoint_has_one_version_alone_and_among_others(pipeline, monkeypatch):
+    folder = pipeline.home.checkpoints / STEPS
     monkeypatch.setattr(
         "attn_platform.training.train_windows",
         lambda _, windows: {w.key: load_checkpoint(folder / w.key) for w in windows},
     )
     asset = f"checkpoint_{STEPS}"
-    together = made(road.home, (asset,), FIRST_WINDOW, THIRD_WINDOW)[asset]
+    together = made(pipeline.home, (asset,), FIRST_WINDOW, THIRD_WINDOW)[asset]
     assert together == {
         key: load_checkpoint(folder / key).manifest.fingerprint for key in (FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW)
     }
-    assert made(road.home, (asset,), SECOND_WINDOW, SECOND_WINDOW)[asset] == {SECOND_WINDOW: together[SECOND_WINDOW]}
+    assert made(pipeline.home, (asset,), SECOND_WINDOW, SECOND_WINDOW)[asset] == {
+        SECOND_WINDOW: together[SECOND_WINDOW]
+    }
 
 
 def test_versions_of_a_multi_asset_are_each_ones_own():

@@ -1,4 +1,4 @@
-"""`attn portfolio` on the road's home: the portfolio with its reasons, its orders, and why it holds a stock."""
+"""`attn portfolio` on the pipeline's home: the portfolio with its reasons, its orders, and why it holds a stock."""
 
 import json
 
@@ -18,14 +18,14 @@ EXIT_BAD_INPUT = 2
 
 
 @pytest.fixture(scope="module")
-def week(road) -> str:
+def week(pipeline) -> str:
     """A rebalance in the second test window."""
-    return str(road.home.lake.sessions(f"portfolio_{STRATEGY}")[5])
+    return str(pipeline.home.lake.sessions(f"portfolio_{STRATEGY}")[5])
 
 
 @pytest.fixture(scope="module")
-def target(road, week) -> pd.DataFrame:
-    rows = road.home.lake.read(f"portfolio_{STRATEGY}", week, week).to_pandas()
+def target(pipeline, week) -> pd.DataFrame:
+    rows = pipeline.home.lake.read(f"portfolio_{STRATEGY}", week, week).to_pandas()
     return rows.set_index("symbol").sort_values("weight", ascending=False)
 
 
@@ -121,14 +121,14 @@ def test_orders_over_days_are_the_same_in_every_form(attn, week, target):
     assert "days" not in openpyxl.load_workbook("whole.xlsx").sheetnames
 
 
-def test_the_headline_says_what_trading_costs_beyond_the_limit(attn, road, week, target):
+def test_the_headline_says_what_trading_costs_beyond_the_limit(attn, pipeline, week, target):
     """From one stock and much cash; figures from the closes, the costs at 0.2 % a side."""
     held = target.index[(target["weight"] > 0) & target["tradable"]][0]
     pd.DataFrame({"symbol": [held], "shares": [12_300]}).to_csv("positions.csv", index=False)
     arguments = ("portfolio", STRATEGY, "--date", week, "--orders", "--positions", "positions.csv", "--cash", "5e6")
     out = attn(*arguments)[1]
     record = json.loads(attn(*arguments, "--json")[1])
-    closes = road.home.lake.read("daily_bar", week, week).to_pandas().set_index("symbol")["close"]
+    closes = pipeline.home.lake.read("daily_bar", week, week).to_pandas().set_index("symbol")["close"]
     amounts = dict.fromkeys(("sell", "buy"), 0.0)
     for order in record["orders"]:
         amounts[order["side"]] += order["shares"] * closes[order["symbol"]]
@@ -216,13 +216,13 @@ def test_a_bad_position_is_named_with_its_row(attn, week, tmp_path):
     assert "605999.SH has no close" in err
 
 
-def test_a_day_without_a_rebalance_is_answered_with_the_nearest(attn, road, week):
-    other, following = (str(road.home.calendar.shift(week, count)) for count in (1, 5))
+def test_a_day_without_a_rebalance_is_answered_with_the_nearest(attn, pipeline, week):
+    other, following = (str(pipeline.home.calendar.shift(week, count)) for count in (1, 5))
     for option in ((), ("--orders",), ("--why", "000001.SZ")):
         code, _, err = attn("portfolio", STRATEGY, "--date", other, *option)
         assert code == EXIT_BAD_INPUT
         assert err == f"attn: {other} is no rebalance; the nearest: {week} and {following}\n"
-    weeks = rebalances(road.home)
+    weeks = rebalances(pipeline.home)
     for date, nearest in (("2010-01-01", weeks[0]), ("2030-01-01", weeks[-1])):
         assert (
             attn("portfolio", STRATEGY, "--date", date)[2] == f"attn: {date} is no rebalance; the nearest: {nearest}\n"
@@ -240,8 +240,8 @@ def test_a_stock_is_understood_without_its_exchange(attn, week, target):
     assert answers[1] == answers[2] == answers[0]
 
 
-def test_a_stock_that_the_home_does_not_know_is_a_mistake(attn, road, week):
-    known = road.home.lake.read("security")["symbol"].to_pylist()
+def test_a_stock_that_the_home_does_not_know_is_a_mistake(attn, pipeline, week):
+    known = pipeline.home.lake.read("security")["symbol"].to_pylist()
     unknown = next(code for number in range(1000) if (code := f"605{number:03d}.SH") not in known)
     for command in (("portfolio", STRATEGY, "--date", week, "--why"), ("explain", MODEL, "--date", week, "--symbol")):
         for written in (unknown, unknown[:6]):
@@ -250,9 +250,9 @@ def test_a_stock_that_the_home_does_not_know_is_a_mistake(attn, road, week):
             assert f"has no stock {unknown}" in err
 
 
-def test_why_says_where_the_forecast_came_from(attn, road, week, target):
+def test_why_says_where_the_forecast_came_from(attn, pipeline, week, target):
     """Seeds, panel, raw factors and raw rows are those in the lake."""
-    lake, symbol = road.home.lake, target.index[0]
+    lake, symbol = pipeline.home.lake, target.index[0]
     code, out, err = attn("portfolio", STRATEGY, "--date", week, "--why", symbol, "--json")
     assert code == 0, err
     answer = json.loads(out)
@@ -266,7 +266,7 @@ def test_why_says_where_the_forecast_came_from(attn, road, week, target):
     paid = sum(payment["amount"] for payment in weight["payments"])
     assert weight["expected_score"] - paid == pytest.approx(weight["reduced_score"], abs=1e-6)
 
-    manifest = load_checkpoint(road.home.checkpoints / MODEL / SECOND_WINDOW).manifest
+    manifest = load_checkpoint(pipeline.home.checkpoints / MODEL / SECOND_WINDOW).manifest
     assert origin["window"] == SECOND_WINDOW
     assert origin["fingerprint"] == manifest.fingerprint
     assert [int(seed) for seed in origin["by_seed"]] == list(manifest.seeds)
@@ -292,24 +292,24 @@ def test_why_says_where_the_forecast_came_from(attn, road, week, target):
         assert word in text
 
 
-def test_an_ensembles_forecast_is_traced_to_each_member(road, week):
-    rows = road.home.lake.read(f"portfolio_{ENSEMBLE}", week, week).to_pandas()
+def test_an_ensembles_forecast_is_traced_to_each_member(pipeline, week):
+    rows = pipeline.home.lake.read(f"portfolio_{ENSEMBLE}", week, week).to_pandas()
     symbol = rows.loc[rows["score"].notna() & (rows["weight"] > 0), "symbol"].iloc[0]
-    answer = explain_holding(road.home, road.home.study.strategy(ENSEMBLE), np.datetime64(week), symbol)
+    answer = explain_holding(pipeline.home, pipeline.home.study.strategy(ENSEMBLE), np.datetime64(week), symbol)
     assert [origin.model for origin in answer.origins] == [MODEL, STEPS]
     assert answer.weight.score == pytest.approx(np.mean([origin.forecast for origin in answer.origins]), abs=1e-6)
     assert answer.absence is None
 
 
-def test_a_stock_without_a_forecast_is_told_why(attn, road, week, target):
-    rows = road.home.lake.read(f"portfolio_{ENSEMBLE}").to_pandas()
+def test_a_stock_without_a_forecast_is_told_why(attn, pipeline, week, target):
+    rows = pipeline.home.lake.read(f"portfolio_{ENSEMBLE}").to_pandas()
     date, symbol = rows.loc[rows["score"].isna(), ["date", "symbol"]].iloc[0]
     answer = json.loads(attn("portfolio", ENSEMBLE, "--date", date, "--why", symbol, "--json")[1])
     assert answer["weight"]["score"] is None
     assert answer["origins"] == []
     assert answer["absence"]
-    bars = road.home.lake.read("daily_bar", week, week)["symbol"].to_pylist()
-    predicted = road.home.lake.read(f"prediction_{MODEL}", week, week)["symbol"].to_pylist()
+    bars = pipeline.home.lake.read("daily_bar", week, week)["symbol"].to_pylist()
+    predicted = pipeline.home.lake.read(f"prediction_{MODEL}", week, week)["symbol"].to_pylist()
     outside = sorted(set(bars) - set(predicted) - set(target.index))
     text = attn("portfolio", STRATEGY, "--date", week, "--why", outside[0])[1]
     assert "not in the week's problem" in text

@@ -7,12 +7,12 @@ import pytest
 
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.errors import MissingDataError, PlatformError
+from attn_platform.orchestration.pipeline import Stage, plan
 from attn_platform.orchestration.processes import independent_parts, run_in_processes, usual_workers
-from attn_platform.orchestration.road import Stage, plan
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, GRAPH, MODEL, STRATEGY, CopyOf
-from attn_platform_tests.roads import Road, instance_of
+from attn_platform_tests.pipelines import Pipeline, instance_of
 
 PORTFOLIOS, REPORTS = "weekly portfolios", "evaluation, backtests and reports"
 TABLES_OF_STRATEGIES = ("portfolio_", "account_", "limits_", "backtest_")
@@ -80,12 +80,12 @@ def test_parts_that_read_of_each_other_stay_together() -> None:
     assert {(part.title, part.first, part.last) for part in parts} == {("all", "2021-01-04", "2021-01-05")}
 
 
-def test_strategies_are_parts_of_the_road(road: Road) -> None:
-    stages = divisible_stages(road.home)
+def test_strategies_are_parts_of_the_pipeline(pipeline: Pipeline) -> None:
+    stages = divisible_stages(pipeline.home)
     assert list(stages) == [PORTFOLIOS, REPORTS]
-    portfolios = [part.assets for part in independent_parts(road.defs, stages[PORTFOLIOS])]
+    portfolios = [part.assets for part in independent_parts(pipeline.defs, stages[PORTFOLIOS])]
     assert portfolios == [(f"portfolio_{STRATEGY}",), (f"portfolio_{ENSEMBLE}",)]
-    parts = independent_parts(road.defs, stages[REPORTS])
+    parts = independent_parts(pipeline.defs, stages[REPORTS])
     assert sorted(asset for part in parts for asset in part.assets) == sorted(stages[REPORTS].assets)
     part_of = {asset: part.assets for part in parts for asset in part.assets}
     for strategy, forecaster in ((STRATEGY, MODEL), (ENSEMBLE, ENSEMBLE)):
@@ -101,10 +101,10 @@ def test_few_strategies_are_not_worth_a_process(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_two_processes_make_what_one_does(road: Road, copy_of: CopyOf) -> None:
-    own = [folder.name for folder in road.home.lake.root.iterdir() if folder.name.startswith(TABLES_OF_STRATEGIES)]
+def test_two_processes_make_what_one_does(pipeline: Pipeline, copy_of: CopyOf) -> None:
+    own = [folder.name for folder in pipeline.home.lake.root.iterdir() if folder.name.startswith(TABLES_OF_STRATEGIES)]
     assert len(own) >= 2 * len(TABLES_OF_STRATEGIES)
-    home = copy_of(road.home, own)
+    home = copy_of(pipeline.home, own)
     for table in own:
         shutil.rmtree(home.lake.root / table)
     stages = divisible_stages(home)
@@ -112,20 +112,20 @@ def test_two_processes_make_what_one_does(road: Road, copy_of: CopyOf) -> None:
         for stage in stages.values():
             assert run_in_processes(build_defs, home, stage, workers=2, set_up=nothing) > 0
         runs = instance.get_runs()
-        assert len(runs) == sum(len(independent_parts(road.defs, stage)) for stage in stages.values())
+        assert len(runs) == sum(len(independent_parts(pipeline.defs, stage)) for stage in stages.values())
         assert all(run.is_success for run in runs)
         for strategy in (STRATEGY, ENSEMBLE):
             weeks = instance.get_materialized_partitions(dg.AssetKey(f"portfolio_{strategy}"))
-            assert len(weeks) == len(road.home.lake.sessions(f"portfolio_{strategy}"))
+            assert len(weeks) == len(pipeline.home.lake.sessions(f"portfolio_{strategy}"))
     for table in own:
-        assert home.lake.read(table).equals(road.home.lake.read(table)), table
+        assert home.lake.read(table).equals(pipeline.home.lake.read(table)), table
     for strategy in (STRATEGY, ENSEMBLE):
         assert report_page(home, strategy).exists()
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_process_comes_out_as_it_was_raised(road: Road, copy_of: CopyOf) -> None:
-    home = copy_of(road.home, [f"prediction_{ENSEMBLE}", f"portfolio_{ENSEMBLE}"])
+def test_a_mistake_in_a_process_comes_out_as_it_was_raised(pipeline: Pipeline, copy_of: CopyOf) -> None:
+    home = copy_of(pipeline.home, [f"prediction_{ENSEMBLE}", f"portfolio_{ENSEMBLE}"])
     shutil.rmtree(home.lake.root / f"prediction_{ENSEMBLE}")
     stage = divisible_stages(home)[PORTFOLIOS]
     with instance_of(home), pytest.raises(MissingDataError, match=f"prediction_{ENSEMBLE}"):
@@ -133,8 +133,8 @@ def test_a_mistake_in_a_process_comes_out_as_it_was_raised(road: Road, copy_of: 
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_and_a_defect_are_told(road: Road, copy_of: CopyOf) -> None:
-    home = copy_of(road.home)
+def test_a_process_that_is_killed_and_a_defect_are_told(pipeline: Pipeline, copy_of: CopyOf) -> None:
+    home = copy_of(pipeline.home)
     with instance_of(home):
         with pytest.raises(PlatformError, match=r"a process of first ended by itself.*fewer --workers"):
             run_in_processes(defs_of_a_killed_process, home, Stage("first", ("first",)), workers=2, set_up=nothing)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, STUDY, TRAINING, CopyOf
-from attn_platform_tests.roads import Road
+from attn_platform_tests.pipelines import Pipeline
 
 # A shell that starts the suite in the background has Ctrl-C ignored in all that it starts
 ATTN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -40,9 +40,9 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, l
     return process.returncode, [line for line in err.splitlines() if line.strip() and not BAR.search(line)]
 
 
-def test_a_training_ends_at_the_last_whole_epoch(road: Road, copy_of: CopyOf, tmp_path: Path) -> None:
+def test_a_training_ends_at_the_last_whole_epoch(pipeline: Pipeline, copy_of: CopyOf, tmp_path: Path) -> None:
     """In Dagster's hands, which hold signals back, and would try again what one has stopped."""
-    home = copy_of(road.home, own=(MODEL,))
+    home = copy_of(pipeline.home, own=(MODEL,))
     models = [{**STUDY["models"][0], "training": ENDLESS}, *STUDY["models"][1:]]
     (home.root / "tiny.yaml").write_text(yaml.safe_dump({**STUDY, "models": models}), encoding="utf-8")
     home.save()

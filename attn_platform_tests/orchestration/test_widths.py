@@ -1,4 +1,4 @@
-"""What every command prints in terminals of 80 and of 200 characters, on the road's home."""
+"""What every command prints in terminals of 80 and of 200 characters, on the pipeline's home."""
 
 import json
 
@@ -15,15 +15,15 @@ LEFT_OUT = "not shown in 80 characters: "
 
 
 @pytest.fixture(scope="module")
-def week(road) -> str:
-    return str(road.home.lake.sessions(f"portfolio_{STRATEGY}")[5])
+def week(pipeline) -> str:
+    return str(pipeline.home.lake.sessions(f"portfolio_{STRATEGY}")[5])
 
 
 @pytest.fixture
-def attn(road, copy_of, monkeypatch, capsys, tmp_path):
-    """Runs a command on a copy of the road's home, in a terminal of a width; what it has printed."""
+def attn(pipeline, copy_of, monkeypatch, capsys, tmp_path):
+    """Runs a command on a copy of the pipeline's home, in a terminal of a width; what it has printed."""
     monkeypatch.chdir(tmp_path)
-    copy_of(road.home, name="home").save()
+    copy_of(pipeline.home, name="home").save()
 
     def run(width, *arguments, home=True):
         console = Console(width=width, force_terminal=True, color_system=None)
@@ -127,8 +127,8 @@ def test_why(attn, week):
         assert factor["factor"] in text.split()
 
 
-def test_optimise(attn, road, week):
-    scores = road.home.lake.read(f"prediction_{MODEL}", week, week).to_pandas()
+def test_optimise(attn, pipeline, week):
+    scores = pipeline.home.lake.read(f"prediction_{MODEL}", week, week).to_pandas()
     scores.astype({"3d+5d": float}).rename(columns={"3d+5d": "score"})[["symbol", "score"]].to_csv("s.csv", index=False)
     arguments = ("optimise", "s.csv", "--strategy", STRATEGY, "--date", week)
     text = compared(attn, *arguments)
@@ -192,8 +192,8 @@ def test_explanation_of_a_stock(attn, week):
     assert set(list(record["factors"])[:15]) <= {row[0] for row in cells_of(text)}
 
 
-def test_evaluation_and_backtest(attn, road):
-    forecasts = road.home.lake.read(f"prediction_{MODEL}").to_pandas().astype({"3d+5d": float, "3d": float})
+def test_evaluation_and_backtest(attn, pipeline):
+    forecasts = pipeline.home.lake.read(f"prediction_{MODEL}").to_pandas().astype({"3d+5d": float, "3d": float})
     keys = ["date", "symbol"]
     forecasts.rename(columns={"3d+5d": "prediction"})[[*keys, "prediction"]].to_parquet("p.parquet", index=False)
     forecasts.rename(columns={"3d": "return"})[[*keys, "return"]].to_parquet("r.parquet", index=False)

@@ -113,7 +113,7 @@ def test_solutions_are_vertices(walks: dict[str, Walk]) -> None:
         assert between <= tight
 
 
-def test_bits_do_not_depend_on_the_road_to_the_optimum(walks: dict[str, Walk], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bits_do_not_depend_on_the_way_to_the_optimum(walks: dict[str, Walk], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solver_module, "DUAL_SIMPLEX", 4)  # primal simplex: other pivots
     for name, walked in walks.items():
         for problem, solution in walked:

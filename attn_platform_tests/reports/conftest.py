@@ -1,6 +1,6 @@
-"""Fixtures of this package: a tiny home, and the road that was run on it."""
+"""Fixtures of this package: a tiny home, and the pipeline that was run on it."""
 
 from attn_platform_tests.homes import copy_of, shared_folder
-from attn_platform_tests.roads import road
+from attn_platform_tests.pipelines import pipeline
 
-__all__ = ["copy_of", "road", "shared_folder"]
+__all__ = ["copy_of", "pipeline", "shared_folder"]

@@ -25,8 +25,8 @@ PORTFOLIO, ACCOUNT = f"portfolio_{STRATEGY}", f"account_{STRATEGY}"
 
 
 @pytest.fixture(scope="module")
-def home(road):
-    return road.home
+def home(pipeline):
+    return pipeline.home
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +229,8 @@ def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts
     assert gathered(home, subject).planted is None
 
 
-def test_a_home_that_kept_no_planted_signals_still_names_them(road, subject, copy_of):
-    home = copy_of(road.home, ["planted_signals"])
+def test_a_home_that_kept_no_planted_signals_still_names_them(pipeline, subject, copy_of):
+    home = copy_of(pipeline.home, ["planted_signals"])
     home.lake.path("planted_signals").unlink()
     data = gathered(home, replace(subject, planted=home.settings.source.simulation.signals))
     assert (data.planted.signals["strength"] > 0).all()
@@ -276,8 +276,8 @@ def test_published_figures_are_those_of_the_same_limits(study, model, horizon, l
         (figures_table(MODEL), figures_table(MODEL)),
     ],
 )
-def test_what_was_not_made_is_named(road, subject, copy_of, table, named):
-    home = copy_of(road.home)
+def test_what_was_not_made_is_named(pipeline, subject, copy_of, table, named):
+    home = copy_of(pipeline.home)
     (home.lake.root / table).unlink()
     with pytest.raises(MissingDataError, match=named):
         gathered(home, subject)

@@ -1,4 +1,4 @@
-"""What the functions of a notebook say and refuse, on homes without a lake; what they make is compared on the road."""
+"""What the functions of a notebook say and refuse, on homes without a lake; what they make is compared elsewhere."""
 
 import numpy as np
 import pytest

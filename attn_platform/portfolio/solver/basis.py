@@ -2,7 +2,7 @@
 
 A simplex solution is exact to the solver's tolerance, and its last bits depend on the pivots taken. But a vertex is
 fully described by the stocks that sit at a bound or at their previous weight, and by the rows that are tight. With the
-former set exactly and the others solved from the tight rows, the same vertex has the same bits whatever the road to
+former set exactly and the others solved from the tight rows, the same vertex has the same bits whatever the way to
 it, a weight of zero is exactly zero, and the weights sum to one up to rounding.
 """
 

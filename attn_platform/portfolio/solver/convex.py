@@ -1,7 +1,7 @@
 """The weekly problem through cvxpy: as one reads it, and as Clarabel solves it with a strategy's own functions.
 
 `cvxpy_problem` is the problem for a user with another objective, and what the fast solver is tested against; it has no
-relaxation. `solve_convex` is the road of weeks that are no linear programs; limits that contradict each other are
+relaxation. `solve_convex` is for weeks that are no linear programs; limits that contradict each other are
 relaxed as in `relaxation`, stage by stage with the least total excess. What is held stays where it meets all limits and
 is as good as the optimum to the solver's accuracy: equal forecasts trade nothing. An interior-point method ends near a
 vertex, not on it, so weights are put onto a bound, or onto what is held, that they reach to within its accuracy.

@@ -106,7 +106,7 @@ def standardised(score: FloatArray) -> tuple[FloatArray, float]:
 
 
 def _solve_linear(problem: WeeklyProblem, feasible: FeasibleSet, order: Sequence[Stage]) -> Optimum:
-    """The optimal vertex, exact and the same bits whatever the road to it."""
+    """The optimal vertex, exact and the same bits whatever the way to it."""
     expected = problem.expected_score
     score, spread = standardised(expected)
     rendered, prices, iterations = _within_limits(feasible, score) or least_violation(feasible, score, order)

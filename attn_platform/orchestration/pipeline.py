@@ -1,6 +1,6 @@
-"""The road as a sequence of runs: from raw tables to reports for chosen test windows.
+"""The pipeline as a sequence of runs: from raw tables to reports for chosen test windows.
 
-Assets of different partitions cannot share a run, so the road is cut where they change. Each stage is an ordinary
+Assets of different partitions cannot share a run, so the pipeline is cut where they change. Each stage is an ordinary
 Dagster run in the home's instance: the UI shows it, and a stage can be run again by itself.
 """
 
@@ -64,7 +64,7 @@ class Stage:
 
 
 def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Stage]:
-    """Stages of the road for consecutive test windows, each a partition key.
+    """Stages of the pipeline for consecutive test windows, each a partition key.
 
     `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap;
     `MissingDataError` where forecasts that are imported are not there.
@@ -205,7 +205,7 @@ def _data_end(home: Home, test_last: np.datetime64) -> np.datetime64:
 
 
 def stages_of_selection(defs: dg.Definitions, selection: str, partitions: str | None) -> list[Stage]:
-    """Runs that materialise a selection, in the order of the road.
+    """Runs that materialise a selection, in the order of the pipeline.
 
     `selection` is names separated by commas, or Dagster's syntax (`group:"factors"`, `+factor_panel`); `partitions` is
     a key or FIRST...LAST, matched against each asset's own keys. `ConfigurationError` for what is unknown or switched

@@ -1,4 +1,4 @@
-"""The whole road in Dagster: what was made, what was recorded, and that runs of any extent make the same."""
+"""The whole pipeline in Dagster: what was made, what was recorded, and that runs of any extent make the same."""
 
 import json
 
@@ -19,7 +19,7 @@ from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
-from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage
+from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage
 from attn_platform.portfolio.problem import TOLERANCE
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.workflows.reports import report_page
@@ -46,10 +46,10 @@ def ephemeral():
         yield made
 
 
-def test_every_asset_was_made_over_its_range(road):
-    graph = road.defs.resolve_asset_graph()
-    partitions = partitions_of(road.home)
-    stages = plan(road.home, partitions, partitions.windows.get_partition_keys())
+def test_every_asset_was_made_over_its_range(pipeline):
+    graph = pipeline.defs.resolve_asset_graph()
+    partitions = partitions_of(pipeline.home)
+    stages = plan(pipeline.home, partitions, partitions.windows.get_partition_keys())
     made = {}
     for stage in stages:
         for asset in stage.assets:
@@ -58,37 +58,37 @@ def test_every_asset_was_made_over_its_range(road):
     assert {*made, FACTOR_REPORT, DATA_REPORT} == {key.to_user_string() for key in graph.get_all_asset_keys()}
     for asset, spans in made.items():
         key = dg.AssetKey(asset)
-        assert road.instance.get_latest_materialization_event(key) is not None
+        assert pipeline.instance.get_latest_materialization_event(key) is not None
         definition = graph.get(key).partitions_def
         if definition is not None:
             expected = {k for k in definition.get_partition_keys() for first, last in spans if first <= k <= last}
-            assert road.instance.get_materialized_partitions(key) == expected
+            assert pipeline.instance.get_materialized_partitions(key) == expected
 
 
-def test_every_stage_is_one_run(road):
+def test_every_stage_is_one_run(pipeline):
     """Hundreds of sessions in a run each: a range is not a run a day."""
-    partitions = partitions_of(road.home)
-    stages = plan(road.home, partitions, partitions.windows.get_partition_keys())
-    runs = road.instance.get_runs()[::-1]
+    partitions = partitions_of(pipeline.home)
+    stages = plan(pipeline.home, partitions, partitions.windows.get_partition_keys())
+    runs = pipeline.instance.get_runs()[::-1]
     assert [run.status.value for run in runs] == ["SUCCESS"] * len(stages)
     for run, stage in zip(runs, stages, strict=True):
         assert {key.to_user_string() for key in run.asset_selection} == set(stage.assets)
         assert run.tags.get(RANGE_START) == stage.first
         assert run.tags.get(RANGE_END) == stage.last
-    assert isinstance(road.instance.event_log_storage, BatchingSqliteEventLogStorage)
+    assert isinstance(pipeline.instance.event_log_storage, BatchingSqliteEventLogStorage)
 
 
-def test_every_check_passed_once(road):
-    graph = road.defs.resolve_asset_graph()
+def test_every_check_passed_once(pipeline):
+    graph = pipeline.defs.resolve_asset_graph()
     assert graph.asset_check_keys
     for key in graph.asset_check_keys:
-        executions = road.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+        executions = pipeline.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
         assert [execution.status.value for execution in executions] == ["SUCCEEDED"], key
 
 
-def test_asset_pages_show_what_was_made(road):
+def test_asset_pages_show_what_was_made(pipeline):
     def metadata(asset: str) -> dict:
-        return road.instance.get_latest_materialization_event(dg.AssetKey(asset)).asset_materialization.metadata
+        return pipeline.instance.get_latest_materialization_event(dg.AssetKey(asset)).asset_materialization.metadata
 
     families = metadata("factor_reversal")
     assert "ret_5d" in families["coverage"].value
@@ -96,13 +96,13 @@ def test_asset_pages_show_what_was_made(road):
     assert lineage["ret_5d"][0].asset_key == dg.AssetKey("factor_reversal")
     assert metadata(f"checkpoint_{MODEL}")["device"].value
     assert "data:image" in metadata(f"checkpoint_{MODEL}")["validation loss by epoch"].value
-    assert metadata(PORTFOLIO)["weeks in run"].value == len(road.home.lake.sessions(PORTFOLIO))
-    assert metadata(f"report_{STRATEGY}")["page"].value == str(report_page(road.home, STRATEGY))
-    assert metadata("daily_bar")["rows in run"].value == road.home.lake.read("daily_bar").num_rows
+    assert metadata(PORTFOLIO)["weeks in run"].value == len(pipeline.home.lake.sessions(PORTFOLIO))
+    assert metadata(f"report_{STRATEGY}")["page"].value == str(report_page(pipeline.home, STRATEGY))
+    assert metadata("daily_bar")["rows in run"].value == pipeline.home.lake.read("daily_bar").num_rows
 
 
-def test_columns_are_declared_as_they_are_stored(road):
-    graph = road.defs.resolve_asset_graph()
+def test_columns_are_declared_as_they_are_stored(pipeline):
+    graph = pipeline.defs.resolve_asset_graph()
     declared = {
         key.to_user_string(): graph.get(key).metadata["dagster/column_schema"].columns
         for key in graph.get_all_asset_keys()
@@ -114,15 +114,15 @@ def test_columns_are_declared_as_they_are_stored(road):
         return str(kind).removesuffix("32[day]").removeprefix("large_")
 
     for asset, columns in declared.items():
-        stored = {field.name: plain(field.type) for field in road.home.lake.read(asset).schema}
+        stored = {field.name: plain(field.type) for field in pipeline.home.lake.read(asset).schema}
         assert {column.name: plain(column.type) for column in columns} == stored, asset
 
 
-def test_portfolios_hold_what_their_constraints_allow(road):
-    lake = road.home.lake
+def test_portfolios_hold_what_their_constraints_allow(pipeline):
+    lake = pipeline.home.lake
     portfolios = lake.read(PORTFOLIO).to_pandas()
     accounts = lake.read(ACCOUNT).to_pandas().set_index("date")
-    limits = road.home.study.strategy(STRATEGY).limits
+    limits = pipeline.home.study.strategy(STRATEGY).limits
     assert len(accounts) == 9
     for date, week in portfolios.groupby("date"):
         relaxed = {entry["limit"] for entry in json.loads(accounts.loc[date, "relaxed"])}
@@ -136,9 +136,9 @@ def test_portfolios_hold_what_their_constraints_allow(road):
             assert (week["weight"] - week["held_weight"]).abs().sum() / 2 <= limits.turnover + TOLERANCE
 
 
-def test_evaluation_is_that_of_the_stored_predictions(road):
+def test_evaluation_is_that_of_the_stored_predictions(pipeline):
     """RankIC of the first session by hand, from the files alone."""
-    lake, calendar = road.home.lake, road.home.calendar
+    lake, calendar = pipeline.home.lake, pipeline.home.calendar
     session = np.datetime64(FIRST_WINDOW)
     predictions = lake.read(PREDICTION, session, session).to_pandas().set_index("symbol")["3d+5d"]
     ends = []
@@ -152,54 +152,54 @@ def test_evaluation_is_that_of_the_stored_predictions(road):
     assert row["rank_ic"].item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_report_is_a_page_with_its_tables(road):
-    page = report_page(road.home, STRATEGY)
+def test_the_report_is_a_page_with_its_tables(pipeline):
+    page = report_page(pipeline.home, STRATEGY)
     text = page.read_text(encoding="utf-8")
     assert "Tiny study" in text
     assert "simulated" in text.lower()
     tables = sorted(path.name for path in (page.parent / "tables").glob("*.csv"))
     assert tables
-    backtest = road.home.lake.read(backtest_table(STRATEGY)).to_pandas()
+    backtest = pipeline.home.lake.read(backtest_table(STRATEGY)).to_pandas()
     assert str(backtest["date"].iloc[-1]) == LAST_SESSION
 
 
 @pytest.mark.parametrize("asset", ["factor_volatility", PANEL, PREDICTION])
-def test_a_session_alone_is_the_session_of_the_backfill(road, copy_of, ephemeral, asset):
+def test_a_session_alone_is_the_session_of_the_backfill(pipeline, copy_of, ephemeral, asset):
     """What the schedule makes on one morning is, byte for byte, what a run over all sessions makes."""
-    home = copy_of(road.home, [asset])
+    home = copy_of(pipeline.home, [asset])
     home.lake.path(asset, ONE_DAY).unlink()
     run_stage(build_defs(home), ephemeral, Stage(asset, (asset,), ONE_DAY, ONE_DAY))
-    assert home.lake.path(asset, ONE_DAY).read_bytes() == road.home.lake.path(asset, ONE_DAY).read_bytes()
+    assert home.lake.path(asset, ONE_DAY).read_bytes() == pipeline.home.lake.path(asset, ONE_DAY).read_bytes()
 
 
-def test_a_week_alone_is_the_week_of_the_walk(road, copy_of, ephemeral):
-    home = copy_of(road.home, WEEKLY)
+def test_a_week_alone_is_the_week_of_the_walk(pipeline, copy_of, ephemeral):
+    home = copy_of(pipeline.home, WEEKLY)
     for table in WEEKLY:
         home.lake.path(table, ONE_DAY).unlink()
     run_stage(build_defs(home), ephemeral, Stage("week", (PORTFOLIO,), ONE_DAY, ONE_DAY))
     for table in WEEKLY:
-        assert home.lake.path(table, ONE_DAY).read_bytes() == road.home.lake.path(table, ONE_DAY).read_bytes()
+        assert home.lake.path(table, ONE_DAY).read_bytes() == pipeline.home.lake.path(table, ONE_DAY).read_bytes()
 
 
-def test_the_session_job_runs_the_road_of_a_day(road, copy_of, ephemeral):
+def test_the_session_job_runs_the_pipeline_of_a_day(pipeline, copy_of, ephemeral):
     """Raw tables to predictions in one run, as on every morning."""
-    made = assets_made_at(road.home)
+    made = assets_made_at(pipeline.home)
     chosen = (*made[MadeAt.RAW], *made[MadeAt.FACTORS], *made[MadeAt.PREDICTIONS])
-    home = copy_of(road.home, chosen)
+    home = copy_of(pipeline.home, chosen)
     for asset in chosen:
         home.lake.path(asset, LAST_SESSION).unlink()
     job = build_defs(home).resolve_job_def("session")
     assert job.execute_in_process(instance=ephemeral, partition_key=LAST_SESSION).success
     for asset in chosen:
         path = home.lake.path(asset, LAST_SESSION)
-        assert path.read_bytes() == road.home.lake.path(asset, LAST_SESSION).read_bytes(), asset
+        assert path.read_bytes() == pipeline.home.lake.path(asset, LAST_SESSION).read_bytes(), asset
 
 
-def test_checkpoints_are_the_windows(road):
+def test_checkpoints_are_the_windows(pipeline):
     for key, last in ((FIRST_WINDOW, "2020-12-09"), (SECOND_WINDOW, "2020-12-31"), (THIRD_WINDOW, "2021-01-25")):
-        manifest = load_checkpoint(road.home.checkpoints / MODEL / key).manifest
+        manifest = load_checkpoint(pipeline.home.checkpoints / MODEL / key).manifest
         assert str(manifest.window.valid.last) == last
-        event = road.instance.fetch_materializations(
+        event = pipeline.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(f"checkpoint_{MODEL}"), asset_partitions=[key]), limit=1
         ).records[0]
         assert event.asset_materialization.tags["dagster/data_version"] == manifest.fingerprint
@@ -213,9 +213,9 @@ def negate(home, week: str) -> None:
     home.lake.write(PREDICTION, from_columns({**columns, **flipped}), week)
 
 
-def test_an_overwritten_week_names_the_weeks_that_are_stale(road, copy_of, ephemeral, caplog):
+def test_an_overwritten_week_names_the_weeks_that_are_stale(pipeline, copy_of, ephemeral, caplog):
     """Dagster does not mark them (see `stale_weeks`): the check `chain` does, on the asset's page and for the CLI."""
-    home = copy_of(road.home, [PREDICTION, *WEEKLY])
+    home = copy_of(pipeline.home, [PREDICTION, *WEEKLY])
     defs = build_defs(home)
     weeks = [str(day) for day in home.lake.sessions(PORTFOLIO)]
 
@@ -238,9 +238,9 @@ def test_an_overwritten_week_names_the_weeks_that_are_stale(road, copy_of, ephem
     assert "chain" not in caplog.text
 
 
-def test_raw_data_that_changes_makes_what_was_made_from_it_stale(road, copy_of, ephemeral):
+def test_raw_data_that_changes_makes_what_was_made_from_it_stale(pipeline, copy_of, ephemeral):
     """Of raw data only the content tells; the same content again changes nothing."""
-    home = copy_of(tiny_home(road.home.root, IMPORTED), ["index_weight", *WEEKLY])
+    home = copy_of(tiny_home(pipeline.home.root, IMPORTED), ["index_weight", *WEEKLY])
     defs = build_defs(home)
     weights = Stage("weights", ("index_weight",), ONE_DAY, ONE_DAY)
 

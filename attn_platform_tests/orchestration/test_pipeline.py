@@ -1,11 +1,11 @@
-"""The road as a plan of runs, and what a user asks for by name: no run is made here but of tiny graphs."""
+"""The pipeline as a plan of runs, and what a user asks for by name: no run is made here but of tiny graphs."""
 
 import dagster as dg
 import pytest
 
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.errors import ConfigurationError, MissingDataError, PlatformError
-from attn_platform.orchestration.road import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
+from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform_tests.homes import (
     ENSEMBLE,
@@ -101,11 +101,11 @@ def test_one_window_ends_with_its_test_range_and_the_raw_data_a_label_later(home
     assert found["universe"] == ("2020-07-01", "2020-10-01")
 
 
-def test_a_later_window_continues_the_weeks_before_it(home, partitions, road):
+def test_a_later_window_continues_the_weeks_before_it(home, partitions, pipeline):
     """Without the weeks of the first window there is nothing to continue: said before anything runs."""
     with pytest.raises(ConfigurationError, match=r"weeks from 2021-01-08 on continue portfolio_.* of 2020-12-31"):
         plan(home, partitions, [SECOND_WINDOW])
-    stages = plan(road.home, partitions_of(road.home), [SECOND_WINDOW])
+    stages = plan(pipeline.home, partitions_of(pipeline.home), [SECOND_WINDOW])
     assert spans(stages)["weekly portfolios"] == ("2021-01-08", "2021-01-22")
 
 
@@ -129,7 +129,7 @@ def names(stages: list[Stage]) -> list[tuple[tuple[str, ...], str | None, str | 
     return [(stage.assets, stage.first, stage.last) for stage in stages]
 
 
-def test_a_selection_becomes_runs_in_the_order_of_the_road(defs):
+def test_a_selection_becomes_runs_in_the_order_of_the_pipeline(defs):
     panel_first = f"factor_panel,factor_reversal,prediction_{MODEL}"
     [stage] = stages_of_selection(defs, panel_first, "2021-01-04...2021-01-10")
     assert set(stage.assets) == {"factor_reversal", "factor_panel", f"prediction_{MODEL}"}

@@ -1,6 +1,6 @@
-"""Writes docs/images/road.svg: the asset graph of the demo profile, a box a group, in the order of the road.
+"""Writes docs/images/pipeline.svg: the asset graph of the demo profile, a box a group, in the order of the pipeline.
 
-python docs/make_road_picture.py
+python docs/make_pipeline_picture.py
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import dagster as dg
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.studies.settings import Home, profile_settings
 
-PICTURE = Path(__file__).parent / "images" / "road.svg"
+PICTURE = Path(__file__).parent / "images" / "pipeline.svg"
 
 COLUMNS = 4
 ROW_HEIGHT, HEAD, FOOT, GAP, MARGIN, PADDING = 20, 38, 32, 34, 14, 12
