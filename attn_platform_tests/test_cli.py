@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -360,9 +361,39 @@ def test_workers_share_what_can_be_divided(
     )
     for options, workers in (((), 1), (("--workers", "1"), 1), (("--workers", "3"), 3)):
         done.clear()
-        assert attn("run", "--home", "new", *options) == 0, attn.err
+        assert attn("run", "--home", "new", "--force", *options) == 0, attn.err
         assert done == [("raw tables", 1), ("weekly portfolios", workers)]
     assert attn("run", "--home", "new", "--workers", "0") != 0
+
+
+def test_a_run_makes_what_is_not_fresh(attn: Attn, planned: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = [
+        Stage("raw tables", ("daily_bar",)),
+        Stage("factors", ("factor_a", "factor_b"), "2020-01-02", "2020-01-06"),
+    ]
+    stale = replace(factors, assets=("factor_b",), first="2020-01-03")
+    causes = {"factor_b": pd.Series({"2020-01-03": "other daily_bar", "2020-01-06": "other daily_bar"})}
+    found: list[set[str]] = []
+    done: list[Stage] = []
+
+    def stale_part(home: Home, lineage: object, stage: Stage, upstream: dict[str, object]) -> tuple[object, object]:
+        found.append(set(upstream))
+        return (stale, causes) if stage is factors else (None, {})
+
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", lambda *rest: stages)
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.stale_part", stale_part)
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.run_stage", lambda *rest: done.append(rest[-1]) or 0.0)
+    assert attn("run", "--home", "new") == 0, attn.err
+    assert "(1/2) raw tables: fresh, skipped" in attn.out
+    assert "(2/2) factors 2020-01-03 … 2020-01-06" in attn.out
+    assert done == [stale]
+    done.clear()
+    assert attn("run", "--home", "new", "--plan") == 0, attn.err
+    assert "factor_b, 2: other daily_bar" in attn.out
+    assert done == []
+    assert attn("run", "--home", "new", "--force") == 0, attn.err
+    assert done == stages
+    assert found == [set()] * 4, "what was made is no longer stale, and --force does not ask"
 
 
 def test_a_study_file_is_kept_by_its_full_path(attn: Attn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

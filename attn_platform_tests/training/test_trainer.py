@@ -1,6 +1,8 @@
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from itertools import pairwise
 from typing import Literal
 
@@ -361,9 +363,12 @@ def test_thread_count_is_put_back() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_progress_bar_says_where_training_stands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_says_where_training_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal)
     train(NETWORK, *data(), CONFIG.model_copy(update={"max_epochs": 2}), seeds=[0, 1])
-    bar = capsys.readouterr().err
+    bar = terminal.getvalue()
     assert "epoch 2 · 2 in training · best valid loss" in bar
     assert "valid RankIC" in bar
 
