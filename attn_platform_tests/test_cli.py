@@ -371,14 +371,14 @@ def test_a_run_makes_what_is_not_fresh(attn: Attn, planned: list[list[str]], mon
         Stage("raw tables", ("daily_bar",)),
         Stage("factors", ("factor_a", "factor_b"), "2020-01-02", "2020-01-06"),
     ]
-    stale = replace(factors, assets=("factor_b",), first="2020-01-03")
+    stale = replace(stages[1], assets=("factor_b",), first="2020-01-03")
     causes = {"factor_b": pd.Series({"2020-01-03": "other daily_bar", "2020-01-06": "other daily_bar"})}
     found: list[set[str]] = []
     done: list[Stage] = []
 
     def stale_part(home: Home, lineage: object, stage: Stage, upstream: dict[str, object]) -> tuple[object, object]:
         found.append(set(upstream))
-        return (stale, causes) if stage is factors else (None, {})
+        return (stale, causes) if stage is stages[1] else (None, {})
 
     monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", lambda *rest: stages)
     monkeypatch.setattr("attn_platform.orchestration.pipeline.stale_part", stale_part)
