@@ -14,7 +14,7 @@ from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, open_home, session_of
 from attn_platform.errors import ConfigurationError
 
-FIGURES_BY_IMPORTANCE = ("factor", "count", "mean", "std", "min", "max", "50%")
+FIGURES_BY_IMPORTANCE = ("factor", "count", "mean", "std", "50%", "min", "max")
 
 if TYPE_CHECKING:
     from attn_platform.factors.catalogue import FactorDefinition

@@ -144,7 +144,7 @@ def test_factor_values(attn, week):
     record = json.loads(attn(NARROW, "factors", "--date", week, "--json"))
     assert [row[0] for row in cells_of(text)] == [row["factor"] for row in record["factors"]]
     assert [row[2] for row in cells_of(text)] == [f"{row['mean']:,.6g}" for row in record["factors"]]
-    assert record["factors"][0].keys() >= set(left_out_of(text)) == {"25%", "50%", "75%", "max"}
+    assert record["factors"][0].keys() >= set(left_out_of(text)) == {"min", "25%", "75%", "max"}
     assert record["values"][0].keys() == {"symbol", *(row["factor"] for row in record["factors"])}
     values = pd.DataFrame(record["values"]).set_index("symbol")
     for row in record["factors"]:
