@@ -3,7 +3,7 @@
 Dagster's own SQLite storage opens a new engine for every event and inserts events one by one, also those that it was
 handed as a batch: ten minutes for one asset over a decade of sessions. This subclass keeps its engines (and so their
 compiled statements) and writes the asset events of a batch in two transactions, one on the run's database and one on
-the index over all runs: some twenty times faster. What it stores is the same, row for row, but for planned checks.
+the index over all runs: twenty times faster and more. What it stores is the same, row for row, but for planned checks.
 PostgreSQL deployments use dagster-postgres instead.
 
 Two databases cannot be committed at once. As in Dagster's own storage the run's comes first: the index never names an

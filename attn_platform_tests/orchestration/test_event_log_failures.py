@@ -69,7 +69,7 @@ class Faults:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory) -> list[dg.EventLogEntry]:
-    """Events of each kind that is stored in its own way: planned checks and partitions, made ones, a check, a run's end."""
+    """Events of each kind that is stored in its own way: planned and made partitions, checks, a run's end."""
     batches: list[list[dg.EventLogEntry]] = []
 
     def caught(self, events):
