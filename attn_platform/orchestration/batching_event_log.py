@@ -184,19 +184,19 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
 
         The row of a planned one is that of its evaluation, once that has come.
         """
-        executions = AssetCheckExecutionsTable.c
-        of_event: tuple[sqlalchemy.ColumnElement[bool], ...]
+        columns = AssetCheckExecutionsTable.c
+        of_event = sqlalchemy.select(columns.id)
         if event.dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             planned = cast(AssetCheckEvaluationPlanned, event.get_dagster_event().event_specific_data)
-            of_event = (
-                executions.asset_key == planned.asset_key.to_string(),
-                executions.check_name == planned.check_name,
-                executions.run_id == event.run_id,
+            of_event = of_event.where(
+                columns.asset_key == planned.asset_key.to_string(),
+                columns.check_name == planned.check_name,
+                columns.run_id == event.run_id,
             )
         else:
-            of_event = (executions.evaluation_event_storage_id == event_id,)
+            of_event = of_event.where(columns.evaluation_event_storage_id == event_id)
         with self._connect(INDEX_SHARD_NAME) as index:
-            return index.execute(sqlalchemy.select(executions.id).where(*of_event)).first() is not None
+            return index.execute(of_event).first() is not None
 
 
 def _is_asset_event(event: dg.EventLogEntry) -> bool:
