@@ -28,6 +28,7 @@ class MadeAt(StrEnum):
     UNIVERSE = auto()
     ADJACENCY = auto()
     FACTORS = auto()
+    PANELS = auto()
     TRAINING = auto()
     PREDICTIONS = auto()
     PORTFOLIOS = auto()

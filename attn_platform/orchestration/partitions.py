@@ -31,9 +31,14 @@ QUARTERS_OF_LIQUIDITY = 5
 
 @dataclass(frozen=True)
 class Partitions:
-    """The five partitions definitions of one home, and the mappings between them."""
+    """The six partitions definitions of one home, and the mappings between them.
+
+    `cross_sections` are the sessions of panels and predictions: from the first quarter on that has a universe, or from
+    the first test range on, where forecasts are imported for an earlier one.
+    """
 
     sessions: dg.TimeWindowPartitionsDefinition
+    cross_sections: dg.TimeWindowPartitionsDefinition
     windows: dg.TimeWindowPartitionsDefinition
     rebalances: dg.TimeWindowPartitionsDefinition
     quarters: dg.TimeWindowPartitionsDefinition
@@ -107,8 +112,12 @@ def build_partitions(
     history = window_grid[window_grid < first_test][-windows.windows_back :]
     tested = np.array(window_keys(calendar, windows, last), dtype=sessions.dtype)
     rebalances = rebalances_between(calendar, first_test, last, rebalance_every)
+    first_quarter = first.astype("datetime64[M]") + MONTHS_A_YEAR
+    first_quarter -= int(first_quarter.astype(int)) % -MONTHS_A_QUARTER  # the first month of one
+    with_universe = sessions[sessions >= min(first_quarter.astype("datetime64[D]"), first_test)]
     return Partitions(
         sessions=_on_sessions(sessions, sessions[0], last),
+        cross_sections=_on_sessions(with_universe, with_universe[0], last),
         # The grid goes on before the first key: offsets into the past are counted along it.
         windows=_on_sessions(np.concatenate([history, tested]), first_test, last),
         rebalances=_on_sessions(rebalances, first_test, last),

@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 
 from attn_platform.orchestration import jobs as names
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
 from attn_platform.portfolio.strategy import portfolio_table
@@ -57,12 +58,20 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
     window = new_period(names.WINDOW_JOB, partitions.windows, lambda now, day: day)
 
     def session(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
-        """Raw tables to predictions of the session that ended yesterday."""
-        if not partitions.sessions.has_partition_key(day):
+        """Raw tables and factors of the session that ended yesterday."""
+        if partitions.sessions.has_partition_key(day):
+            yield dg.RunRequest(run_key=day, partition_key=day)
+        else:
             yield dg.SkipReason(f"{day} was no session")
+
+    def cross_section(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
+        """Panel and predictions of the session that ended yesterday, once its factors are there."""
+        if not partitions.cross_sections.has_partition_key(day):
+            yield dg.SkipReason(f"{day} was no session with a universe")
             return
         date = np.datetime64(day)
         needed = [(universe.table, str(quarter_of(date))) for universe in home.study.universes]
+        needed += [(family, day) for family in assets_made_at(home)[MadeAt.FACTORS]]
         needed.append((ADJACENCY, str(year_of(date))))
         if date >= np.datetime64(home.study.windows.first_test):
             window = window_holding(home.calendar, home.study.windows, day).key
@@ -97,6 +106,7 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
         ("every_year", NEW_PERIOD, year, names.YEAR_JOB, "Adjacency of a new year."),
         ("every_window", NEW_PERIOD, window, names.WINDOW_JOB, "Training, when a test range begins."),
         ("every_session", BEFORE_THE_OPEN, session, names.SESSION_JOB, session.__doc__),
+        ("every_cross_section", BEFORE_THE_OPEN, cross_section, names.CROSS_SECTION_JOB, cross_section.__doc__),
         ("every_rebalance", BEFORE_THE_OPEN, weekly_portfolio, names.WEEK_JOB, weekly_portfolio.__doc__),
         ("every_report", AFTER_THE_PORTFOLIO, weekly_report, names.REPORT_JOB, weekly_report.__doc__),
     ]

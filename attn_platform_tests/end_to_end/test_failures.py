@@ -91,12 +91,12 @@ def test_a_corrupted_panel_stops_the_predictions_of_its_run(pipeline, copy_of, i
     assert statuses == {"finite": "FAILED", "no_empty_session": "SUCCEEDED"}
 
 
-def test_a_corrupted_panel_stops_the_session_job(pipeline, copy_of, instance, spoiled_panel):
+def test_a_corrupted_panel_stops_the_job_that_forecasts(pipeline, copy_of, instance, spoiled_panel):
     """The same in production, where the daemon runs the job: no forecast is made of what cannot be trusted."""
     made = assets_made_at(pipeline.home)
-    home = copy_of(pipeline.home, [*made[MadeAt.RAW], *made[MadeAt.FACTORS], PREDICTION])
+    home = copy_of(pipeline.home, [*made[MadeAt.PANELS], PREDICTION])
     before = files(home.lake, PREDICTION)
-    job = build_defs(home).resolve_job_def("session")
+    job = build_defs(home).resolve_job_def("cross_section")
     result = job.execute_in_process(instance=instance, partition_key=LAST, raise_on_error=False)
     assert not result.success
     assert files(home.lake, PREDICTION) == before

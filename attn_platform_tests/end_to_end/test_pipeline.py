@@ -181,15 +181,18 @@ def test_a_week_alone_is_the_week_of_the_walk(pipeline, copy_of, ephemeral):
         assert home.lake.path(table, ONE_DAY).read_bytes() == pipeline.home.lake.path(table, ONE_DAY).read_bytes()
 
 
-def test_the_session_job_runs_the_pipeline_of_a_day(pipeline, copy_of, ephemeral):
-    """Raw tables to predictions in one run, as on every morning."""
+def test_two_jobs_run_the_pipeline_of_a_day(pipeline, copy_of, ephemeral):
+    """Raw tables and factors, then panel and predictions, as on every morning."""
     made = assets_made_at(pipeline.home)
-    chosen = (*made[MadeAt.RAW], *made[MadeAt.FACTORS], *made[MadeAt.PREDICTIONS])
+    stages = (MadeAt.RAW, MadeAt.FACTORS, MadeAt.PANELS, MadeAt.PREDICTIONS)
+    chosen = [asset for stage in stages for asset in made[stage]]
     home = copy_of(pipeline.home, chosen)
     for asset in chosen:
         home.lake.path(asset, LAST_SESSION).unlink()
-    job = build_defs(home).resolve_job_def("session")
-    assert job.execute_in_process(instance=ephemeral, partition_key=LAST_SESSION).success
+    defs = build_defs(home)
+    for job in ("session", "cross_section"):
+        done = defs.resolve_job_def(job).execute_in_process(instance=ephemeral, partition_key=LAST_SESSION)
+        assert done.success
     for asset in chosen:
         path = home.lake.path(asset, LAST_SESSION)
         assert path.read_bytes() == pipeline.home.lake.path(asset, LAST_SESSION).read_bytes(), asset

@@ -274,7 +274,8 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
     made = assets_made_at(home)
     expected = {
         "static": STATIC | {PLANTED_SIGNALS},
-        jobs.SESSION_JOB: {*made[MadeAt.RAW], *made[MadeAt.FACTORS], *made[MadeAt.PREDICTIONS]},
+        jobs.SESSION_JOB: {*made[MadeAt.RAW], *made[MadeAt.FACTORS]},
+        jobs.CROSS_SECTION_JOB: {*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]},
         jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
         jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]),
@@ -343,7 +344,8 @@ def test_every_family_is_there_and_the_panel_reads_those_of_the_study(tmp_path, 
     assert found == FAMILIES | PANELS
     of_panel = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
     assert {name for name in of_panel if name.startswith("factor_")} == {f"factor_{name}" for name in families}
-    assert set(assets_made_at(home)[MadeAt.FACTORS]) == FAMILIES | PANELS
+    made = assets_made_at(home)
+    assert set(made[MadeAt.FACTORS]) | set(made[MadeAt.PANELS]) == FAMILIES | PANELS
 
 
 def test_a_neutralised_panel_depends_on_what_is_regressed_out(graph, tmp_path):
@@ -372,7 +374,7 @@ def test_a_model_may_read_a_panel_of_its_own(tmp_path):
     columns = graph.get(dg.AssetKey("factor_panel_two")).metadata["dagster/column_schema"].columns
     assert [column.name for column in columns] == ["date", "symbol", *AI55_XGBOOST_FACTORS]
     assert names(graph.get(dg.AssetKey("factor_panel_two")).parent_keys) >= {"industry", "valuation", "factor_growth"}
-    assert {"factor_panel", "factor_panel_two"} <= set(assets_made_at(home)[MadeAt.FACTORS])
+    assert {"factor_panel", "factor_panel_two"} <= set(assets_made_at(home)[MadeAt.PANELS])
 
 
 def test_two_models_and_strategies_are_two_branches(tmp_path):

@@ -60,7 +60,8 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "raw tables": (FIRST_SESSION, LAST_SESSION),
         "universe": ("2020-07-01", "2021-01-01"),
         "sector adjacency": ("2020-01-01", "2021-01-01"),
-        "factors and panel": ("2020-09-03", LAST_SESSION),
+        "factors": ("2020-09-03", LAST_SESSION),
+        "panel": ("2020-09-03", LAST_SESSION),
         **{f"training of window {key}": (key, key) for key in WINDOWS},
         f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}": (FIRST_WINDOW, THIRD_WINDOW),
         "predictions": (FIRST_WINDOW, LAST_SESSION),
@@ -68,7 +69,8 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "evaluation, backtests and reports": (None, None),
     }
     assert stages[2].assets == ("universe", f"universe_{TREES}")
-    assert stages[4].assets == (*FAMILIES, "factor_panel", f"factor_panel_{TREES}")
+    assert stages[4].assets == FAMILIES
+    assert stages[5].assets == ("factor_panel", f"factor_panel_{TREES}")
     training = {stage.title: stage.assets for stage in stages if "training" in stage.title}
     assert training.pop(f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}") == (f"checkpoint_{STEPS}",)
     assert set(training.values()) == {tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, TREES))}
@@ -83,7 +85,7 @@ def test_the_full_profile_has_the_data_for_the_first_window(tmp_path, study):
     home = Home(tmp_path, profile_settings("study", study))
     partitions = partitions_of(home)
     found = spans(plan(home, partitions, partitions.windows.get_partition_keys()))
-    assert found["factors and panel"] == ("2002-09-10", "2023-12-29")
+    assert found["panel"] == ("2002-09-10", "2023-12-29")
     assert found["universe"][0] == "2002-07-01"
 
 
@@ -93,7 +95,7 @@ def test_windows_in_any_order_are_the_same_plan(home, partitions):
 
 def test_one_window_ends_with_its_test_range_and_the_raw_data_a_label_later(home, partitions):
     found = spans(plan(home, partitions, [FIRST_WINDOW]))
-    assert found["factors and panel"] == ("2020-09-03", "2020-12-31")
+    assert found["panel"] == ("2020-09-03", "2020-12-31")
     assert found["predictions"] == (FIRST_WINDOW, "2020-12-31")
     assert found["weekly portfolios"] == (FIRST_WINDOW, "2020-12-31")
     reach = STUDY["evaluation_horizon"] + 1
@@ -131,10 +133,11 @@ def names(stages: list[Stage]) -> list[tuple[tuple[str, ...], str | None, str | 
 
 def test_a_selection_becomes_runs_in_the_order_of_the_pipeline(defs):
     panel_first = f"factor_panel,factor_reversal,prediction_{MODEL}"
-    [stage] = stages_of_selection(defs, panel_first, "2021-01-04...2021-01-10")
-    assert set(stage.assets) == {"factor_reversal", "factor_panel", f"prediction_{MODEL}"}
-    assert stage.assets.index("factor_reversal") < stage.assets.index("factor_panel")
-    assert (stage.first, stage.last) == ("2021-01-04", "2021-01-08")
+    stages = stages_of_selection(defs, panel_first, "2021-01-04...2021-01-10")
+    assert names(stages) == [
+        (("factor_reversal",), "2021-01-04", "2021-01-08"),
+        (("factor_panel", f"prediction_{MODEL}"), "2021-01-04", "2021-01-08"),
+    ]
 
 
 def test_checkpoints_are_one_run_a_window(defs):
@@ -164,8 +167,9 @@ def test_assets_without_partitions_need_none(defs):
 
 
 def test_dagsters_own_syntax_selects_too(defs):
-    [stage] = stages_of_selection(defs, 'group:"factors"', "2021-01-04...2021-01-08")
-    assert set(stage.assets) == {*FAMILIES, "factor_panel", f"factor_panel_{TREES}"}
+    families, panels = stages_of_selection(defs, 'group:"factors"', "2021-01-04...2021-01-08")
+    assert set(families.assets) == set(FAMILIES)
+    assert set(panels.assets) == {"factor_panel", f"factor_panel_{TREES}"}
     stages = stages_of_selection(defs, "+universe", "2020-07-01...2020-10-09")
     assert [set(stage.assets) for stage in stages][-1] == {"universe"}
     assert {asset for stage in stages for asset in stage.assets} == {"universe", "security", "daily_bar", "valuation"}

@@ -27,6 +27,14 @@ from attn_platform_tests.homes import (
 UNIVERSES = ("universe", f"universe_{TREES}")
 CHECKPOINTS = tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, STEPS, TREES))
 PREDICTIONS = tuple(f"prediction_{forecaster}" for forecaster in (MODEL, GRAPH, STEPS, TREES, ENSEMBLE))
+# Those of the tiny market, whose source has everything
+FAMILIES = tuple(
+    f"factor_{name}"
+    for name in (
+        *("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day"),
+        *("growth", "profitability", "stability", "quality", "momentum"),
+    )
+)
 PORTFOLIOS = tuple(f"portfolio_{strategy}" for strategy in (STRATEGY, ENSEMBLE))
 
 
@@ -95,6 +103,7 @@ def test_schedules_belong_to_their_jobs(defs):
         "every_year": jobs.YEAR_JOB,
         "every_window": jobs.WINDOW_JOB,
         "every_session": jobs.SESSION_JOB,
+        "every_cross_section": jobs.CROSS_SECTION_JOB,
         "every_rebalance": jobs.WEEK_JOB,
         "every_report": jobs.REPORT_JOB,
     }
@@ -116,9 +125,11 @@ def test_portfolios_are_ready_before_the_call_auction(defs):
 
 def test_a_session_runs_on_the_morning_after_it(tick, instance):
     materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"), (CHECKPOINTS, FIRST_WINDOW))
+    materialise(instance, (FAMILIES, "2020-12-15"))
     for zone in (TIMEZONE, "UTC", "America/New_York"):
-        data = tick("every_session", "2020-12-16T06:00:00", zone)
-        assert requested(data) == [("2020-12-15", "2020-12-15")]
+        for schedule in ("every_session", "every_cross_section"):
+            data = tick(schedule, "2020-12-16T06:00:00", zone)
+            assert requested(data) == [("2020-12-15", "2020-12-15")]
 
 
 @pytest.mark.parametrize(
@@ -133,22 +144,42 @@ def test_no_session_no_run(tick, moment, day):
     assert waits(tick("every_session", moment)) == f"{day} was no session"
 
 
-def test_a_session_waits_for_its_lists_and_its_checkpoint(tick, instance):
+def test_a_cross_section_waits_for_lists_factors_and_its_checkpoint(tick, instance):
     moment = "2021-01-06T06:00:00"
-    assert waits(tick("every_session", moment)) == "waiting for universe of 2021-01-01"
-    for table, following in zip(UNIVERSES, (UNIVERSES[1], "sector_adjacency"), strict=True):
+    assert waits(tick("every_cross_section", moment)) == "waiting for universe of 2021-01-01"
+    for table, following in zip(
+        UNIVERSES, (f"{UNIVERSES[1]} of 2021-01-01", f"{FAMILIES[0]} of 2021-01-05"), strict=True
+    ):
         materialise(instance, (table, "2021-01-01"))
-        assert waits(tick("every_session", moment)) == f"waiting for {following} of 2021-01-01"
+        assert waits(tick("every_cross_section", moment)) == f"waiting for {following}"
+    materialise(instance, (FAMILIES, "2021-01-05"))
+    assert waits(tick("every_cross_section", moment)) == "waiting for sector_adjacency of 2021-01-01"
     materialise(instance, ("sector_adjacency", "2021-01-01"), (CHECKPOINTS, FIRST_WINDOW))
     for checkpoint in CHECKPOINTS:
-        assert waits(tick("every_session", moment)) == f"waiting for {checkpoint} of {SECOND_WINDOW}"
+        assert waits(tick("every_cross_section", moment)) == f"waiting for {checkpoint} of {SECOND_WINDOW}"
         materialise(instance, (checkpoint, SECOND_WINDOW))
-    assert requested(tick("every_session", moment)) == [("2021-01-05", "2021-01-05")]
+    assert requested(tick("every_cross_section", moment)) == [("2021-01-05", "2021-01-05")]
 
 
 def test_a_session_before_the_first_test_range_needs_no_checkpoint(tick, instance):
-    materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"))
-    assert requested(tick("every_session", "2020-11-18T06:00:00")) == [("2020-11-17", "2020-11-17")]
+    materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"), (FAMILIES, "2020-11-17"))
+    assert requested(tick("every_cross_section", "2020-11-18T06:00:00")) == [("2020-11-17", "2020-11-17")]
+
+
+def test_there_is_no_panel_before_the_first_universe(home, tick):
+    partitions = partitions_of(home)
+    first = partitions.quarters.get_partition_keys()[0]
+    assert partitions.cross_sections.get_partition_keys()[0] >= first
+    before = [key for key in partitions.sessions.get_partition_keys() if key < first]
+    assert before
+    assert not partitions.cross_sections.has_partition_key(before[-1])
+    graph = build_defs(home).resolve_asset_graph()
+    for asset in ("factor_panel", *PREDICTIONS):
+        keys = graph.get(dg.AssetKey(asset)).partitions_def.get_partition_keys()
+        assert keys == partitions.cross_sections.get_partition_keys()
+    for key in (keys[0], keys[-1]):
+        lists = graph.get_parent_partition_keys_for_child(key, dg.AssetKey("universe"), dg.AssetKey("factor_panel"))
+        assert not lists.required_but_nonexistent_subset.get_partition_keys(), "it can be launched"
 
 
 def test_portfolios_follow_a_rebalance_with_predictions_and_the_week_before(home, tick, instance):

@@ -55,7 +55,7 @@ def tables_of(*definitions: FactorDefinition) -> tuple[str, ...]:
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
     families = (family_table(family) for family in families_present(home))
-    return {MadeAt.FACTORS: (*families, *(panel.table for panel in home.study.panels))}
+    return {MadeAt.FACTORS: tuple(families), MadeAt.PANELS: tuple(panel.table for panel in home.study.panels)}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -152,7 +152,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
             config,
             panel.universe.config,
         ),
-        partitions_def=partitions.sessions,
+        partitions_def=partitions.cross_sections,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             *(family_table(family) for family in present),

@@ -69,7 +69,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         group_name=GROUP,
         kinds={"parquet", "pytorch" if is_network else "xgboost"},
         code_version=joined(forecast_code(task), code_version("attn_platform.training.prediction")),
-        partitions_def=partitions.sessions,
+        partitions_def=partitions.cross_sections,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             dg.AssetDep(task.panel, partition_mapping=partitions.back(steps - 1) if steps > 1 else None),
@@ -104,7 +104,7 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
         group_name=GROUP,
         kinds={"parquet"},
         code_version=configured(code_version("attn_platform.training.ensembles"), ensemble),
-        partitions_def=partitions.sessions,
+        partitions_def=partitions.cross_sections,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=sorted({prediction_table(member.model) for member in ensemble.members}),
         check_specs=expectations.specs("prediction", table),
@@ -130,7 +130,7 @@ def _imported(home: Home, partitions: Partitions, imported: ImportedForecastConf
         group_name=GROUP,
         kinds={"parquet", "vendor"},
         code_version=configured(code_version("attn_platform.studies.forecasts"), imported),
-        partitions_def=partitions.sessions,
+        partitions_def=partitions.cross_sections,
         backfill_policy=dg.BackfillPolicy.single_run(),
         metadata=_columns(imported, "double"),
         description=(
