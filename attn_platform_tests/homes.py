@@ -100,6 +100,14 @@ SIMULATED: dict[str, Any] = {
 }
 STATIC_TABLES = ("security", "industry", "fundamental")
 SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
+# Of the tiny market, whose source has everything
+FAMILIES = tuple(
+    f"factor_{name}"
+    for name in (
+        *("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day"),
+        *("growth", "profitability", "stability", "quality", "momentum"),
+    )
+)
 IMPORTED: dict[str, Any] = {"kind": "imported", "description": "files of a tiny market", "vendor": "contract"}
 
 DONE = "made"

@@ -9,6 +9,7 @@ from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, 
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform_tests.homes import (
     ENSEMBLE,
+    FAMILIES,
     FIRST_SESSION,
     FIRST_WINDOW,
     GRAPH,
@@ -25,13 +26,6 @@ from attn_platform_tests.homes import (
 )
 
 WINDOWS = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
-FAMILIES = tuple(
-    f"factor_{name}"
-    for name in (
-        *("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day"),
-        *("growth", "profitability", "stability", "quality", "momentum"),
-    )
-)
 
 
 @pytest.fixture(scope="module")

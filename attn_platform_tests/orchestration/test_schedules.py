@@ -14,6 +14,7 @@ from attn_platform.orchestration import jobs
 from attn_platform.orchestration.partitions import TIMEZONE
 from attn_platform_tests.homes import (
     ENSEMBLE,
+    FAMILIES,
     FIRST_WINDOW,
     GRAPH,
     MODEL,
@@ -27,14 +28,6 @@ from attn_platform_tests.homes import (
 UNIVERSES = ("universe", f"universe_{TREES}")
 CHECKPOINTS = tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, STEPS, TREES))
 PREDICTIONS = tuple(f"prediction_{forecaster}" for forecaster in (MODEL, GRAPH, STEPS, TREES, ENSEMBLE))
-# Those of the tiny market, whose source has everything
-FAMILIES = tuple(
-    f"factor_{name}"
-    for name in (
-        *("valuation", "expectation", "reversal", "volatility", "turnover", "inter_day", "intra_day"),
-        *("growth", "profitability", "stability", "quality", "momentum"),
-    )
-)
 PORTFOLIOS = tuple(f"portfolio_{strategy}" for strategy in (STRATEGY, ENSEMBLE))
 
 
