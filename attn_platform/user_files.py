@@ -1,8 +1,9 @@
 """Python files of a user's own, outside of any package: factors (`factor_files`), networks (`network_files`),
 constraints and terms of portfolios (`portfolio_files`), importers (`attn import FILE`).
 
-A file is run once for each of its contents, each time as another module. What it registers belongs to those who name
-the file and to nobody else, so two homes of one process may have files of the same names.
+A file is run once for each of its contents and each kind of thing that it is named for, each time as another module.
+What it registers belongs to those who name the file and to nobody else, so two homes of one process may have files of
+the same names, and a file of factors and networks gives its factors to those who name it for factors.
 """
 
 import sys
@@ -20,6 +21,7 @@ from typing import Generic, TypeVar
 
 from attn_platform.errors import ConfigurationError
 
+MODULE_PREFIX = "user_file_"  # of the names of the modules that files are run as
 Item = TypeVar("Item")
 Registering = Callable[[Path], AbstractContextManager[Mapping[str, Item]]]
 """Opens a register for a file, which fills while the file runs."""
@@ -31,9 +33,17 @@ class RunningFile(Generic[Item]):
     def __init__(self, kind: str) -> None:
         self._running: ContextVar[tuple[Path, dict[str, Item]] | None] = ContextVar(kind, default=None)
 
-    def get(self) -> tuple[Path, dict[str, Item]] | None:
-        """The file and its register; None where none runs."""
-        return self._running.get()
+    def register_for(self, defined: object, others: dict[str, Item]) -> tuple[Path | None, dict[str, Item]]:
+        """The file and its register; no file, and that of all `others`, where none runs.
+
+        What a file defines that is run for things of another kind goes into a register that nobody reads.
+        """
+        if (running := self._running.get()) is not None:
+            return running
+        module = getattr(defined, "__module__", "")
+        if module.startswith(MODULE_PREFIX):
+            return Path(str(sys.modules[module].__file__)), {}
+        return None, others
 
     @contextmanager
     def registering(self, file: Path) -> Iterator[dict[str, Item]]:
@@ -94,7 +104,7 @@ class _SourceThatRan(InspectLoader):
 def _module_name(file: Path, content: bytes) -> str:
     """The same for the same content of the same file, another one for a file of that name elsewhere."""
     text = b"\0".join((str(file).encode(), content))
-    return f"user_file_{file.stem}_{blake2b(text, digest_size=8).hexdigest()}"
+    return f"{MODULE_PREFIX}{file.stem}_{blake2b(text, digest_size=8).hexdigest()}"
 
 
 def _place(file: Path, error: Exception) -> str:

@@ -164,7 +164,7 @@ def factor(
         raise ConfigurationError(f'factor {name}: inputs are a tuple of columns, as in inputs=("close",)')
 
     def register(function: FactorFunction) -> FactorFunction:
-        file, registered = _running_file.get() or (None, _registry)
+        file, registered = _running_file.register_for(function, _registry)
         definition = FactorDefinition(name, family, inputs, lookback, formula, source, function, window, file)
         for column in definition.fields:
             require_input(name, column)

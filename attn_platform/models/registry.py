@@ -63,7 +63,7 @@ def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType
 
 
 def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork]) -> None:
-    file, register = _running_file.get() or (None, _registry)
+    file, register = _running_file.register_for(registered, _registry)
     entry = _Entry(config_type, registered, _name_of(config_type), file)
     known = register.get(entry.name)
     if file is None and known is not None and known.origin == entry.origin:

@@ -200,7 +200,7 @@ _running_file = RunningFile[PortfolioFunction]("portfolios")
 
 
 def _register(given: PortfolioFunction) -> Callable[..., Any]:
-    file, registered = _running_file.get() or (None, _built_in)
+    file, registered = _running_file.register_for(given.function, _built_in)
     _add(registered, replace(given, file=file))
     return given.function
 

@@ -54,7 +54,7 @@ def vendor(name: str) -> Callable[[_ImporterType], _ImporterType]:
         )
 
     def register(importer: _ImporterType) -> _ImporterType:
-        file, registered = _running_file.get() or (None, _registry)
+        file, registered = _running_file.register_for(importer, _registry)
         entry = _Vendor(name, importer, file)
         known = registered.get(name)
         if file is None and known is not None and known.origin == entry.origin:
