@@ -10,7 +10,9 @@ from attn_platform.orchestration.asset_modules import build_assets
 from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform.orchestration.partitions import Partitions, build_partitions
+from attn_platform.orchestration.provenance import VERSIONS
 from attn_platform.orchestration.schedules import build_schedules
+from attn_platform.remembered import remembering_in
 from attn_platform.studies.settings import Home
 
 
@@ -29,8 +31,10 @@ def build_defs(home: Home) -> dg.Definitions:
         warnings.simplefilter("ignore", announcement)
     partitions = partitions_of(home)
     jobs = build_jobs(home)
+    with remembering_in(home.dagster / VERSIONS if home.dagster.is_dir() else None):
+        assets = build_assets(home, partitions)
     return dg.Definitions(
-        assets=build_assets(home, partitions),
+        assets=assets,
         jobs=list(jobs.values()),
         schedules=build_schedules(home, partitions, jobs),
         # A process a step would load everything again for each: seconds, where most steps take less than one

@@ -20,7 +20,6 @@ from attn_platform.market.lake.files import require_whole
 from attn_platform.market.lake.leftovers import GRACE
 from attn_platform.market.quality.examine import examine as examine_quality
 from attn_platform.reports.data_contents import FOLDER, reported_counts
-from attn_platform.studies.places import home_folder, is_named, require_home
 from attn_platform.studies.settings import Home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
@@ -47,8 +46,6 @@ def examine(root: Path | None) -> list[Finding]:
     """All findings; a part that cannot be examined is a finding itself."""
     findings = [*_machine()]
     try:
-        if is_named(root):
-            require_home(home_folder(root))
         home = Home.open(root)
         for part in (_settings, _calendar, _disk, _lake, _data_quality, _definitions):
             findings += _guarded(part, home)

@@ -33,6 +33,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.remembered import remembered
 from attn_platform.same_results import SAME_RESULTS
 
 OWN_PACKAGE = __name__.partition(".")[0]
@@ -69,11 +70,30 @@ def source_identity(
     count by their names: they decide how the rest is run, not what comes out. Objects of equal source have equal
     hashes, wherever they lie; code that is known to compute what older code did has the hash of that (`same_results`).
     """
-    walk = _Walk(receivers, {function.__name__ for function in without})
-    for each in objects:
-        walk.begin_at(each)
-    found = _digest(*sorted(walk.digests()))
-    return SAME_RESULTS.get(found, found)
+
+    def found() -> str:
+        walk = _Walk(receivers, {function.__name__ for function in without})
+        for each in objects:
+            walk.begin_at(each)
+        digest = _digest(*sorted(walk.digests()))
+        return SAME_RESULTS.get(digest, digest)
+
+    names = [_name_in_package(each) for each in (*objects, *receivers, *without)]
+    if None in names:
+        return found()
+    lengths = f"{len(objects)} {len(receivers)} {len(without)}"
+    return remembered(f"{lengths} {' '.join(map(str, names))}", found)
+
+
+def _name_in_package(value: object) -> str | None:
+    """The full name of what stands at the top of one of our own modules, whose text decides all about it; else None."""
+    if isinstance(value, Definition):
+        module, name = value
+    elif isinstance(value, FunctionType | type):
+        module, name = value.__module__, value.__qualname__
+    else:
+        return None
+    return f"{module}.{name}" if _root(module) == OWN_PACKAGE and "." not in name else None
 
 
 def modules_identity(texts: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption
+from attn_platform.studies.places import home_folder, is_named, require_home
 
 
 def doctor(home: HomeOption = None) -> None:
@@ -14,6 +15,8 @@ def doctor(home: HomeOption = None) -> None:
 
     Example: attn doctor --home data
     """
+    if is_named(home):
+        require_home(home_folder(home))
     from attn_platform.doctor import examine
 
     findings = examine(home)

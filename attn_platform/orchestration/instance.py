@@ -8,11 +8,11 @@ from importlib import resources
 import dagster as dg
 
 from attn_platform.orchestration.event_batches import enable_batches
-from attn_platform.orchestration.provenance import DAGSTER_HOME_VARIABLE
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.studies.settings import Home
 from attn_platform.writing import write_atomically
 
+DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 EVENT_LOG_VARIABLE = "ATTN_EVENT_LOG"
 CONFIGURATION = "dagster.yaml"
 

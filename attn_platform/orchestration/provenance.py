@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import decode_source, find_spec
 from pathlib import Path
@@ -17,41 +15,27 @@ from pydantic import BaseModel
 
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.partition_versions import PartitionVersions
+from attn_platform.remembered import remembered
 from attn_platform.source_identity import modules_identity
 from attn_platform.training.fingerprints import content_fingerprint
-from attn_platform.writing import write_atomically
 
 # A picture is stored with every partition of a run, so only runs of few partitions carry one.
 PICTURED_PARTITIONS = 10
-DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
-VERSIONS = "code_versions"
-"""Folder of the Dagster home with the versions of texts, each in a file under the hash of the text."""
+VERSIONS = "code_versions"  # folder of the Dagster home in which hashes of source are remembered
 
 
 @cache
 def code_version(*packages: str) -> str:
     """Hash over what packages or modules define (`modules_identity`): a new one marks what they made as stale."""
-    files: list[Path] = []
+    return remembered(f"modules {' '.join(packages)}", lambda: modules_identity(_texts(packages)))
+
+
+def _texts(packages: Sequence[str]) -> Iterator[str]:
     for name in packages:
         spec = find_spec(name)  # not loaded: only what is made loads what makes it
         file = Path((spec and spec.origin) or "")
-        files += sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    texts = [file.read_text(encoding="utf-8") for file in files]
-    return _remembered(joined(*texts), lambda: modules_identity(texts))
-
-
-def _remembered(text: str, version: Callable[[], str]) -> str:
-    """The version of a text, kept in the Dagster home: taking it of all packages costs a process two seconds."""
-    home = os.environ.get(DAGSTER_HOME_VARIABLE)
-    if not home or not Path(home).is_dir():
-        return version()
-    file = Path(home) / VERSIONS / text
-    with suppress(OSError):
-        return file.read_text(encoding="ascii")
-    found = version()
-    with suppress(OSError):  # a home that may only be read
-        write_atomically(file, found, "ascii")
-    return found
+        for each in file.parent.rglob("*.py") if file.name == "__init__.py" else [file]:
+            yield each.read_text(encoding="utf-8")
 
 
 def with_files(version: str, files: Sequence[Path]) -> str:
