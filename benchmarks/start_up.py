@@ -1,6 +1,6 @@
 """Seconds from a command to its answer, and from a click in the UI to a portfolio, beside importing pandas.
 
-Run: python benchmarks/start_up.py HOME [--date SESSION]: HOME is one that `attn run` has made. Each command is taken
+Run: python benchmarks/start_up.py [HOME] [--date SESSION]: HOME (default: ./data) is one that `attn run` has made. Each command is taken
 three times, and the fastest counts. The UI is started on the home; a week of the first strategy is launched twice in
 the way of the button "Materialize", and the second one counts (the first one may still compile).
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from attn_platform.definitions import partitions_of
+from attn_platform.studies.places import home_folder, is_home
 from attn_platform.studies.settings import Home
 
 TRIES, LAUNCHES = 3, 2
@@ -42,9 +43,12 @@ LOCATIONS = "{ workspaceOrError { __typename ... on Workspace { locationEntries 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("home", type=Path)
+    parser.add_argument("home", type=Path, nargs="?", default=home_folder())
     parser.add_argument("--date", help="session of `universe --date`; default: the last of the home")
     arguments = parser.parse_args()
+    if not is_home(arguments.home):
+        print(f"there is no home at {arguments.home} to start on; make run makes one")
+        return
     home = Home.open(arguments.home)
     week = str(partitions_of(home).rebalances.get_partition_keys()[-1])
     at, session = ["--home", str(home.root)], arguments.date or str(home.last_session)
