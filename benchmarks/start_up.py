@@ -1,8 +1,8 @@
 """Seconds from a command to its answer, and from a click in the UI to a portfolio, beside importing pandas.
 
-Run: python benchmarks/start_up.py [HOME] [--date SESSION]: HOME (default: ./data) is one that `attn run` has made. Each command is taken
-three times, and the fastest counts. The UI is started on the home; a week of the first strategy is launched twice in
-the way of the button "Materialize", and the second one counts (the first one may still compile).
+Run: python benchmarks/start_up.py [HOME] [--date SESSION]: HOME (default: ./data) is one that `attn run` has made. Each
+command is taken three times, and the fastest counts. The UI is started on the home; a week of the first strategy is
+launched twice in the way of the button "Materialize", and the second one counts (the first one may still compile).
 """
 
 from __future__ import annotations
