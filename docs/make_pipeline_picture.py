@@ -40,6 +40,7 @@ def groups() -> list[Group]:
     partitions = partitions_of(home)
     units: dict[dg.PartitionsDefinition | None, str] = {
         partitions.sessions: "session",
+        partitions.cross_sections: "session",
         partitions.windows: "window",
         partitions.rebalances: "rebalance",
         partitions.quarters: "quarter",

@@ -114,7 +114,8 @@ def is_known(home: Home, definition: dg.PartitionsDefinition, key: str) -> bool:
         return selection_session(home.calendar, key, "Q" if definition == partitions.quarters else "Y") <= T
     if definition == partitions.windows:
         return window_of(home.calendar, home.study.windows, key).valid_last <= T
-    assert definition in (partitions.sessions, partitions.rebalances), f"say which keys of {definition} are known on T"
+    of_sessions = (partitions.sessions, partitions.cross_sections, partitions.rebalances)
+    assert definition in of_sessions, f"say which keys of {definition} are known on T"
     return np.datetime64(key) <= T
 
 
