@@ -163,6 +163,8 @@ def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]]
     for source in reversed(lineage.inputs(asset)):
         known = held[source] if source in held else pd.Series(None, index=keys, dtype=object)
         causes[known != today[source]] = f"other {source}"
+    for source in held.columns.difference([VERSION, CODE, *lineage.inputs(asset)]):
+        causes[held[source].notna()] = f"no longer made from {source}"
     causes[held[CODE] != today[CODE]] = NEW_CODE
     differs = held[VERSION] != logged
     if is_external(lineage.graph, asset):

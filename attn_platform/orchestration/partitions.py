@@ -80,10 +80,12 @@ class Partitions:
             start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True
         )
 
-    @property
-    def sessions_of_week(self) -> dg.TimeWindowPartitionMapping:
-        """portfolio[T] ← the sessions from the rebalance before T on, over which what is held has drifted."""
-        return self.back(1)
+    def sessions_of_week(self, earlier: int = 0) -> dg.TimeWindowPartitionMapping:
+        """portfolio[T] ← the sessions from the rebalance before T on, over which what is held has drifted.
+
+        With so many `earlier` weeks, whose returns terms of the objective read.
+        """
+        return self.back(1 + earlier)
 
     @property
     def previous(self) -> dg.TimeWindowPartitionMapping:

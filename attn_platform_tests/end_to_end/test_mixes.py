@@ -16,6 +16,7 @@ from attn_platform.market.lake import days
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.pipeline import Stage, run_stage
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, CopyOf
@@ -85,8 +86,10 @@ def test_a_mix_comes_after_its_parts(home: Home) -> None:
         return {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
 
     own = {backtest_table(STRATEGY), backtest_table(ENSEMBLE)}
-    assert parents(backtest_table(MIX)) == own | {"daily_bar"}
-    assert parents(report_asset(MIX)) == own | {backtest_table(MIX)}
+    assert parents(backtest_table(MIX)) == own | {"daily_bar", "security"}
+    portfolios = {portfolio_table(STRATEGY), portfolio_table(ENSEMBLE)}
+    others = {"index_weight", "industry", "security"}
+    assert parents(report_asset(MIX)) == own | portfolios | others | {backtest_table(MIX)}
 
 
 def test_nothing_later_changes_what_a_mix_did(home: Home, noisy_home: Home, copy_of: CopyOf) -> None:

@@ -157,7 +157,7 @@ def test_families_depend_on_the_tables_of_their_inputs(graph):
         "momentum": {"daily_bar"},
     }
     for family, tables in expected.items():
-        assert names(graph.get(dg.AssetKey(f"factor_{family}")).parent_keys) == tables
+        assert parents(graph, f"factor_{family}") == tables | {"security"}, "codes under which companies went on"
 
 
 def test_a_session_depends_on_the_look_back_into_each_table(defs, home):
@@ -217,10 +217,11 @@ def test_windows_that_start_warm_are_trained_one_by_one(tmp_path):
 
 
 def test_checkpoints_depend_on_what_their_model_reads(graph):
-    assert parents(graph, f"checkpoint_{MODEL}") == {"factor_panel", "daily_bar"}
-    assert parents(graph, f"checkpoint_{STEPS}") == {"factor_panel", "daily_bar"}
-    assert parents(graph, f"checkpoint_{GRAPH}") == {"factor_panel", "daily_bar", ADJACENCY, f"checkpoint_{GRAPH}"}
-    assert parents(graph, f"checkpoint_{TREES}") == {f"factor_panel_{TREES}", "daily_bar"}
+    prices = {"daily_bar", "security"}
+    assert parents(graph, f"checkpoint_{MODEL}") == prices | {"factor_panel"}
+    assert parents(graph, f"checkpoint_{STEPS}") == prices | {"factor_panel"}
+    assert parents(graph, f"checkpoint_{GRAPH}") == prices | {"factor_panel", ADJACENCY, f"checkpoint_{GRAPH}"}
+    assert parents(graph, f"checkpoint_{TREES}") == prices | {f"factor_panel_{TREES}"}
     assert parents(graph, f"prediction_{MODEL}") == {"factor_panel", f"checkpoint_{MODEL}"}
     assert parents(graph, f"prediction_{GRAPH}") == {"factor_panel", f"checkpoint_{GRAPH}", ADJACENCY}
     assert parents(graph, f"prediction_{ENSEMBLE}") == {f"prediction_{MODEL}", f"prediction_{STEPS}"}
@@ -321,7 +322,7 @@ def test_a_family_that_only_partly_needs_an_absent_table_stays_on(tmp_path):
     assert switched_off(home, "valuation") == "table valuation is absent (none)"
     assert switched_off(home, "reversal") is None
     graph = build_defs(home).resolve_asset_graph()
-    assert names(graph.get(dg.AssetKey("factor_volatility")).parent_keys) == {"daily_bar", "index_bar"}
+    assert names(graph.get(dg.AssetKey("factor_volatility")).parent_keys) == {"daily_bar", "index_bar", "security"}
 
 
 @pytest.mark.parametrize(

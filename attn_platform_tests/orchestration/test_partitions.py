@@ -124,7 +124,7 @@ def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions, tes
         found = upstream(partitions.previous, partitions.rebalances, weeks[at], partitions.rebalances)
         assert found == [weeks[at - 1]]
         drifted = [str(day) for day in tested[5 * at - 5 : 5 * at + 1]]
-        assert upstream(partitions.sessions_of_week, partitions.rebalances, weeks[at], partitions.sessions) == drifted
+        assert upstream(partitions.sessions_of_week(), partitions.rebalances, weeks[at], partitions.sessions) == drifted
 
 
 def test_families_are_made_from_their_look_back(partitions):

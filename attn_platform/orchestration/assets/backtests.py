@@ -42,9 +42,11 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         kinds={"parquet"},
         code_version=configured(code_version("attn_platform.backtest"), strategy.benchmark, costs),
         deps=[
-            dg.AssetDep(strategy.portfolio_table, partition_mapping=dg.AllPartitionMapping()),
-            dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
-            dg.AssetDep("index_bar", partition_mapping=dg.AllPartitionMapping()),
+            *(
+                dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
+                for table in (strategy.portfolio_table, strategy.predictions, "daily_bar", "index_bar")
+            ),
+            "security",
         ],
         description=(
             f"Signal after the close of T, trades at T+1's {costs.execution_price}, {costs.cost_per_side:.2%} a side; "
@@ -70,6 +72,7 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         deps=[
             *(backtest_table(part) for part in config.parts),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
+            "security",
         ],
         description=(
             f"Equal money in {' and '.join(config.parts)}, set back to equal every {config.reset_sessions} sessions."

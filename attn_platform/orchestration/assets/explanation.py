@@ -3,11 +3,11 @@
 import dagster as dg
 import pandas as pd
 
-from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS
+from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS, explanation_tables
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, joined, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, data_version, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
@@ -65,6 +65,7 @@ def _explanation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
         factors = frames[FACTORS][frames[FACTORS]["horizon"] == horizons[0]]
         largest = factors.groupby("factor")["absolute_share"].sum().nlargest(PICTURED_FACTORS)
         return dg.MaterializeResult(
+            data_version=data_version(home.lake, *explanation_tables(model.name)),
             metadata={
                 "session": str(session),
                 "horizons": ", ".join(horizons),
@@ -73,7 +74,7 @@ def _explanation(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
                     thumbnails.bars(largest, f"Absolute shares of the forecasts' variance, {horizons[0]}")
                 ),
                 "highest forecasts": table_metadata(_highest(frames[STOCKS], horizons[0])),
-            }
+            },
         )
 
     return explanation

@@ -9,12 +9,12 @@ import pandas as pd
 
 from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.factor_profile import ALL_YEARS, FactorProfile
-from attn_platform.evaluation.store import figures_table
+from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, table_metadata
+from attn_platform.orchestration.provenance import code_version, configured, data_version, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
@@ -56,9 +56,10 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
             kinds={"parquet"},
             code_version=configured(code_version("attn_platform.evaluation"), config),
             deps=[
+                # All families: each factor is compared with all others
                 *(
                     dg.AssetDep(table, partition_mapping=everything)
-                    for table in (family_table(family), UNIVERSE, "daily_bar")
+                    for table in (*map(family_table, families), UNIVERSE, "daily_bar")
                 ),
                 "security",
             ],
@@ -86,7 +87,9 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
         found = evaluate_factors(home, chosen) if chosen else {}
         for family, of_family in found.items():
             yield dg.MaterializeResult(
-                asset_key=evaluation_asset(family), metadata=_evaluation_metadata(of_family, config)
+                asset_key=evaluation_asset(family),
+                data_version=data_version(home.lake, evaluation_asset(family), sessions_table(family_table(family))),
+                metadata=_evaluation_metadata(of_family, config),
             )
         if dg.AssetKey(FACTOR_REPORT) in selected:
             computed = {name: profile for of_family in found.values() for name, profile in of_family.items()}

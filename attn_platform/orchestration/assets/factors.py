@@ -109,7 +109,10 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
                 kinds={"parquet", "numba"},
                 code_version=with_files(version, _files_outside(catalogue.family(family))),
                 partitions_def=partitions.sessions,
-                deps=[dep(t) for t in tables_of(*catalogue.family(family)) if t not in home.absent_tables],
+                deps=[
+                    *(dep(t) for t in tables_of(*catalogue.family(family)) if t not in home.absent_tables),
+                    "security",  # under which codes companies went on
+                ],
                 description=_description(home, family),
                 metadata=column_schema({**KEY_COLUMNS, **_formulas("float", catalogue.family(family))}),
             )

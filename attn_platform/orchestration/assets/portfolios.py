@@ -1,5 +1,6 @@
 """Weekly target portfolios: one asset a strategy, each week starting from what is really held."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg.AssetsDefinition:
     strategy = resolve(home, config)
-    limits = strategy.limits
+    limits, earlier = strategy.limits, math.ceil(strategy.history / home.study.rebalance_every)
 
     @dg.asset(
         name=strategy.portfolio_table,
@@ -79,7 +80,8 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             strategy.predictions,
-            dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_of_week),
+            dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_of_week(earlier)),
+            "security",
             "valuation",
             "index_weight",
             "industry",

@@ -19,6 +19,7 @@ from attn_platform.orchestration.provenance import (
     code_version,
     column_schema,
     configured,
+    data_version,
     data_versions,
     joined,
     session_keys,
@@ -183,6 +184,7 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
         deps=[
             dg.AssetDep(prediction_table(forecaster.name), partition_mapping=dg.AllPartitionMapping()),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
+            "security",
         ],
         description=f"Composite-factor figures of each horizon against the realised {study.evaluation_horizon}-session "
         "return (AI-69 exhibit 10).",
@@ -195,11 +197,12 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
             for horizon, part in series.groupby("horizon")
         }
         return dg.MaterializeResult(
+            data_version=data_version(home.lake, figures_table(forecaster.name), sessions_table(forecaster.name)),
             metadata={
                 "figures": table_metadata(figures.set_index("horizon").T.rename_axis("figure").reset_index()),
                 "cumulative RankIC": dg.MetadataValue.md(thumbnails.line(cumulative, "Cumulative RankIC")),
                 **{f"RankIC {horizon}": mean for horizon, mean in figures.set_index("horizon")["rank_ic_mean"].items()},
-            }
+            },
         )
 
     return evaluation

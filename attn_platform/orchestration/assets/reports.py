@@ -9,7 +9,9 @@ from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, configured
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.reports import thumbnails
+from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.workflows.explanations import explained_models
@@ -45,6 +47,11 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         deps=[
             backtest_table(config.name),
             figures_table(config.model),
+            *(
+                dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
+                for table in (portfolio_table(config.name), prediction_table(config.model), "daily_bar")
+            ),
+            "security",
             *planted_assets(home),
             *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
         ],
@@ -75,7 +82,15 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"html", "csv"},
         code_version=configured(code_version("attn_platform.reports"), config, home.study.evaluation),
-        deps=[backtest_table(config.name), *(backtest_table(part) for part in config.parts)],
+        deps=[
+            *(backtest_table(name) for name in (config.name, *config.parts)),
+            *(
+                dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
+                for table in (*map(portfolio_table, config.parts), "index_weight")
+            ),
+            "industry",
+            "security",
+        ],
         description="One page: net and excess value, months, the mix beside its parts, turnover and cost, holdings.",
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -119,6 +119,7 @@ def _inputs(partitions: Partitions, model: ModelConfig, task: ModelTraining) -> 
     """What the window's samples are made of, and the checkpoint that a warm start begins with."""
     samples = partitions.samples_of_window(task.windows)
     inputs = [dg.AssetDep(table, partition_mapping=samples) for table in (task.panel, "daily_bar")]
+    inputs.append(dg.AssetDep("security"))  # until when a label has a price
     if reads_adjacency(model):
         inputs.append(dg.AssetDep(ADJACENCY, partition_mapping=partitions.years_of_window(task.windows)))
     if model.training.warm_start:
