@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 import dagster as dg
 
@@ -18,6 +19,7 @@ PICTURE = Path(__file__).parent / "images" / "pipeline.svg"
 COLUMNS = 4
 ROW_HEIGHT, HEAD, FOOT, GAP, MARGIN, PADDING = 20, 38, 32, 34, 14, 12
 NAME_CHARACTER, UNIT_CHARACTER = 6.7, 5.5  # widths at the font sizes below
+FOOT_CHARACTERS, FOOT_LINE = 54, 14  # of a line that says what a group reads, and its height
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,13 @@ class Group:
     @property
     def height(self) -> int:
         """Height of its box."""
-        return HEAD + ROW_HEIGHT * len(self.assets) + (FOOT if self.reads else PADDING)
+        foot = FOOT + FOOT_LINE * (len(self.foot) - 1) if self.reads else PADDING
+        return HEAD + ROW_HEIGHT * len(self.assets) + foot
+
+    @property
+    def foot(self) -> list[str]:
+        """The lines that say what it reads."""
+        return wrap(f"reads {', '.join(self.reads)}", FOOT_CHARACTERS)
 
 
 def groups() -> list[Group]:
@@ -132,8 +140,9 @@ def _box(box: Group, left: int, top: int, width: int) -> list[str]:
             end = left + width - PADDING
             shapes.append(f'<text x="{end}" y="{base}" text-anchor="end" font-size="10" fill="#8250df">{unit}</text>')
     if box.reads:
-        base = top + box.height - 10
-        shapes.append(f'<text x="{inner}" y="{base}" font-size="11" fill="#57606a">reads {", ".join(box.reads)}</text>')
+        for line, text in enumerate(reversed(box.foot)):
+            base = top + box.height - 10 - FOOT_LINE * line
+            shapes.append(f'<text x="{inner}" y="{base}" font-size="11" fill="#57606a">{text}</text>')
     return shapes
 
 
