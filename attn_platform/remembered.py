@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attn_platform.writing import write_atomically
 
+COMPILED = "__pycache__"
 _DIGEST_BYTES = 16
 _known: ContextVar[dict[str, str] | None] = ContextVar("remembered", default=None)
 
@@ -54,12 +55,17 @@ def remembered(key: str, compute: Callable[[], str]) -> str:
     return known[key]
 
 
+def package_files(folder: Path) -> list[Path]:
+    """Files of a package and of those in it, but for compiled ones."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.parent.name != COMPILED)
+
+
 @cache
 def source_state() -> str:
-    """Hash over all modules of the package, as they are on the disk when it is first asked for."""
+    """Hash over all files of the package, as they are on the disk when it is first asked for."""
     digest = blake2b(digest_size=_DIGEST_BYTES)
     root = Path(__file__).parent
-    for file in sorted(root.rglob("*.py")):
+    for file in package_files(root):
         digest.update(f"{file.relative_to(root)}\0".encode())
         digest.update(file.read_bytes() + b"\0")
     return digest.hexdigest()

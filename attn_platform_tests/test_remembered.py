@@ -68,8 +68,8 @@ def test_a_file_that_cannot_be_read_or_written_is_done_without(tmp_path: Path) -
         assert remembered("key", Computation()) == "result"
 
 
-def test_a_state_is_that_of_all_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {"remembered.py": "", "deep/other.py": "x = 1"}.items():
+def test_a_state_is_that_of_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"remembered.py": "", "deep/other.py": "x = 1", "deep/page.html": "<p>"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(module, "__file__", str(tmp_path / "remembered.py"))
@@ -83,7 +83,13 @@ def test_a_state_is_that_of_all_modules(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "deep" / "other.py").write_text("x = 2", encoding="utf-8")
     second = state()
     (tmp_path / "deep" / "other.py").rename(tmp_path / "deep" / "another.py")
-    assert len({first, second, state()}) == 3
+    third = state()
+    (tmp_path / "deep" / "page.html").write_text("<b>", encoding="utf-8")
+    fourth = state()
+    assert len({first, second, third, fourth}) == 4
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "other.pyc").write_bytes(b"compiled")
+    assert state() == fourth
     monkeypatch.undo()
     source_state.cache_clear()
 

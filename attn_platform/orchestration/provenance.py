@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import decode_source, find_spec
 from pathlib import Path
@@ -15,27 +15,37 @@ from pydantic import BaseModel
 
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.partition_versions import PartitionVersions
-from attn_platform.remembered import remembered
+from attn_platform.remembered import package_files, remembered
 from attn_platform.source_identity import modules_identity
 from attn_platform.training.fingerprints import content_fingerprint
 
 # A picture is stored with every partition of a run, so only runs of few partitions carry one.
 PICTURED_PARTITIONS = 10
+PYTHON = ".py"
 VERSIONS = "code_versions"  # folder of the Dagster home in which hashes of source are remembered
 
 
 @cache
 def code_version(*packages: str) -> str:
-    """Hash over what packages or modules define (`modules_identity`): a new one marks what they made as stale."""
-    return remembered(f"modules {' '.join(packages)}", lambda: modules_identity(_texts(packages)))
+    """Hash over what packages or modules define: a new one marks what they made as stale.
+
+    Of modules it is what counts of their text (`modules_identity`), of templates and style sheets all of it.
+    """
+
+    def version() -> str:
+        files = [file for name in packages for file in _files(name)]
+        texts = {file: file.read_text(encoding="utf-8") for file in files}
+        modules = modules_identity(text for file, text in texts.items() if file.suffix == PYTHON)
+        return joined(modules, *sorted(text for file, text in texts.items() if file.suffix != PYTHON))
+
+    return remembered(f"modules {' '.join(packages)}", version)
 
 
-def _texts(packages: Sequence[str]) -> Iterator[str]:
-    for name in packages:
-        spec = find_spec(name)  # not loaded: only what is made loads what makes it
-        file = Path((spec and spec.origin) or "")
-        for each in file.parent.rglob("*.py") if file.name == "__init__.py" else [file]:
-            yield each.read_text(encoding="utf-8")
+def _files(name: str) -> list[Path]:
+    """The file of a module, or all of a package; it is not loaded: only what is made loads what makes it."""
+    spec = find_spec(name)
+    file = Path((spec and spec.origin) or "")
+    return package_files(file.parent) if file.name == "__init__.py" else [file]
 
 
 def with_files(version: str, files: Sequence[Path]) -> str:

@@ -48,7 +48,7 @@ def test_its_family_is_an_asset_with_checks_in_the_session_job(home):
     dg.Definitions.validate_loadable(defs)
     graph = defs.resolve_asset_graph()
     node = graph.get(dg.AssetKey("factor_mine"))
-    assert {key.to_user_string() for key in node.parent_keys} == {"daily_bar"}
+    assert {key.to_user_string() for key in node.parent_keys} == {"daily_bar", "security"}
     assert node.group_name == "factors"
     assert node.partitions_def == graph.get(dg.AssetKey("factor_reversal")).partitions_def
     assert "ret_2d" in node.description

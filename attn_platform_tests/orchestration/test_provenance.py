@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from attn_platform.orchestration.assets.portfolios import WEEKLY_CODE
+from attn_platform.orchestration.provenance import code_version
 from attn_platform.portfolio.extension import BUILT_IN
 
 PROGRAM = """
@@ -35,6 +39,25 @@ def test_fingerprints_of_models_do_not_depend_on_the_process() -> None:
     fingerprints = dict(line.split() for line in lines if line)
     assert fingerprints["xgboost"] != fingerprints["gat_residual"]
     assert fingerprints["gat_residual"] == fingerprints["lstm"]
+
+
+def test_a_code_version_covers_templates_and_not_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "paged"
+    (package / "templates").mkdir(parents=True)
+    files = {"__init__.py": "", "page.py": "def page():\n    return 1\n", "templates/page.html.j2": "<p>"}
+
+    def version(**changed: str) -> str:
+        for name, text in {**files, **changed}.items():
+            (package / name).write_text(text, encoding="utf-8")
+        code_version.cache_clear()
+        return code_version("paged")
+
+    plain = version()
+    assert version(**{"page.py": "# A comment\n" + files["page.py"]}) == plain
+    assert version(**{"page.py": files["page.py"].replace("1", "2")}) != plain
+    assert version(**{"templates/page.html.j2": "<b>"}) != plain
+    code_version.cache_clear()
 
 
 def test_the_version_of_portfolios_covers_all_that_a_target_depends_on() -> None:
