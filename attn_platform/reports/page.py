@@ -6,6 +6,7 @@ bytes.
 
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from attn_platform.reports import drawing, tables
 from attn_platform.reports.configuration import ReportConfig
+from attn_platform.writing import write_atomically
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Card:
 def render_page(template: str, config: ReportConfig, **context: object) -> str:
     """Render a template of this package; text in `context` is escaped, plotly.js and the style sheet are inlined."""
     return _environment().get_template(template).render(config=config, plotly_js=_plotly_js(), **context)
+
+
+def write_page(path: Path, template: str, config: ReportConfig, **context: object) -> None:
+    """Render a template and write it atomically."""
+    write_atomically(path, render_page(template, config, **context))
 
 
 def has_values(values: pd.Series | pd.DataFrame) -> bool:
