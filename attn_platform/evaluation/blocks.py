@@ -1,6 +1,6 @@
-"""Sessions in blocks, on all cores: what is computed of single sessions needs no [session, stock] intermediates.
+"""Sessions in blocks, on all cores: intermediates of what is computed session by session are as large as a block.
 
-The kernels release the interpreter lock (`factors.parallel`), and a block is small enough to stay in the cache of a core.
+The kernels release the interpreter lock (`factors.parallel`).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 
 
 def over_blocks(task: Callable[..., _Result], *arrays: np.ndarray) -> list[_Result]:
-    """What `task` gives for each block of sessions of the arrays [T, …], in order; at least one block, of no session."""
+    """What `task` gives for each block of sessions of the arrays [T, …], in order; without a session, for that."""
     starts = range(0, max(len(arrays[0]), 1), SESSIONS_AT_ONCE)
     found: dict[int, _Result] = {}
 

@@ -66,9 +66,8 @@ def layers_of(predictions: FloatArray, layers: int) -> Layers:
     Sizes differ by one at most, the upper layers being the larger ones.
     """
     parts = over_blocks(lambda values: layers_of_ranks(rank_codes(values), layers), predictions)
-    return Layers(
-        **{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Layers)}
-    )
+    names = [each.name for each in fields(Layers)]
+    return Layers(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
@@ -106,9 +105,9 @@ def universe_means(layers: Layers, returns: FloatArray) -> FloatArray:
 def precisions(layers: Layers, realised_codes: RankCodes) -> tuple[FloatArray, FloatArray]:
     """Top and bottom precision [T]: the share of the top (bottom) layer above (below) the cross-section's median.
 
-    `realised_codes` [T, N] are the ranks of the returns (`ranks.return_codes`). The cross-section is that of the stocks in a layer
-    whose return is known. A return that equals the median is neither above nor below it; where all are equal, there is
-    no precision: NaN.
+    `realised_codes` [T, N] are the ranks of the returns (`ranks.return_codes`). The cross-section is that of the stocks
+    in a layer whose return is known. A return that equals the median is neither above nor below it; where all are
+    equal, there is no precision: NaN.
     """
     found = np.empty((len(realised_codes), 2))
     _precisions(layers.first, layers.last, layers.from_above, layers.from_below, realised_codes, found)

@@ -32,7 +32,7 @@ def rank_codes(values: NDArray[np.floating], rounding: float = 0.0) -> RankCodes
 
 
 def return_codes(returns: NDArray[np.floating]) -> RankCodes:
-    """`rank_codes` of returns [T, N]: those that differ by the rounding of a ratio of prices are equal, also around 0."""
+    """`rank_codes` of returns [T, N]: equal is what the rounding of a ratio of prices sets apart, around 0 as well."""
     return rank_codes(returns, RETURN_ROUNDING)
 
 
