@@ -1,6 +1,6 @@
 """A model's predictions as a factor: the figures of AI-69 exhibits 10, 22, 34 and AI-55 exhibit 20."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,15 @@ from attn_platform.evaluation.correlations import (
     mean_of_known,
 )
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.layers import annualised, layer_means, layers_of_ranks, precisions, universe_means
+from attn_platform.evaluation.layers import (
+    Layers,
+    annualised,
+    joined_layers,
+    layer_means,
+    layers_of_ranks,
+    precisions,
+    universe_means,
+)
 from attn_platform.evaluation.ranks import rank_codes, return_codes
 
 
@@ -24,6 +32,8 @@ class CompositeFactorSeries:
 
     correlations: dict[str, FloatArray]
     """ic, rank_ic, weighted_ic, weighted_rank_ic, each [T]"""
+    layers: Layers
+    """[T, N] who was in which."""
     layer_returns: FloatArray
     """[T, layer] mean return of the layers, the top one first."""
     universe_returns: FloatArray
@@ -45,15 +55,17 @@ def composite_factor_series(
         layers = layers_of_ranks(x_codes, config.layers)
         return CompositeFactorSeries(
             correlations_of_ranks(x, y, x_codes, y_codes, config),
+            layers,
             layer_means(layers, y),
             universe_means(layers, y),
             *precisions(layers, y_codes),
         )
 
     parts = over_blocks(of_block, predictions, returns)
-    arrays = [each.name for each in fields(CompositeFactorSeries) if each.name != "correlations"]
+    arrays = ("layer_returns", "universe_returns", "top_precision", "bottom_precision")
     return CompositeFactorSeries(
         correlations=joined_series([part.correlations for part in parts]),
+        layers=joined_layers([part.layers for part in parts]),
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
     )
 

@@ -65,9 +65,7 @@ def layers_of(predictions: FloatArray, layers: int) -> Layers:
 
     Sizes differ by one at most, the upper layers being the larger ones.
     """
-    parts = over_blocks(lambda values: layers_of_ranks(rank_codes(values), layers), predictions)
-    names = [each.name for each in fields(Layers)]
-    return Layers(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return joined_layers(over_blocks(lambda values: layers_of_ranks(rank_codes(values), layers), predictions))
 
 
 def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
@@ -76,6 +74,12 @@ def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
     from_above, from_below = (np.zeros((len(codes), layers)) for _ in range(2))
     _layers(codes, first, last, from_above, from_below)
     return Layers(first, last, from_above, from_below)
+
+
+def joined_layers(parts: list[Layers]) -> Layers:
+    """Layers of consecutive ranges of sessions as one."""
+    names = [each.name for each in fields(Layers)]
+    return Layers(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def layer_means(layers: Layers, returns: FloatArray) -> FloatArray:
@@ -142,9 +146,9 @@ class LayerNetValues:
 
 
 def layer_net_values(
-    predictions: FloatArray, session_returns: FloatArray, config: EvaluationConfig | None = None
+    layers: Layers, session_returns: FloatArray, config: EvaluationConfig | None = None
 ) -> LayerNetValues:
-    """Net values of layers from one-session returns (session t: close t−1 to close t).
+    """Net values of the layers of each session from one-session returns [T, N] (session t: close t−1 to close t).
 
     Layers are formed every `layer_rebalance_sessions` sessions that have them, bought at the close
     `layer_execution_lag` sessions after the signal (where the label starts, too), and kept at equal weights until the
@@ -152,18 +156,18 @@ def layer_net_values(
     nothing in it. No costs, and what could not be traded is bought all the same.
     """
     config = config or EvaluationConfig()
-    layers = layers_of(predictions, config.layers)
+    sessions = len(session_returns)
     formations = np.flatnonzero(layers.has_layer.any(axis=1))[:: config.layer_rebalance_sessions]
-    earning_from = np.arange(len(predictions)) - 1 - config.layer_execution_lag
+    earning_from = np.arange(sessions) - 1 - config.layer_execution_lag
     current = np.searchsorted(formations, earning_from, side="right") - 1
-    means = np.full((len(predictions), config.layers + 1), np.nan)
+    means = np.full((sessions, layers.count + 1), np.nan)
     begin = int(np.searchsorted(current, 0))  # from here on, something is held
 
     def earned(rows: NDArray[np.intp], returns: FloatArray) -> FloatArray:
         held = layers.rows(rows)
         return np.column_stack([layer_means(held, returns), universe_means(held, returns)])
 
-    if begin < len(predictions):
+    if begin < sessions:
         means[begin:] = np.concatenate(over_blocks(earned, formations[current[begin:]], session_returns[begin:]))
     growth: FloatArray = np.cumprod(1.0 + np.nan_to_num(means), axis=0, dtype=np.float64)
     return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])

@@ -241,7 +241,7 @@ def test_layers_net_values_and_turnover_follow_the_rule(case: tuple[np.ndarray, 
     later[:, 0] = NAN
     daily = np.vstack([later[:2], moves[1], later[2:]])  # the moves of the case are earned by what was formed first
     known = np.vstack([predictions, np.full((2, STOCKS), NAN)])
-    found = layer_net_values(known, daily, EvaluationConfig(layers=LAYERS, layer_rebalance_sessions=1))
+    found = layer_net_values(layers_of(known, LAYERS), daily, EvaluationConfig(layer_rebalance_sessions=1))
     values, universe = np.ones(LAYERS), 1.0
     for t in range(5):
         formed = [f for f in range(3) if f + 2 <= t and shares[f][0]]

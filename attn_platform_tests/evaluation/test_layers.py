@@ -72,7 +72,7 @@ def test_no_figure_depends_on_the_order_of_the_stocks(seed: int, digits: int) ->
         lambda p, r: layer_means(layers_of(p, 10), r),
         lambda p, r: np.array(precisions(layers_of(p, 10), return_codes(r))),
         lambda p, r: layer_turnover(layers_of(p, 10).rows(slice(1, None)), layers_of(p, 10).rows(slice(None, -1)), 0),
-        lambda p, r: layer_net_values(p, r).layers,
+        lambda p, r: layer_net_values(layers_of(p, 10), r).layers,
     ):
         renamed = figure(predictions[:, order], returns[:, order])
         np.testing.assert_allclose(renamed, figure(predictions, returns), rtol=1e-12, atol=1e-15)
@@ -151,8 +151,8 @@ def test_annual_return_of_a_constant_ten_session_return() -> None:
 def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
     predictions, returns = panel(4, sessions=19, stocks=23)
     predictions[5] = np.nan  # a session without predictions forms no layers; the next one with some does
-    config = EvaluationConfig(layers=3, layer_rebalance_sessions=4, layer_execution_lag=1)
-    result = layer_net_values(predictions, returns, config)
+    config = EvaluationConfig(layer_rebalance_sessions=4, layer_execution_lag=1)
+    result = layer_net_values(layers_of(predictions, 3), returns, config)
 
     with_predictions = [t for t in range(19) if t != 5]
     formations = with_predictions[::4]
@@ -175,6 +175,7 @@ def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
 
 def test_net_values_do_not_look_ahead() -> None:
     predictions, returns = panel(6, sessions=20, stocks=30)
-    known = layer_net_values(predictions, returns)
+    known = layer_net_values(layers_of(predictions, 10), returns)
     predictions[12:], returns[12:] = 7.0, 0.5
-    np.testing.assert_array_equal(layer_net_values(predictions, returns).layers[:12], known.layers[:12])
+    found = layer_net_values(layers_of(predictions, 10), returns)
+    np.testing.assert_array_equal(found.layers[:12], known.layers[:12])
