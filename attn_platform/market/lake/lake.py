@@ -22,9 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from attn_platform import locks
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Day, as_day
-from attn_platform.market.lake import locks
 from attn_platform.market.lake.files import (
     UNREADABLE,
     count_rows,
