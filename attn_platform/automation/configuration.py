@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 
 class Deadline(BaseModel):
@@ -18,6 +18,23 @@ class Deadline(BaseModel):
     def of(self, session: date, zone: tzinfo) -> datetime:
         """The moment that it is of one session."""
         return datetime.combine(session + timedelta(days=self.days_after), self.at, zone)
+
+
+class UsualConfig(BaseModel):
+    """When a portfolio or a forecast is out of the usual, beside its own history."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tail: float = Field(default=0.01, ge=0, lt=0.5)
+    """Share of the history beyond either end of the band."""
+    widened_by: NonNegativeFloat = 0.1
+    """Beyond these quantiles, as a share of the distance between them."""
+    least_history: PositiveInt = 26
+    """Values without which there is no band: half a year of weeks."""
+    mean_sessions: PositiveInt = 60
+    """Sessions of realised RankIC whose mean is looked at."""
+    largest_change: float = Field(default=0.5, gt=0, le=1)
+    """One-way distance of a target from the one before it, Σ|w − w′|/2, that is still usual."""
 
 
 class AutomationConfig(BaseModel):
@@ -39,3 +56,4 @@ class AutomationConfig(BaseModel):
     portfolio: Deadline = Deadline(at=time(8, 30), days_after=1)
     """Days count from the rebalance: a portfolio of Friday's close must be there on the next session's morning."""
     report: Deadline = Deadline(at=time(9), days_after=1)
+    usual: UsualConfig = UsualConfig()
