@@ -20,7 +20,13 @@ def partitions_of(home: Home) -> Partitions:
     """Partitions of a home's sessions, windows and rebalances."""
     study = home.study
     return build_partitions(
-        home.calendar, home.first_session, home.last_session, study.longest_windows, study.rebalance_every
+        home.calendar,
+        home.first_session,
+        home.last_session,
+        study.windows,
+        study.rebalance_every,
+        [study.windows_of(model) for model in study.models],
+        [study.rebalance_every_of(strategy) for strategy in study.strategies],
     )
 
 

@@ -20,10 +20,11 @@ from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
+from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
-from attn_platform.workflows.portfolios import previous_rebalance
+from attn_platform.workflows.portfolios import previous_rebalance, rebalances_on
 
 if TYPE_CHECKING:
     from attn_platform.orchestration.dagster_internals import UnresolvedAssetJobDefinition
@@ -32,13 +33,19 @@ NEW_PERIOD = "30 5 * * *"
 BEFORE_THE_OPEN = "*/15 6-8 * * *"
 AFTER_THE_PORTFOLIO = "*/15 7-9 * * *"
 
+TRAINING = "Training, when a test range begins."
+TARGETS = "Target portfolios, when yesterday was a rebalance, and its predictions and the rebalance before are there."
+
 Jobs = Mapping[str, "UnresolvedAssetJobDefinition"]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 Decide = Callable[[dg.ScheduleEvaluationContext, str], Requests]
+_Schedule = tuple[str, str, Decide, str, str | None]
+"""Name, cron, what it asks for, job, description."""
 
 
 def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.ScheduleDefinition]:
     """Schedules of a live home, in the order in which a session meets them."""
+    study = home.study
 
     def new_period(
         job: str, definition: dg.TimeWindowPartitionsDefinition, key_of: Callable[[str, str], str]
@@ -55,7 +62,9 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
     # The first tick of a period runs it; later ones ask for the same run key, which Dagster launches only once.
     quarter = new_period(names.QUARTER_JOB, partitions.quarters, lambda now, day: str(quarter_of(np.datetime64(now))))
     year = new_period(names.YEAR_JOB, partitions.years, lambda now, day: str(year_of(np.datetime64(now))))
-    window = new_period(names.WINDOW_JOB, partitions.windows, lambda now, day: day)
+
+    def window(test: int) -> Decide:
+        return new_period(names.window_job(study, test), partitions.windows_by_test[test], lambda now, day: day)
 
     def session(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
         """Raw tables and factors of the session that ended yesterday."""
@@ -70,50 +79,69 @@ def build_schedules(home: Home, partitions: Partitions, jobs: Jobs) -> list[dg.S
             yield dg.SkipReason(f"{day} was no session with a universe")
             return
         date = np.datetime64(day)
-        needed = [(universe.table, str(quarter_of(date))) for universe in home.study.universes]
+        needed = [(universe.table, str(quarter_of(date))) for universe in study.universes]
         needed += [(family, day) for family in assets_made_at(home)[MadeAt.FACTORS]]
         needed.append((ADJACENCY, str(year_of(date))))
-        if date >= np.datetime64(home.study.windows.first_test):
-            window = window_holding(home.calendar, home.study.windows, day).key
-            needed += [(checkpoint_asset(model.name), window) for model in home.study.models]
+        if date >= np.datetime64(study.windows.first_test):
+            needed += [
+                (checkpoint_asset(model.name), window_holding(home.calendar, study.windows_of(model), day).key)
+                for model in study.models
+            ]
         yield (
-            _when_imported(home, partitions, day)
-            or _when_there(context, needed)
-            or dg.RunRequest(run_key=day, partition_key=day)
+            _when_imported(home, day) or _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
         )
 
-    def weekly_portfolio(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
-        """Target portfolios, when yesterday was a rebalance and its predictions and the week before are there."""
-        if not partitions.rebalances.has_partition_key(day):
-            yield dg.SkipReason(f"{day} was no rebalance")
-            return
-        needed = [(prediction_table(forecaster.name), day) for forecaster in home.study.forecasters]
-        before = previous_rebalance(home, np.datetime64(day))
-        if before is not None:
-            needed += [(portfolio_table(strategy.name), str(before)) for strategy in home.study.strategies]
-        yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
+    def target_portfolio(every: RebalanceFrequency) -> Decide:
+        strategies = study.strategies_by_frequency[every]
 
-    def weekly_report(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
-        """Backtests and pages, once the target portfolios of the week are there."""
-        if not partitions.rebalances.has_partition_key(day):
+        def decide(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
+            if not partitions.rebalances_by_frequency[every].has_partition_key(day):
+                yield dg.SkipReason(f"{day} was no rebalance")
+                return
+            needed = [(prediction_table(forecaster.name), day) for forecaster in study.forecasters]
+            before = previous_rebalance(home, np.datetime64(day), strategies[0])
+            if before is not None:
+                needed += [(portfolio_table(strategy.name), str(before)) for strategy in strategies]
+            yield _when_there(context, needed) or dg.RunRequest(run_key=day, partition_key=day)
+
+        return decide
+
+    def report(context: dg.ScheduleEvaluationContext, day: str) -> Requests:
+        """Backtests and pages, once the target portfolios of yesterday's rebalance are there."""
+        needed = [
+            (portfolio_table(strategy.name), day)
+            for every, strategies in study.strategies_by_frequency.items()
+            if partitions.rebalances_by_frequency[every].has_partition_key(day)
+            for strategy in strategies
+        ]
+        if not needed:
             yield dg.SkipReason(f"{day} was no rebalance")
             return
-        needed = [(portfolio_table(strategy.name), day) for strategy in home.study.strategies]
         yield _when_there(context, needed) or dg.RunRequest(run_key=day)
 
-    schedules: list[tuple[str, str, Decide, str, str | None]] = [
+    trainings: list[_Schedule] = []
+    for test in study.models_by_test:
+        name, job = _name("every_window", test, study.windows.test), names.window_job(study, test)
+        trainings.append((name, NEW_PERIOD, window(test), job, TRAINING))
+    targets: list[_Schedule] = []
+    for every in study.strategies_by_frequency:
+        name, job = _name("every_rebalance", every, study.rebalance_every), names.portfolio_job(study, every)
+        targets.append((name, BEFORE_THE_OPEN, target_portfolio(every), job, TARGETS))
+    schedules: list[_Schedule] = [
         ("every_quarter", NEW_PERIOD, quarter, names.QUARTER_JOB, "Universe of a new quarter."),
         ("every_year", NEW_PERIOD, year, names.YEAR_JOB, "Adjacency of a new year."),
-        ("every_window", NEW_PERIOD, window, names.WINDOW_JOB, "Training, when a test range begins."),
+        *trainings,
         ("every_session", BEFORE_THE_OPEN, session, names.SESSION_JOB, session.__doc__),
         ("every_cross_section", BEFORE_THE_OPEN, cross_section, names.CROSS_SECTION_JOB, cross_section.__doc__),
-        ("every_rebalance", BEFORE_THE_OPEN, weekly_portfolio, names.WEEK_JOB, weekly_portfolio.__doc__),
-        ("every_report", AFTER_THE_PORTFOLIO, weekly_report, names.REPORT_JOB, weekly_report.__doc__),
+        *targets,
+        ("every_report", AFTER_THE_PORTFOLIO, report, names.REPORT_JOB, report.__doc__),
     ]
-    # A study of imported forecasts has no job that trains.
-    return [
-        _schedule(name, cron, decide, jobs[job], text) for name, cron, decide, job, text in schedules if job in jobs
-    ]
+    return [_schedule(name, cron, decide, jobs[job], text) for name, cron, decide, job, text in schedules]
+
+
+def _name(schedule: str, of: RebalanceFrequency, of_study: RebalanceFrequency) -> str:
+    """Name of a schedule, with what it is of where that is not the study's own."""
+    return schedule if of == of_study else f"{schedule}_{of}"
 
 
 def local_day(context: dg.ScheduleEvaluationContext, days_ago: int = 0) -> str:
@@ -138,12 +166,12 @@ def _schedule(
     )
 
 
-def _when_imported(home: Home, partitions: Partitions, day: str) -> dg.SkipReason | None:
-    """Which imported forecasts of a rebalance are not in the lake yet; None where nothing lacks."""
-    if partitions.rebalances.has_partition_key(day):
-        for forecast in home.study.forecasts:
-            if not home.lake.path(prediction_table(forecast.name), day).exists():
-                return dg.SkipReason(f"waiting for forecasts {forecast.name} of {day}: attn import predictions")
+def _when_imported(home: Home, day: str) -> dg.SkipReason | None:
+    """Which imported forecasts of a rebalance are not in the lake yet; None where none are missing."""
+    for forecast in home.study.forecasts:
+        is_needed = np.datetime64(day) in rebalances_on(home, forecast)
+        if is_needed and not home.lake.path(prediction_table(forecast.name), day).exists():
+            return dg.SkipReason(f"waiting for forecasts {forecast.name} of {day}: attn import predictions")
     return None
 
 

@@ -22,6 +22,7 @@ from attn_platform_tests.homes import (
     STEPS,
     STRATEGY,
     TREES,
+    WEEKLY,
     tiny_home,
 )
 
@@ -95,9 +96,11 @@ def test_schedules_belong_to_their_jobs(defs):
         "every_quarter": jobs.QUARTER_JOB,
         "every_year": jobs.YEAR_JOB,
         "every_window": jobs.WINDOW_JOB,
+        "every_window_8": "window_8",
         "every_session": jobs.SESSION_JOB,
         "every_cross_section": jobs.CROSS_SECTION_JOB,
         "every_rebalance": jobs.WEEK_JOB,
+        "every_rebalance_week": "portfolio_every_week",
         "every_report": jobs.REPORT_JOB,
     }
     for schedule in schedules.values():
@@ -189,8 +192,37 @@ def test_portfolios_follow_a_rebalance_with_predictions_and_the_week_before(home
     assert requested(tick("every_rebalance", "2020-12-18T06:15:00")) == [(second, second)]
 
 
+def test_a_strategy_with_a_frequency_of_its_own_has_its_own_ticks(tick, instance):
+    """The last session of the week: 2020-12-31 is a Thursday before a holiday, 2021-01-08 a Friday."""
+    materialise(instance, *((prediction, day) for prediction in PREDICTIONS for day in ("2020-12-31", "2021-01-08")))
+    last, before = "2021-01-09T06:00:00", "2020-12-31"
+    assert waits(tick("every_rebalance_week", "2021-01-08T06:00:00")) == "2021-01-07 was no rebalance"
+    assert waits(tick("every_rebalance_week", last)) == f"waiting for portfolio_{WEEKLY} of {before}"
+    materialise(instance, (f"portfolio_{WEEKLY}", before))
+    assert requested(tick("every_rebalance_week", last)) == [("2021-01-08", "2021-01-08")]
+
+
+def test_a_report_waits_for_the_strategies_of_the_day_alone(tick, instance):
+    """2020-12-18 ends a week and is no rebalance of the study; 2020-12-31 is one, and ends a week, too."""
+    assert waits(tick("every_report", "2020-12-19T07:00:00")) == f"waiting for portfolio_{WEEKLY} of 2020-12-18"
+    materialise(instance, (f"portfolio_{WEEKLY}", "2020-12-18"), (PORTFOLIOS, "2020-12-31"))
+    assert requested(tick("every_report", "2020-12-19T07:15:00")) == [("2020-12-18", None)]
+    assert waits(tick("every_report", "2021-01-01T07:00:00")) == f"waiting for portfolio_{WEEKLY} of 2020-12-31"
+
+
+def test_a_model_trained_more_often_has_its_own_ticks(tick, instance):
+    assert waits(tick("every_window", "2020-12-23T05:30:00")) == "2020-12-22 is no partition of job window"
+    assert requested(tick("every_window_8", "2020-12-23T05:30:00")) == [("2020-12-22", "2020-12-22")]
+    materialise(instance, (UNIVERSES, "2020-10-01"), ("sector_adjacency", "2020-01-01"), (FAMILIES, "2020-12-23"))
+    materialise(instance, (CHECKPOINTS, FIRST_WINDOW))
+    moment = "2020-12-24T06:00:00"
+    assert waits(tick("every_cross_section", moment)) == f"waiting for checkpoint_{TREES} of 2020-12-22"
+    materialise(instance, (f"checkpoint_{TREES}", "2020-12-22"))
+    assert requested(tick("every_cross_section", moment)) == [("2020-12-23", "2020-12-23")]
+
+
 def test_reports_follow_the_portfolios(tick, instance):
-    assert waits(tick("every_report", "2020-12-12T07:00:00")) == "2020-12-11 was no rebalance"
+    assert waits(tick("every_report", "2020-12-15T07:00:00")) == "2020-12-14 was no rebalance"
     for portfolio in PORTFOLIOS:
         assert waits(tick("every_report", "2020-12-11T07:00:00")) == f"waiting for {portfolio} of {FIRST_WINDOW}"
         materialise(instance, (portfolio, FIRST_WINDOW))
