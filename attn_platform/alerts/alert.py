@@ -10,15 +10,14 @@ TIME = "%Y-%m-%d %H:%M %Z"
 
 
 class Kind(StrEnum):
-    """What alerts are about."""
+    """What alerts are about; a test is about the channel."""
 
     FAILURE = "failure"
     LATENESS = "lateness"
-    CHECK = "failed check"
     RELAXED = "relaxed limit"
     UNUSUAL = "unusual portfolio"
     FORECAST = "forecast outside its band"
-    CORRECTION = "corrected data"
+    TEST = "test"
 
 
 class State(StrEnum):

@@ -1,6 +1,7 @@
 """Duties: one run each of a job for a partition key that the calendar owes, and which of them can be launched now.
 
-A duty is done once all of its assets have been made for its key, by whatever run. It is launched when what it needs is
+A duty is done once all of its assets have been made for its key, by whatever run; one without assets of that key once a
+run of its own has succeeded. It is launched when what it needs is
 there, once at a time: a run of the same work that is under way, whoever started it, makes it wait. A run that failed is
 tried again after a pause that doubles, and given up after so many attempts. Earlier sessions come first, so that what
 was missed is caught up in order, and only some runs are under way at once.
@@ -22,12 +23,13 @@ Place = tuple[str, str]
 class Duty:
     """A job for one key.
 
-    `needs` are made by other duties, `waits_for` says of what comes from outside why it is not there yet (None: it is).
+    `assets` have `key` for a partition; none of them for a job whose assets have no partitions. `needs` are made by
+    other duties, `waits_for` says of what comes from outside why it is not there yet (None: it is).
     """
 
     job: str
     key: str
-    assets: tuple[str, ...]
+    assets: tuple[str, ...] = ()
     needs: tuple[Place, ...] = ()
     waits_for: Callable[[], str | None] = field(default=lambda: None, compare=False)
 
@@ -39,10 +41,14 @@ class Duty:
 
 @dataclass(frozen=True)
 class History:
-    """The runs that a duty has had: how many failed, when the last of these ended, and whether one is under way."""
+    """The runs that a duty has had: how many in all, how many have failed since its inputs came in, when the last of
+    these ended, whether one has succeeded, and whether one is under way.
+    """
 
+    runs: int = 0
     failures: int = 0
     failed_at: datetime | None = None
+    has_succeeded: bool = False
     is_under_way: bool = False
 
 
@@ -50,7 +56,7 @@ class History:
 class Decision:
     """What becomes of the duties that are not done.
 
-    `launched` with the number of the attempt, from 1; `waiting` with what for; `under_way`; `given_up`.
+    `launched` with the number of the run, from 1; `waiting` with what for; `under_way`; `given_up`.
     """
 
     launched: tuple[tuple[Duty, int], ...]
@@ -79,7 +85,7 @@ def decide(
     waiting: list[tuple[Duty, str]] = []
     under_way: list[Duty] = []
     given_up: list[Duty] = []
-    owed = [duty for duty in duties if any(duty.key not in made(asset) for asset in duty.assets)]
+    owed = [duty for duty in duties if not _is_done(duty, made, histories.get(duty.name, History()))]
     # Sorting is stable: of one day, the order given.
     owed.sort(key=lambda duty: duty.key)
     free = config.runs_at_once - sum(histories.get(duty.name, History()).is_under_way for duty in owed)
@@ -96,8 +102,14 @@ def decide(
         elif len(launched) >= free:
             waiting.append((duty, f"{config.runs_at_once} runs are under way"))
         else:
-            launched.append((duty, history.failures + 1))
+            launched.append((duty, history.runs + 1))
     return Decision(tuple(launched), tuple(waiting), tuple(under_way), tuple(given_up))
+
+
+def _is_done(duty: Duty, made: Callable[[str], Collection[str]], history: History) -> bool:
+    if not duty.assets:
+        return history.has_succeeded
+    return all(duty.key in made(asset) for asset in duty.assets)
 
 
 def _missing(duty: Duty, made: Callable[[str], Collection[str]]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from attn_platform.cli import (
+    alerts,
     backtest,
     doctor,
     evaluate,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "explain": explain.explain,
     "evaluate": evaluate.evaluate,
     "doctor": doctor.doctor,
+    "alerts": alerts.alerts,
     "migrate": migrate.migrate,
     "ui": ui.ui,
 }

@@ -1,4 +1,4 @@
-"""Jobs: the pipeline cut where its partitions change. For schedules and the UI; a backfill is an asset backfill."""
+"""Jobs: the pipeline cut where its partitions change. For automation and UI; a backfill is an asset backfill."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from attn_platform.studies.study import StudyConfig
 if TYPE_CHECKING:
     from attn_platform.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 
-SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
-    "session", "cross_section", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
+STATIC_JOB, SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
+    "static", "session", "cross_section", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     new_session = [*made[MadeAt.RAW], *made[MadeAt.FACTORS]]
     new_cross_section = [*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]]
     jobs = [
-        dg.define_asset_job("static", list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
+        dg.define_asset_job(STATIC_JOB, list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
         dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables and factors of one session."),
         dg.define_asset_job(
             CROSS_SECTION_JOB, new_cross_section, description="Panel and predictions of one session's universe."

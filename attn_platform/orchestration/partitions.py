@@ -5,7 +5,7 @@ strategies.
 
 All in Asia/Shanghai. Session-based partitions are daily with every other weekday excluded, so a key exists only once
 its day is over. Universe and adjacency are keyed by the period in which they hold, whose key must exist from its first
-day on: hence `end_offset=1` there (never with exclusions, where it would expose wrong keys).
+day on, and windows by the first session that they test, which they train ahead of: hence `end_offset=1` there.
 """
 
 from __future__ import annotations
@@ -172,10 +172,13 @@ def _windows(calendar: Calendar, windows: WindowConfig, last: np.datetime64) -> 
     grid = calendar.grid(first_test, windows.test)
     history = grid[grid < first_test][-windows.windows_back :]
     tested = np.array(window_keys(calendar, windows, last), dtype=grid.dtype)
-    return _on_sessions(np.concatenate([history, tested]), first_test, last)
+    # A window trains on what lies before its first test session: its key exists one window ahead.
+    return _on_sessions(np.concatenate([history, tested]), first_test, last, ahead=1)
 
 
-def _on_sessions(keys: np.ndarray, first_key: np.datetime64, last: np.datetime64) -> dg.TimeWindowPartitionsDefinition:
+def _on_sessions(
+    keys: np.ndarray, first_key: np.datetime64, last: np.datetime64, ahead: int = 0
+) -> dg.TimeWindowPartitionsDefinition:
     weekdays = np.arange(min([first_key, *keys[:1]]), last + 1, dtype="datetime64[D]")
     weekdays = weekdays[np.is_busday(weekdays)]
     excluded = weekdays[~np.isin(weekdays, keys)]
@@ -186,6 +189,7 @@ def _on_sessions(keys: np.ndarray, first_key: np.datetime64, last: np.datetime64
         fmt=FORMAT,
         timezone=TIMEZONE,
         exclusions=[*WEEKEND, *(_midnight(day) for day in excluded)],
+        end_offset=ahead,
     )
 
 

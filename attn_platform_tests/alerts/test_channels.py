@@ -111,7 +111,7 @@ def test_an_answer_without_errcode_is_a_refusal(service: _Service, answer: str) 
 
 
 def test_wecom_gets_markdown_of_at_most_its_bytes(service: _Service) -> None:
-    long = Letter(Alert(Kind.CHECK, "daily_bar", None, "价" * WECOM_BYTES, SINCE, ""), State.WRONG, "real")
+    long = Letter(Alert(Kind.FAILURE, "daily_bar", None, "价" * WECOM_BYTES, SINCE, ""), State.WRONG, "real")
     send(WeComConfig(name="w", url=HOOK), long)
     content = service.bodies[0]["markdown"]["content"]
     assert service.bodies[0]["msgtype"] == "markdown"

@@ -48,7 +48,7 @@ def test_nothing_is_launched_beside_a_run_of_the_same_work() -> None:
 
 def test_pauses_double_and_end() -> None:
     def at(minutes: float, failures: int) -> list[str]:
-        history = History(failures, NOW - timedelta(minutes=minutes))
+        history = History(failures, failures, NOW - timedelta(minutes=minutes))
         decision = decide(RAW[:1], of(), {"session:2024-01-02": history}, NOW, CONFIG)
         assert not (decision.given_up and decision.launched)
         return [f"{attempt}" for _, attempt in decision.launched] or names(decision.given_up)
@@ -58,6 +58,20 @@ def test_pauses_double_and_end() -> None:
     assert at(19, 2) == []
     assert at(20, 2) == ["3"]
     assert at(1000, 3) == ["session:2024-01-02"]
+
+
+def test_without_partitions_a_run_of_its_own_has_to_succeed() -> None:
+    report = Duty("report", "2024-01-05")
+    assert names(decide([report], of(), {}, NOW, CONFIG).launched) == ["report:2024-01-05"]
+    done = {"report:2024-01-05": History(runs=2, failures=1, failed_at=NOW, has_succeeded=True)}
+    decision = decide([report], of(), done, NOW, CONFIG)
+    assert not [*decision.launched, *decision.waiting, *decision.given_up]
+
+
+def test_a_run_that_was_undone_gets_a_number_of_its_own() -> None:
+    """Dagster launches a run key once, and the number is part of it."""
+    history = {"session:2024-01-02": History(runs=4, has_succeeded=True)}
+    assert decide(RAW[:1], of(), history, NOW, CONFIG).launched == ((RAW[0], 5),)
 
 
 def test_it_waits_for_what_comes_from_outside() -> None:
@@ -89,6 +103,6 @@ def test_each_owed_duty_is_in_one_place(
         duty.name for duty in (*RAW, *PANEL) if not all(duty.key in made[asset] for asset in duty.assets)
     )
     assert len(decision.launched) + len(decision.under_way) <= max(CONFIG.runs_at_once, len(decision.under_way))
-    for duty, attempt in decision.launched:
-        assert attempt <= CONFIG.attempts
+    for duty, _ in decision.launched:
+        assert histories.get(duty.name, History()).failures < CONFIG.attempts
         assert all(key in made[asset] for asset, key in duty.needs)
