@@ -19,10 +19,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio docs clean
+.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation docs clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.run ## make .venv with what `make run` needs; nothing else
 
@@ -61,6 +61,9 @@ bench-training: $(VENV)/.dev ## every network beside a plain implementation (OUT
 
 bench-portfolio: $(VENV)/.dev ## the weekly solver beside cvxpy, strategies in processes, the simulator (OUT=file)
 	$(BIN)/python benchmarks/portfolio.py $(if $(OUT),--out $(OUT))
+
+bench-evaluation: $(VENV)/.dev ## figures of a strategy's forecasts beside alphalens-reloaded (OUT=file)
+	$(BIN)/python benchmarks/evaluation.py $(if $(OUT),--out $(OUT))
 
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py

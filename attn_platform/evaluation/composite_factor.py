@@ -1,12 +1,73 @@
 """A model's predictions as a factor: the figures of AI-69 exhibits 10, 22, 34 and AI-55 exhibit 20."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from attn_platform.errors import MissingDataError
+from attn_platform.evaluation.blocks import over_blocks
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.correlations import correlation_series, information_ratio
+from attn_platform.evaluation.correlations import (
+    correlations_of_ranks,
+    information_ratio,
+    joined_series,
+    mean_of_known,
+)
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.layers import annualised, layer_means, layers_of, precisions, universe_means
+from attn_platform.evaluation.layers import (
+    Layers,
+    annualised,
+    joined_layers,
+    layer_means,
+    layers_of_ranks,
+    precisions,
+    universe_means,
+)
+from attn_platform.evaluation.ranks import rank_codes, return_codes
+
+
+@dataclass(frozen=True)
+class CompositeFactorSeries:
+    """What a factor did in each session; NaN where a session does not have the figure."""
+
+    correlations: dict[str, FloatArray]
+    """ic, rank_ic, weighted_ic, weighted_rank_ic, each [T]"""
+    layers: Layers
+    """[T, N] who was in which."""
+    layer_returns: FloatArray
+    """[T, layer] mean return of the layers, the top one first."""
+    universe_returns: FloatArray
+    """[T] mean return of all stocks that are in a layer."""
+    top_precision: FloatArray
+    """[T]"""
+    bottom_precision: FloatArray
+    """[T]"""
+
+
+def composite_factor_series(
+    predictions: FloatArray, returns: FloatArray, config: EvaluationConfig | None = None
+) -> CompositeFactorSeries:
+    """Figures by session of predictions [T, N] and realised returns [T, N]; both are ranked once for all of them."""
+    config = config or EvaluationConfig()
+
+    def of_block(x: FloatArray, y: FloatArray) -> CompositeFactorSeries:
+        x_codes, y_codes = rank_codes(x), return_codes(y)
+        layers = layers_of_ranks(x_codes, config.layers)
+        return CompositeFactorSeries(
+            correlations_of_ranks(x, y, x_codes, y_codes, config),
+            layers,
+            layer_means(layers, y),
+            universe_means(layers, y),
+            *precisions(layers, y_codes),
+        )
+
+    parts = over_blocks(of_block, predictions, returns)
+    arrays = ("layer_returns", "universe_returns", "top_precision", "bottom_precision")
+    return CompositeFactorSeries(
+        correlations=joined_series([part.correlations for part in parts]),
+        layers=joined_layers([part.layers for part in parts]),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
+    )
 
 
 def composite_factor_figures(
@@ -14,37 +75,37 @@ def composite_factor_figures(
 ) -> dict[str, float]:
     """Composite-factor figures of predictions [T, N] and realised `horizon`-session returns [T, N].
 
+    See `summary`. Tidy frames: `align_cross_sections`.
+    """
+    return summary(composite_factor_series(predictions, returns, config), horizon, config)
+
+
+def summary(series: CompositeFactorSeries, horizon: int, config: EvaluationConfig | None = None) -> dict[str, float]:
+    """The figures over time of a factor whose returns are those over `horizon` sessions.
+
     Keys are the columns of the published tables; means are over the sessions that have the figure. The benchmark is
-    the equally weighted universe, and the long-short return is (top − bottom) / 2. Tidy frames: `align_cross_sections`.
+    the equally weighted universe, and the long-short return is (top − bottom) / 2.
     """
     config = config or EvaluationConfig()
-    series = correlation_series(predictions, returns, config)
-    if not np.isfinite(series["ic"]).any():
+    if not np.isfinite(series.correlations["rank_ic"]).any():
         raise MissingDataError("no session has two stocks or more with both a prediction and a return that vary")
-    layers = layers_of(predictions, config.layers)
-    means = layer_means(layers, returns)
-    top_precision, bottom_precision = precisions(layers, returns)
-    top = annualised(means[:, 0], horizon, config.sessions_per_year)
-    bottom = annualised(means[:, -1], horizon, config.sessions_per_year)
+    top, bottom, benchmark = (
+        annualised(returns, horizon, config.sessions_per_year)
+        for returns in (series.layer_returns[:, 0], series.layer_returns[:, -1], series.universe_returns)
+    )
     return {
-        "ic_mean": mean_of_known(series["ic"]),
-        "rank_ic_mean": mean_of_known(series["rank_ic"]),
-        "weighted_ic_mean": mean_of_known(series["weighted_ic"]),
-        "weighted_rank_ic_mean": mean_of_known(series["weighted_rank_ic"]),
-        "icir": information_ratio(series["ic"]),
-        "rank_icir": information_ratio(series["rank_ic"]),
-        "weighted_icir": information_ratio(series["weighted_ic"]),
-        "weighted_rank_icir": information_ratio(series["weighted_rank_ic"]),
-        "top_precision": mean_of_known(top_precision),
-        "bottom_precision": mean_of_known(bottom_precision),
+        "ic_mean": mean_of_known(series.correlations["ic"]),
+        "rank_ic_mean": mean_of_known(series.correlations["rank_ic"]),
+        "weighted_ic_mean": mean_of_known(series.correlations["weighted_ic"]),
+        "weighted_rank_ic_mean": mean_of_known(series.correlations["weighted_rank_ic"]),
+        "icir": information_ratio(series.correlations["ic"]),
+        "rank_icir": information_ratio(series.correlations["rank_ic"]),
+        "weighted_icir": information_ratio(series.correlations["weighted_ic"]),
+        "weighted_rank_icir": information_ratio(series.correlations["weighted_rank_ic"]),
+        "top_precision": mean_of_known(series.top_precision),
+        "bottom_precision": mean_of_known(series.bottom_precision),
         "top_annual_return": top,
         "bottom_annual_return": bottom,
         "long_short_annual_return": (top - bottom) / 2.0,
-        "benchmark_annual_return": annualised(universe_means(layers, returns), horizon, config.sessions_per_year),
+        "benchmark_annual_return": benchmark,
     }
-
-
-def mean_of_known(series: FloatArray) -> float:
-    """Mean over the sessions that have a value; NaN where none has."""
-    known = series[np.isfinite(series)]
-    return float(known.mean()) if len(known) else float("nan")

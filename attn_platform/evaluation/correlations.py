@@ -4,21 +4,21 @@ The weighted ones use the weights of the wmse loss (AI-55): with the session's N
 first, stock k = 0 … N−1 weighs 0.5^(k / (N/2)), normalised to Σw = 1. Stocks with equal returns share their mean place.
 
 Arrays are [session, stock]; a stock counts in a session where both its prediction and its return are known. A session
-in which either is constant up to rounding (or fewer than two stocks count) has no correlation: NaN. Returns that differ
-by rounding alone share a rank.
+in which either is the same for all that count has no correlation: NaN. What is equal, ranks say (`ranks.rank_codes`).
 """
+
+import math
 
 import numpy as np
 
+from attn_platform.evaluation.blocks import over_blocks
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.ranks import average_ranks, rank_codes, rank_correlation
-from attn_platform.market.tolerance import CONSTANT_RELATIVE, RETURN_ROUNDING, is_constant
+from attn_platform.evaluation.ranks import NO_RANK, RankCodes, average_ranks, rank_codes, rank_correlation, return_codes
+from attn_platform.jit import njit
+from attn_platform.market.tolerance import is_constant
 
 CORRELATIONS = ("ic", "rank_ic", "weighted_ic", "weighted_rank_ic")
-
-# Sessions computed at once: bounds the memory of the [session, stock] intermediates.
-_BLOCK = 256
 
 
 def correlation_series(
@@ -26,9 +26,39 @@ def correlation_series(
 ) -> dict[str, FloatArray]:
     """The four correlations of each session: ic, rank_ic, weighted_ic, weighted_rank_ic, each [T]."""
     config = config or EvaluationConfig()
-    starts = range(0, len(predictions), _BLOCK)
-    blocks = [_block(predictions[at : at + _BLOCK], returns[at : at + _BLOCK], config) for at in starts]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in CORRELATIONS}
+
+    def of_block(x: FloatArray, y: FloatArray) -> dict[str, FloatArray]:
+        return correlations_of_ranks(x, y, rank_codes(x), return_codes(y), config)
+
+    return joined_series(over_blocks(of_block, predictions, returns))
+
+
+def correlations_of_ranks(
+    predictions: FloatArray,
+    returns: FloatArray,
+    prediction_codes: RankCodes,
+    realised_codes: RankCodes,
+    config: EvaluationConfig,
+) -> dict[str, FloatArray]:
+    """The same of sessions [T, N] whose ranks are known already (`ranks.rank_codes`, `ranks.return_codes`)."""
+    counted = (prediction_codes != NO_RANK) & (realised_codes != NO_RANK)
+    ranks = (average_ranks(np.where(counted, codes, np.int32(NO_RANK))) for codes in (prediction_codes, realised_codes))
+    rank_ic = rank_correlation(prediction_codes, realised_codes)
+    others = np.empty((len(predictions), 3))
+    _correlations(predictions, returns, *ranks, config.half_life_share, others)
+    others[np.isnan(rank_ic)] = np.nan
+    return {"ic": others[:, 0], "rank_ic": rank_ic, "weighted_ic": others[:, 1], "weighted_rank_ic": others[:, 2]}
+
+
+def joined_series(parts: list[dict[str, FloatArray]]) -> dict[str, FloatArray]:
+    """Correlations of consecutive ranges of sessions as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in CORRELATIONS}
+
+
+def mean_of_known(series: FloatArray) -> float:
+    """Mean over the sessions that have a value; NaN where none has."""
+    known = series[np.isfinite(series)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def information_ratio(series: FloatArray) -> float:
@@ -39,57 +69,53 @@ def information_ratio(series: FloatArray) -> float:
     return float(known.mean() / known.std(ddof=1))
 
 
-def wmse_weights(ranks: FloatArray, half_life_share: float) -> FloatArray:
-    """Normalised wmse weights [T, N] from the realised returns' ranks (`ranks.average_ranks`); 0 where they are NaN."""
-    count = np.isfinite(ranks).sum(axis=1, keepdims=True)
-    places = count - ranks
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weights = 0.5 ** (places / (half_life_share * count))
-    return _normalised(np.nan_to_num(weights))
+@njit(nogil=True, cache=True)
+def _correlations(x, y, x_ranks, y_ranks, half_life_share, out):  # type: ignore[no-untyped-def]
+    """IC, weighted IC and weighted RankIC [T, 3] over the stocks that have ranks, which are those of values x and y."""
+    sessions, stocks = x.shape
+    values = np.empty((4, stocks))  # x, y and their ranks
+    equal, weights = np.ones(stocks), np.empty(stocks)
+    for t in range(sessions):
+        count, largest_x, largest_y = 0, 0.0, 0.0
+        for i in range(stocks):
+            if not np.isnan(x_ranks[t, i]):
+                values[0, count], values[1, count] = x[t, i], y[t, i]
+                values[2, count], values[3, count] = x_ranks[t, i], y_ranks[t, i]
+                largest_x, largest_y = max(largest_x, abs(x[t, i])), max(largest_y, abs(y[t, i]))
+                count += 1
+        # Scales that are powers of two round nothing, and keep the squares of the least and largest numbers finite.
+        scale_x, scale_y = _power_of_two(largest_x), _power_of_two(largest_y)
+        for k in range(count):
+            values[0, k] /= scale_x
+            values[1, k] /= scale_y
+            weights[k] = 0.5 ** ((count - values[3, k]) / (half_life_share * count))
+        out[t, 0] = _weighted_correlation(values[0, :count], values[1, :count], equal)
+        out[t, 1] = _weighted_correlation(values[0, :count], values[1, :count], weights)
+        out[t, 2] = _weighted_correlation(values[2, :count], values[3, :count], weights)
 
 
-def weighted_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Correlation [T] under weights [T, N] that sum to 1 in each session and are 0 where x or y is NaN.
-
-    The centred form of [Σwxy − Σwx·Σwy] / [√(Σwx² − (Σwx)²) · √(Σwy² − (Σwy)²)], which loses no digits to cancellation.
-    """
-    varies = _varies(x) & _varies(y)
-    x, y = np.nan_to_num(x), np.nan_to_num(y)
-    dx = x - (weights * x).sum(axis=1, keepdims=True)
-    dy = y - (weights * y).sum(axis=1, keepdims=True)
-    covariance = (weights * dx * dy).sum(axis=1)
-    scale = np.sqrt((weights * dx * dx).sum(axis=1) * (weights * dy * dy).sum(axis=1))
-    return np.divide(covariance, scale, out=np.full(len(x), np.nan), where=varies & (scale > 0))
+@njit(nogil=True, cache=True)
+def _power_of_two(size):  # type: ignore[no-untyped-def]
+    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1074)) if size > 0 else 1.0
 
 
-def _block(predictions: FloatArray, returns: FloatArray, config: EvaluationConfig) -> dict[str, FloatArray]:
-    x, y, counted = _paired(predictions, returns)
-    x_codes, y_codes = rank_codes(x), rank_codes(y, RETURN_ROUNDING)
-    x_ranks, y_ranks = average_ranks(x_codes), average_ranks(y_codes)
-    equal, weights = _normalised(counted.astype(np.float64)), wmse_weights(y_ranks, config.half_life_share)
-    correlations = {
-        "ic": weighted_correlation(x, y, equal),
-        "rank_ic": rank_correlation(x_codes, y_codes),
-        "weighted_ic": weighted_correlation(x, y, weights),
-        "weighted_rank_ic": weighted_correlation(x_ranks, y_ranks, weights),
-    }
-    varies = _varies(x) & _varies(y, RETURN_ROUNDING)
-    return {name: np.where(varies, values, np.nan) for name, values in correlations.items()}
-
-
-def _paired(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
-    """Both arrays with NaN where either lacks a value, and where both have one."""
-    counted = np.isfinite(x) & np.isfinite(y)
-    return np.where(counted, x, np.nan), np.where(counted, y, np.nan), counted
-
-
-def _normalised(weights: FloatArray) -> FloatArray:
-    total = weights.sum(axis=1, keepdims=True)
-    return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-
-
-def _varies(values: FloatArray, rounding: float = 0.0) -> np.ndarray:
-    """Sessions with at least two values that differ by more than rounding: relative to the largest, or `rounding`."""
-    known = np.isfinite(values)
-    highest, lowest = np.where(known, values, -np.inf).max(axis=1), np.where(known, values, np.inf).min(axis=1)
-    return highest - lowest > np.maximum(CONSTANT_RELATIVE * np.maximum(abs(highest), abs(lowest)), rounding)
+@njit(nogil=True, cache=True)
+def _weighted_correlation(x, y, weights):  # type: ignore[no-untyped-def]
+    """The centred form of [Σwxy − Σwx·Σwy] / [√(Σwx² − (Σwx)²) · √(Σwy² − (Σwy)²)], Σw = 1, which loses no digits to
+    cancellation; NaN where x or y does not vary under the weights."""
+    total, mean_x, mean_y = 0.0, 0.0, 0.0
+    for k in range(len(x)):
+        total += weights[k]
+        mean_x += weights[k] * x[k]
+        mean_y += weights[k] * y[k]
+    if total > 0:
+        mean_x /= total
+        mean_y /= total
+    products, squares_x, squares_y = 0.0, 0.0, 0.0
+    for k in range(len(x)):
+        dx, dy = x[k] - mean_x, y[k] - mean_y
+        products += weights[k] * dx * dy
+        squares_x += weights[k] * dx * dx
+        squares_y += weights[k] * dy * dy
+    scale = np.sqrt(squares_x * squares_y)
+    return products / scale if scale > 0 else np.nan

@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from attn_platform.evaluation.config import FactorProfileConfig
-from attn_platform.evaluation.correlations import information_ratio
+from attn_platform.evaluation.correlations import information_ratio, mean_of_known
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.factor_series import FactorSeries
 from attn_platform.evaluation.inference import t_value
-from attn_platform.evaluation.ranks import rank_codes, rank_correlation
-from attn_platform.market.tolerance import is_constant
+from attn_platform.evaluation.ranks import rank_codes, rank_correlation, return_codes
+from attn_platform.market.tolerance import RETURN_ROUNDING, is_constant
 
 ALL_YEARS = "all"
 
@@ -131,12 +131,13 @@ def _horizon_figures(series: FactorSeries, config: FactorProfileConfig) -> pd.Da
     for at, horizon in enumerate(config.horizons):
         layers, universe = series.layer_returns[:, at], series.universe_returns[:, at]
         spread = layers[:, 0] - layers[:, -1]
+        spread[np.abs(spread) <= RETURN_ROUNDING] = 0.0  # of layers that earned the same, rounding would have a t-value
         rows[horizon] = {
             **_rank_ic_figures(series.rank_ic[:, at], horizon),
-            "top_return": _mean(layers[:, 0]),
-            "bottom_return": _mean(layers[:, -1]),
-            "universe_return": _mean(universe),
-            "spread": _mean(spread),
+            "top_return": mean_of_known(layers[:, 0]),
+            "bottom_return": mean_of_known(layers[:, -1]),
+            "universe_return": mean_of_known(universe),
+            "spread": mean_of_known(spread),
             "spread_t": t_value(spread, horizon - 1),
             "monotonicity": _monotonicity(layers),
         }
@@ -147,10 +148,10 @@ def _rank_ic_figures(rank_ic: FloatArray, horizon: int) -> dict[str, float]:
     known = rank_ic[np.isfinite(rank_ic)]
     return {
         "sessions": len(known),
-        "rank_ic_mean": _mean(known),
+        "rank_ic_mean": mean_of_known(known),
         "rank_ic_std": float(known.std(ddof=1)) if len(known) > 1 else float("nan"),
         "rank_icir": information_ratio(rank_ic),
-        "positive_share": _mean((known > 0).astype(np.float64)),
+        "positive_share": mean_of_known((known > 0).astype(np.float64)),
         "t_value": t_value(rank_ic),
         "newey_west_t": t_value(rank_ic, horizon - 1),
     }
@@ -178,7 +179,7 @@ def _decay_figures(series: FactorSeries, config: FactorProfileConfig) -> pd.Data
     curves = series.decay.T
     return pd.DataFrame(
         {
-            "rank_ic_mean": [_mean(curve) for curve in curves],
+            "rank_ic_mean": [mean_of_known(curve) for curve in curves],
             "newey_west_t": [t_value(curve, config.decay_horizon - 1) for curve in curves],
         },
         index=pd.Index(config.decay_lags, name="lag"),
@@ -189,7 +190,7 @@ def _layer_figures(series: FactorSeries, config: FactorProfileConfig) -> pd.Data
     active = series.layer_returns - series.universe_returns[:, :, None]
     return pd.DataFrame(
         {
-            horizon: [_mean(active[:, at, place]) for place in range(config.layers)]
+            horizon: [mean_of_known(active[:, at, place]) for place in range(config.layers)]
             for at, horizon in enumerate(config.horizons)
         },
         index=pd.RangeIndex(1, config.layers + 1, name="layer"),
@@ -199,9 +200,9 @@ def _layer_figures(series: FactorSeries, config: FactorProfileConfig) -> pd.Data
 def _persistence_figures(series: FactorSeries, config: FactorProfileConfig) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "autocorrelation": [_mean(values) for values in series.autocorrelation.T],
-            "top_turnover": [_mean(values) for values in series.turnover[:, :, 0].T],
-            "bottom_turnover": [_mean(values) for values in series.turnover[:, :, 1].T],
+            "autocorrelation": [mean_of_known(values) for values in series.autocorrelation.T],
+            "top_turnover": [mean_of_known(values) for values in series.turnover[:, :, 0].T],
+            "bottom_turnover": [mean_of_known(values) for values in series.turnover[:, :, 1].T],
         },
         index=pd.Index(config.persistence_lags, name="lag"),
     )
@@ -209,11 +210,11 @@ def _persistence_figures(series: FactorSeries, config: FactorProfileConfig) -> p
 
 def _monotonicity(layers: FloatArray) -> float:
     """1 where every layer earned more on average than the next, −1 where less; layers [T, L], the top one first."""
-    means = np.array([[_mean(layer) for layer in layers.T]])
+    means = np.array([[mean_of_known(layer) for layer in layers.T]])
     if not np.isfinite(means).all():
         return float("nan")
     places = -np.arange(means.shape[1], dtype=np.float64)[None, :]
-    return float(rank_correlation(rank_codes(means), rank_codes(places))[0])
+    return float(rank_correlation(return_codes(means), rank_codes(places))[0])
 
 
 def _moments(values: FloatArray, quantiles: Sequence[float]) -> dict[str, float]:
@@ -225,15 +226,10 @@ def _moments(values: FloatArray, quantiles: Sequence[float]) -> dict[str, float]
     at = np.quantile(values, quantiles) if len(values) else np.full(len(quantiles), np.nan)
     return {
         "values": len(values),
-        "mean": _mean(values),
+        "mean": mean_of_known(values),
         "std": std,
-        "skewness": _mean(squares * scores),
-        "excess_kurtosis": _mean(squares * squares) - 3,
-        "zero_share": _mean((values == 0).astype(np.float64)),
+        "skewness": mean_of_known(squares * scores),
+        "excess_kurtosis": mean_of_known(squares * squares) - 3,
+        "zero_share": mean_of_known((values == 0).astype(np.float64)),
         **{f"quantile_{q:g}": float(value) for q, value in zip(quantiles, at, strict=True)},
     }
-
-
-def _mean(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.layers import layer_means, layer_turnover, layers_of_ranks, universe_means
-from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes, rank_correlation
+from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes, rank_correlation, return_codes
 from attn_platform.factors.parallel import over_threads
-from attn_platform.market.tolerance import RETURN_ROUNDING
 from attn_platform.training.labels import label_returns
 
 BoolArray = NDArray[np.bool_]
@@ -111,7 +110,7 @@ def later_returns(price: FloatArray, sessions: int, config: FactorProfileConfig)
     returns = [label_returns(price, horizon)[:sessions] for horizon in config.horizons]
     returns.append(label_returns(price, config.decay_horizon)[: sessions + config.decay_lags[-1]])
     ranks: dict[int, RankCodes] = {}
-    over_threads(lambda at: ranks.update({at: rank_codes(returns[at], RETURN_ROUNDING)}), range(len(returns)))
+    over_threads(lambda at: ranks.update({at: return_codes(returns[at])}), range(len(returns)))
     *by_horizon, steps = (ranks[at] for at in range(len(returns)))
     return LaterReturns(
         dict(zip(config.horizons, returns, strict=False)), dict(zip(config.horizons, by_horizon, strict=True)), steps

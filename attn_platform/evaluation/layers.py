@@ -3,20 +3,21 @@
 Layer 0 is the top: the highest predictions. The split is by prediction alone, also of stocks whose return will turn out
 to be missing, since that is not known when the layers are formed. Stocks with equal predictions that lie on the border
 of layers are in each of them by the same share, so that no figure depends on the order of the stocks: a layer is what a
-random order among them gives on average. Arrays are [session, stock].
+random order among them gives on average. A session has no layers where its predictions are all equal, which orders
+nothing, or where it has fewer stocks than layers. What is equal, ranks say (`ranks.rank_codes`). Arrays are
+[session, stock].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from attn_platform.evaluation.blocks import over_blocks
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes
 from attn_platform.jit import njit
-from attn_platform.market.tolerance import RETURN_ROUNDING
 
 NO_LAYER = -1
 
@@ -62,10 +63,9 @@ class Layers:
 def layers_of(predictions: FloatArray, layers: int) -> Layers:
     """Layers 0 (top) … layers − 1 (bottom) of the stocks [T, N].
 
-    Sizes differ by one at most, the upper layers being the larger ones. A session with fewer stocks than layers has
-    none.
+    Sizes differ by one at most, the upper layers being the larger ones.
     """
-    return layers_of_ranks(rank_codes(predictions), layers)
+    return joined_layers(over_blocks(lambda values: layers_of_ranks(rank_codes(values), layers), predictions))
 
 
 def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
@@ -74,6 +74,12 @@ def layers_of_ranks(codes: RankCodes, layers: int) -> Layers:
     from_above, from_below = (np.zeros((len(codes), layers)) for _ in range(2))
     _layers(codes, first, last, from_above, from_below)
     return Layers(first, last, from_above, from_below)
+
+
+def joined_layers(parts: list[Layers]) -> Layers:
+    """Layers of consecutive ranges of sessions as one."""
+    names = [each.name for each in fields(Layers)]
+    return Layers(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def layer_means(layers: Layers, returns: FloatArray) -> FloatArray:
@@ -95,30 +101,34 @@ def layer_turnover(layers: Layers, earlier: Layers, place: int) -> FloatArray:
 
 def universe_means(layers: Layers, returns: FloatArray) -> FloatArray:
     """Mean return [T] of all stocks that are in a layer: the equally weighted universe."""
-    counted = layers.has_layer & np.isfinite(returns)
-    return _ratio(np.where(counted, returns, 0.0).sum(axis=1), counted.sum(axis=1))
+    means = np.empty(len(returns))
+    _universe_means(layers.first, returns, means)
+    return means
 
 
-def precisions(layers: Layers, returns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Top and bottom precision [T]: the share of the top (bottom) layer above (below) the cross-section's median."""
-    known = np.where(layers.has_layer & np.isfinite(returns), returns, np.nan)
-    difference = known - pd.DataFrame(known).median(axis=1).to_numpy()[:, None]
-    top, bottom = (np.where(np.isnan(known), 0.0, layers.shares(place)) for place in (0, layers.count - 1))
-    above, below = difference > RETURN_ROUNDING, difference < -RETURN_ROUNDING
-    return (
-        _ratio((top * above).sum(axis=1), top.sum(axis=1)),
-        _ratio((bottom * below).sum(axis=1), bottom.sum(axis=1)),
-    )
+def precisions(layers: Layers, realised_codes: RankCodes) -> tuple[FloatArray, FloatArray]:
+    """Top and bottom precision [T]: the share of the top (bottom) layer above (below) the cross-section's median.
+
+    `realised_codes` [T, N] are the ranks of the returns (`ranks.return_codes`). The cross-section is that of the stocks
+    in a layer whose return is known. A return that equals the median is neither above nor below it; where all are
+    equal, there is no precision: NaN.
+    """
+    found = np.empty((len(realised_codes), 2))
+    _precisions(layers.first, layers.last, layers.from_above, layers.from_below, realised_codes, found)
+    return found[:, 0], found[:, 1]
 
 
 def annualised(returns: FloatArray, horizon: int, sessions_per_year: int) -> float:
     """Annual return of overlapping `horizon`-session returns [T]: exp(252 / horizon · mean(ln(1 + r))) − 1.
 
-    Our choice, as the studies do not state theirs: the growth of a portfolio that holds `horizon` staggered parts.
+    Our choice, as the studies do not state theirs: the growth of a portfolio that holds `horizon` staggered parts. A
+    session that loses everything, or more, is a total loss: −1.
     """
     known = returns[np.isfinite(returns)]
     if len(known) == 0:
         return float("nan")
+    if known.min() <= -1.0:
+        return -1.0
     return float(np.expm1(sessions_per_year / horizon * np.log1p(known).mean()))
 
 
@@ -136,29 +146,31 @@ class LayerNetValues:
 
 
 def layer_net_values(
-    predictions: FloatArray, session_returns: FloatArray, config: EvaluationConfig | None = None
+    layers: Layers, session_returns: FloatArray, config: EvaluationConfig | None = None
 ) -> LayerNetValues:
-    """Net values of layers from one-session returns (session t: close t−1 to close t).
+    """Net values of the layers of each session from one-session returns [T, N] (session t: close t−1 to close t).
 
-    Layers are formed every `layer_rebalance_sessions` sessions, bought at the close `layer_execution_lag` sessions
-    after the signal (where the label starts, too), and kept at equal weights until the next are bought. No costs.
+    Layers are formed every `layer_rebalance_sessions` sessions that have them, bought at the close
+    `layer_execution_lag` sessions after the signal (where the label starts, too), and kept at equal weights until the
+    next are bought. A stock whose return is not known leaves the mean of that session, and a layer of such stocks earns
+    nothing in it. No costs, and what could not be traded is bought all the same.
     """
     config = config or EvaluationConfig()
-    layers = layers_of(predictions, config.layers)
+    sessions = len(session_returns)
     formations = np.flatnonzero(layers.has_layer.any(axis=1))[:: config.layer_rebalance_sessions]
-    earning_from = np.arange(len(predictions)) - 1 - config.layer_execution_lag
+    earning_from = np.arange(sessions) - 1 - config.layer_execution_lag
     current = np.searchsorted(formations, earning_from, side="right") - 1
-    held = layers.rows(formations[current[current >= 0]])
-    earned = session_returns[current >= 0]
-    means = np.full((len(predictions), config.layers + 1), np.nan)
-    means[current >= 0] = np.column_stack([layer_means(held, earned), universe_means(held, earned)])
+    means = np.full((sessions, layers.count + 1), np.nan)
+    begin = int(np.searchsorted(current, 0))  # from here on, something is held
+
+    def earned(rows: NDArray[np.intp], returns: FloatArray) -> FloatArray:
+        held = layers.rows(rows)
+        return np.column_stack([layer_means(held, returns), universe_means(held, returns)])
+
+    if begin < sessions:
+        means[begin:] = np.concatenate(over_blocks(earned, formations[current[begin:]], session_returns[begin:]))
     growth: FloatArray = np.cumprod(1.0 + np.nan_to_num(means), axis=0, dtype=np.float64)
     return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])
-
-
-def _ratio(total: FloatArray, count: NDArray[np.number]) -> FloatArray:
-    """Mean [T] of what was counted; NaN where nothing was."""
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 @njit(nogil=True, cache=True)
@@ -180,13 +192,16 @@ def _layers(codes, first, last, from_above, from_below):  # type: ignore[no-unty
     tied = np.zeros(stocks, np.int64)
     above = np.zeros(stocks, np.int64)
     for t in range(sessions):
-        count, codes_used = 0, 0
+        count, lowest, codes_used = 0, stocks, 0
         for i in range(stocks):
             if codes[t, i] != NO_RANK:
                 tied[codes[t, i]] += 1
+                lowest = min(lowest, codes[t, i])
                 codes_used = max(codes_used, codes[t, i] + 1)
                 count += 1
         size, larger = count // layers, count % layers
+        if codes_used - 1 <= lowest:  # all equal
+            size = 0
         higher = 0
         for code in range(codes_used - 1, -1, -1):
             above[code] = higher
@@ -234,6 +249,18 @@ def _layer_means(first, last, from_above, from_below, returns, out):  # type: ig
 
 
 @njit(nogil=True, cache=True)
+def _universe_means(first, returns, out):  # type: ignore[no-untyped-def]
+    sessions, stocks = first.shape
+    for t in range(sessions):
+        total, count = 0.0, 0
+        for i in range(stocks):
+            if first[t, i] != NO_LAYER and np.isfinite(returns[t, i]):
+                total += returns[t, i]
+                count += 1
+        out[t] = total / count if count > 0 else np.nan
+
+
+@njit(nogil=True, cache=True)
 def _share(first, last, from_above, from_below, place):  # type: ignore[no-untyped-def]
     """Share of a stock of layers `first` … `last` that is in the layer `place`, which has these border shares."""
     if first == NO_LAYER or place < first or place > last:
@@ -256,3 +283,39 @@ def _turnover(first, last, above, below, first_0, last_0, above_0, below_0, plac
             count_before += before
             stayed += min(now, before)
         out[t] = (count - stayed) / count if count > 0 and count_before > 0 else np.nan
+
+
+@njit(nogil=True, cache=True)
+def _precisions(first, last, from_above, from_below, codes, out):  # type: ignore[no-untyped-def]
+    """The median of an even number of returns lies between two of them; `lower` and `upper` are their codes."""
+    sessions, stocks = first.shape
+    bottom = from_above.shape[1] - 1
+    counts = np.zeros(stocks, np.int64)
+    for t in range(sessions):
+        known, lowest, highest = 0, stocks, NO_RANK
+        for i in range(stocks):
+            if first[t, i] != NO_LAYER and codes[t, i] != NO_RANK:
+                counts[codes[t, i]] += 1
+                lowest, highest = min(lowest, codes[t, i]), max(highest, codes[t, i])
+                known += 1
+        lower, upper, below = NO_RANK, NO_RANK, 0
+        for code in range(highest + 1):
+            below += counts[code]
+            if lower == NO_RANK and below > (known - 1) // 2:
+                lower = code
+            if upper == NO_RANK and below > known // 2:
+                upper = code
+            counts[code] = 0
+        of_top, of_bottom, right_top, right_bottom = 0.0, 0.0, 0.0, 0.0
+        for i in range(stocks):
+            if first[t, i] != NO_LAYER and codes[t, i] != NO_RANK and lowest < highest:
+                in_top = _share(first[t, i], last[t, i], from_above[t, 0], from_below[t, 0], 0)
+                in_bottom = _share(first[t, i], last[t, i], from_above[t, bottom], from_below[t, bottom], bottom)
+                of_top += in_top
+                of_bottom += in_bottom
+                if codes[t, i] > lower:
+                    right_top += in_top
+                if codes[t, i] < upper:
+                    right_bottom += in_bottom
+        out[t, 0] = right_top / of_top if of_top > 0 else np.nan
+        out[t, 1] = right_bottom / of_bottom if of_bottom > 0 else np.nan

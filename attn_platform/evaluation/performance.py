@@ -148,7 +148,7 @@ def _sessions(daily: pd.DataFrame) -> pd.DataFrame:
         sessions = sessions.iloc[1:]
     if sessions.empty:
         raise MissingDataError("the backtest has no session after its base: nothing to measure yet")
-    holes = sessions[sessions.isna().any(axis=1)]
+    holes = sessions[~np.isfinite(sessions[list(DAILY_COLUMNS[1:])].astype(np.float64)).all(axis=1)]
     if not holes.empty:
         raise MissingDataError(
             f"the daily frame of a backtest has a hole on {holes['date'].iloc[0]:%Y-%m-%d}; run the backtest again"

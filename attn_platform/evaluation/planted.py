@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attn_platform.evaluation.composite_factor import mean_of_known
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.correlations import correlation_series
+from attn_platform.evaluation.correlations import correlation_series, mean_of_known
 from attn_platform.evaluation.store import Predictions
 
 

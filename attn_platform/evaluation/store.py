@@ -15,10 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from attn_platform.errors import MissingDataError
-from attn_platform.evaluation.composite_factor import composite_factor_figures
+from attn_platform.evaluation.composite_factor import composite_factor_series, summary
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.correlations import correlation_series
-from attn_platform.evaluation.layers import LayerNetValues, layer_net_values
+from attn_platform.evaluation.layers import LayerNetValues, layer_net_values, layers_of
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, dense_array, load_dense
 from attn_platform.market.lake import Lake, days
@@ -87,7 +86,7 @@ class Predictions:
         with np.errstate(invalid="ignore"):
             carried = self.market["close"] * self.market["adj_factor"]
             moves = np.vstack([np.full((1, carried.shape[1]), np.nan), carried[1:] / carried[:-1] - 1.0])
-        return layer_net_values(self.dense(horizon), moves, config)
+        return layer_net_values(layers_of(self.dense(horizon), config.layers), moves, config)
 
 
 def predicted_range(lake: Lake, table: str) -> tuple[np.datetime64, np.datetime64]:
@@ -110,9 +109,9 @@ def write_evaluation(
     realised = predictions.returns(evaluation_horizon)
     figures, series = [], []
     for horizon in horizons:
-        values = predictions.dense(horizon)
-        figures.append({"horizon": horizon, **composite_factor_figures(values, realised, evaluation_horizon, config)})
-        correlations = pd.DataFrame(correlation_series(values, realised, config))
+        found = composite_factor_series(predictions.dense(horizon), realised, config)
+        figures.append({"horizon": horizon, **summary(found, evaluation_horizon, config)})
+        correlations = pd.DataFrame(found.correlations)
         correlations.insert(0, "date", predictions.market.sessions)
         correlations.insert(1, "horizon", horizon)
         series.append(correlations[correlations["date"] <= pd.Timestamp(predictions.last)])

@@ -102,7 +102,8 @@ RETURN_ROUNDING = 1e-12
 return of 1e-6."""
 
 CONSTANT_RELATIVE = 1e-12
-"""Values are constant where they spread by no more than this share of the largest of them in size."""
+"""Values are constant where they spread by no more than this share of the largest of them in size; two are equal where
+they differ by no more than this share of the larger."""
 
 VALUE_ROUNDING = 1e-12
 """A change of a holding by less than this share of the portfolio is no trade."""

@@ -31,14 +31,6 @@ def test_the_keys_are_the_columns_of_the_published_tables(table: str) -> None:
     assert list(composite_factor_figures(*panel(0), horizon=10)) == columns
 
 
-@pytest.mark.parametrize("table", FACTOR_TABLES)
-def test_published_long_short_is_half_the_difference(table: str) -> None:
-    """Three decimals are printed: half a unit for the long-short return, and as much for half the spread."""
-    rows = published_table(table)
-    half_spread = (rows["top_annual_return"] - rows["bottom_annual_return"]) / 2
-    assert (abs(rows["long_short_annual_return"] - half_spread) <= 0.001 + 1e-12).all()
-
-
 def test_figures_equal_a_loop_with_scipy() -> None:
     predictions, returns = panel(1)
     figures = composite_factor_figures(predictions, returns, horizon=20)

@@ -7,17 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.correlations import correlation_series, information_ratio, wmse_weights
+from attn_platform.evaluation.correlations import correlation_series, information_ratio, mean_of_known
 from attn_platform.evaluation.ranks import average_ranks, rank_codes
 
 
 def weighted_formula(p: list[float], l: list[float]) -> float:  # noqa: E741  (the letters of the studies' formula)
-    """The formula of AI-55, stock by stock, on stocks sorted by realised return, best first."""
-    order = sorted(range(len(l)), key=lambda i: -l[i])
-    raw = [0.5 ** (k / (len(l) / 2)) for k in range(len(l))]
-    w = [0.0] * len(l)
-    for k, i in enumerate(order):
-        w[i] = raw[k] / math.fsum(raw)
+    """The formula of AI-55, stock by stock: stock k of N, by realised return, best first; ties at their mean place."""
+    places = [sum(other > own for other in l) + (l.count(own) - 1) / 2 for own in l]
+    raw = [0.5 ** (k / (len(l) / 2)) for k in places]
+    w = [each / math.fsum(raw) for each in raw]
     wp = math.fsum(a * b for a, b in zip(w, p, strict=True))
     wl = math.fsum(a * b for a, b in zip(w, l, strict=True))
     wpl = math.fsum(a * b * c for a, b, c in zip(w, p, l, strict=True))
@@ -48,9 +46,10 @@ def test_ic_and_rank_ic_equal_scipy(seed: int, ties: bool) -> None:
         assert series["rank_ic"][t] == pytest.approx(stats.spearmanr(p[both], l[both]).statistic, abs=1e-13)
 
 
+@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_weighted_correlations_equal_the_formula(seed: int) -> None:
-    predictions, returns = panel(seed, ties=False)
+def test_weighted_correlations_equal_the_formula(seed: int, ties: bool) -> None:
+    predictions, returns = panel(seed, ties)
     series = correlation_series(predictions, returns)
     for t, (p, l) in enumerate(zip(predictions, returns, strict=True)):  # noqa: E741
         both = ~np.isnan(p) & ~np.isnan(l)
@@ -61,26 +60,23 @@ def test_weighted_correlations_equal_the_formula(seed: int) -> None:
 
 
 def test_weights_halve_to_the_median_and_again_to_the_worst() -> None:
-    # Four stocks, best to worst D, A, C, B: 0.5^0, 0.5^(1/2), 0.5^1, 0.5^(3/2).
-    raw = np.array([0.5**0.5, 0.5**1.5, 0.5, 1.0])
-    weights = wmse_weights(average_ranks(rank_codes(np.array([[0.2, -0.1, 0.1, 0.5]]))), half_life_share=0.5)
-    assert weights[0] == pytest.approx(raw / raw.sum(), rel=1e-15)
-
-
-def test_equal_returns_weigh_the_same_in_any_order_of_the_columns() -> None:
-    ranks = average_ranks(rank_codes(np.array([[0.0, 0.3, 0.0, 0.0, -0.2, np.nan]])))
-    weights = wmse_weights(ranks, 0.5)[0]
-    assert weights[0] == weights[2] == weights[3]
-    assert weights[5] == 0.0
-    assert weights.sum() == pytest.approx(1.0, rel=1e-15)
-    assert wmse_weights(ranks[:, ::-1], 0.5)[0][::-1] == pytest.approx(weights, rel=1e-15)
+    """Four stocks, best to worst, weigh 1, 1/√2, 1/2, 1/√8. Of the best one marked, and returns of 3, 2, 1, 0."""
+    weights = np.array([1, 0.5**0.5, 0.5, 0.5**1.5])
+    weights /= weights.sum()
+    marked, earned = np.array([1.0, 0, 0, 0]), np.array([3.0, 2, 1, 0])
+    variance = weights[0] * (1 - weights[0])
+    mean_return = weights @ earned
+    expected = weights[0] * (3 - mean_return) / np.sqrt(variance * (weights @ earned**2 - mean_return**2))
+    order = [1, 3, 2, 0]
+    found = correlation_series(marked[None, order], earned[None, order])
+    assert found["weighted_ic"] == pytest.approx([expected], rel=1e-14)
 
 
 def test_blocks_of_sessions_do_not_show() -> None:
     rng = np.random.default_rng(8)
     predictions, returns = rng.normal(size=(2, 600, 15))
     whole = correlation_series(predictions, returns)
-    for t in (0, 255, 256, 511, 512, 599):
+    for t in (0, 127, 128, 255, 256, 599):
         one = correlation_series(predictions[t : t + 1], returns[t : t + 1])
         for name, series in whole.items():
             assert len(series) == 600
@@ -125,11 +121,14 @@ def test_returns_that_differ_by_rounding_share_a_rank() -> None:
     np.testing.assert_allclose(found["weighted_rank_ic"], exact["weighted_rank_ic"], rtol=1e-12)
 
 
-def test_predictions_on_a_tiny_scale_are_not_constant() -> None:
+def test_the_scale_of_predictions_does_not_matter() -> None:
     rng = np.random.default_rng(6)
     predictions, returns = rng.normal(size=(2, 3, 40))
-    small, usual = correlation_series(1e-200 * predictions, returns), correlation_series(predictions, returns)
-    np.testing.assert_allclose(small["rank_ic"], usual["rank_ic"], rtol=1e-12)
+    usual = correlation_series(predictions, returns)
+    for scale in (1e-300, 1e-200, 1e200, 1e300):
+        scaled = correlation_series(scale * predictions, returns)
+        for name, values in usual.items():
+            np.testing.assert_allclose(scaled[name], values, rtol=1e-12)
 
 
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))
@@ -164,3 +163,8 @@ def test_information_ratio_by_hand() -> None:
     assert np.isnan(information_ratio(np.array([0.1, np.nan])))
     assert np.isnan(information_ratio(np.array([0.1, 0.1])))
     assert np.isnan(information_ratio(np.array([0.3, 0.1 + 0.2, 0.3])))
+
+
+def test_mean_of_known_by_hand() -> None:
+    assert mean_of_known(np.array([0.1, np.nan, 0.3])) == pytest.approx(0.2, rel=1e-14)
+    assert np.isnan(mean_of_known(np.array([np.nan])))

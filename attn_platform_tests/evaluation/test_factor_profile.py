@@ -97,6 +97,16 @@ def test_monotonicity_is_one_where_higher_layers_earn_more(means: tuple[float, .
     assert found.horizons["monotonicity"].tolist() == [expected, expected]
 
 
+def test_layers_that_earned_the_same_but_for_rounding_have_no_order_and_no_t_value() -> None:
+    given = series()
+    dust = np.random.default_rng(2).integers(-2, 3, given.layer_returns.shape)
+    given.layer_returns[:] = 0.01 + dust * np.spacing(0.01)
+    found = profile("f", given, pd.Series(dtype=float), CONFIG).horizons
+    assert found["monotonicity"].isna().all()
+    assert found["spread_t"].isna().all()
+    assert (found["spread"] == 0).all()
+
+
 def curve(means: list[float], t: float = 9.0, lags: tuple[int, ...] = (0, 1, 2, 4)) -> pd.DataFrame:
     return pd.DataFrame({"rank_ic_mean": means, "newey_west_t": t}, index=pd.Index(lags, name="lag"))
 

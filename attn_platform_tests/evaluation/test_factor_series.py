@@ -198,6 +198,9 @@ def test_hostile_panels_give_no_figures_and_no_failure(spoil: str) -> None:
     if spoil in ("missing", "constant", "nobody", "no price"):
         assert np.isnan(series.rank_ic).all()
         assert np.isnan(series.decay).all()
+        assert np.isnan(series.layer_returns).all()
+    if spoil in ("missing", "constant", "nobody"):
+        assert np.isnan(series.turnover).all()
     if spoil == "two stocks":
         assert set(series.rank_ic[np.isfinite(series.rank_ic)]) <= {1.0, -1.0}
         assert np.isnan(series.layer_returns).all()  # fewer stocks than layers

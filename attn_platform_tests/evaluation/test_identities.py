@@ -15,6 +15,7 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.market.calendar import exchange_calendar
+from attn_platform.published import reader as published_file
 from attn_platform.published.reader import published_table
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.reports import report_page
@@ -35,6 +36,82 @@ REPEATED = [
 ]
 CORRELATIONS = ("ai69_exhibit32_prediction_correlation", "ai69_exhibit33_excess_return_correlation")
 CORRELATION_MEANS = ("ic", "rank_ic", "weighted_ic", "weighted_rank_ic")
+FACTOR_TABLES = (
+    "ai69_exhibit10_factor_metrics",
+    "ai69_exhibit22_factor_metrics",
+    "ai69_exhibit34_factor_metrics_ensemble",
+    "ai55_exhibit20_factor_metrics",
+)
+WEEKLY_TABLES = {
+    "haitong20240830_table1_factors": ("long_short_months_won", "long_excess_months_won"),
+    "haitong20240830_table2_portfolios": ("weeks_won",),
+}
+
+
+def information_ratio_name(correlation: str) -> str:
+    return correlation.removesuffix("ic") + "icir"
+
+
+def factor_rows() -> pd.DataFrame:
+    """Every published row of composite-factor figures."""
+    rows = pd.concat([published_table(name).assign(table=name) for name in FACTOR_TABLES], ignore_index=True)
+    assert len(rows) == 26
+    return rows
+
+
+def test_no_published_table_is_without_an_identity() -> None:
+    performance = {name for name, _ in REPEATED} | {origin for _, origins in REPEATED for origin in origins}
+    held = {*FACTOR_TABLES, *CORRELATIONS, *WEEKLY_TABLES, *MONTH_TABLES.values(), *performance}
+    held |= {"ai69_exhibit24_performance_relaxed"}  # its turnover, below; its ratios, in `test_performance`
+    assert held == {path.stem for path in Path(published_file.__file__).parent.glob("*.csv")}
+
+
+def test_printed_long_short_returns_are_half_the_spread_of_the_layers() -> None:
+    """In every row, to three decimals of each: half a unit for the long-short return, as much for half the spread. It
+    is neither the plain difference nor that of growth rates."""
+    rows = factor_rows()
+    top, bottom, long_short = (rows[f"{name}_annual_return"] for name in ("top", "bottom", "long_short"))
+    rounding = 0.001 + 1e-12
+    assert (abs(long_short - (top - bottom) / 2) <= rounding).all()
+    assert (abs(long_short - (top - bottom)) > rounding).all()
+    assert (abs(long_short - (np.log1p(top) - np.log1p(bottom)) / 2) > rounding).all()
+
+
+def test_printed_benchmarks_are_one_figure_a_universe() -> None:
+    """The benchmark is the equally weighted universe, whatever is forecast; AI-55 prints another one for XGBoost."""
+    rows = factor_rows()
+    universe = rows["table"].str[:4] + np.where(rows["model"] == "xgboost", "_xgboost", "")
+    assert rows.groupby(universe)["benchmark_annual_return"].unique().map(list).to_dict() == {
+        "ai55": [0.026],
+        "ai55_xgboost": [0.057],
+        "ai69": [0.064],
+    }
+    assert rows["benchmark_annual_return"].between(rows["bottom_annual_return"], rows["top_annual_return"]).all()
+
+
+def test_printed_information_ratios_are_of_sessions_and_not_of_years() -> None:
+    """A mean over its ratio is a deviation over time. Near 0.11 are those of single sessions; annualised ratios would
+    make them 16 times as small."""
+    rows = factor_rows()
+    for name in CORRELATION_MEANS:
+        deviation = rows[f"{name}_mean"] / rows[information_ratio_name(name)]
+        assert deviation.between(0.095, 0.125).all(), name
+
+
+def test_printed_precisions_are_shares_that_beat_the_median() -> None:
+    rows = factor_rows()
+    for name in ("top_precision", "bottom_precision"):
+        assert rows[name].between(0.5, 0.65).all()
+
+
+@pytest.mark.parametrize("table", WEEKLY_TABLES)
+def test_printed_wins_are_of_the_periods_of_the_year_so_far(table: str) -> None:
+    sessions = pd.DatetimeIndex(exchange_calendar().between("2024-01-01", "2024-08-30"))
+    for column in WEEKLY_TABLES[table]:
+        period = "M" if "months" in column else "W"
+        counted = published_table(table)[column].str.split("/", expand=True).astype(int)
+        assert (counted[1] == len(sessions.to_period(period).unique())).all()
+        assert (counted[0] <= counted[1]).all()
 
 
 def printed_months(model: str) -> np.ndarray:
@@ -187,10 +264,9 @@ def test_our_correlations_are_those_of_the_sessions(pipeline: Pipeline) -> None:
     for figures, sessions in factor_figures(pipeline):
         for name in CORRELATION_MEANS:
             series = sessions[name].dropna()
-            ratio = {"ic": "icir", "rank_ic": "rank_icir"}.get(name, name.replace("ic", "icir"))
             assert len(series) > 20
             assert figures[f"{name}_mean"] == pytest.approx(series.mean(), rel=1e-10)
-            assert figures[ratio] == pytest.approx(series.mean() / series.std(), rel=1e-10)
+            assert figures[information_ratio_name(name)] == pytest.approx(series.mean() / series.std(), rel=1e-10)
 
 
 def test_what_a_report_prints_is_what_the_lake_holds(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from attn_platform.evaluation.inference import t_value
 
@@ -36,6 +37,16 @@ def test_with_overlap_it_is_newey_and_wests(overlap: int, missing: float) -> Non
     series = np.convolve(rng.normal(size=160), np.ones(overlap + 1), "valid") + 0.3
     series[rng.random(len(series)) < missing] = np.nan
     assert t_value(series, overlap) == pytest.approx(newey_west(series.tolist(), overlap), rel=1e-10)
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 9, 19])
+def test_it_is_that_of_statsmodels(overlap: int) -> None:
+    rng = np.random.default_rng(overlap)
+    series = np.convolve(rng.normal(size=300), np.ones(10), "valid") + 0.5
+    fitted = OLS(series, np.ones(len(series))).fit(
+        cov_type="HAC", cov_kwds={"maxlags": overlap, "use_correction": True}
+    )
+    assert t_value(series, overlap) == pytest.approx(fitted.tvalues[0], rel=1e-10)
 
 
 def test_overlap_takes_away_what_overlapping_returns_repeat() -> None:

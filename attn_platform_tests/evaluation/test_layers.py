@@ -16,6 +16,7 @@ from attn_platform.evaluation.layers import (
     precisions,
     universe_means,
 )
+from attn_platform.evaluation.ranks import return_codes
 
 
 def panel(seed: int, sessions: int = 5, stocks: int = 47) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +55,7 @@ def test_equal_predictions_share_the_places_that_they_take_up(seed: int, stocks:
     known = [i for i in range(stocks) if not np.isnan(values[0, i])]
     ordered = sorted(known, key=lambda i: -values[0, i])
     expected = np.zeros((stocks, layers))
-    if len(ordered) >= layers:
+    if len(ordered) >= layers and len(set(values[0, ordered].tolist())) > 1:
         for number, places in enumerate(np.array_split(np.arange(len(ordered)), layers)):
             for place in places:
                 group = [i for i in known if values[0, i] == values[0, ordered[place]]]
@@ -69,9 +70,9 @@ def test_no_figure_depends_on_the_order_of_the_stocks(seed: int, digits: int) ->
     order = np.random.default_rng(seed).permutation(predictions.shape[1])
     for figure in (
         lambda p, r: layer_means(layers_of(p, 10), r),
-        lambda p, r: np.array(precisions(layers_of(p, 10), r)),
+        lambda p, r: np.array(precisions(layers_of(p, 10), return_codes(r))),
         lambda p, r: layer_turnover(layers_of(p, 10).rows(slice(1, None)), layers_of(p, 10).rows(slice(None, -1)), 0),
-        lambda p, r: layer_net_values(p, r).layers,
+        lambda p, r: layer_net_values(layers_of(p, 10), r).layers,
     ):
         renamed = figure(predictions[:, order], returns[:, order])
         np.testing.assert_allclose(renamed, figure(predictions, returns), rtol=1e-12, atol=1e-15)
@@ -85,7 +86,7 @@ def test_a_signal_of_zeros_and_ones_by_hand() -> None:
     np.testing.assert_allclose(layers.shares(1), [[2 / 3, 0, 2 / 3, 2 / 3]], rtol=1e-15)
     np.testing.assert_allclose(layer_means(layers, returns), [[(0.10 + 0.03) / (1 + 2 / 3), 0.045]], rtol=1e-14)
     # The median is 0.06, above it is the one; below it, half of what is known of the lower layer.
-    top, bottom = precisions(layers, returns)
+    top, bottom = precisions(layers, return_codes(returns))
     assert (top.tolist(), bottom.tolist()) == ([pytest.approx(1 / (1 + 2 / 3))], [pytest.approx(0.5)])
     # Then the first two change places: of the two stocks' weight, 1/3 of the old one stays in the upper layer.
     turned = layers_of(np.array([[1.0, 0.0, 0.0, 0.0]]), 2)
@@ -94,10 +95,23 @@ def test_a_signal_of_zeros_and_ones_by_hand() -> None:
 
 def test_a_return_at_the_median_but_for_rounding_is_neither_above_nor_below() -> None:
     predictions = np.array([[4.0, 3.0, 2.0, 1.0]])
-    returns = np.array([[1.1 / 1.0 - 1, 0.1, 11 / 10 - 1, 0.1]])
-    assert len(np.unique(returns)) > 1
-    top, bottom = precisions(layers_of(predictions, 2), returns)
+    returns = np.array([[1.1 / 1.0 - 1, 0.1, 11 / 10 - 1, 0.2]])
+    assert len(np.unique(returns)) == 3
+    top, bottom = precisions(layers_of(predictions, 2), return_codes(returns))
     assert (top.tolist(), bottom.tolist()) == ([0.0], [0.0])
+
+
+def test_where_all_earned_the_same_no_layer_was_right_or_wrong() -> None:
+    predictions = np.array([[4.0, 3.0, 2.0, 1.0]])
+    returns = np.array([[1.1 / 1.0 - 1, 0.1, 11 / 10 - 1, 0.1]])
+    layers = layers_of(predictions, 2)
+    assert np.isnan(precisions(layers, return_codes(returns))).all()
+    np.testing.assert_allclose(layer_means(layers, returns), [[0.1, 0.1]], rtol=1e-12)
+
+
+def test_equal_predictions_order_nothing() -> None:
+    predictions = np.array([[0.3, 0.1 + 0.2, 0.3, np.nan], [0.3, 0.3, 0.4, np.nan]])
+    assert layers_of(predictions, 2).has_layer.tolist() == [[False] * 4, [True, True, True, False]]
 
 
 def test_layer_means_equal_pandas() -> None:
@@ -114,7 +128,7 @@ def test_precision_by_hand() -> None:
     # Two layers of three: predictions fall from left to right. Known returns: 5, 1, 4 | 3, 0; the median is 3.
     predictions = np.array([[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]])
     returns = np.array([[5.0, 1.0, 4.0, 3.0, 0.0, np.nan]])
-    top, bottom = precisions(layers_of(predictions, 2), returns)
+    top, bottom = precisions(layers_of(predictions, 2), return_codes(returns))
     assert top.tolist() == [pytest.approx(2 / 3)]
     assert bottom.tolist() == [0.5]
 
@@ -122,7 +136,7 @@ def test_precision_by_hand() -> None:
 def test_stocks_without_a_prediction_do_not_move_the_median() -> None:
     predictions = np.array([[2.0, 1.0, np.nan, np.nan]])
     returns = np.array([[0.2, 0.1, 9.0, 9.0]])
-    top, bottom = precisions(layers_of(predictions, 2), returns)
+    top, bottom = precisions(layers_of(predictions, 2), return_codes(returns))
     assert (top.tolist(), bottom.tolist()) == ([1.0], [1.0])
     assert universe_means(layers_of(predictions, 2), returns).tolist() == [pytest.approx(0.15)]
 
@@ -131,13 +145,14 @@ def test_annual_return_of_a_constant_ten_session_return() -> None:
     assert annualised(np.array([0.01, 0.01, np.nan]), 10, 252) == pytest.approx(1.01**25.2 - 1, rel=1e-13)
     assert annualised(np.array([0.1, -0.05]), 20, 252) == pytest.approx((1.1 * 0.95) ** (12.6 / 2) - 1, rel=1e-13)
     assert np.isnan(annualised(np.array([np.nan]), 10, 252))
+    assert annualised(np.array([0.1, -1.0]), 10, 252) == annualised(np.array([0.1, -3.0]), 10, 252) == -1.0
 
 
 def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
     predictions, returns = panel(4, sessions=19, stocks=23)
     predictions[5] = np.nan  # a session without predictions forms no layers; the next one with some does
-    config = EvaluationConfig(layers=3, layer_rebalance_sessions=4, layer_execution_lag=1)
-    result = layer_net_values(predictions, returns, config)
+    config = EvaluationConfig(layer_rebalance_sessions=4, layer_execution_lag=1)
+    result = layer_net_values(layers_of(predictions, 3), returns, config)
 
     with_predictions = [t for t in range(19) if t != 5]
     formations = with_predictions[::4]
@@ -160,6 +175,7 @@ def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
 
 def test_net_values_do_not_look_ahead() -> None:
     predictions, returns = panel(6, sessions=20, stocks=30)
-    known = layer_net_values(predictions, returns)
+    known = layer_net_values(layers_of(predictions, 10), returns)
     predictions[12:], returns[12:] = 7.0, 0.5
-    np.testing.assert_array_equal(layer_net_values(predictions, returns).layers[:12], known.layers[:12])
+    found = layer_net_values(layers_of(predictions, 10), returns)
+    np.testing.assert_array_equal(found.layers[:12], known.layers[:12])

@@ -183,9 +183,9 @@ def test_drawdown_counts_from_the_start() -> None:
 def test_a_session_without_return_is_the_base_only_at_the_start() -> None:
     daily = random_daily(1)
     assert performance_figures(daily) == performance_figures(daily.iloc[1:])
-    daily.loc[7, "return"] = np.nan
-    with pytest.raises(MissingDataError, match="hole on 2019-03-26"):
-        performance_figures(daily)
+    for hole in (np.nan, np.inf):
+        with pytest.raises(MissingDataError, match="hole on 2019-03-26"):
+            performance_figures(daily.assign(**{"return": daily["return"].where(daily.index != 7, hole)}))
     with pytest.raises(MissingDataError, match="no session after its base"):
         performance_figures(daily.iloc[:1])
     with pytest.raises(ContractError, match="turnover"):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from attn_platform.evaluation.ranks import NO_RANK, average_ranks, rank_codes, rank_correlation
+from attn_platform.evaluation.ranks import NO_RANK, average_ranks, rank_codes, rank_correlation, return_codes
 
 VALUES = st.one_of(
     st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e10, 1e10 + 1e-5]), st.floats(-5, 5), st.integers(-2, 2)
@@ -16,6 +18,16 @@ def cross_section(stocks: int) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(np.float64, (3, stocks), elements=VALUES)
 
 
+def snapped(values: np.ndarray, rounding: float = 0.0) -> np.ndarray:
+    """Values [n] with each that equals the next lower one, but for rounding, set to that one; one after the other."""
+    out = values.copy()
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    for i, j in pairwise(order):
+        if values[j] - values[i] <= max(rounding, 1e-12 * max(abs(values[i]), abs(values[j]))):
+            out[j] = out[i]
+    return out
+
+
 @given(st.integers(0, 12).flatmap(cross_section))
 def test_codes_and_ranks_are_scipys(values: np.ndarray) -> None:
     codes = rank_codes(values)
@@ -24,8 +36,9 @@ def test_codes_and_ranks_are_scipys(values: np.ndarray) -> None:
         known = np.isfinite(row)
         assert (code[~known] == NO_RANK).all()
         assert np.isnan(rank[~known]).all()
-        assert code[known].tolist() == (stats.rankdata(row[known], method="dense") - 1).tolist()
-        assert rank[known].tolist() == stats.rankdata(row[known]).tolist()
+        equal = snapped(row[known])
+        assert code[known].tolist() == (stats.rankdata(equal, method="dense") - 1).tolist()
+        assert rank[known].tolist() == stats.rankdata(equal).tolist()
 
 
 @given(st.integers(0, 12).flatmap(lambda stocks: st.tuples(cross_section(stocks), cross_section(stocks))))
@@ -33,10 +46,18 @@ def test_correlation_is_spearmans_over_the_stocks_that_have_both(pair: tuple[np.
     found = rank_correlation(*(rank_codes(values) for values in pair))
     for x, y, correlation in zip(*pair, found, strict=True):
         both = np.isfinite(x) & np.isfinite(y)
+        x[np.isfinite(x)], y[np.isfinite(y)] = snapped(x[np.isfinite(x)]), snapped(y[np.isfinite(y)])
         if len(set(x[both])) < 2 or len(set(y[both])) < 2:
             assert np.isnan(correlation)
         else:
             assert correlation == pytest.approx(stats.spearmanr(x[both], y[both]).statistic, abs=1e-12)
+
+
+def test_what_is_equal_but_for_rounding_by_hand() -> None:
+    """A return is a ratio less one: its rounding is that of one, where it is near 0, too."""
+    values = np.array([[0.3, 0.1 + 0.2, 0.0, 1e-13, -1e-13, 1e-11, 1e6, 1e6 * (1 + 1e-13)]])
+    assert rank_codes(values).tolist() == [[4, 4, 1, 2, 0, 3, 5, 5]]
+    assert return_codes(values).tolist() == [[2, 2, 0, 0, 0, 1, 3, 3]]
 
 
 def test_correlation_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""Sides of the benchmark of the evaluation, and the panel that they are given."""
