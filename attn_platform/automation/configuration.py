@@ -25,10 +25,12 @@ class UsualConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tail: float = Field(default=0.01, ge=0, lt=0.5)
-    """Share of the history beyond either end of the band."""
-    widened_by: NonNegativeFloat = 0.1
-    """Beyond these quantiles, as a share of the distance between them."""
+    tail: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of the history beyond either end of the band, before it is widened."""
+    widened_by: NonNegativeFloat = 0.5
+    """Beyond these quantiles, as a share of the distance between them: some fifty figures are looked at each week."""
+    rounding: NonNegativeFloat = 1e-4
+    """The band is widened by this at least: a limit that binds every week is met to rounding."""
     least_history: PositiveInt = 26
     """Values without which there is no band: half a year of weeks."""
     mean_sessions: PositiveInt = 60

@@ -34,7 +34,7 @@ def band(history: FloatArray, config: UsualConfig) -> Band | None:
     if len(known) < config.least_history:
         return None
     lower, upper = np.quantile(known, [config.tail, 1.0 - config.tail])
-    margin = config.widened_by * (upper - lower)
+    margin = max(config.widened_by * (upper - lower), config.rounding)
     return Band(float(lower - margin), float(upper + margin))
 
 

@@ -102,14 +102,14 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
     deadlines: dict[str, Deadline] = {}
     if home.settings.source.kind == "imported":
         for table in assets_made_at(home)[MadeAt.RAW]:
-            owed[table] = recent.astype(str)
-            present[table] = set(home.lake.sessions(table).astype(str))
+            owed[table] = recent.astype(str).tolist()
+            present[table] = set(home.lake.sessions(table).astype(str).tolist())
             deadlines[table] = config.tables.get(table, config.table)
     reported: set[str] = set()
     for strategy in home.study.strategies:
         table = portfolio_table(strategy.name)
         days = rebalances(home, strategy)
-        owed[table] = days[(days >= recent[0]) & (days <= today)].astype(str)
+        owed[table] = days[(days >= recent[0]) & (days <= today)].astype(str).tolist()
         present[table] = instance.get_materialized_partitions(dg.AssetKey(table))
         deadlines[table] = config.portfolio
         reported |= set(owed[table])

@@ -26,7 +26,12 @@ def test_band_is_that_of_pandas() -> None:
 def test_a_short_history_has_no_band() -> None:
     assert band(np.full(19, 0.1), CONFIG) is None
     assert band(np.append(np.full(19, 0.1), np.nan), CONFIG) is None
-    assert band(np.full(20, 0.1), CONFIG) == Band(0.1, 0.1)
+
+
+def test_a_value_that_never_changed_is_usual_to_rounding() -> None:
+    found = band(np.full(20, 0.1), CONFIG)
+    assert found == Band(pytest.approx(0.0999), pytest.approx(0.1001))
+    assert not found.holds(0.1002)
 
 
 def test_newest_mean_is_apart_from_its_history() -> None:
