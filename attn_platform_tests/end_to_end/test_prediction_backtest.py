@@ -177,9 +177,7 @@ def test_a_strategy_of_months_trades_on_their_last_sessions(home: Home, predicti
     frame = pd.read_parquet(predictions)
     file = tmp_path / "early.csv"
     frame[frame["date"].astype(str) < "2020-12-30"].to_csv(file, index=False)
-    with pytest.raises(
-        BadInputError, match=r"early\.csv: no session .* is the last one of its month"
-    ):
+    with pytest.raises(BadInputError, match=r"early\.csv: no session .* is the last one of its month"):
         backtest_predictions(home, file, STRATEGY, every="month")
 
 
