@@ -207,4 +207,5 @@ def _by_cron(cron: str, first: np.datetime64, last: np.datetime64, months: int) 
 
 
 def _midnight(day: np.datetime64) -> datetime:
-    return datetime.strptime(str(day.astype("datetime64[D]")), FORMAT)
+    midnight: datetime = day.astype("datetime64[s]").item()
+    return midnight
