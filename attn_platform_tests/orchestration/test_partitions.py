@@ -206,10 +206,16 @@ def test_lists_hold_for_the_sessions_of_their_period(partitions):
 
 
 def test_a_session_is_a_key_once_its_day_is_over(partitions):
-    for definition in (partitions.sessions, partitions.rebalances, partitions.windows):
+    for definition in (partitions.sessions, partitions.rebalances):
         assert keys_at(definition, "2011-01-04T23:59:59")[-1:] != ["2011-01-04"]
         assert keys_at(definition, "2011-01-05T00:00:01")[-1] == "2011-01-04"
     assert keys_at(partitions.sessions, "2011-01-09T12:00:00")[-1] == "2011-01-07"  # a Sunday
+
+
+def test_a_window_is_a_key_ahead_of_its_test_range(partitions):
+    assert keys_at(partitions.windows, "2010-12-31T12:00:00") == ["2011-01-04"]
+    assert keys_at(partitions.windows, "2011-01-04T23:59:59") == ["2011-01-04"]
+    assert keys_at(partitions.windows, "2011-01-05T00:00:01") == ["2011-01-04", "2011-07-12"]
 
 
 def test_a_period_is_a_key_from_its_first_day(partitions):
