@@ -6,12 +6,12 @@ import warnings
 
 import dagster as dg
 
+from attn_platform.orchestration import alerting, automation
 from attn_platform.orchestration.asset_modules import build_assets
 from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform.orchestration.partitions import Partitions, build_partitions
 from attn_platform.orchestration.provenance import VERSIONS
-from attn_platform.orchestration.schedules import build_schedules
 from attn_platform.remembered import remembering_in
 from attn_platform.studies.settings import Home
 
@@ -20,12 +20,18 @@ def partitions_of(home: Home) -> Partitions:
     """Partitions of a home's sessions, windows and rebalances."""
     study = home.study
     return build_partitions(
-        home.calendar, home.first_session, home.last_session, study.longest_windows, study.rebalance_every
+        home.calendar,
+        home.first_session,
+        home.last_session,
+        study.windows,
+        study.rebalance_every,
+        [study.windows_of(model) for model in study.models],
+        [study.rebalance_every_of(strategy) for strategy in study.strategies],
     )
 
 
 def build_defs(home: Home) -> dg.Definitions:
-    """Assets, checks, jobs and schedules of `home`."""
+    """Assets, checks, jobs and sensors of `home`."""
     enable_batches()
     for announcement in (dg.BetaWarning, dg.SupersessionWarning):  # of interfaces that are chosen knowingly
         warnings.simplefilter("ignore", announcement)
@@ -36,7 +42,7 @@ def build_defs(home: Home) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=list(jobs.values()),
-        schedules=build_schedules(home, partitions, jobs),
+        sensors=[automation.build_sensor(home, partitions, jobs), alerting.build_sensor(home, partitions)],
         # A process a step would load everything again for each: seconds, where most steps take less than one
         executor=dg.in_process_executor,
     )

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from attn_platform.alerts import AlertBook
 from attn_platform.errors import MissingDataError, PlatformError
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
@@ -47,7 +48,7 @@ def examine(root: Path | None) -> list[Finding]:
     findings = [*_machine()]
     try:
         home = Home.open(root)
-        for part in (_settings, _calendar, _disk, _lake, _data_quality, _definitions):
+        for part in (_settings, _calendar, _disk, _lake, _data_quality, _definitions, _alerts):
             findings += _guarded(part, home)
     except PlatformError as error:
         findings.append(Finding("wrong", "home", str(error)))
@@ -174,6 +175,13 @@ def _data_quality(home: Home) -> Iterator[Finding]:
         "data report",
         "none yet; attn report data looks at all sessions" if counts is None else f"the last one found {counts}",
     )
+
+
+def _alerts(home: Home) -> Iterator[Finding]:
+    """What the alerts' sensor found wrong at its last look."""
+    for alert in AlertBook(home.root).open():
+        place = f"{alert.asset} {alert.partition}" if alert.partition else alert.asset
+        yield Finding("wrong", str(alert.kind), f"{place} since {alert.since:%Y-%m-%d %H:%M}: {alert.what}")
 
 
 def _definitions(home: Home) -> Iterator[Finding]:

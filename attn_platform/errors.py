@@ -60,3 +60,7 @@ class PortfolioError(PlatformError):
 
 class SimulationError(PlatformError):
     """The backtest met a state that no rule covers."""
+
+
+class DeliveryError(PlatformError):
+    """A channel of alerts did not take a letter."""

@@ -25,6 +25,7 @@ from functools import cache, partial
 from hashlib import blake2b
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
+from operator import attrgetter
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -86,14 +87,34 @@ def source_identity(
 
 
 def _name_in_package(value: object) -> str | None:
-    """The full name of what stands at the top of one of our own modules, whose text decides all about it; else None."""
+    """The full name of what one of our own modules defines, whose text decides all about it; else None.
+
+    It stands at the top of the module, or is a function that was made there, with its line and what it was made with.
+    """
+    value = getattr(value, "__wrapped__", value) if hasattr(value, "cache_clear") else value
     if isinstance(value, Definition):
         module, name = value
     elif isinstance(value, FunctionType | type):
         module, name = value.__module__, value.__qualname__
     else:
         return None
-    return f"{module}.{name}" if _root(module) == OWN_PACKAGE and "." not in name else None
+    if _root(module) != OWN_PACKAGE:
+        return None
+    if isinstance(value, FunctionType) and "<" in name:
+        made_with = (tuple(cell.cell_contents for cell in value.__closure__ or ()), value.__defaults__)
+        text = None if value.__kwdefaults__ or value.__globals__["__name__"] != module else _plain_text(made_with)
+        return None if text is None else f"{module}.{name}:{value.__code__.co_firstlineno}:{_digest(text)}"
+    return f"{module}.{name}" if "." not in name else None
+
+
+def _plain_text(value: object) -> str | None:
+    """A value as text that says all about it: numbers, strings, what we have named, and tuples of these; else None."""
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | attrgetter):
+        return repr(value)
+    if isinstance(value, tuple):
+        parts = [_plain_text(part) for part in value]
+        return None if None in parts else f"{type(value).__name__}({','.join(map(str, parts))})"
+    return _name_in_package(value)
 
 
 def modules_identity(texts: Iterable[str]) -> str:

@@ -1,10 +1,12 @@
 """Tiny homes: every stage of the pipeline in seconds, on a simulated market of some eighty stocks.
 
 Windows are 48 + 16 + 16 sessions, labels reach 3 and 5 sessions, two seeds train for three epochs. There is a model of
-every kind (`MODEL` and three more), and an ensemble of two; `STRATEGY` trades on the one, `ENSEMBLE` on the other.
+every kind (`MODEL` and three more), and an ensemble of two; `STRATEGY` trades on the one, `ENSEMBLE` on the other. The
+trees are trained anew twice as often as the networks, and `WEEKLY` trades on them, on the last session of each week.
 `KNOWN_UNTIL` is the day after which the point-in-time battery replaces everything. It is where reading one session too
 far always meets noise: a rebalance inside the first test range, the session of which the next quarter's universe and
-the next year's adjacency are chosen, and the last validation session of the second window.
+the next year's adjacency are chosen, and the last validation session of the second window. It is the
+last session of its week, month and year.
 
 Packages whose tests need a home import the fixtures into their conftest. A home is made by the first test that asks for
 it; where the suite runs in several processes, one makes it, and the others wait and share it.
@@ -37,6 +39,7 @@ KNOWN_UNTIL = np.datetime64("2020-12-31", "D")
 MODEL, STRATEGY = "tiny_network", "tiny_network_3d_5d"
 GRAPH, STEPS, TREES = "tiny_graph", "tiny_steps", "tiny_trees"
 ENSEMBLE = "tiny_ensemble"
+WEEKLY = "tiny_weekly"
 
 TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "max_epochs": 3, "patience": 2, "threads": 1}
 
@@ -77,7 +80,7 @@ STUDY: dict[str, Any] = {
             "universe": {"top_share": 0.95},
             "features": ["bp_lf", "ret_5d", "std_1m"],
             "preprocessing": {"neutralise": "industry_and_size"},
-            "windows": {"train": 32, "valid": 16},
+            "windows": {"train": 32, "valid": 16, "test": 8},
         },
     ],
     "ensembles": [
@@ -86,6 +89,7 @@ STUDY: dict[str, Any] = {
     "strategies": [
         {"name": STRATEGY, "model": MODEL, "horizon": "3d+5d", "styles": ["log_float_mv", "bp_lf"]},
         {"name": ENSEMBLE, "model": ENSEMBLE, "horizon": "ensemble"},
+        {"name": WEEKLY, "model": TREES, "horizon": "3d", "rebalance_every": "week"},
     ],
 }
 SIMULATED: dict[str, Any] = {

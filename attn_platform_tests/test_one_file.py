@@ -1,7 +1,7 @@
 """Each thing that a user may add, added from one file outside of the package, and seen to work.
 
 A factor, a network, a limit of portfolios and a vendor can be. A raw table cannot: the data contract is closed, so that
-what factors, checks and importers read is stated once. Pages and schedules cannot either: a report page of one's own is
+what factors, checks and importers read is stated once. Nor can pages and unattended work: a report page of one's own is
 a notebook over `attn_platform.workflows`, and a schedule is one of Dagster's over the home's jobs. In the package each
 of the three is what the table in CONTRIBUTING says.
 """

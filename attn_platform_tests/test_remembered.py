@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from attn_platform import remembered as module
+from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.kernels import rolling_mean
 from attn_platform.remembered import remembered, remembering_in, source_state
 from attn_platform.source_identity import Definition, source_identity
@@ -110,3 +111,30 @@ def test_identities_of_the_package_are_kept_and_others_are_not(tmp_path: Path) -
         "1 0 0 attn_platform.factors.kernels.rolling_mean": plain[1],
         "1 0 0 attn_platform.models.networks.lstm.LSTM": plain[0],
     }
+
+
+def test_a_function_that_was_made_with_values_is_known_by_them(tmp_path: Path) -> None:
+    """The factors of a family that one function makes: same name and line, other columns."""
+    families = ("inter_day", "intra_day", "expectation")
+    made = [each.function for each in catalogue() if each.family in families]
+    plain = [source_identity(each) for each in made]
+    source_identity.cache_clear()
+    with remembering_in(tmp_path):
+        assert [source_identity(each) for each in made] == plain
+    [file] = tmp_path.iterdir()
+    known = json.loads(file.read_text(encoding="utf-8"))
+    assert len(known) == len(set(made))
+    source_identity.cache_clear()
+    file.write_text(json.dumps(dict.fromkeys(known, "remembered")), encoding="utf-8")
+    with remembering_in(tmp_path):
+        assert {source_identity(each) for each in made} == {"remembered"}
+
+
+def test_code_without_what_is_cached_is_kept(tmp_path: Path) -> None:
+    """As the training's is, which compares identities."""
+    with remembering_in(tmp_path):
+        source_identity(rolling_mean, without=(source_identity,))
+    [file] = tmp_path.iterdir()
+    assert list(json.loads(file.read_text(encoding="utf-8"))) == [
+        "1 0 1 attn_platform.factors.kernels.rolling_mean attn_platform.source_identity.source_identity"
+    ]

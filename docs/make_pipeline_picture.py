@@ -49,8 +49,8 @@ def groups() -> list[Group]:
     units: dict[dg.PartitionsDefinition | None, str] = {
         partitions.sessions: "session",
         partitions.cross_sections: "session",
-        partitions.windows: "window",
-        partitions.rebalances: "rebalance",
+        **dict.fromkeys(partitions.windows_by_test.values(), "window"),
+        **dict.fromkeys(partitions.rebalances_by_frequency.values(), "rebalance"),
         partitions.quarters: "quarter",
         partitions.years: "year",
         None: "",

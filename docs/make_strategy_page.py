@@ -13,6 +13,7 @@ from attn_platform.published import PublishedMonths, PublishedRow, published_row
 from attn_platform.reports.strategy import published_performance, published_portfolio_months
 from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.loading import available_studies, load_study
+from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig, StudyConfig
 
 PAGE = Path(__file__).with_name("strategies.md")
@@ -75,7 +76,7 @@ def _strategy(study: StudyConfig, strategy: StrategyConfig) -> Row:
         _percent(limits.industry_deviation),
         "; ".join(_styles(strategy)),
         _percent(limits.turnover),
-        f"{study.rebalance_every} sessions",
+        frequency_text(study.rebalance_every_of(strategy)),
         _costs(backtest),
         _published(study, strategy),
     )

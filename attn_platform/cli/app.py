@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from attn_platform.cli import (
+    alerts,
     backtest,
     doctor,
     evaluate,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "explain": explain.explain,
     "evaluate": evaluate.evaluate,
     "doctor": doctor.doctor,
+    "alerts": alerts.alerts,
     "migrate": migrate.migrate,
     "ui": ui.ui,
 }
@@ -58,16 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs the command, and prints a user's mistake, or what a signal has stopped, as one line."""
     set_up_messages()
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with stopping_at_signals(given) as stopping:
-        try:
+    try:
+        with stopping_at_signals(given):
             app(given, prog_name="attn")
-        except BaseException as error:
-            if isinstance(error, SystemExit) and not error.code:
-                raise
-            if stopping.signal is not None:  # whatever it has become on its way through others' code
-                sys.stdout.flush()
-                stopping.end()
-            if not isinstance(error, PlatformError):
-                raise
-            typer.echo(f"attn: {' '.join(str(error).splitlines())}", err=True)
-            raise SystemExit(error.exit_code) from None
+    except PlatformError as error:
+        typer.echo(f"attn: {' '.join(str(error).splitlines())}", err=True)
+        raise SystemExit(error.exit_code) from None

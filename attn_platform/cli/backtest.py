@@ -21,7 +21,12 @@ def backtest(
     name: Annotated[str | None, typer.Option(help="Of the backtest. Default: that of the file.")] = None,
     start: Annotated[str | None, typer.Option(help="First session whose predictions count.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session of the backtest. Default: the last predicted.")] = None,
-    every: Annotated[int | None, typer.Option(min=1, help="Sessions between rebalances. Default: the study's.")] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            help="Sessions between rebalances, or week or month for the last session of each. Default: the strategy's."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
@@ -32,9 +37,11 @@ def backtest(
 
     Example: attn backtest predictions.parquet --strategy csi1000_ai_enhanced --home data/real
     """
+    from attn_platform.studies.rebalancing import frequency_named
     from attn_platform.workflows.prediction_backtest import backtest_predictions
 
-    result = backtest_predictions(open_home(home), predictions, strategy, name, start, end, every)
+    frequency = None if every is None else frequency_named(every)
+    result = backtest_predictions(open_home(home), predictions, strategy, name, start, end, frequency)
     facts = {
         "strategy": result.strategy,
         "benchmark": result.benchmark,

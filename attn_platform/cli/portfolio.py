@@ -79,7 +79,7 @@ def portfolio(
     _refuse_stray_options(orders, why, of_orders, out)
     target = open_home(home)
     config = portfolio_strategy(target, strategy)
-    session = rebalance_of(target, date)
+    session = rebalance_of(target, config, date)
     if why is not None:
         _explain_weight(target, config, session, stock_named(target, why), as_json)
     elif orders:

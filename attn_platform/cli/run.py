@@ -48,6 +48,7 @@ def run(
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.reports import report_page
+    from attn_platform.workflows.training import available_windows
 
     started = time.perf_counter()
     chosen_models = None if models is None else () if models == ALL else [name.strip() for name in models.split(",")]
@@ -56,7 +57,7 @@ def run(
     from attn_platform.definitions import build_defs, partitions_of
 
     defs, partitions = build_defs(target), partitions_of(target)
-    chosen = keys_between(windows, partitions.windows.get_partition_keys(), "test window")
+    chosen = keys_between(windows, available_windows(target), "test window")
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
     header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"

@@ -1,7 +1,8 @@
 """Sessions of the Shanghai exchange and the grids laid over them.
 
 Definitions: data contract (calendar: `exchange_calendars`, XSHG, or a user's own file) and the studies' grids (every
-fifth session a rebalance, every 126th a new test window, quarter and year ends for universe and adjacency).
+fifth session a rebalance, every 126th a new test window, quarter and year ends for universe and adjacency), and the
+last sessions of calendar weeks and months (Haitong).
 All dates are `datetime64[D]`; all arrays are ascending.
 """
 
@@ -11,7 +12,7 @@ import datetime
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -21,6 +22,9 @@ from attn_platform.errors import CalendarError
 Day = str | np.datetime64
 """A day as YYYY-MM-DD or datetime64."""
 
+CalendarPeriod = Literal["week", "month"]
+"""A calendar week, from Monday on, or a calendar month."""
+
 # The exchange opened on 1990-12-19; list dates reach back to it, so ages in sessions need the calendar from there on.
 FIRST_KNOWN = "1990-12-19"
 
@@ -29,6 +33,9 @@ SESSIONS_A_WEEK = 5
 SESSIONS_A_MONTH = 21
 SESSIONS_A_QUARTER = 63
 SESSIONS_A_YEAR = 252
+
+DAYS_A_WEEK = 7
+DAYS_FROM_MONDAY_TO_1970 = 3  # numpy counts days from 1970-01-01, a Thursday
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,26 @@ class Calendar:
     def grid(self, anchor: Day, step: int) -> np.ndarray:
         """Every `step`-th session, before and after `anchor`, which is on the grid."""
         return self.sessions[self.position(anchor) % step :: step]
+
+    def last_of_each(self, period: CalendarPeriod) -> np.ndarray:
+        """The last session of each calendar week or month, ascending.
+
+        Holidays are published ahead, so on its day a session is known to be the last one. What comes after the
+        calendar's end is not: its last session counts only where no weekday of its week or month follows.
+        """
+        place, next_begin = _period_of(self.sessions, period)
+        is_last = np.diff(place, append=place[-1] + 1) > 0
+        is_last[-1] = np.busday_count(self.sessions[-1] + 1, next_begin[-1]) == 0
+        return self.sessions[is_last]
+
+
+def _period_of(days: np.ndarray, period: CalendarPeriod) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the calendar week or month that each day lies in, and the first day of the one after it."""
+    if period == "month":
+        months = days.astype("datetime64[M]")
+        return months.astype(np.int64), (months + 1).astype("datetime64[D]")
+    weeks = (days.astype(np.int64) + DAYS_FROM_MONDAY_TO_1970) // DAYS_A_WEEK
+    return weeks, ((weeks + 1) * DAYS_A_WEEK - DAYS_FROM_MONDAY_TO_1970).astype("datetime64[D]")
 
 
 def as_day(day: Day) -> np.datetime64:

@@ -305,6 +305,7 @@ MINUTE_BAR = Table(
     ),
     key=("date", "symbol", "minute"),
     by_session=True,
+    is_intraday=True,
     dates=("date",),
     rules=(not_less("high", "low"),),
     settle=settled_prices,
@@ -325,6 +326,7 @@ TRANSACTION = Table(
     ),
     key=("date", "symbol", "buy_order", "sell_order", "time"),
     by_session=True,
+    is_intraday=True,
     dates=("date",),
 )
 
@@ -346,6 +348,7 @@ BOOK_SNAPSHOT = Table(
     ),
     key=("date", "symbol", "time"),
     by_session=True,
+    is_intraday=True,
     dates=("date",),
 )
 

@@ -15,7 +15,7 @@ from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.contract import TABLES, TRADING_STATUSES
 from attn_platform.market.lake import Lake, days
 
-DENSE_TABLES = ("daily_bar", "valuation", "consensus")
+DENSE_TABLES = tuple(table.name for table in TABLES.values() if table.is_panel)
 # Sessions that are read at a time: their rows take a few hundred MB, those of twenty years ten GB.
 PIECE = 250
 STATUS_CODES = {status: float(code) for code, status in enumerate(TRADING_STATUSES)}

@@ -61,6 +61,13 @@ class Table:
     """Columns whose dates must be sessions."""
     settle: Callable[[pa.Table], Settled] | None = None
     """Gives cells that say the same in another way, or are off by rounding, the form that the checks know."""
+    is_intraday: bool = False
+    """Many rows a stock and session: by far larger than memory, so that one session is read at a time."""
+
+    @property
+    def is_panel(self) -> bool:
+        """One row a stock and session: its numbers are [session, stock] arrays."""
+        return self.by_session and self.key == ("date", "symbol")
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,10 +1,12 @@
 """The event log of a home, as its `dagster.yaml` names it: ours, or Dagster's own where ours would not fit to Dagster.
 
-Both read and write the same databases, so a home can go from one to the other and back.
+Both read and write the same databases, so a home can go from one to the other and back. Every process that Dagster
+starts on a home loads this, the webserver among them: with it comes what the UI knows of staleness (`stale_status`).
 """
 
 from __future__ import annotations
 
+import attn_platform.orchestration.stale_status  # noqa: F401  (for what importing it does)
 from attn_platform.orchestration.dagster_internals import say_plain, why_plain
 from attn_platform.orchestration.dagster_internals.sqlite_storage import SqliteEventLogStorage
 

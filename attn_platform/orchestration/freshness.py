@@ -5,13 +5,14 @@ version that came out, the code version (configuration included) and, for each i
 the partitions that are read. A partition is fresh where Dagster's log still has that data version, its file is there,
 and today's recipe is the same. What was made without a record is made again: never wrong, only slower.
 
-Dagster's own staleness does not look at inputs of 100 partitions and more; this does, for all partitions at once.
+Dagster's own staleness does not look at inputs of 100 partitions and more; this does, for all partitions at once, and
+tells Dagster's UI (`stale_status`).
 Inputs are read off Dagster's graph: partitions between two offsets, or all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -91,14 +92,14 @@ class Lineage:
     def _rhythm(self, asset: str) -> str | None:
         return getattr(self.graph.get(dg.AssetKey(asset)).partitions_def, "cron_schedule", None)
 
-    def recipes(self, asset: str, made: Versions | None = None) -> pd.DataFrame:
+    def recipes(self, asset: str, made: Versions | None = None, inputs: Collection[str] | None = None) -> pd.DataFrame:
         """Today's recipe of each partition: its code version, and a column of digests for each input.
 
-        `made` are versions of the asset's own partitions that the log does not have yet.
+        `made` are versions of the asset's own partitions that the log does not have yet; `inputs` choose some of them.
         """
         keys = self.keys(asset)
         frame = pd.DataFrame({CODE: self.code(asset)}, index=pd.Index(keys, name=PARTITION))
-        for source in self.inputs(asset):
+        for source in self.inputs(asset) if inputs is None else sorted(inputs):
             versions = {**self.versions(source), **(made or {})} if source == asset else self.versions(source)
             cells = b"".join(_digest(versions.get(key, "").encode()) for key in self.keys(source).tolist())
             start, end = self.read_between(asset, source)
@@ -173,6 +174,17 @@ def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]]
     causes[logged.isna()] = NEVER
     causes[logged.notna() & ~keys.isin(list(there))] = GONE
     return causes
+
+
+def changed_inputs(lineage: Lineage, asset: str, inputs: Collection[str]) -> pd.DataFrame:
+    """Of some inputs [partition, input] why they make a partition stale; empty where they do not."""
+    today, held = lineage.recipes(asset, inputs=inputs), recorded(lineage.instance, asset)
+    held = held.reindex(index=today.index, columns=[VERSION, *inputs])
+    logged = pd.Series(lineage.versions(asset), dtype=object).reindex(today.index)
+    matters = {source: np.where(held[source] == today[source], "", f"other {source}") for source in inputs}
+    frame = pd.DataFrame(matters, index=today.index, dtype=object)
+    frame[held[VERSION] != logged] = UNRECORDED
+    return frame
 
 
 def is_external(graph: Any, asset: str) -> bool:

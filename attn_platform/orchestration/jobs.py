@@ -1,4 +1,4 @@
-"""Jobs: the pipeline cut where its partitions change. For schedules and the UI; a backfill is an asset backfill."""
+"""Jobs: the pipeline cut where its partitions change. For automation and UI; a backfill is an asset backfill."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
+from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.op_tags import GPU_TAGS
+from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StudyConfig
 
 if TYPE_CHECKING:
     from attn_platform.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 
-SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
-    "session", "cross_section", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
+STATIC_JOB, SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
+    "static", "session", "cross_section", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
 )  # fmt: skip
+
+
+def window_job(study: StudyConfig, test: int) -> str:
+    """Name of the job that trains the models with test ranges of so many sessions."""
+    return WINDOW_JOB if test == study.windows.test else f"{WINDOW_JOB}_{test}"
+
+
+def portfolio_job(study: StudyConfig, every: RebalanceFrequency) -> str:
+    """Name of the job that makes the target portfolios of the strategies with a frequency of rebalances."""
+    return WEEK_JOB if every == study.rebalance_every else f"portfolio_every_{every}"
 
 
 def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
@@ -24,23 +38,29 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     new_session = [*made[MadeAt.RAW], *made[MadeAt.FACTORS]]
     new_cross_section = [*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]]
     jobs = [
-        dg.define_asset_job("static", list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
+        dg.define_asset_job(STATIC_JOB, list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
         dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables and factors of one session."),
         dg.define_asset_job(
             CROSS_SECTION_JOB, new_cross_section, description="Panel and predictions of one session's universe."
         ),
         dg.define_asset_job(QUARTER_JOB, list(made[MadeAt.UNIVERSE]), description="Members of a new quarter."),
         dg.define_asset_job(YEAR_JOB, list(made[MadeAt.ADJACENCY]), description="Neighbour groups of a new year."),
-        dg.define_asset_job(WEEK_JOB, list(made[MadeAt.PORTFOLIOS]), description="Target portfolios of one rebalance."),
+        *(
+            dg.define_asset_job(
+                portfolio_job(home.study, every),
+                [portfolio_table(strategy.name) for strategy in strategies],
+                description="Target portfolios of one rebalance.",
+            )
+            for every, strategies in home.study.strategies_by_frequency.items()
+        ),
         dg.define_asset_job(
             REPORT_JOB,
             [*made[MadeAt.REPORTS], *made[MadeAt.PAGES]],
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]
-    if made[MadeAt.TRAINING]:
-        train = list(made[MadeAt.TRAINING])
-        jobs.append(
-            dg.define_asset_job(WINDOW_JOB, train, tags=GPU_TAGS, description="Train all models on one window.")
-        )
+    for test, models in home.study.models_by_test.items():
+        train = [checkpoint_asset(model.name) for model in models]
+        name, text = window_job(home.study, test), f"Train models with test ranges of {test} sessions on one window."
+        jobs.append(dg.define_asset_job(name, train, tags=GPU_TAGS, description=text))
     return {job.name: job for job in jobs}

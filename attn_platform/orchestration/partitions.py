@@ -1,12 +1,16 @@
 """Partitions: sessions, windows, rebalances (exactly the exchange's sessions on their grids), quarters and years.
 
+Windows have a definition for each length of test ranges among the models, rebalances one for each frequency among the
+strategies.
+
 All in Asia/Shanghai. Session-based partitions are daily with every other weekday excluded, so a key exists only once
 its day is over. Universe and adjacency are keyed by the period in which they hold, whose key must exist from its first
-day on: hence `end_offset=1` there (never with exclusions, where it would expose wrong keys).
+day on, and windows by the first session that they test, which they train ahead of: hence `end_offset=1` there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,8 +19,8 @@ import numpy as np
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar
+from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_back, rebalances_between
 from attn_platform.training.windows import WindowConfig, window_keys
-from attn_platform.workflows.portfolios import rebalances_between
 
 TIMEZONE = "Asia/Shanghai"
 FORMAT = "%Y-%m-%d"
@@ -31,7 +35,7 @@ QUARTERS_OF_LIQUIDITY = 5
 
 @dataclass(frozen=True)
 class Partitions:
-    """The six partitions definitions of one home, and the mappings between them.
+    """The partitions definitions of one home, and the mappings between them.
 
     `cross_sections` are the sessions of panels and predictions: from the first quarter on that has a universe, or from
     the first test range on, where forecasts are imported for an earlier one.
@@ -39,11 +43,29 @@ class Partitions:
 
     sessions: dg.TimeWindowPartitionsDefinition
     cross_sections: dg.TimeWindowPartitionsDefinition
-    windows: dg.TimeWindowPartitionsDefinition
-    rebalances: dg.TimeWindowPartitionsDefinition
+    windows_by_test: Mapping[int, dg.TimeWindowPartitionsDefinition]
+    """By the length of the test ranges in sessions."""
+    rebalances_by_frequency: Mapping[RebalanceFrequency, dg.TimeWindowPartitionsDefinition]
     quarters: dg.TimeWindowPartitionsDefinition
     years: dg.TimeWindowPartitionsDefinition
+    calendar: Calendar
     window_config: WindowConfig
+    rebalance_every: RebalanceFrequency
+    """Both of the study."""
+
+    @property
+    def windows(self) -> dg.TimeWindowPartitionsDefinition:
+        """Those of the study, which hold for all models without a test length of their own."""
+        return self.windows_of(self.window_config)
+
+    @property
+    def rebalances(self) -> dg.TimeWindowPartitionsDefinition:
+        """Those of the study, which hold for all strategies without a frequency of their own."""
+        return self.rebalances_by_frequency[self.rebalance_every]
+
+    def windows_of(self, windows: WindowConfig) -> dg.TimeWindowPartitionsDefinition:
+        """Those of a model with such windows."""
+        return self.windows_by_test[windows.test]
 
     def samples_of_window(self, windows: WindowConfig) -> dg.TimeWindowPartitionMapping:
         """checkpoint[window] ← sessions of a model's train and validation, exactly."""
@@ -55,11 +77,10 @@ class Partitions:
             start_offset=-windows.windows_back, end_offset=-1, allow_nonexistent_upstream_partitions=True
         )
 
-    @property
-    def window_of_session(self) -> dg.TimeWindowPartitionMapping:
-        """prediction[session] ← checkpoint of the one window whose test range holds the session."""
+    def window_of_session(self, windows: WindowConfig) -> dg.TimeWindowPartitionMapping:
+        """prediction[session] ← checkpoint of the one window of a model whose test range holds the session."""
         return dg.TimeWindowPartitionMapping(
-            start_offset=1 - self.window_config.test, end_offset=0, allow_nonexistent_upstream_partitions=True
+            start_offset=1 - windows.test, end_offset=0, allow_nonexistent_upstream_partitions=True
         )
 
     @property
@@ -80,12 +101,12 @@ class Partitions:
             start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True
         )
 
-    def sessions_of_week(self, earlier: int = 0) -> dg.TimeWindowPartitionMapping:
+    def sessions_held(self, every: RebalanceFrequency, history: int = 0) -> dg.TimeWindowPartitionMapping:
         """portfolio[T] ← the sessions from the rebalance before T on, over which what is held has drifted.
 
-        With so many `earlier` weeks, whose returns terms of the objective read.
+        With the rebalances that reach so many sessions further back, whose returns terms of the objective read.
         """
-        return self.back(1 + earlier)
+        return self.back(1 + rebalances_back(self.calendar, every, history))
 
     @property
     def previous(self) -> dg.TimeWindowPartitionMapping:
@@ -94,12 +115,18 @@ class Partitions:
 
 
 def build_partitions(
-    calendar: Calendar, first: np.datetime64, last: np.datetime64, windows: WindowConfig, rebalance_every: int
+    calendar: Calendar,
+    first: np.datetime64,
+    last: np.datetime64,
+    windows: WindowConfig,
+    rebalance_every: RebalanceFrequency,
+    windows_of_models: Sequence[WindowConfig] = (),
+    frequencies: Sequence[RebalanceFrequency] = (),
 ) -> Partitions:
     """Partitions of the sessions from `first` to `last` (both included), which bound every definition.
 
-    `windows` are those of the model that reaches furthest back. `ConfigurationError` where there is no session between
-    `first` and `last`, or none that a window tests.
+    `windows` and `rebalance_every` are the study's, the others those of its models and its strategies.
+    `ConfigurationError` where there is no session between `first` and `last`, or none that a window tests.
     """
     sessions = calendar.between(first, last)
     first_test = np.datetime64(windows.first_test, "D")
@@ -110,27 +137,49 @@ def build_partitions(
             f"the first test range begins on {first_test}, but the data ends on {sessions[-1]}; let windows.first_test "
             "of the study lie within the data"
         )
-    window_grid = calendar.grid(first_test, windows.test)
-    history = window_grid[window_grid < first_test][-windows.windows_back :]
-    tested = np.array(window_keys(calendar, windows, last), dtype=sessions.dtype)
-    rebalances = rebalances_between(calendar, first_test, last, rebalance_every)
     first_quarter = first.astype("datetime64[M]") + MONTHS_A_YEAR
     first_quarter -= int(first_quarter.astype(int)) % -MONTHS_A_QUARTER  # the first month of one
     with_universe = sessions[sessions >= min(first_quarter.astype("datetime64[D]"), first_test)]
     return Partitions(
         sessions=_on_sessions(sessions, sessions[0], last),
         cross_sections=_on_sessions(with_universe, with_universe[0], last),
-        # The grid goes on before the first key: offsets into the past are counted along it.
-        windows=_on_sessions(np.concatenate([history, tested]), first_test, last),
-        rebalances=_on_sessions(rebalances, first_test, last),
+        windows_by_test={
+            each.test: _windows(calendar, each, last) for each in _longest_by_test(windows, windows_of_models)
+        },
+        rebalances_by_frequency={
+            every: _on_sessions(rebalances_between(calendar, first_test, last, every), first_test, last)
+            for every in dict.fromkeys([rebalance_every, *frequencies])
+        },
         quarters=_by_cron(QUARTERLY, first.astype("datetime64[M]") + MONTHS_A_YEAR, last, MONTHS_A_QUARTER),
         years=_by_cron(YEARLY, first.astype("datetime64[Y]") + 1, last, MONTHS_A_YEAR),
+        calendar=calendar,
         window_config=windows,
+        rebalance_every=rebalance_every,
     )
 
 
-def _on_sessions(keys: np.ndarray, first_key: np.datetime64, last: np.datetime64) -> dg.TimeWindowPartitionsDefinition:
-    weekdays = np.arange(min(keys[0], first_key), last + 1, dtype="datetime64[D]")
+def _longest_by_test(windows: WindowConfig, of_models: Sequence[WindowConfig]) -> list[WindowConfig]:
+    """By length of the test ranges the windows that reach furthest back; the study's where no model has its length."""
+    together: dict[int, list[WindowConfig]] = {windows.test: []}
+    for each in of_models:
+        together.setdefault(each.test, []).append(each)
+    return [max(alike or [windows], key=lambda each: each.windows_back) for alike in together.values()]
+
+
+def _windows(calendar: Calendar, windows: WindowConfig, last: np.datetime64) -> dg.TimeWindowPartitionsDefinition:
+    """The test ranges up to `last`. Their grid goes on before the first: offsets into the past are counted along it."""
+    first_test = np.datetime64(windows.first_test, "D")
+    grid = calendar.grid(first_test, windows.test)
+    history = grid[grid < first_test][-windows.windows_back :]
+    tested = np.array(window_keys(calendar, windows, last), dtype=grid.dtype)
+    # A window trains on what lies before its first test session: its key exists one window ahead.
+    return _on_sessions(np.concatenate([history, tested]), first_test, last, ahead=1)
+
+
+def _on_sessions(
+    keys: np.ndarray, first_key: np.datetime64, last: np.datetime64, ahead: int = 0
+) -> dg.TimeWindowPartitionsDefinition:
+    weekdays = np.arange(min([first_key, *keys[:1]]), last + 1, dtype="datetime64[D]")
     weekdays = weekdays[np.is_busday(weekdays)]
     excluded = weekdays[~np.isin(weekdays, keys)]
     return dg.TimeWindowPartitionsDefinition(
@@ -140,6 +189,7 @@ def _on_sessions(keys: np.ndarray, first_key: np.datetime64, last: np.datetime64
         fmt=FORMAT,
         timezone=TIMEZONE,
         exclusions=[*WEEKEND, *(_midnight(day) for day in excluded)],
+        end_offset=ahead,
     )
 
 
@@ -157,4 +207,5 @@ def _by_cron(cron: str, first: np.datetime64, last: np.datetime64, months: int) 
 
 
 def _midnight(day: np.datetime64) -> datetime:
-    return datetime.strptime(str(day.astype("datetime64[D]")), FORMAT)
+    midnight: datetime = day.astype("datetime64[s]").item()
+    return midnight

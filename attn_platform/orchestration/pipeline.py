@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.errors import ConfigurationError, PlatformError
+from attn_platform.market.calendar import as_day
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
 from attn_platform.orchestration.checks import expectations
@@ -27,12 +28,16 @@ from attn_platform.orchestration.dagster_internals.execution import is_failed_ch
 from attn_platform.orchestration.freshness import Lineage, stale_partitions
 from attn_platform.orchestration.outputs import held_of
 from attn_platform.orchestration.partitions import Partitions
+from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.similar import similar_to
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
-from attn_platform.training.windows import window_of
+from attn_platform.studies.study import StrategyConfig
 from attn_platform.universe.store import quarter_of, year_of
 from attn_platform.workflows.forecasts import require_forecasts
-from attn_platform.workflows.portfolios import previous_rebalance
+from attn_platform.workflows.portfolios import previous_rebalance, rebalances, rebalances_on
+from attn_platform.workflows.training import windows_testing
 
 logger = logging.getLogger(__name__)
 
@@ -69,19 +74,16 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     `ConfigurationError` where the data does not reach back far enough, or the weekly chain would have a gap;
     `MissingDataError` where forecasts that are imported are not there.
     """
-    spans = [window_of(home.calendar, home.study.longest_windows, key) for key in sorted(windows)]
-    test_first = spans[0].test_first
-    first = spans[0].train_first if home.study.models else test_first
-    test_last = min(spans[-1].test_last, home.last_session)
+    test_first, test_last = _tested(home, sorted(windows))
+    tested = {model.name: windows_testing(home, model, test_first, test_last) for model in home.study.models}
+    first = min((spans[0].train_first for spans in tested.values()), default=test_first)
     made = assets_made_at(home)
-    rebalances = [key for key in partitions.rebalances.get_partition_keys() if str(test_first) <= key <= str(test_last)]
-    if not rebalances:
-        raise ConfigurationError(f"no rebalance from {test_first} to {test_last}: the data ends on {home.last_session}")
     quarters = _covering(partitions.quarters, quarter_of(first), quarter_of(test_last), "universe")
     years = _covering(partitions.years, year_of(first), year_of(test_last), "sector adjacency")
-    _require_chain(home, rebalances[0], made[MadeAt.PORTFOLIOS])
+    portfolios = _portfolios(home, test_first, test_last)
     for forecast in home.study.forecasts:
-        require_forecasts(home, forecast, np.array(rebalances, dtype="datetime64[D]"))
+        days = rebalances_on(home, forecast)
+        require_forecasts(home, forecast, days[(days >= test_first) & (days <= test_last)])
     return [
         Stage("securities and industries", made[MadeAt.STATIC]),
         Stage("raw tables", made[MadeAt.RAW], str(home.first_session), str(_data_end(home, test_last))),
@@ -89,23 +91,54 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         Stage("sector adjacency", made[MadeAt.ADJACENCY], *years),
         Stage("factors", made[MadeAt.FACTORS], str(first), str(test_last)),
         Stage("panel", made[MadeAt.PANELS], str(first), str(test_last)),
-        *_training(home, sorted(windows)),
+        *_training(home, {name: [window.key for window in spans] for name, spans in tested.items()}),
         Stage("predictions", made[MadeAt.PREDICTIONS], str(test_first), str(test_last)),
-        Stage("weekly portfolios", made[MadeAt.PORTFOLIOS], rebalances[0], rebalances[-1], divisible=True),
+        *portfolios,
         Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
     ]
 
 
-def _training(home: Home, keys: Sequence[str]) -> list[Stage]:
-    """Window by window, all models whose runs train one window; then those that train several together."""
-    by_run: dict[int, list[str]] = {}
-    for model in home.study.models:
-        by_run.setdefault(windows_in_run(model), []).append(checkpoint_asset(model.name))
+def _tested(home: Home, windows: Sequence[str]) -> tuple[np.datetime64, np.datetime64]:
+    """First and last session of consecutive test windows of the study, as far as there is data."""
+    calendar = home.calendar
+    end = min(calendar.position(windows[-1]) + home.study.windows.test, len(calendar.sessions)) - 1
+    return as_day(windows[0]), min(np.datetime64(calendar.sessions[end], "D"), home.last_session)
+
+
+def _training(home: Home, keys: Mapping[str, Sequence[str]]) -> list[Stage]:
+    """Window by window, all models whose runs train one window; then those that train several together.
+
+    `keys` are the windows by model, the same for models with test ranges of one length.
+    """
     stages = []
-    for together, checkpoints in sorted(by_run.items()):
-        for first, last in _spans(keys, together):
-            title = f"training of window {first}" if first == last else f"training of windows {first} … {last}"
-            stages.append(Stage(title, tuple(checkpoints), first, last))
+    for test, models in home.study.models_by_test.items():
+        by_run: dict[int, list[ModelConfig]] = {}
+        for model in models:
+            by_run.setdefault(windows_in_run(model), []).append(model)
+        of_own = "" if test == home.study.windows.test else f", test ranges of {test} sessions"
+        for together, trained in sorted(by_run.items()):
+            checkpoints = tuple(checkpoint_asset(model.name) for model in trained)
+            for first, last in _spans(keys[trained[0].name], together):
+                title = f"training of window {first}" if first == last else f"training of windows {first} … {last}"
+                stages.append(Stage(f"{title}{of_own}", checkpoints, first, last))
+    return stages
+
+
+def _portfolios(home: Home, first: np.datetime64, last: np.datetime64) -> list[Stage]:
+    """The rebalances from `first` to `last`, of all strategies that share them in one stage."""
+    stages = []
+    for every, strategies in home.study.strategies_by_frequency.items():
+        days = rebalances(home, strategies[0])
+        days = days[(days >= first) & (days <= last)].astype(str)
+        if not len(days):
+            raise ConfigurationError(
+                f"no rebalance of {strategies[0].name} from {first} to {last}: the data ends on {home.last_session}"
+            )
+        is_own = every != home.study.rebalance_every
+        title = f"portfolios every {frequency_text(every)}" if is_own else "weekly portfolios"
+        _require_chain(home, str(days[0]), strategies)
+        tables = tuple(portfolio_table(strategy.name) for strategy in strategies)
+        stages.append(Stage(title, tables, str(days[0]), str(days[-1]), divisible=True))
     return stages
 
 
@@ -188,10 +221,10 @@ def _covering(
     return keys[0], keys[-1]
 
 
-def _require_chain(home: Home, first: str, portfolios: Sequence[str]) -> None:
+def _require_chain(home: Home, first: str, strategies: Sequence[StrategyConfig]) -> None:
     """A week starts from the week before: the one before `first` must be in the lake, where there is one."""
-    previous = previous_rebalance(home, np.datetime64(first))
-    for table in portfolios:
+    previous = previous_rebalance(home, np.datetime64(first), strategies[0])
+    for table in (portfolio_table(strategy.name) for strategy in strategies):
         if previous is not None and not home.lake.path(table, previous).exists():
             raise ConfigurationError(
                 f"the weeks from {first} on continue {table} of {previous}, which is not there; run the windows before "

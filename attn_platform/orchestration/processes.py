@@ -80,9 +80,9 @@ def run_in_processes(
             initargs=(build, home.root, home.settings, set_up),
         ) as pool,
     ):
-        with _unreached_by_interrupts():
-            runs = [pool.submit(_run, part) for part in parts]
         try:
+            with _unreached_by_interrupts():
+                runs = [pool.submit(_run, part) for part in parts]
             for run in tqdm(as_completed(runs), total=len(runs), desc=stage.title, unit="run"):
                 run.result()
         except BrokenProcessPool:
@@ -114,6 +114,8 @@ def _environment_of_processes(count: int) -> Iterator[None]:
     """The environment that processes start in: they share the cores, and the bar that is shown is this one's."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
     own = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, "TQDM_DISABLE": "1"}
+    # Where a signal ends this process, Python's tracker frees what is left of the pool, and would warn of it
+    own["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
     try:

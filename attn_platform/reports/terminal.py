@@ -38,7 +38,8 @@ def order_headline(orders: RebalanceOrders) -> Iterator[str]:
     if limit == math.inf:
         against = "without a limit, as nothing is held"
     elif beyond > 0:
-        against = f"{number(100 * beyond)} points beyond the limit of {percent(limit)}"
+        rounding = ", by rounding to whole lots" if days == 1 else ""
+        against = f"{number(100 * beyond)} points beyond the limit of {percent(limit)}{rounding}"
     else:
         against = f"within the limit of {percent(limit)}"
     yield (
@@ -52,8 +53,8 @@ def order_headline(orders: RebalanceOrders) -> Iterator[str]:
         yield f"Spread over {count(len(orders.daily.days), 'day')} each day turns over at most {percent(most)}{kept}."
     if beyond > 0 and days is None:
         yield f"No spreading over up to {LONGEST} days keeps each day within the limit."
-    elif beyond > 0 and (orders.daily is None or len(orders.daily.days) != days):
-        yield f"{count(days or 1, 'day')} keep each day's turnover within the limit: --days {days}."
+    elif days is not None and days > 1 and (orders.daily is None or len(orders.daily.days) != days):
+        yield f"{count(days, 'day')} keep each day's turnover within the limit: --days {days}."
 
 
 def order_tables(orders: RebalanceOrders, exceeded_shown: int, tolerance: float) -> Iterator[Table]:

@@ -36,20 +36,22 @@ def _factor_set(value: Any) -> Any:
 Features = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_factor_set)]
 
 
-class SampleLengths(BaseModel):
-    """Lengths of a model's own training and validation sets in sessions; the test ranges are the study's."""
+class WindowLengths(BaseModel):
+    """Lengths of a model's own windows in sessions; its first test range begins with the study's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     train: int = Field(ge=1)
     valid: int = Field(ge=1)
+    test: int | None = Field(default=None, ge=1)
+    """So often it is trained anew. None: the study's."""
 
 
 class ModelConfig(BaseModel):
     """A network, its labels (one task a horizon) and how it is trained.
 
-    Where it reads other stocks or factors than the study's, pre-processes them otherwise, or learns from more or fewer
-    sessions, it says so.
+    Where it reads other stocks or factors than the study's, pre-processes them otherwise, learns from more or fewer
+    sessions, or is trained anew more or less often, it says so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,7 +64,7 @@ class ModelConfig(BaseModel):
     features: Features | None = None  # AI-55's XGBoost: ai55_xgboost
     preprocessing: PreprocessingConfig | None = None  # AI-55's XGBoost: neutralise industry_and_size
     universe: UniverseConfig | None = None  # AI-55's XGBoost: top 90 %
-    windows: SampleLengths | None = None  # AI-55's XGBoost: 252 × 5 and 252 × 1
+    windows: WindowLengths | None = None  # AI-55's XGBoost: 252 × 5 and 252 × 1
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

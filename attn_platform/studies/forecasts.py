@@ -81,16 +81,6 @@ def import_forecasts(lake: Lake, table: str, forecasts: pa.Table) -> dict[str, i
         return stage.write_sessions(table, forecasts, sessions)
 
 
-def rebalances_of(predicted: np.ndarray, calendar: Calendar, every: int) -> np.ndarray:
-    """The first of the ascending sessions `predicted`, then each next one at least `every` sessions later."""
-    chosen: list[int] = []
-    positions = np.searchsorted(calendar.sessions, predicted)
-    for at, position in enumerate(positions):
-        if not chosen or position - positions[chosen[-1]] >= every:
-            chosen.append(at)
-    return predicted[chosen]
-
-
 def _check_market(forecasts: pa.Table, lake: Lake, source: str, first: Day | None, last: Day | None) -> None:
     """`BadInputError` for the first row whose stock or session the lake does not have."""
     bars = lake.sessions("daily_bar")

@@ -17,6 +17,8 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from attn_platform.alerts.configuration import AlertsConfig
+from attn_platform.automation.configuration import AutomationConfig
 from attn_platform.errors import ConfigurationError, SourceError
 from attn_platform.market.calendar import Calendar, IsoDate, calendar_from_file, exchange_calendar
 from attn_platform.market.contract import TABLES
@@ -87,6 +89,8 @@ class Settings(BaseModel):
     first_session: IsoDate
     last_session: IsoDate | None = None
     """None: the end of the published holidays, so that new sessions become partitions as they pass."""
+    automation: AutomationConfig = AutomationConfig()
+    alerts: AlertsConfig = AlertsConfig()
     calendar_file: str | None = None
     """A calendar of the user's (see `calendar_from_file`); a relative path starts at the home, as that of `study`."""
 
@@ -147,7 +151,9 @@ class Home:
         self._save_as(f"{PENDING}{name}")
 
     def _save_as(self, file: str) -> None:
-        content = yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        unchanged = {name for name in ("automation", "alerts") if name not in self.settings.model_fields_set}
+        saved = self.settings.model_dump(mode="json", exclude=unchanged)
+        content = yaml.safe_dump(saved, sort_keys=False, allow_unicode=True)
         write_atomically(self.root / file, content)
 
     @cached_property

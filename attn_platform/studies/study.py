@@ -6,11 +6,11 @@ study names its models, ensembles and strategies, and a user may copy and edit i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -45,6 +45,7 @@ from attn_platform.studies.forecasters import (
 )
 from attn_platform.studies.names import Name, require_names_of_their_own, require_once
 from attn_platform.studies.parsing import parse
+from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
@@ -90,6 +91,8 @@ class StrategyConfig(BaseModel):
     """None: the study's."""
     backtest: BacktestConfig | None = None
     """None: the study's."""
+    rebalance_every: RebalanceFrequency | None = None  # Haitong's factors computed by hand: month
+    """None: the study's."""
 
 
 class StrategyMixConfig(MixConfig):
@@ -119,7 +122,7 @@ class StudyConfig(BaseModel):
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     windows: WindowConfig = WindowConfig()
     benchmark: str = "csi500"  # AI-69 and AI-55
-    rebalance_every: int = Field(default=5, ge=1)  # AI-69 and AI-55: every 5 sessions
+    rebalance_every: RebalanceFrequency = 5  # AI-69 and AI-55: every 5 sessions
     evaluation_horizon: int = Field(default=10, ge=1)  # realised 10-day return, also for 20-day predictions
     models: tuple[ModelConfig, ...] = ()
     ensembles: tuple[EnsembleConfig, ...] = ()
@@ -188,7 +191,8 @@ class StudyConfig(BaseModel):
         if unknown := [part for part in mix.parts if part not in known]:
             raise ValueError(f"mix {mix.name} names strategy {unknown[0]}, which the study lacks")
         parts = [known[part] for part in mix.parts]
-        for what in ("benchmark", "backtest"):
+        # Of other rebalances, too: their backtests would begin on another session each.
+        for what in ("benchmark", "backtest", "rebalance_every"):
             if len({str(getattr(part, what) or getattr(self, what)) for part in parts}) > 1:
                 raise ValueError(f"mix {mix.name}: its parts have another {what} each; give them the same")
 
@@ -235,13 +239,16 @@ class StudyConfig(BaseModel):
         universe = next(universe for universe in self.universes if universe.config == config)
         return universe, model.features or self.features, model.preprocessing or self.preprocessing
 
+    def rebalance_every_of(self, strategy: StrategyConfig) -> RebalanceFrequency:
+        """When a strategy is rebalanced: its own frequency, or the study's."""
+        return self.rebalance_every if strategy.rebalance_every is None else strategy.rebalance_every
+
     def windows_of(self, model: ModelConfig) -> WindowConfig:
-        """The windows that a model is trained on: the study's test ranges, after lengths of its own if it has any."""
+        """The windows that a model is trained on: lengths of its own or the study's, from the study's first test on."""
         lengths = model.windows or self.windows
+        test = self.windows.test if lengths.test is None else lengths.test
         try:
-            return WindowConfig(
-                train=lengths.train, valid=lengths.valid, test=self.windows.test, first_test=self.windows.first_test
-            )
+            return WindowConfig(train=lengths.train, valid=lengths.valid, test=test, first_test=self.windows.first_test)
         except ValidationError as error:
             raise ValueError(f"model {model.name}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
@@ -249,7 +256,17 @@ class StudyConfig(BaseModel):
     def longest_windows(self) -> WindowConfig:
         """The windows of the model that reaches furthest back; those of the study where it has no model."""
         of_models = (self.windows_of(model) for model in self.models)
-        return max(of_models, key=lambda windows: windows.windows_back, default=self.windows)
+        return max(of_models, key=lambda windows: windows.train + windows.valid, default=self.windows)
+
+    @cached_property
+    def strategies_by_frequency(self) -> dict[RebalanceFrequency, tuple[StrategyConfig, ...]]:
+        """Strategies that are rebalanced together, the study's own frequency first."""
+        return _grouped(self.strategies, self.rebalance_every_of, self.rebalance_every)
+
+    @cached_property
+    def models_by_test(self) -> dict[int, tuple[ModelConfig, ...]]:
+        """Models that are trained anew together, by the length of their test ranges; that of the study first."""
+        return _grouped(self.models, lambda model: self.windows_of(model).test, self.windows.test)
 
     @property
     def forecasters(self) -> tuple[Forecaster, ...]:
@@ -323,6 +340,20 @@ class StudyConfig(BaseModel):
     def mix(self, name: str) -> StrategyMixConfig:
         """The mix of that name; `ConfigurationError` lists those there are."""
         return _named(self.mixes, name, "mix", self.name)
+
+
+_Item = TypeVar("_Item")
+_Choice = TypeVar("_Choice", bound=Hashable)
+
+
+def _grouped(
+    items: Sequence[_Item], choice_of: Callable[[_Item], _Choice], first: _Choice
+) -> dict[_Choice, tuple[_Item, ...]]:
+    """Items by their choice, those of the choice `first` before the others; no choice without items."""
+    found: dict[_Choice, tuple[_Item, ...]] = {first: ()}
+    for item in items:
+        found[choice_of(item)] = (*found.get(choice_of(item), ()), item)
+    return {choice: together for choice, together in found.items() if together}
 
 
 _PanelChoice = tuple[Universe, tuple[str, ...], PreprocessingConfig]

@@ -15,7 +15,7 @@ from attn_platform.studies.forecasters import (
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
-from attn_platform.workflows.portfolios import rebalances
+from attn_platform.workflows.portfolios import rebalances_on
 from attn_platform.workflows.training import model_training
 
 
@@ -33,7 +33,7 @@ def forecast(home: Home, forecaster: Forecaster, sessions: np.ndarray) -> dict[s
         members = [MemberPredictions(prediction_table(each.model), each.horizon) for each in forecaster.members]
         write_ensemble(home.lake, sessions, members, forecaster.horizons[0], table)
     else:
-        require_forecasts(home, forecaster, np.intersect1d(sessions, rebalances(home)))
+        require_forecasts(home, forecaster, np.intersect1d(sessions, rebalances_on(home, forecaster)))
     return {}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.errors import CalendarError, ConfigurationError
-from attn_platform.market.calendar import Calendar, Day, as_day
+from attn_platform.market.calendar import Day, as_day
 from attn_platform.portfolio.explanation.reasons import weight_reasons
 from attn_platform.portfolio.rebalance import Rebalance, walk
 from attn_platform.portfolio.strategy import Strategy, load_portfolio
@@ -18,7 +18,9 @@ from attn_platform.portfolio.trading.positions import read_positions
 from attn_platform.portfolio.trading.rebalance_orders import RebalanceOrders, rebalance_orders
 from attn_platform.progress import tqdm
 from attn_platform.studies.availability import missing_styles, style_tables
+from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.names import prediction_table
+from attn_platform.studies.rebalancing import rebalances_between
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 
@@ -58,15 +60,27 @@ def portfolio_strategy(home: Home, name: str) -> StrategyConfig:
     return home.study.strategy(name)
 
 
-def rebalances(home: Home) -> np.ndarray:
-    """The home's rebalances, ascending: every n-th session from the first test range on (`rebalance_every`)."""
+def rebalances(home: Home, strategy: StrategyConfig | None = None) -> np.ndarray:
+    """Sessions on which a strategy is rebalanced, ascending, from the first test range on (`rebalance_every`).
+
+    Without a strategy those of the study, which hold for all strategies that have no frequency of their own.
+    """
     study = home.study
-    return rebalances_between(home.calendar, study.windows.first_test, home.last_session, study.rebalance_every)
+    every = study.rebalance_every if strategy is None else study.rebalance_every_of(strategy)
+    return rebalances_between(home.calendar, study.windows.first_test, home.last_session, every)
 
 
-def rebalance_of(home: Home, date: Day) -> np.datetime64:
-    """The rebalance of a date; `CalendarError` names the neighbours of a date that is none."""
-    day, known = as_day(date), rebalances(home)
+def rebalances_on(home: Home, forecast: ImportedForecastConfig) -> np.ndarray:
+    """Sessions of which imported forecasts are needed: the rebalances of the strategies on them, else the study's."""
+    strategies = [strategy for strategy in home.study.strategies if strategy.model == forecast.name]
+    if not strategies:
+        return rebalances(home)
+    return np.unique(np.concatenate([rebalances(home, strategy) for strategy in strategies]))
+
+
+def rebalance_of(home: Home, strategy: StrategyConfig, date: Day) -> np.datetime64:
+    """The rebalance of a strategy on a date; `CalendarError` names the neighbours of a date that is none."""
+    day, known = as_day(date), rebalances(home, strategy)
     if day not in known:
         after = int(np.searchsorted(known, day))
         neighbours = [str(each) for each in known[max(after - 1, 0) : after + 1]]
@@ -76,15 +90,11 @@ def rebalance_of(home: Home, date: Day) -> np.datetime64:
     return day
 
 
-def rebalances_between(calendar: Calendar, first: Day, last: Day, every: int) -> np.ndarray:
-    """The session `first` and every `every`-th one after it, up to `last`; ascending."""
-    grid = calendar.grid(first, every)
-    return grid[(grid >= as_day(first)) & (grid <= as_day(last))]
-
-
-def previous_rebalance(home: Home, session: np.datetime64) -> np.datetime64 | None:
-    """The rebalance before `session`; None for the first one."""
-    earlier = rebalances(home)
+def previous_rebalance(
+    home: Home, session: np.datetime64, strategy: StrategyConfig | None = None
+) -> np.datetime64 | None:
+    """The rebalance before `session`, of a strategy or of the study; None for the first one."""
+    earlier = rebalances(home, strategy)
     earlier = earlier[earlier < session]
     return np.datetime64(earlier[-1], "D") if len(earlier) else None
 
@@ -95,7 +105,7 @@ def rebalance(home: Home, config: StrategyConfig, sessions: np.ndarray) -> list[
     The forecasts of all of them are in the lake, and the week before the first one, where there is one.
     """
     strategy = resolve(home, config)
-    weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(home, sessions[0]))
+    weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(home, sessions[0], config))
     return list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
 
 

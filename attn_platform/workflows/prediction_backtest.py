@@ -23,8 +23,9 @@ from attn_platform.portfolio.strategy import Strategy
 from attn_platform.progress import tqdm
 from attn_platform.studies.availability import missing_styles
 from attn_platform.studies.forecasters import ImportedForecastConfig
-from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts, rebalances_of
+from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts
 from attn_platform.studies.names import prediction_table
+from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
@@ -68,7 +69,7 @@ def backtest_predictions(
     name: str | None = None,
     first: Day | None = None,
     last: Day | None = None,
-    every: int | None = None,
+    every: RebalanceFrequency | None = None,
 ) -> PredictionBacktest:
     """Trade on the predictions of a file (date, symbol, prediction) as a strategy does, and write the report.
 
@@ -80,7 +81,8 @@ def backtest_predictions(
         name: of the backtest; that of the file without one.
         first: first session whose predictions count.
         last: last session of the backtest; the last predicted one without it.
-        every: sessions from one rebalance to the next, at least; those of the strategy's study without it.
+        every: sessions from one rebalance to the next, at least, or the last session of each week or month; as the
+            strategy is rebalanced without it.
 
     Raises:
         BadInputError: the file cannot be used; names file, row and column.
@@ -96,7 +98,7 @@ def backtest_predictions(
     with replacing_folder(home.backtests / chosen) as folder:
         own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
         predicted = _imported(own, path, first, last)
-        rebalances = rebalances_of(predicted, home.calendar, study.rebalance_every if every is None else every)
+        rebalances = _rebalances(home, path, predicted, study.rebalance_every_of(model) if every is None else every)
         end = _end(home, path, predicted, last)
         relaxed, figures, untraded = _run(own, rebalances, end)
     config = own.study.strategies[0]
@@ -127,6 +129,17 @@ def _imported(home: Home, path: Path, first: Day | None, last: Day | None) -> np
     forecasts = read_forecasts(path, (PREDICTION,), home.lake, home.calendar, first, last)
     import_forecasts(home.lake, prediction_table(home.study.forecasts[0].name), forecasts)
     return np.unique(days(forecasts["date"]))
+
+
+def _rebalances(home: Home, path: Path, predicted: np.ndarray, every: RebalanceFrequency) -> np.ndarray:
+    """Of the sessions `predicted` those to rebalance on; `BadInputError` where there is none."""
+    rebalances = rebalances_of(predicted, home.calendar, every)
+    if not len(rebalances):
+        raise BadInputError(
+            f"{path}: no session with predictions, {predicted[0]} to {predicted[-1]}, is the last one of its {every}; "
+            "give predictions of those, or rebalance after a number of sessions (--every)"
+        )
+    return rebalances
 
 
 def _end(home: Home, path: Path, predicted: np.ndarray, last: Day | None) -> np.datetime64:

@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 
 from attn_platform.errors import ConfigurationError
+from attn_platform.market.contract import TABLES
 from attn_platform.market.simulation import PLANTED_SIGNALS, SimulatedMarket, SimulationConfig, planted_table
 from attn_platform.market.sources import ImportedSource, SimulatedSource, Source
 from attn_platform.studies.settings import Home
 
-STATIC_TABLES = ("security", "industry", "fundamental")
-SESSION_TABLES = ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
+STATIC_TABLES = tuple(table.name for table in TABLES.values() if not table.by_session)
+SESSION_TABLES = tuple(table.name for table in TABLES.values() if table.by_session and not table.is_intraday)
+"""Raw tables that are assets. Intraday ones may be in the lake, but nothing is made of them yet."""
 
 
 def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from attn_platform import training
 from attn_platform.errors import PlatformError
+from attn_platform.market.calendar import Day
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.identity import model_identity
 from attn_platform.studies.settings import Home
 from attn_platform.training.fingerprints import configuration_fingerprint
 from attn_platform.training.task import ModelTraining
-from attn_platform.training.windows import window_keys, window_of
+from attn_platform.training.windows import Window, window_holding, window_keys, window_of
 
 
 def checkpoint_folder(home: Home, model: str) -> Path:
@@ -21,8 +22,16 @@ def checkpoint_folder(home: Home, model: str) -> Path:
 
 
 def available_windows(home: Home) -> list[str]:
-    """Keys of the home's test windows, each the first session of its test range, in order."""
+    """Keys of the study's test windows, each the first session of its test range, in order."""
     return window_keys(home.calendar, home.study.windows, home.last_session)
+
+
+def windows_testing(home: Home, model: ModelConfig, first: Day, last: Day) -> list[Window]:
+    """The windows of a model whose test ranges hold the sessions from `first` to `last`, in order."""
+    config = home.study.windows_of(model)
+    begin = window_holding(home.calendar, config, first).key
+    keys = window_keys(home.calendar, config, last)
+    return [window_of(home.calendar, config, key) for key in keys if key >= begin]
 
 
 def model_training(home: Home, model: ModelConfig) -> ModelTraining:

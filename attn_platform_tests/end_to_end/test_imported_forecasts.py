@@ -10,15 +10,25 @@ import pytest
 import yaml
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.definitions import build_defs
+from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table
 from attn_platform.orchestration import jobs
+from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
-from attn_platform_tests.homes import FIRST_WINDOW, IMPORTED, LAST_SESSION, MODEL, STRATEGY, STUDY, CopyOf
+from attn_platform_tests.homes import (
+    FIRST_SESSION,
+    FIRST_WINDOW,
+    IMPORTED,
+    LAST_SESSION,
+    MODEL,
+    STRATEGY,
+    STUDY,
+    CopyOf,
+)
 from attn_platform_tests.pipelines import Pipeline, instance_of
 from attn_platform_tests.test_cli import EXIT_BAD_INPUT, Attn
 
@@ -88,19 +98,14 @@ def test_the_graph_has_nothing_that_trains(home: Home) -> None:
     assert not [name for name in keys if name.startswith(("checkpoint_", "factor_panel", "explanation_"))]
     assert {f"prediction_{FORECASTS}", portfolio_table(WEEKLY), figures_table(FORECASTS)} <= keys
     assert jobs.WINDOW_JOB not in {job.name for job in defs.jobs or ()}
-    names = {schedule.name for schedule in defs.schedules or ()}
-    assert "every_window" not in names
-    assert {"every_session", "every_cross_section"} <= names
 
 
 def test_a_session_waits_for_the_forecasts_of_its_rebalance(home: Home) -> None:
-    repository = build_defs(home).get_repository_def()
-    schedule = repository.get_schedule_def("every_cross_section")
-    with dg.DagsterInstance.ephemeral() as instance:
-        tick = pd.Timestamp(FIRST_WINDOW, tz="Asia/Shanghai") + pd.Timedelta(days=1, hours=7)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=tick.to_pydatetime())
-        found = schedule.evaluate_tick(context)
-    assert found.skip_message == f"waiting for forecasts {FORECASTS} of {FIRST_WINDOW}: attn import predictions"
+    now = pd.Timestamp(FIRST_WINDOW, tz="Asia/Shanghai") + pd.Timedelta(days=1, hours=7)
+    duties = owed(home, partitions_of(home), lambda asset: {FIRST_SESSION}, now.to_pydatetime(), catch_up=1)
+    (duty,) = [duty for duty in duties if duty.job == jobs.CROSS_SECTION_JOB]
+    assert duty.key == FIRST_WINDOW
+    assert duty.waits_for() == f"waiting for forecasts {FORECASTS} of {FIRST_WINDOW}: attn import predictions"
 
 
 def test_a_rebalance_without_forecasts_is_named(home: Home, attn: Attn, file: Path) -> None:

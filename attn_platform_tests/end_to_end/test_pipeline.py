@@ -165,7 +165,7 @@ def test_the_report_is_a_page_with_its_tables(pipeline):
 
 @pytest.mark.parametrize("asset", ["factor_volatility", PANEL, PREDICTION])
 def test_a_session_alone_is_the_session_of_the_backfill(pipeline, copy_of, ephemeral, asset):
-    """What the schedule makes on one morning is, byte for byte, what a run over all sessions makes."""
+    """What unattended work makes on one morning is, byte for byte, what a run over all sessions makes."""
     home = copy_of(pipeline.home, [asset])
     home.lake.path(asset, ONE_DAY).unlink()
     run_stage(build_defs(home), ephemeral, Stage(asset, (asset,), ONE_DAY, ONE_DAY))

@@ -59,6 +59,7 @@ from attn_platform_tests.homes import (
     STUDY,
     THIRD_WINDOW,
     TREES,
+    WEEKLY,
     tiny_home,
 )
 
@@ -68,7 +69,7 @@ PANEL = panel.PANEL
 REALISED = STUDY["evaluation_horizon"] + 1
 ROUNDING = 1e-12
 
-MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE)
+MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE, WEEKLY)
 CHECKPOINTS = {checkpoint_asset(model): model for model in MODELS}
 
 BESIDE = {portfolio_table(strategy): (f"account_{strategy}", f"limits_{strategy}") for strategy in STRATEGIES}
@@ -112,9 +113,11 @@ def is_known(home: Home, definition: dg.PartitionsDefinition, key: str) -> bool:
     partitions = partitions_of(home)
     if definition in (partitions.quarters, partitions.years):
         return selection_session(home.calendar, key, "Q" if definition == partitions.quarters else "Y") <= T
-    if definition == partitions.windows:
-        return window_of(home.calendar, home.study.windows, key).valid_last <= T
-    of_sessions = (partitions.sessions, partitions.cross_sections, partitions.rebalances)
+    for model in home.study.models:
+        windows = home.study.windows_of(model)
+        if definition == partitions.windows_of(windows):
+            return window_of(home.calendar, windows, key).valid_last <= T
+    of_sessions = (partitions.sessions, partitions.cross_sections, *partitions.rebalances_by_frequency.values())
     assert definition in of_sessions, f"say which keys of {definition} are known on T"
     return np.datetime64(key) <= T
 
@@ -136,7 +139,7 @@ def contents(home: Home, asset: str, key: str) -> Iterator[tuple[str, bytes]]:
 def keys_in(home: Home, asset: str, definition: dg.PartitionsDefinition) -> list[str]:
     """The asset's keys that the pipeline has materialised."""
     if asset in CHECKPOINTS:
-        return [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+        return list(definition.get_partition_keys())
     held = {str(day) for day in home.lake.sessions(asset)}
     return [key for key in definition.get_partition_keys() if key in held]
 

@@ -169,6 +169,18 @@ def test_start_end_and_every_choose_the_rebalances(home: Home, predictions: Path
     assert made.read(backtest_table("part"))["date"].to_pylist()[-1] == end.item()
 
 
+def test_a_strategy_of_months_trades_on_their_last_sessions(home: Home, predictions: Path, tmp_path: Path) -> None:
+    found = backtest_predictions(home, predictions, STRATEGY, "monthly", every="month")
+    made = made_lake(home, "monthly")
+    assert made.sessions(portfolio_table("monthly")).astype(str).tolist() == ["2020-12-31", "2021-01-29"]
+    assert found.weeks == 2
+    frame = pd.read_parquet(predictions)
+    file = tmp_path / "early.csv"
+    frame[frame["date"].astype(str) < "2020-12-30"].to_csv(file, index=False)
+    with pytest.raises(BadInputError, match=r"early\.csv: no session .* is the last one of its month"):
+        backtest_predictions(home, file, STRATEGY, every="month")
+
+
 def test_a_single_session_can_be_traded_up_to_a_later_one(home: Home, predictions: Path, tmp_path: Path) -> None:
     frame = pd.read_parquet(predictions)
     file = tmp_path / "one.csv"

@@ -13,7 +13,9 @@ from attn_platform.errors import ContractError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.conform import conform, from_text
 from attn_platform.market.contract import TABLES
+from attn_platform.market.dense import DENSE_TABLES
 from attn_platform.market.schema import FLOAT, Column, Table
+from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES
 from attn_platform_tests.market.vendor_files import contract_tables, table_of, with_cell
 
 CALENDAR = exchange_calendar()
@@ -76,6 +78,14 @@ HALTED = 7  # the suspended bar: it has no prices and no volume, whatever stands
 @pytest.mark.parametrize("name", COLUMNS)
 def test_tables_have_the_columns_of_the_contract(name: str) -> None:
     assert set(COLUMNS[name].split()) <= {column.name for column in TABLES[name].columns}
+
+
+def test_what_the_platform_holds_of_a_table_follows_from_its_declaration() -> None:
+    assert STATIC_TABLES == ("security", "industry", "fundamental")
+    assert SESSION_TABLES == ("daily_bar", "valuation", "consensus", "index_bar", "index_weight")
+    assert DENSE_TABLES == ("daily_bar", "valuation", "consensus")
+    intraday = set(TABLES) - set(STATIC_TABLES) - set(SESSION_TABLES)
+    assert intraday == {"minute_bar", "transaction", "book_snapshot"}
 
 
 def test_the_contract_has_no_other_tables() -> None:

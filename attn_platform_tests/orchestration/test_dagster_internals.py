@@ -18,7 +18,14 @@ from packaging.version import Version
 import attn_platform
 from attn_platform.orchestration import event_log
 from attn_platform.orchestration.batching_event_log import BatchingSqliteEventLogStorage
-from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG, TRIED, execution, sqlite_parts, why_plain
+from attn_platform.orchestration.dagster_internals import (
+    DATA_VERSION_TAG,
+    TRIED,
+    execution,
+    sqlite_parts,
+    staleness,
+    why_plain,
+)
 from attn_platform.orchestration.dagster_internals.sqlite_storage import SqliteEventLogStorage
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform_tests.homes import tiny_home
@@ -258,6 +265,24 @@ def test_the_event_log_is_dagsters_own_where_its_parts_are_not_as_they_were(monk
     assert "The batching event log is switched off" in caplog.text
 
 
+def without_resolver(patch):
+    patch.delattr(data_version, staleness.RESOLVER)
+
+
+def with_another_resolver(patch):
+    patch.setattr(data_version.CachingStaleStatusResolver, "_get_partition_dependencies", lambda self, key, depth: [])
+
+
+@pytest.mark.parametrize("change", [without_version, without_resolver, with_another_resolver])
+def test_staleness_is_dagsters_own_where_it_is_not_as_it_was(monkeypatch, caplog, change):
+    resolver = data_version.CachingStaleStatusResolver
+    monkeypatch.setattr(resolver, staleness.CAUSES, before := getattr(resolver, staleness.CAUSES).plain)
+    change(monkeypatch)
+    assert not staleness.add_causes(lambda *arguments: [])
+    assert getattr(resolver, staleness.CAUSES) is before
+    assert "Staleness by many partitions is switched off" in caplog.text
+
+
 UNTRIED = """
 import sys
 from pathlib import Path
@@ -293,4 +318,4 @@ def test_a_home_works_with_a_dagster_that_was_never_tried(tmp_path):
         [sys.executable, "-c", UNTRIED, str(tmp_path)], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.splitlines()[-4:] == ["['one', 'two'] 1", "['one'] 1", "one", "SqliteEventLogStorage"]
-    assert done.stderr.count("and this is 1.13.999") == 2
+    assert done.stderr.count("and this is 1.13.999") == 3

@@ -18,13 +18,13 @@ from attn_platform.orchestration.assets.factors import tables_of
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.universe.store import ADJACENCY
-from attn_platform_tests.homes import ENSEMBLE, GRAPH, IMPORTED, MODEL, STEPS, STRATEGY, TREES, tiny_home
+from attn_platform_tests.homes import ENSEMBLE, GRAPH, IMPORTED, MODEL, STEPS, STRATEGY, TREES, WEEKLY, tiny_home
 
 STATIC = {"security", "industry", "fundamental"}
 RAW = STATIC | {"daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
 FAMILIES = {f"factor_{name}" for name in catalogue().families}
 OF_AI69 = {f"factor_{name}" for name in families_of(AI69_FACTORS)}
-MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE)
+MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE, WEEKLY)
 LISTS = {"universe", f"universe_{TREES}"}
 PANELS = {"factor_panel", f"factor_panel_{TREES}"}
 CHECKPOINTS = {f"checkpoint_{model}" for model in MODELS}
@@ -279,8 +279,10 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         jobs.CROSS_SECTION_JOB: {*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]},
         jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
-        jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]),
-        jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]),
+        jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]) - {f"checkpoint_{TREES}"},
+        "window_8": {f"checkpoint_{TREES}"},
+        jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]) - {f"portfolio_{WEEKLY}"},
+        "portfolio_every_week": {f"portfolio_{WEEKLY}"},
         jobs.REPORT_JOB: {*made[MadeAt.REPORTS], "report_factors", "report_data"},
     }
     for name, assets in expected.items():

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 
@@ -110,7 +111,9 @@ def test_prediction_is_made_from_the_one_window_that_tests_its_session(partition
     for number, window in [*windows[::4], windows[-1]]:
         sessions = [str(day) for day in tested[number * 126 : (number + 1) * 126]]
         for keys in (sessions, sessions[0], sessions[-1]):
-            found = upstream(partitions.window_of_session, partitions.sessions, keys, partitions.windows)
+            found = upstream(
+                partitions.window_of_session(WindowConfig()), partitions.sessions, keys, partitions.windows
+            )
             assert found == [window]
 
 
@@ -124,7 +127,50 @@ def test_portfolio_is_made_from_the_same_day_and_the_week_before(partitions, tes
         found = upstream(partitions.previous, partitions.rebalances, weeks[at], partitions.rebalances)
         assert found == [weeks[at - 1]]
         drifted = [str(day) for day in tested[5 * at - 5 : 5 * at + 1]]
-        assert upstream(partitions.sessions_of_week(), partitions.rebalances, weeks[at], partitions.sessions) == drifted
+        assert upstream(partitions.sessions_held(5), partitions.rebalances, weeks[at], partitions.sessions) == drifted
+
+
+@pytest.fixture(scope="module")
+def own(calendar):
+    """A model trained anew every 63 sessions, and strategies that rebalance at the end of weeks and of months."""
+    models = [WindowConfig(), WindowConfig(train=504, valid=126, test=63)]
+    return build_partitions(calendar, FIRST, LAST, WindowConfig(), 5, models, [5, "week", "month"])
+
+
+def test_other_models_and_strategies_leave_the_studys_partitions_as_they_are(partitions, own):
+    for name in ("sessions", "cross_sections", "windows", "rebalances", "quarters", "years"):
+        one, other = getattr(partitions, name), getattr(own, name)
+        assert one.get_serializable_unique_identifier() == other.get_serializable_unique_identifier(), name
+
+
+def test_a_model_has_windows_of_its_own(own, tested, calendar):
+    config = WindowConfig(train=504, valid=126, test=63)
+    windows, sessions = own.windows_of(config), own.sessions.get_partition_keys()
+    keys = windows.get_partition_keys()
+    assert keys == [str(day) for day in tested[::63]]
+    for number in (0, 1, 20, len(keys) - 1):
+        at = sessions.index(keys[number])
+        assert upstream(own.samples_of_window(config), windows, keys[number], own.sessions) == sessions[at - 630 : at]
+        of_window = [str(day) for day in tested[number * 63 : (number + 1) * 63]]
+        for predicted in (of_window, of_window[0], of_window[-1]):
+            assert upstream(own.window_of_session(config), own.sessions, predicted, windows) == [keys[number]]
+
+
+def test_a_portfolio_is_made_from_the_sessions_since_its_own_rebalance_before(own, calendar):
+    for every, dates in (("week", "W-SUN"), ("month", "M")):
+        rebalances = own.rebalances_by_frequency[every]
+        keys = rebalances.get_partition_keys()
+        sessions = pd.Series(pd.DatetimeIndex(calendar.between("2011-01-04", "2023-07-31")))
+        ends = sessions.groupby(sessions.dt.to_period(dates)).max()
+        # 2023-07-31 is a Monday: the week goes on, the month is over.
+        assert keys == [str(day.date()) for day in (ends[:-1] if every == "week" else ends)]
+        for at in (1, 2, 50, len(keys) - 1):
+            assert upstream(own.previous, rebalances, keys[at], rebalances) == [keys[at - 1]]
+            since = calendar.between(keys[at - 1], keys[at]).astype(str).tolist()
+            assert upstream(own.sessions_held(every), rebalances, keys[at], own.sessions) == since
+        found = upstream(own.sessions_held(every, 60), rebalances, keys[30], own.sessions)
+        assert len(found) > 60
+        assert found[-1] == keys[30]
 
 
 def test_families_are_made_from_their_look_back(partitions):
@@ -160,10 +206,16 @@ def test_lists_hold_for_the_sessions_of_their_period(partitions):
 
 
 def test_a_session_is_a_key_once_its_day_is_over(partitions):
-    for definition in (partitions.sessions, partitions.rebalances, partitions.windows):
+    for definition in (partitions.sessions, partitions.rebalances):
         assert keys_at(definition, "2011-01-04T23:59:59")[-1:] != ["2011-01-04"]
         assert keys_at(definition, "2011-01-05T00:00:01")[-1] == "2011-01-04"
     assert keys_at(partitions.sessions, "2011-01-09T12:00:00")[-1] == "2011-01-07"  # a Sunday
+
+
+def test_a_window_is_a_key_ahead_of_its_test_range(partitions):
+    assert keys_at(partitions.windows, "2010-12-31T12:00:00") == ["2011-01-04"]
+    assert keys_at(partitions.windows, "2011-01-04T23:59:59") == ["2011-01-04"]
+    assert keys_at(partitions.windows, "2011-01-05T00:00:01") == ["2011-01-04", "2011-07-12"]
 
 
 def test_a_period_is_a_key_from_its_first_day(partitions):

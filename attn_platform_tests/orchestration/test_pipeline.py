@@ -22,10 +22,13 @@ from attn_platform_tests.homes import (
     STUDY,
     THIRD_WINDOW,
     TREES,
+    WEEKLY,
     tiny_home,
 )
 
 WINDOWS = [FIRST_WINDOW, SECOND_WINDOW, THIRD_WINDOW]
+# Every eighth session from the first window on
+WINDOWS_OF_TREES = [FIRST_WINDOW, "2020-12-22", SECOND_WINDOW, "2021-01-14", THIRD_WINDOW, "2021-02-05"]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,10 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "panel": ("2020-09-03", LAST_SESSION),
         **{f"training of window {key}": (key, key) for key in WINDOWS},
         f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}": (FIRST_WINDOW, THIRD_WINDOW),
+        **{f"training of window {key}, test ranges of 8 sessions": (key, key) for key in WINDOWS_OF_TREES},
         "predictions": (FIRST_WINDOW, LAST_SESSION),
         "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
+        "portfolios every week": ("2020-12-11", "2021-02-05"),
         "evaluation, backtests and reports": (None, None),
     }
     assert stages[2].assets == ("universe", f"universe_{TREES}")
@@ -67,7 +72,9 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
     assert stages[5].assets == ("factor_panel", f"factor_panel_{TREES}")
     training = {stage.title: stage.assets for stage in stages if "training" in stage.title}
     assert training.pop(f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}") == (f"checkpoint_{STEPS}",)
-    assert set(training.values()) == {tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH, TREES))}
+    assert {training.pop(title) for title in list(training) if "8 sessions" in title} == {(f"checkpoint_{TREES}",)}
+    assert set(training.values()) == {tuple(f"checkpoint_{model}" for model in (MODEL, GRAPH))}
+    assert [stage.assets for stage in stages if stage.title == "portfolios every week"] == [(f"portfolio_{WEEKLY}",)]
     [predictions] = [stage.assets for stage in stages if stage.title == "predictions"]
     assert predictions == tuple(f"prediction_{each}" for each in (MODEL, GRAPH, STEPS, TREES, ENSEMBLE))
     everything = [asset for stage in stages if "training" not in stage.title for asset in stage.assets]
@@ -97,12 +104,27 @@ def test_one_window_ends_with_its_test_range_and_the_raw_data_a_label_later(home
     assert found["universe"] == ("2020-07-01", "2020-10-01")
 
 
+def test_a_chosen_window_trains_what_tests_its_sessions(pipeline):
+    """Of a model that is trained less often than the study's windows begin, the window that began before it, too."""
+    longer = {**STUDY["models"][0], "windows": {"train": 48, "valid": 16, "test": 32}}
+    home = tiny_home(pipeline.home.root, models=[longer, *STUDY["models"][1:]])
+    found = spans(plan(home, partitions_of(home), [SECOND_WINDOW]))
+    trained = {title: keys for title, keys in found.items() if "training" in title}
+    assert trained == {
+        f"training of window {SECOND_WINDOW}": (SECOND_WINDOW, SECOND_WINDOW),
+        f"training of window {FIRST_WINDOW}, test ranges of 32 sessions": (FIRST_WINDOW, FIRST_WINDOW),
+        **{f"training of window {key}, test ranges of 8 sessions": (key, key) for key in WINDOWS_OF_TREES[2:4]},
+    }
+    assert found["panel"][0] == "2020-09-03"
+
+
 def test_a_later_window_continues_the_weeks_before_it(home, partitions, pipeline):
     """Without the weeks of the first window there is nothing to continue: said before anything runs."""
     with pytest.raises(ConfigurationError, match=r"weeks from 2021-01-08 on continue portfolio_.* of 2020-12-31"):
         plan(home, partitions, [SECOND_WINDOW])
     stages = plan(pipeline.home, partitions_of(pipeline.home), [SECOND_WINDOW])
     assert spans(stages)["weekly portfolios"] == ("2021-01-08", "2021-01-22")
+    assert spans(stages)["portfolios every week"] == ("2021-01-08", "2021-01-22")
 
 
 @pytest.mark.parametrize(
@@ -145,8 +167,7 @@ def test_models_that_train_windows_together_take_them_in_pieces(defs):
     both = stages_of_selection(defs, f"checkpoint_{STEPS},checkpoint_{TREES}", f"{FIRST_WINDOW}...{SECOND_WINDOW}")
     assert sorted(names(both)) == [
         ((f"checkpoint_{STEPS}",), FIRST_WINDOW, SECOND_WINDOW),
-        ((f"checkpoint_{TREES}",), FIRST_WINDOW, FIRST_WINDOW),
-        ((f"checkpoint_{TREES}",), SECOND_WINDOW, SECOND_WINDOW),
+        *(((f"checkpoint_{TREES}",), key, key) for key in WINDOWS_OF_TREES[:3]),
     ]
 
 

@@ -11,10 +11,11 @@ from attn_platform.orchestration.pipeline import Stage, plan
 from attn_platform.orchestration.processes import independent_parts, run_in_processes, usual_workers
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
-from attn_platform_tests.homes import ENSEMBLE, GRAPH, MODEL, STRATEGY, CopyOf
+from attn_platform_tests.homes import ENSEMBLE, GRAPH, MODEL, STRATEGY, WEEKLY, CopyOf
 from attn_platform_tests.pipelines import Pipeline, instance_of
 
 PORTFOLIOS, REPORTS = "weekly portfolios", "evaluation, backtests and reports"
+WEEK_ENDS = "portfolios every week"
 TABLES_OF_STRATEGIES = ("portfolio_", "account_", "limits_", "backtest_")
 
 
@@ -82,7 +83,7 @@ def test_parts_that_read_of_each_other_stay_together() -> None:
 
 def test_strategies_are_parts_of_the_pipeline(pipeline: Pipeline) -> None:
     stages = divisible_stages(pipeline.home)
-    assert list(stages) == [PORTFOLIOS, REPORTS]
+    assert list(stages) == [PORTFOLIOS, WEEK_ENDS, REPORTS]
     portfolios = [part.assets for part in independent_parts(pipeline.defs, stages[PORTFOLIOS])]
     assert portfolios == [(f"portfolio_{STRATEGY}",), (f"portfolio_{ENSEMBLE}",)]
     parts = independent_parts(pipeline.defs, stages[REPORTS])
@@ -114,12 +115,12 @@ def test_two_processes_make_what_one_does(pipeline: Pipeline, copy_of: CopyOf) -
         runs = instance.get_runs()
         assert len(runs) == sum(len(independent_parts(pipeline.defs, stage)) for stage in stages.values())
         assert all(run.is_success for run in runs)
-        for strategy in (STRATEGY, ENSEMBLE):
+        for strategy in (STRATEGY, ENSEMBLE, WEEKLY):
             weeks = instance.get_materialized_partitions(dg.AssetKey(f"portfolio_{strategy}"))
             assert len(weeks) == len(pipeline.home.lake.sessions(f"portfolio_{strategy}"))
     for table in own:
         assert home.lake.read(table).equals(pipeline.home.lake.read(table)), table
-    for strategy in (STRATEGY, ENSEMBLE):
+    for strategy in (STRATEGY, ENSEMBLE, WEEKLY):
         assert report_page(home, strategy).exists()
 
 

@@ -64,36 +64,123 @@ def test_a_training_ends_at_the_last_whole_epoch(pipeline: Pipeline, copy_of: Co
     assert run.is_failure, "no run is left that seems to go on"
 
 
-STUBBORN = """
-import time
-from attn_platform.cli import stopping
+WITH_COMMAND = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from attn_platform.cli import app, main, stopping
 stopping.GRACE = 0.3
-with stopping.stopping_at_signals(["run"]):
-    signal.signal(signal.SIGINT, lambda *rest: None)
+
+def ready():
     print("ready", flush=True)
+
+class Careless:
+    "What is raised while it is thrown away is raised nowhere."
+    def __del__(self):
+        ready()
+        time.sleep(60)
+"""
+RUN_COMMAND = """
+app.command("wait")(wait)
+main(["wait"])
+"""
+# What is done by the command, and what it has printed by its end
+STUBBORN = """
+def wait():
+    signal.signal(signal.SIGINT, lambda *rest: None)
+    signal.signal(signal.SIGTERM, lambda *rest: None)
+    ready()
     time.sleep(60)
 """
 WILLING = """
-import time, typer
-from attn_platform.cli import app, main
-@app.command("wait")
 def wait():
     try:
-        print("ready", flush=True)
+        ready()
         time.sleep(60)
     finally:
-        print("cleaned up", flush=True)
-main(["wait"])
+        print("cleaned up")
+"""
+SWALLOWED_AT_THE_END = """
+def wait():
+    Careless()
+    print("went on")
+"""
+SWALLOWED_IN_THE_MIDDLE = """
+def wait():
+    Careless()
+    print("went on", flush=True)
+    time.sleep(60)
+"""
+SWALLOWED_BESIDE_PROCESSES = """
+def wait():
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        runs = [pool.submit(time.sleep, seconds) for seconds in (0, 60, 60)]
+        runs[0].result()
+        Careless()
+        print("went on", flush=True)
+"""
+DROPPED_BY_DAGSTER = """
+from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
+def wait():
+    with capture_interrupts():
+        ready()
+        while not check_captured_interrupt():
+            time.sleep(0.01)
+"""
+STOPPED_WRITING = """
+def wait():
+    signal.signal(signal.SIGTERM, lambda *rest: None)
+    ready()
+    os.close(2)
+    time.sleep(60)
+"""
+IN_THE_BACKGROUND = """
+import dagster as dg
+
+@dg.asset
+def first(): ...
+
+def wait():
+    os.close(2)
+    dg.materialize([first])
+    os.kill(os.getpid(), signal.SIGINT)
+    ready()
+    time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
 
 
-@pytest.mark.parametrize(("code", "printed"), [(STUBBORN, ""), (WILLING, "cleaned up\n")])
-def test_an_interrupt_ends_what_listens_and_what_does_not(code: str, printed: str) -> None:
-    process = start(code)
+def stop_command(code: str, number: signal.Signals) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `attn wait`, as `code` defines it, after one signal."""
+    process = start(WITH_COMMAND + code + RUN_COMMAND)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=WITHIN)
-    assert (process.returncode, out) == (128 + signal.SIGINT, printed)
-    assert err.startswith("attn: stopped by SIGINT; ")
-    assert err.count("\n") == 1
+    process.send_signal(number)
+    out, err = process.communicate(timeout=WITHIN)  # which waits for processes of a pool, too
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "printed"),
+    [
+        (STUBBORN, signal.SIGINT, ""),
+        (WILLING, signal.SIGINT, "cleaned up\n"),
+        (SWALLOWED_AT_THE_END, signal.SIGTERM, "went on\n"),
+        (SWALLOWED_IN_THE_MIDDLE, signal.SIGTERM, "went on\n"),
+        (SWALLOWED_BESIDE_PROCESSES, signal.SIGTERM, "went on\n"),
+        (DROPPED_BY_DAGSTER, signal.SIGTERM, ""),
+    ],
+)
+def test_a_signal_ends_a_command_whatever_becomes_of_the_exception(
+    code: str, number: signal.Signals, printed: str
+) -> None:
+    exit_code, out, err = stop_command(code, number)
+    assert (exit_code, out) == (128 + number, printed)
+    assert f"attn: stopped by {number.name}; " in err
+    assert err.count("attn: ") == 1
+
+
+@pytest.mark.parametrize("code", [STOPPED_WRITING, IN_THE_BACKGROUND])
+def test_a_signal_ends_what_nobody_looks_at(code: str) -> None:
+    """Where the line cannot be written; and in the background, where a Ctrl-C is meant for others."""
+    assert stop_command(code, signal.SIGTERM)[:2] == (128 + signal.SIGTERM, "")

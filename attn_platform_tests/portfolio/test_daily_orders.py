@@ -129,6 +129,30 @@ def test_what_closed_at_the_limit_against_it_begins_on_the_second_day():
     }
 
 
+def test_shares_of_yesterday_are_sold_from_the_second_day_on():
+    """All is sold off but the STAR stock, and nothing is bought.
+
+    Of the main-board stock 300 shares may be sold on the first day: 3,000 CNY, and 4,000 and 3,334 are left. Of the one
+    at 5 CNY none may, and its 20 lots go half and half. Of the BSE stock all may: its three parts are equal. The STAR
+    stock goes from 1,000 to 600 shares; of the 400 a part of 150 is no order, so the two of 200 are later ones.
+    """
+    positions = positions_of(s600000_SH=1034, s000001_SZ=2000, s830001_BJ=303, s688001_SH=1000)
+    positions["sellable"] = positions["symbol"].map({MAIN: 300, OTHER: 0, BSE: 303, STAR: 150})
+    quotes = quotes_of({MAIN: 10.0, OTHER: 5.0, BSE: 10.0, STAR: 100.0})
+    money = 1034 * 10 + 2000 * 5 + 303 * 10 + 1000 * 100
+    one_day = make_orders(pd.Series({STAR: 60_000 / money}), positions, 0.0, quotes, FREE)
+    assert one_day.orders.set_index("symbol")["shares"].to_dict() == {MAIN: 300, BSE: 303}
+    assert set(one_day.left_out["symbol"]) == {MAIN, OTHER, STAR}
+    several = make_orders(pd.Series({STAR: 60_000 / money}), positions, 0.0, quotes, FREE, days=3)
+    assert several.left_out.empty
+    assert shares_of(over(several, 3)) == {
+        MAIN: [300, 400, 334],
+        OTHER: [0, 1000, 1000],
+        BSE: [101, 101, 101],
+        STAR: [0, 200, 200],
+    }
+
+
 def test_buys_wait_for_the_money_of_sales():
     """Nothing can be sold on the first day, and there is no cash: the buys of that day are those of the second."""
     listed = make_orders(
@@ -167,7 +191,7 @@ def test_a_star_order_waits_whole_where_a_part_would_be_none():
         is_sale=np.array([True, False, False]),
         least=np.array([100.0, 100.0, 200.0]),
         increment=np.array([100, 100, 1]),
-        waits=np.array([True, False, False]),
+        at_first=np.array([0, 100, 250]),
         amount=np.array([50_000_00.0, 30_000_00.0, 25_000_00.0]),
         flow=np.array([50_000_00.0, -30_000_00.0, -25_000_00.0]),
         cash=24_900_00.0,
@@ -237,8 +261,9 @@ def test_days_that_are_none_are_refused(days):
 @given(desks(), st.integers(2, 7))
 def test_each_day_is_valid_and_within_the_cash_and_they_sum_to_the_whole(desk, days):
     target, positions, cash, quotes, config, _ = desk
-    listed = make_orders(target, positions, cash, quotes, FLAT, config)
+    listed = make_orders(target, positions, cash, quotes, FLAT, config, days)
     daily = over(listed, days)
+    sellable = positions.set_index("symbol")["sellable"]
     whole = listed.orders.set_index(["symbol", "side"])
     sums = daily.orders.groupby(["symbol", "side"])[["shares", "amount", "cost"]].sum()
     pd.testing.assert_frame_equal(
@@ -258,6 +283,7 @@ def test_each_day_is_valid_and_within_the_cash_and_they_sum_to_the_whole(desk, d
             sign = -1 if row.side == "buy" else 1
             holdings[row.symbol] = held - sign * row.shares
             against = Restriction.LIMIT_UP if row.side == "buy" else Restriction.LIMIT_DOWN
+            assert figures.day > 1 or row.side == "buy" or row.shares <= sellable[row.symbol]
             assert figures.day > 1 or quotes.loc[row.symbol, "restriction"] != against
             amount, cost = Decimal(f"{row.amount:.2f}"), Decimal(f"{row.cost:.2f}")
             assert cost >= 0

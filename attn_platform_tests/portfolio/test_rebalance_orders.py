@@ -191,6 +191,17 @@ def test_days_that_keep_each_days_turnover_within_the_limit(walked_home, week):
     assert whole.days_within_limit == min(days for days, largest in most.items() if largest <= 0.3)
 
 
+def test_rounding_beyond_the_limit_is_nothing_to_spread(walked_home):
+    """The strategy's own account, which its target turns over by the limit at most: with little money, lots do more."""
+    beyond = []
+    for week in walked_home.weeks[1:]:
+        for money in (2e5, 1e6):
+            made = ordered(walked_home, week, money=money)
+            assert made.days_within_limit == 1
+            beyond.append(made.listed.summary.one_way_turnover - made.turnover_limit)
+    assert max(beyond) > 1e-3
+
+
 def test_a_first_portfolio_has_no_limit_of_turnover(walked_home, week):
     nothing = pd.DataFrame({"symbol": [], "shares": [], "sellable": []}).astype({"symbol": str, "shares": int})
     made = ordered(walked_home, week, positions=nothing, cash=MONEY)

@@ -1,5 +1,7 @@
 """What is said of an order list before its table: against a computation by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,13 @@ def test_beyond_the_limit(listed):
     assert list(order_headline(rebalance(listed, 0.15))) == [
         f"{TURNOVER}27.55 points beyond the limit of 15.00%: {COSTS}",
         "3 days keep each day's turnover within the limit: --days 3.",
+    ]
+
+
+def test_rounding_is_not_worth_a_second_day(listed):
+    """Where the target keeps the limit, one day is enough: its orders are beyond it by whole lots."""
+    assert list(order_headline(replace(rebalance(listed, 0.425), days_within_limit=1))) == [
+        f"{TURNOVER}0.05 points beyond the limit of 42.50%, by rounding to whole lots: {COSTS}"
     ]
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from attn_platform.errors import BadInputError, CalendarError, MissingDataError, PlatformError
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.market.lake import Lake
-from attn_platform.studies.forecasts import import_forecasts, read_forecasts, rebalances_of
+from attn_platform.studies.forecasts import import_forecasts, read_forecasts
+from attn_platform.studies.rebalancing import rebalances_of
 from attn_platform_tests.market.test_dense import lake_of
 from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, tree
 

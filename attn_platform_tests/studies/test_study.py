@@ -299,7 +299,11 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"rebalance_evry": 5}, "mine: rebalance_evry: there is no such setting; similar: rebalance_every"),
-        ({"rebalance_every": 0}, "mine: rebalance_every: Input should be greater than or equal to 1"),
+        (
+            {"rebalance_every": 0},
+            "mine: rebalance_every: Input should be a number of sessions, greater than or equal to 1",
+        ),
+        ({"rebalance_every": "quarter"}, "mine: rebalance_every: Input should be .*, or week or month"),
         ({"windows": {"train": 100}}, r"mine: windows: train \+ valid .* must be a multiple of test"),
         ({"windows": {"first_test": "2011-13-04"}}, "mine: windows.first_test: '2011-13-04' is no date"),
         ({"features": ["bp_lf", "no_such"]}, "mine: .*no_such"),
@@ -356,8 +360,12 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         ),
         ({"models": [MODEL | {"windows": {"train": 252}}]}, "mine: models.0.windows.valid: Field required"),
         (
-            {"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 63}}]},
-            "windows.test: there is no such setting; there are: train, valid$",
+            {"models": [MODEL | {"windows": {"train": 252, "valid": 126, "first_test": "2012-01-04"}}]},
+            "windows.first_test: there is no such setting; there are: train, valid, test$",
+        ),
+        (
+            {"models": [MODEL | {"windows": {"train": 252, "valid": 126, "test": 50}}]},
+            r"mine: model net: train \+ valid \(252 \+ 126\) must be a multiple of test \(50\)",
         ),
         (
             {"strategies": [STRATEGY | {"limits": {"turnovr": 0.2}}]},
@@ -405,6 +413,28 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named_by_its_entry(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         parse(StudyConfig, study(**changes), "mine")
+
+
+def test_a_model_is_trained_anew_as_often_as_it_says() -> None:
+    often = MODEL | {"name": "often", "windows": {"train": 504, "valid": 126, "test": 63}}
+    config = parse(StudyConfig, study(models=[often, MODEL]), "mine")
+    windows = config.windows_of(config.model("often"))
+    assert (windows.train, windows.valid, windows.test, windows.windows_back) == (504, 126, 63, 10)
+    assert windows.first_test == config.windows.first_test
+    by_test = {test: [model.name for model in models] for test, models in config.models_by_test.items()}
+    assert list(by_test.items()) == [(126, ["net"]), (63, ["often"])], "the study's own first"
+
+
+def test_a_strategy_is_rebalanced_as_it_says_else_as_the_study() -> None:
+    monthly, weekly = (STRATEGY | {"name": f"each_{every}", "rebalance_every": every} for every in ("month", "week"))
+    mix = {"name": "mix", "parts": [STRATEGY["name"], "each_week"]}
+    config = parse(StudyConfig, study(rebalance_every="week", strategies=[monthly, STRATEGY, weekly]), "mine")
+    together = {every: [each.name for each in found] for every, found in config.strategies_by_frequency.items()}
+    assert list(together.items()) == [("week", [STRATEGY["name"], "each_week"]), ("month", ["each_month"])]
+    assert [config.rebalance_every_of(each) for each in config.strategies] == ["month", "week", "week"]
+    parse(StudyConfig, study(rebalance_every="week", strategies=[STRATEGY, weekly], mixes=[mix]), "mine")
+    with pytest.raises(ConfigurationError, match="mine: mix mix: its parts have another rebalance_every each"):
+        parse(StudyConfig, study(strategies=[STRATEGY, weekly], mixes=[mix]), "mine")
 
 
 def test_a_model_with_one_horizon_has_no_combination() -> None:

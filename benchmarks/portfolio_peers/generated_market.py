@@ -115,6 +115,7 @@ def load_market(folder: Path) -> GeneratedMarket:
     fields = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in FILES}
     shape = fields["close"].shape
     constant = {"volume": np.broadcast_to(VOLUME, shape), "trading_status": np.broadcast_to(0.0, shape)}
+    constant["amount"] = VOLUME * fields["vwap"]
     bars = DenseMarket(
         sessions=pd.bdate_range("2010-01-04", periods=shape[0]).to_numpy().astype("datetime64[D]"),
         symbols=np.array([f"{600000 + i}.SH" for i in range(shape[1])]),

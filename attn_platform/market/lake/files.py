@@ -7,7 +7,7 @@ file is an error with its name, never wrong numbers.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +96,11 @@ def count_rows(path: Path) -> int:
 def require_whole(path: Path) -> None:
     """`MissingDataError` where a file does not end as Parquet files do: it was cut, or is none. No more is read."""
     try:
-        with path.open("rb") as file:
-            file.seek(-len(MAGIC), os.SEEK_END)
-            end = file.read()
+        descriptor = os.open(path, os.O_RDONLY)  # of tens of thousands of files: no buffers
+        try:
+            end = os.pread(descriptor, len(MAGIC), os.fstat(descriptor).st_size - len(MAGIC))
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise damaged(path, error) from None
     if end != MAGIC:
@@ -121,6 +123,19 @@ def read_files(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table
             if not _is_readable(path):
                 raise damaged(path, error) from None
         raise
+
+
+def batches(path: Path, columns: Sequence[str] | None, where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+    """Rows of one file for which `where` holds, some ten thousands at a time; only what can hold them is read.
+
+    Errors as those of `read_files`.
+    """
+    schema = _common_schema([path], columns)
+    dataset = ds.FileSystemDataset([_fragment(path)], schema, FORMAT)
+    try:
+        yield from dataset.to_batches(columns=list(columns) if columns else None, filter=where)
+    except UNREADABLE as error:
+        raise damaged(path, error) from None
 
 
 def damaged(path: Path, error: Exception) -> MissingDataError:

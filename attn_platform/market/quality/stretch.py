@@ -27,6 +27,8 @@ STATIC_TABLES = ("security", "industry", "fundamental")
 KEYS = ("date", "symbol")
 LEAD = 20
 """Sessions before a stretch that it can be compared with: a month, in which most repeated files repeat another."""
+ONE_STRETCH = 25
+"""Sessions up to which a new year begins no stretch: a month, as the doctor looks at."""
 
 _FAR = np.datetime64("2262-01-01", "D")
 
@@ -129,7 +131,7 @@ def load_statics(lake: Lake) -> Statics:
 
 
 def walk(lake: Lake, calendar: Calendar, statics: Statics, first: Day, last: Day) -> Iterator[Stretch]:
-    """The sessions from `first` to `last` (both included), a calendar year a stretch.
+    """The sessions from `first` to `last` (both included), a calendar year a stretch; a month or so is one stretch.
 
     `MissingDataError` where the lake has no daily bars there.
     """
@@ -145,8 +147,9 @@ def walk(lake: Lake, calendar: Calendar, statics: Statics, first: Day, last: Day
     if "successor" in listed:
         listed["coded_date"] = listed.dropna(subset="successor").set_index("successor")["delist_date"]
     security = listed.reindex(symbols, columns=["name", "board", "list_date", "delist_date", "coded_date"])
-    for year in np.unique(sessions.astype("datetime64[Y]")):
-        fresh = sessions[sessions.astype("datetime64[Y]") == year]
+    year = sessions.astype("datetime64[Y]")
+    together = [sessions] if len(sessions) <= ONE_STRETCH else [sessions[year == each] for each in np.unique(year)]
+    for fresh in together:
         earlier = calendar.sessions[calendar.sessions < fresh[0]][-LEAD:]
         lead = earlier[np.isin(earlier, lake.sessions("daily_bar"))] if len(earlier) else earlier
         start = lead[0] if len(lead) else fresh[0]

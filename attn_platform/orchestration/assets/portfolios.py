@@ -1,6 +1,5 @@
 """Weekly target portfolios: one asset a strategy, each week starting from what is really held."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
 from attn_platform.portfolio.rebalance import Rebalance
 from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.portfolios import rebalance, resolve
@@ -63,7 +63,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg.AssetsDefinition:
     strategy = resolve(home, config)
-    limits, earlier = strategy.limits, math.ceil(strategy.history / home.study.rebalance_every)
+    limits, every = strategy.limits, home.study.rebalance_every_of(config)
 
     @dg.asset(
         name=strategy.portfolio_table,
@@ -71,16 +71,16 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
         kinds={"parquet", "highs"},
         code_version=configured(
             with_files(code_version(*WEEKLY_CODE), [Path(file) for file in home.study.portfolio_files]),
-            config,
+            config.model_dump(mode="json", exclude={"rebalance_every"}),
             strategy.benchmark,
             strategy.backtest,
-            home.study.rebalance_every,
+            every,
         ),
-        partitions_def=partitions.rebalances,
+        partitions_def=partitions.rebalances_by_frequency[every],
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             strategy.predictions,
-            dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_of_week(earlier)),
+            dg.AssetDep("daily_bar", partition_mapping=partitions.sessions_held(every, strategy.history)),
             "security",
             "valuation",
             "index_weight",
@@ -96,7 +96,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
             f"Highest forecast ({config.model}, {config.horizon}) against {strategy.benchmark} within: stock ± "
             f"{limits.stock_deviation:.1%}, industry ± {limits.industry_deviation:.1%}, style "
             f"{', '.join(f'{style} ± {limits.of(StyleLimit).of_style(style):g}' for style in strategy.styles)}, "
-            f"one-way turnover {limits.turnover:.0%}."
+            f"one-way turnover {limits.turnover:.0%}; every {frequency_text(every)}."
         ),
     )
     def portfolio(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

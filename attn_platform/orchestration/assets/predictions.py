@@ -75,7 +75,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         deps=[
             dg.AssetDep(task.panel, partition_mapping=partitions.back(steps - 1) if steps > 1 else None),
             *((ADJACENCY,) if reads_adjacency(model) else ()),
-            dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session),
+            dg.AssetDep(checkpoint_asset(model.name), partition_mapping=partitions.window_of_session(task.windows)),
         ],
         check_specs=expectations.specs("prediction", table),
         metadata=_columns(model),

@@ -76,7 +76,7 @@ def _checkpoint(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         group_name=GROUP,
         kinds={"pytorch" if is_network else "xgboost", "safetensors"},
         code_version=training_code(task),
-        partitions_def=partitions.windows,
+        partitions_def=partitions.windows_of(windows),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=windows_in_run(model)),
         deps=_inputs(partitions, model, task),
         pool=GPU_POOL if is_network else None,

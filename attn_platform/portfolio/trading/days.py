@@ -3,9 +3,10 @@
 An order is cut into as many parts as there are days, or fewer where a part would be no valid order (a lot of 100; 200
 shares on STAR) or would pay the least commission. The shares below a lot of a holding that is sold off go with the last
 part, on the last day. A buy of a stock that closed at its upper limit, and a sale of one that closed at its lower
-limit, begin on the second day, since the first may not trade. Parts go to the days with the least amount of their side,
-so that all days trade about as much. Where the money of a day does not suffice for its buys, some wait for the next
-one: by the last day everything is traded, and the whole orders are within the cash.
+limit, begin on the second day, since the first may not trade. Shares that may not be sold on the first day (T+1) are
+sold from the second on. Parts go to the days with the least amount of their side, so that all days trade about as
+much. Where the money of a day does not suffice for its buys, some wait for the next one: by the last day everything is
+traded, and the whole orders are within the cash.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class WholeOrders:
     - shares: positive; `is_sale` says which are sold.
     - least: shares of the smallest part, which is a valid order and pays no more than its share of the commission.
     - increment: shares by which orders of the stock's board go up.
-    - waits: nothing of it on the first of several days.
+    - at_first: the most shares of it on the first of several days.
     - amount: shares at the close, unsigned; `flow` what an order does to the cash at the worst fill that the cash has
       to suffice for, negative for buys.
     - cash: before the orders.
@@ -40,7 +41,7 @@ class WholeOrders:
     is_sale: BoolArray
     least: FloatArray
     increment: IntArray
-    waits: BoolArray
+    at_first: IntArray
     amount: FloatArray
     flow: FloatArray
     cash: float
@@ -67,27 +68,41 @@ def largest_amount(whole: WholeOrders, parts: IntArray) -> float:
     return float((parts * (whole.amount / whole.shares)).sum(axis=1).max(initial=0.0))
 
 
-def days_within(whole: WholeOrders, amount: float) -> int | None:
-    """The fewest days of which each trades at most `amount`; None where `LONGEST` are not enough."""
+def days_within(whole: WholeOrders, amount: float, least: int = 1) -> int | None:
+    """The fewest days, `least` or more, of which each trades at most `amount`; None where `LONGEST` are not enough."""
     most = amount * (1 + ROUNDING)
-    for days in range(max(math.ceil(whole.amount.sum() / most), 1), LONGEST + 1):
+    for days in range(max(math.ceil(whole.amount.sum() / most), least), LONGEST + 1):
         if largest_amount(whole, spread(whole, days)) <= most:
             return days
     return None
 
 
 def _cut(whole: WholeOrders, order: int, traded: FloatArray) -> IntArray:
-    """Parts [days] of one order: the larger ones on the days on which least is `traded` [days] so far.
+    """Parts [days] of one order, equal as far as the first day can trade its part; see `_equal_parts`.
+
+    Where it cannot, it trades what it can as valid orders, and the others the rest.
+    """
+    shares, most = int(whole.shares[order]), int(whole.at_first[order])
+    parts = _equal_parts(whole, order, shares, traded)
+    if len(traded) == 1 or parts[0] <= most:
+        return parts
+    step, least = int(whole.increment[order]), whole.least[order]
+    begun = int(max(min(most, shares - least), 0.0)) // step * step
+    if begun < least:
+        begun = 0
+    return np.concatenate([[begun], _equal_parts(whole, order, shares - begun, traded[1:])])
+
+
+def _equal_parts(whole: WholeOrders, order: int, shares: int, traded: FloatArray) -> IntArray:
+    """Parts [days] of `shares` of one order: the larger ones on the days on which least is `traded` [days] so far.
 
     Of days alike, sales take the first and buys the last, so that the money is there.
     """
-    days = len(traded)
-    shares, is_sale = int(whole.shares[order]), bool(whole.is_sale[order])
-    first = 1 if whole.waits[order] and days > 1 else 0
-    count = max(min(days - first, int(shares // whole.least[order])), 1)
+    days, is_sale = len(traded), bool(whole.is_sale[order])
+    count = max(min(days, int(shares // whole.least[order])), 1)
     steps, odd = divmod(shares, int(whole.increment[order]))
     sizes = steps // count + (np.arange(count) < steps % count)
-    calendar = np.arange(first, days) if is_sale else np.arange(first, days)[::-1]
+    calendar = np.arange(days) if is_sale else np.arange(days)[::-1]
     chosen = calendar[np.argsort(traded[calendar], kind="stable")][:count]
     if odd and days - 1 not in chosen:
         chosen[-1] = days - 1

@@ -1,7 +1,8 @@
 """Orders that turn target weights into whole shares of an amount of money, for the session after the signal.
 
 Sales come first: stocks above their target are sold in valid lots, what is left of a stock that is no target is sold
-whole, and no more is sold than may be (T+1). Buys are whole lots within the money that is there: rounded down, cut in
+whole, and no more is sold than may be (T+1: what was bought in the session before may be sold on the second day of
+several). Buys are whole lots within the money that is there: rounded down, cut in
 proportion where the cash does not suffice, and then raised lot by lot where that takes most off the difference to the
 target. Rules of the exchanges: lots of 100 shares; STAR from 200 shares on, then by 1; BSE from 100 shares on, then by
 1; odd lots are only sold whole. Prices are the raw closes of the signal's session and money is counted in fen.
@@ -105,6 +106,7 @@ def make_orders(
     quotes: pd.DataFrame,
     rates: CostRates,
     config: OrderConfig | None = None,
+    days: int = 1,
 ) -> OrderList:
     """Orders from `positions` and `cash` to the weights of `target`.
 
@@ -118,13 +120,14 @@ def make_orders(
             next session.
         rates: of the session of the orders, as shares of the traded value.
         config: of the book.
+        days: sessions over which the orders will be spread; all shares may be sold where there are several.
 
     Raises:
         PortfolioError: invalid weights, shares or cash.
         MissingDataError: a stock without a close.
         ContractError: a symbol of no A-share board.
     """
-    book = _Book.of(target, positions, cash, quotes, rates, config or OrderConfig())
+    book = _Book.of(target, positions, cash, quotes, rates, config or OrderConfig(), days)
     values, _ = allocate(book.value, book.weight, book.least, book.most, book.equity, rates)
     sold = book.sales(values)
     budget = book.cash_after(np.zeros_like(sold), sold, worst=True) - book.reserve
@@ -153,7 +156,8 @@ class _Book:
     names: np.ndarray
     weight: FloatArray
     held: IntArray
-    sellable: IntArray
+    sellable: IntArray  # in the sessions of the orders
+    sellable_at_first: IntArray  # in the first of them
     price: FloatArray
     restriction: IntArray
     board: np.ndarray
@@ -170,15 +174,18 @@ class _Book:
         quotes: pd.DataFrame,
         rates: CostRates,
         config: OrderConfig,
+        days: int,
     ) -> _Book:
         weights, held = _checked(target, positions, cash)
         symbols = np.union1d(weights.index.to_numpy(dtype=str), held.index.to_numpy(dtype=str))
+        shares, sellable = (held[column].reindex(symbols, fill_value=0).to_numpy() for column in held)
         return cls(
             symbols=symbols,
             names=quote_column(quotes, symbols, "name"),
             weight=weights.reindex(symbols, fill_value=0.0).to_numpy(),
-            held=held["shares"].reindex(symbols, fill_value=0).to_numpy(),
-            sellable=held["sellable"].reindex(symbols, fill_value=0).to_numpy(),
+            held=shares,
+            sellable=shares if days > 1 else sellable,
+            sellable_at_first=sellable,
             price=in_fen(quote_column(quotes, symbols, "close").astype(np.float64)),
             restriction=quote_column(quotes, symbols, "restriction").astype(np.int64),
             board=board_of(symbols),
@@ -251,12 +258,13 @@ class _Book:
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.nan_to_num(np.ceil(self.rates.minimum / commission), nan=0.0, posinf=np.inf)
         waits = self.restriction == np.where(is_sale, Restriction.LIMIT_DOWN, Restriction.LIMIT_UP)
+        at_first = np.where(waits, 0, np.where(is_sale, np.minimum(sold, self.sellable_at_first), bought))
         return WholeOrders(
             shares=(bought + sold)[at],
             is_sale=is_sale[at],
             least=np.maximum(self.minimum, steps * self.increment)[at],
             increment=self.increment[at],
-            waits=waits[at],
+            at_first=at_first[at],
             amount=((bought + sold) * self.price)[at],
             flow=(self.proceeds(sold) - self.outlay(bought))[at],
             cash=self.cash,

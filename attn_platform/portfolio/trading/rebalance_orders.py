@@ -45,6 +45,7 @@ class RebalanceOrders:
 
     `turnover_limit` is infinite where nothing is held, as there is none for a first portfolio; `days_within_limit` is
     the fewest days over which the orders can be spread so that each day keeps it, None where there is no such number.
+    It is one where the target itself keeps the limit: what its orders exceed it by is the rounding to whole lots.
     `daily` are the orders spread over the days that were asked for, None for one day.
     """
 
@@ -82,6 +83,7 @@ def rebalance_orders(
     Raises PortfolioError where the rebalance is not in the lake, and for what `make_orders` refuses.
     """
     account, target = load_account(lake, strategy, signal), load_target(lake, strategy, signal)
+    is_of_strategy = positions is None
     held = account.symbols if positions is None else positions["symbol"].to_numpy(dtype=str)
     quotes = closing_quotes(lake, calendar, signal, strategy.backtest, held)
     if positions is None:
@@ -89,19 +91,27 @@ def rebalance_orders(
     elif cash is None:
         cash = _rest(positions, quotes, money)
     session = calendar.shift(signal, 1)
-    listed = make_orders(target, positions, cash, quotes, cost_rates(strategy.backtest, session), config)
+    rates = cost_rates(strategy.backtest, session)
+    listed = make_orders(target, positions, cash, quotes, rates, config, days)
     own = _as_account(positions, quotes, cash, signal)
     # The strategy may hold stocks that are neither forecast nor in the benchmark, and that the desk does not have.
     targeted = target.index[target > 0].tolist()
     problem = load_problem(lake, calendar, strategy, signal, own, targeted)
     turnover_limit = strategy.limits.of(TurnoverLimit).upper(problem)
+    exact = _turnover(account if is_of_strategy else own, target)
+    if min(exact, listed.summary.one_way_turnover) <= turnover_limit + config.breach_tolerance:
+        days_within_limit: int | None = 1
+    else:
+        several = listed if days > 1 else make_orders(target, positions, cash, quotes, rates, config, days=2)
+        most = 2 * turnover_limit * listed.summary.equity * FEN_PER_CNY
+        days_within_limit = days_within(several.whole, most, least=2)
     return RebalanceOrders(
         signal=signal,
         session=session,
         listed=listed,
         exceeded=_exceeded(problem, strategy, listed, config.breach_tolerance),
         turnover_limit=turnover_limit,
-        days_within_limit=days_within(listed.whole, 2 * turnover_limit * listed.summary.equity * FEN_PER_CNY),
+        days_within_limit=days_within_limit,
         daily=daily_orders(listed, [calendar.shift(session, day) for day in range(days)]) if days != 1 else None,
     )
 
@@ -173,6 +183,12 @@ def _as_account(positions: pd.DataFrame, quotes: pd.DataFrame, cash: float, sess
         units=held["shares"].to_numpy(dtype=np.float64),
         prices=quotes["close"].reindex(symbols).to_numpy(dtype=np.float64),
     )
+
+
+def _turnover(account: Account | None, target: pd.Series) -> float:
+    """One-way turnover from what an account holds to the target, in parts of shares as small as need be."""
+    held = pd.Series(dtype=np.float64) if account is None else account.weights()
+    return float(target.sub(held, fill_value=0.0).abs().sum()) / 2
 
 
 def _exceeded(problem: WeeklyProblem, strategy: Strategy, listed: OrderList, tolerance: float) -> pd.DataFrame:

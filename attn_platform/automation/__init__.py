@@ -1,0 +1,6 @@
+"""What the calendar owes, what can be done about it now, and what is late."""
+
+from attn_platform.automation.configuration import AutomationConfig, Deadline
+from attn_platform.automation.duties import Decision, Duty, History, decide
+
+__all__ = ["AutomationConfig", "Deadline", "Decision", "Duty", "History", "decide"]
