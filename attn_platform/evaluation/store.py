@@ -1,12 +1,12 @@
 """Evaluation of a model's predictions in the lake, by horizon (AI-69 exhibits 10 and 22, AI-55 exhibit 20).
 
-Tables: `evaluation_<model>` (composite-factor figures, one row a horizon) and `evaluation_<model>_sessions` (the
-correlations of every session).
+Tables: `evaluation_<model>` (composite-factor figures, one row a horizon), `evaluation_<model>_sessions` (the
+correlations of every session) and `evaluation_<model>_layers` (the layers' net values relative to the universe).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,6 +34,16 @@ def figures_table(model: str) -> str:
 def sessions_table(model: str) -> str:
     """Table of a model's correlations by session."""
     return f"evaluation_{model}_sessions"
+
+
+def layers_table(model: str) -> str:
+    """Table of the net values of a model's layers by session, relative to the equally weighted universe."""
+    return f"evaluation_{model}_layers"
+
+
+def layer_column(place: int) -> str:
+    """Column of a layer: `place` 0 is the top."""
+    return f"layer_{place + 1}"
 
 
 @dataclass(frozen=True)
@@ -108,19 +118,26 @@ def write_evaluation(
 ) -> pd.DataFrame:
     """Evaluate each horizon against the realised `evaluation_horizon`-session return; returns the figures."""
     realised = predictions.returns(evaluation_horizon)
-    figures, series = [], []
+    figures, series, layers = [], [], []
     for horizon in horizons:
         values = predictions.dense(horizon)
         figures.append({"horizon": horizon, **composite_factor_figures(values, realised, evaluation_horizon, config)})
-        correlations = pd.DataFrame(correlation_series(values, realised, config))
-        correlations.insert(0, "date", predictions.market.sessions)
-        correlations.insert(1, "horizon", horizon)
-        series.append(correlations[correlations["date"] <= pd.Timestamp(predictions.last)])
+        series.append(_by_session(predictions, horizon, correlation_series(values, realised, config)))
+        relative = predictions.layers(horizon, config).relative
+        columns = {layer_column(place): relative[:, place] for place in range(config.layers)}
+        layers.append(_by_session(predictions, horizon, columns))
     table = pd.DataFrame(figures)
     lake.write(figures_table(model), pa.Table.from_pandas(table, preserve_index=False))
-    sessions = pd.concat(series, ignore_index=True)
-    lake.write(
-        sessions_table(model),
-        pa.Table.from_pandas(sessions.assign(date=sessions["date"].dt.date), preserve_index=False),
-    )
+    for name, frames in ((sessions_table(model), series), (layers_table(model), layers)):
+        sessions = pd.concat(frames, ignore_index=True)
+        dated = sessions.assign(date=sessions["date"].dt.date)
+        lake.write(name, pa.Table.from_pandas(dated, preserve_index=False))
     return table
+
+
+def _by_session(predictions: Predictions, horizon: str, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Series [T] of one horizon as columns beside date and horizon, up to the last predicted session."""
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "date", predictions.market.sessions)
+    frame.insert(1, "horizon", horizon)
+    return frame[frame["date"] <= pd.Timestamp(predictions.last)]
