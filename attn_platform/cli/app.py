@@ -10,6 +10,7 @@ import typer
 
 from attn_platform.cli import (
     backtest,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "backtest": backtest.backtest,
     "optimise": optimise.optimise,
     "report": report.report,
+    "compare": compare.compare,
     "explain": explain.explain,
     "evaluate": evaluate.evaluate,
     "doctor": doctor.doctor,

@@ -1,8 +1,8 @@
 """Two results set against each other: difference of excess returns, correlations, overlap of holdings.
 
-AI-69 exhibit 32 prints correlations of forecasts, exhibit 33 those of daily excess returns. The interval of a difference
-is our addition: a circular block bootstrap (Politis and Romano 1992) of the sessions, which keeps what a week's holdings
-do to the days after it.
+AI-69 exhibit 32 prints correlations of forecasts, exhibit 33 those of daily excess returns. The interval of a
+difference is our addition: a circular block bootstrap (Politis and Romano 1992) of the sessions, which keeps what a
+week's holdings do to the days after it.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ def excess_difference(
 ) -> Interval:
     """Annual excess return of the first less that of the second, with its interval.
 
-    `first` and `second` [T] are daily excess returns of the same sessions. Each repetition draws blocks of sessions with
-    their first session at random, a block that runs over the end going on at the start, until there are T; both results
-    are read from the same sessions. The bounds are percentiles of the repetitions' differences. `MissingDataError` for
-    fewer than two sessions.
+    `first` and `second` [T] are daily excess returns of the same sessions. Each repetition draws blocks of sessions
+    with their first session at random, a block that runs over the end going on at the start, until there are T; both
+    results are read from the same sessions. The bounds are percentiles of the repetitions' differences.
+    `MissingDataError` for fewer than two sessions.
     """
     count = len(first)
     if count < 2:

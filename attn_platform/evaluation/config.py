@@ -40,7 +40,7 @@ class EvaluationConfig(BaseModel):
 
 
 class ComparisonConfig(BaseModel):
-    """Block bootstrap of the difference of two strategies, and how forecasts are compared; the values are our choice."""
+    """Block bootstrap of the difference of two strategies, and how forecasts are compared; our choice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

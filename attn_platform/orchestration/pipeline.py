@@ -93,6 +93,7 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         Stage("predictions", made[MadeAt.PREDICTIONS], str(test_first), str(test_last)),
         Stage("weekly portfolios", made[MadeAt.PORTFOLIOS], rebalances[0], rebalances[-1], divisible=True),
         Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
+        Stage("overview and the study's exhibits", made[MadeAt.SUMMARIES]),
     ]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attn_platform import reports
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.evaluation.store import figures_table
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS
 from attn_platform.published import PublishedRow
-from attn_platform.reports.overview import RANK_ICS, Link, OverviewData, Row, write_overview
+from attn_platform.reports.overview_contents import RANK_ICS, Link, OverviewData, Row
 from attn_platform.reports.strategy import dated, published_factor_figures, published_performance, report_daily
 from attn_platform.studies.names import OVERVIEW, study_pages
 from attn_platform.studies.settings import Home
@@ -29,7 +30,7 @@ def overview_page(home: Home) -> Path:
 def write_overview_page(home: Home) -> OverviewData:
     """Gather and write the overview of what the home has backtests of."""
     data = gather_overview(home)
-    write_overview(data, overview_page(home).parent)
+    reports.write_overview(data, overview_page(home).parent)
     return data
 
 
@@ -37,13 +38,13 @@ def gather_overview(home: Home) -> OverviewData:
     """Every strategy and mix with its figures and the published ones; those without a backtest are named."""
     study = home.study
     made = [each for each in study.traded if home.lake.has(backtest_table(each.name))]
-    pages = [Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{PAGE}")] if has_exhibits(home) else []
+    exhibits = Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{PAGE}")
     return OverviewData(
         study_title=study.title,
         data_source=data_source(home.settings.source),
         universe=universe_text(study.universe),
         rows=[_row(home, each) for each in made],
-        pages=pages,
+        pages=[exhibits] if has_exhibits(home) else [],
         absent={each.name: NOT_MADE for each in study.traded if each not in made},
     )
 

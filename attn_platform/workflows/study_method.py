@@ -86,7 +86,9 @@ def side_by_side(own: Settings, reference: Settings) -> pd.DataFrame:
     rows = []
     for setting in settings:
         by_pair: dict[tuple[str, str], list[str]] = {}
-        names = [name for name in dict.fromkeys([*reference, *own]) if setting in reference.get(name, own.get(name, {}))]
+        names = [
+            name for name in dict.fromkeys([*reference, *own]) if setting in reference.get(name, own.get(name, {}))
+        ]
         for name in names:
             pair = (own.get(name, {}).get(setting, NOT_HERE), reference.get(name, {}).get(setting, ""))
             by_pair.setdefault(pair, []).append(name)

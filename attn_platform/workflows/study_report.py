@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from attn_platform import reports
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.comparison import prediction_correlations
@@ -69,10 +70,8 @@ def write_study_page(home: Home) -> StudyReportData:
 
     `ConfigurationError` where the study has no register of exhibits.
     """
-    from attn_platform.reports.study.page import write_study_report  # draws with plotly
-
     data = gather_study(home)
-    write_study_report(data, study_page(home).parent)
+    reports.write_study_report(data, study_page(home).parent)
     return data
 
 
@@ -85,9 +84,7 @@ def gather_study(home: Home) -> StudyReportData:
         )
     study, lake = home.study, home.lake
     reference = load_study(study.name)
-    strategies = {
-        each.name: _strategy(home, each) for each in study.traded if lake.has(backtest_table(each.name))
-    }
+    strategies = {each.name: _strategy(home, each) for each in study.traded if lake.has(backtest_table(each.name))}
     forecasts = {
         (each.name, horizon): result
         for each in study.forecasters
@@ -250,9 +247,7 @@ def _model_differences(
     return found
 
 
-def _trained(
-    home: Home, reference: StudyConfig, manifests: Mapping[str, Sequence[Manifest]]
-) -> dict[str, str]:
+def _trained(home: Home, reference: StudyConfig, manifests: Mapping[str, Sequence[Manifest]]) -> dict[str, str]:
     last = published_test_range(reference.name).split(" to ")[1]
     windows = len(window_keys(home.calendar, reference.windows, last))
     theirs = {model.name: model for model in reference.models}

@@ -89,7 +89,8 @@ def test_correlations_of_predictions_are_the_mean_of_spearmans() -> None:
     second = first + random.normal(size=first.shape)
     first[random.random(first.shape) < 0.1] = np.nan
     second[3] = np.nan  # a session that one of them lacks
-    expected = np.nanmean([stats.spearmanr(x, y, nan_policy="omit").statistic for x, y in zip(first, second) if not np.isnan(y).all()])
+    pairs = [(x, y) for x, y in zip(first, second, strict=True) if not np.isnan(y).all()]
+    expected = np.mean([stats.spearmanr(x, y, nan_policy="omit").statistic for x, y in pairs])
     found = prediction_correlations({"one": first, "two": second})
     assert found.loc["one", "two"] == pytest.approx(expected, abs=1e-12)
     assert found.loc["two", "one"] == found.loc["one", "two"]
@@ -97,11 +98,11 @@ def test_correlations_of_predictions_are_the_mean_of_spearmans() -> None:
 
 
 def test_overlap_is_the_weight_that_both_hold() -> None:
-    def holdings(*rows: tuple[str, str, float]) -> pd.DataFrame:
+    def holdings(*rows: tuple[int, str, float]) -> pd.DataFrame:
         frame = pd.DataFrame(rows, columns=["date", "symbol", "weight"])
-        return frame.assign(date=pd.to_datetime(frame["date"]))
+        return frame.assign(date=pd.to_datetime("2020-01-01") + pd.to_timedelta(frame["date"], unit="D"))
 
-    first = holdings(("2020-01-02", "A", 0.6), ("2020-01-02", "B", 0.4), ("2020-01-09", "A", 1.0), ("2020-01-16", "A", 1))
-    second = holdings(("2020-01-02", "A", 0.1), ("2020-01-02", "B", 0.7), ("2020-01-09", "C", 1.0), ("2020-01-23", "A", 1))
+    first = holdings((1, "A", 0.6), (1, "B", 0.4), (8, "A", 1.0), (15, "A", 1.0))
+    second = holdings((1, "A", 0.1), (1, "B", 0.7), (8, "C", 1.0), (22, "A", 1.0))
     overlap = holdings_overlap(first, second)
     assert overlap.to_dict() == {pd.Timestamp("2020-01-02"): pytest.approx(0.5), pd.Timestamp("2020-01-09"): 0.0}

@@ -198,7 +198,10 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
         }
         return dg.MaterializeResult(
             data_version=data_version(
-                home.lake, figures_table(forecaster.name), sessions_table(forecaster.name), layers_table(forecaster.name)
+                home.lake,
+                figures_table(forecaster.name),
+                sessions_table(forecaster.name),
+                layers_table(forecaster.name),
             ),
             metadata={
                 "figures": table_metadata(figures.set_index("horizon").T.rename_axis("figure").reset_index()),

@@ -1,4 +1,4 @@
-"""What an exhibit is: its number and name, the results that it shows, where their figures were published, how it is drawn.
+"""What an exhibit is: number and name, the results it shows, where their figures were published, how it is drawn.
 
 The registers of the two studies (`ai69`, `ai55`) hold one entry an exhibit, and nothing else.
 """
@@ -104,12 +104,12 @@ class Exhibit:
 
     def strategies(self, data: StudyReportData) -> dict[Item, StrategyResult]:
         """Its strategies that the home has."""
-        named = {item: item.strategy for item in self.items}
+        named = {item: item.strategy for item in self.items if item.strategy is not None}
         return {item: data.strategies[name] for item, name in named.items() if name in data.strategies}
 
     def forecasts(self, data: StudyReportData) -> dict[Item, ForecastResult]:
         """Its forecasts that the home has."""
-        named = {item: item.forecast for item in self.items}
+        named = {item: item.forecast for item in self.items if item.forecast is not None}
         return {item: data.forecasts[name] for item, name in named.items() if name in data.forecasts}
 
     def missing(self, data: StudyReportData) -> dict[str, str]:
@@ -123,14 +123,12 @@ class Exhibit:
             names = []
         return {name: data.absent.get(name, "") for name in names if name is not None}
 
-    def missing_models(self, data: StudyReportData) -> list[str]:
-        """Models (or mixes) of the items that it lacks, as pages name them."""
-        here = {
-            Reads.STRATEGIES: self.strategies(data),
-            Reads.FORECASTS: self.forecasts(data),
-            Reads.NEITHER: self.items,
-        }[self.reads]
-        return list(dict.fromkeys(item.model.replace("_", " ") for item in self.items if item not in here))
+    def shown(self, data: StudyReportData) -> tuple[Item, ...]:
+        """Its items whose results the home has; all of them where it shows no results."""
+        if self.reads is Reads.NEITHER:
+            return self.items
+        here = self.strategies(data) if self.reads is Reads.STRATEGIES else self.forecasts(data)
+        return tuple(item for item in self.items if item in here)
 
     def sessions(self, data: StudyReportData) -> pd.Index:
         """Sessions of the results that it shows; none where it shows none."""

@@ -21,8 +21,8 @@ from attn_platform.writing import write_atomically
 
 PAGE, CSV = "index.html", "exhibits.csv"
 _REMARKS = {
-    DataKind.SIMULATED: "The market is simulated: beside a published figure this shows that the pipeline runs, not what "
-    "a strategy earns.",
+    DataKind.SIMULATED: "The market is simulated: beside a published figure this shows that the pipeline runs, not "
+    "what a strategy earns.",
     DataKind.SAMPLE: "The data are a sample: neither its stocks nor its years are those of the study.",
     DataKind.VENDOR: "The data are A shares of another vendor than the study's.",
 }
@@ -111,11 +111,7 @@ def _where_printed(exhibit: Exhibit) -> str:
 
 def _known_differences(data: StudyReportData, exhibit: Exhibit) -> list[str]:
     """What differs for the results that an exhibit shows: for all of them, then model by model."""
-    shown = {
-        Reads.STRATEGIES: exhibit.strategies(data),
-        Reads.FORECASTS: exhibit.forecasts(data),
-        Reads.NEITHER: {},
-    }[exhibit.reads]
+    shown = exhibit.shown(data)
     if not shown and exhibit.reads is not Reads.NEITHER:
         return []
     by_text: dict[str, list[str]] = {}
@@ -155,15 +151,14 @@ def _summary(data: StudyReportData, exhibits: Sequence[Exhibit]) -> Section:
 
 
 def _summary_row(data: StudyReportData, exhibit: Exhibit) -> tuple[Cell, ...]:
-    missing = exhibit.missing(data)
-    wanted = len(exhibit.items)
-    drawn = "" if exhibit.reads is Reads.NEITHER else f"{wanted - len(missing)} of {wanted}"
+    shown = exhibit.shown(data)
+    drawn = "" if exhibit.reads is Reads.NEITHER else f"{len(shown)} of {len(exhibit.items)}"
     return (
         Cell(str(exhibit.number), link=f"#{exhibit.identifier}"),
         Cell(exhibit.title),
         Cell(exhibit.kind),
         Cell(drawn),
-        Cell(", ".join(exhibit.missing_models(data))),
+        Cell(", ".join(dict.fromkeys(item.model.replace("_", " ") for item in exhibit.items if item not in shown))),
     )
 
 
@@ -189,8 +184,8 @@ def _differences(data: StudyReportData) -> Section:
     if not rows:
         return Section("differences", "What differs")
     text = (
-        "Read from the settings of the home, its source, the range of its results and the manifests of its checkpoints; "
-        "the study is the package's own edition of it."
+        "Read from the settings of the home, its source, the range of its results and the manifests of its "
+        "checkpoints; the study is the package's own edition of it."
     )
     table = Table("Known differences", ("Results", "What differs"), tuple(rows), frozenset({0, 1}))
     return Section("differences", "What differs", (Part(paragraphs=(text,), table=table),))

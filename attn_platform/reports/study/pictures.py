@@ -1,4 +1,4 @@
-"""Exhibits that are figures: curves, bars, a scatter, the universe; under each stand the figures that were published."""
+"""Exhibits that are figures: curves, bars, a scatter, the universe; under each stand the published figures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def top_layer_curves(data: StudyReportData, exhibit: Exhibit, config: ReportConf
     own = exhibit.forecasts(data)
     curves = {item.label: result.top_layer for item, result in own.items() if len(result.top_layer)}
     if models := dict.fromkeys(item.model for item, result in own.items() if not len(result.top_layer)):
-        text = f"This home has no net values of layers of {', '.join(models)} yet: evaluate the forecasts again (attn run)."
+        text = f"No net values of layers yet of {', '.join(models)}: evaluate the forecasts again (attn run)."
         yield Part(paragraphs=(text,))
     yield from _curves(data, exhibit, config, curves, "Relative net value")
 

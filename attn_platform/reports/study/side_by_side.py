@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -125,7 +125,7 @@ def _correlations(own: pd.DataFrame, data: StudyReportData, exhibit: Exhibit) ->
         yield Part(table=_matrix("Difference", apart, models, signed=True))
 
 
-def _matrix(caption: str, frame: pd.DataFrame, models: Sequence[str], signed: bool = False) -> Table:
+def _matrix(caption: str, frame: pd.DataFrame, models: list[str], signed: bool = False) -> Table:
     write = formatting.signed_number if signed else formatting.number
     values = frame.reindex(index=models, columns=models).to_numpy(dtype=np.float64)
     rows = tuple(

@@ -1,10 +1,9 @@
-"""The overview: all strategies and mixes of a home in one table that sorts and filters, with the published figures."""
+"""The page of the overview: all strategies and mixes of a home in one table, with the published figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle, islice
+from collections.abc import Iterator, Mapping
+from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -12,69 +11,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from attn_platform.evaluation.comparison import excess_correlations
-from attn_platform.published import PublishedRow
 from attn_platform.reports import formatting
 from attn_platform.reports.configuration import ReportConfig
-from attn_platform.reports.contents import PERFORMANCE_FIGURES, DataSource
+from attn_platform.reports.contents import PERFORMANCE_FIGURES
 from attn_platform.reports.drawing import MAIN_COLOUR, SERIES_COLOURS, escape, line, numbers, panels, with_date_axis
+from attn_platform.reports.overview_contents import RANK_ICS, OverviewData
 from attn_platform.reports.page import Part, Plot, Section, write_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table
 from attn_platform.writing import write_atomically
 
 PAGE, CSV = "index.html", "overview.csv"
-RANK_ICS = ("rank_ic_mean", "weighted_rank_ic_mean")
 PUBLISHED = ("excess_annual_return", "information_ratio", *RANK_ICS)
-"""Figures that stand in the table as they were published, too."""
+"""Figures that stand first, each with the published one beside it."""
 _FULL_HEAT_EXCESS = 0.2
 _HEIGHT, _MARKER = 420, 9
-
-
-@dataclass(frozen=True)
-class Link:
-    """Another page, from the overview's."""
-
-    title: str
-    page: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """A strategy or a mix: figures by name, those of its forecast among them, and what was published of it.
-
-    daily     [session] excess_return, excess_net_value
-    published rows of performance and of factor figures
-    """
-
-    name: str
-    kind: str
-    model: str
-    horizon: str
-    page: str
-    daily: pd.DataFrame
-    figures: Mapping[str, float]
-    published: Sequence[PublishedRow] = ()
-
-    @property
-    def printed(self) -> dict[str, float]:
-        """Published figures by name."""
-        return {name: value for row in self.published for name, value in row.figures.items()}
-
-    @property
-    def test_range(self) -> str:
-        """First and last session."""
-        return f"{self.daily.index[0]:%Y-%m-%d} to {self.daily.index[-1]:%Y-%m-%d}"
-
-
-@dataclass(frozen=True)
-class OverviewData:
-    """All rows of a home, the pages that belong to it, and what is not there, by name with the reason."""
-
-    study_title: str
-    data_source: DataSource
-    universe: str
-    rows: Sequence[Row]
-    pages: Sequence[Link] = ()
-    absent: Mapping[str, str] = field(default_factory=dict)
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # of curves that share a colour
 
 
 def write_overview(data: OverviewData, folder: Path, config: ReportConfig | None = None) -> Path:
@@ -124,25 +75,28 @@ def _table_part(data: OverviewData) -> Part:
         f"This run: {data.data_source.description}. A click on a column's head sorts by it; the field filters by words "
         "and by figures (sharpe > 1), several of them separated by commas."
     )
-    figures = (*PERFORMANCE_FIGURES, *RANK_ICS)
+    others = [name for name in PERFORMANCE_FIGURES if name not in PUBLISHED]
     header = (
-        "Strategy", "Kind", "Model", "Horizon", "Test range",
-        *(formatting.label(name) for name in figures),
-        *(f"Published: {formatting.label(name).lower()}" for name in PUBLISHED),
+        "Strategy", "Kind", "Model", "Horizon",
+        *(text for label in map(formatting.label, PUBLISHED) for text in (label, f"{label}, published")),
+        *map(formatting.label, others),
+        "Test range",
     )  # fmt: skip
     rows = tuple(
         (
             Cell(row.name, link=row.page),
-            *map(Cell, (row.kind, row.model.replace("_", " "), row.horizon, row.test_range)),
-            *(_figure_cell(name, row.figures) for name in figures),
-            *(_figure_cell(name, row.printed) for name in PUBLISHED),
+            *map(Cell, (row.kind, row.model.replace("_", " "), row.horizon)),
+            *(cell for name in PUBLISHED for cell in (_cell(name, row.figures), _cell(name, row.printed))),
+            *(_cell(name, row.figures) for name in others),
+            Cell(row.test_range),
         )
         for row in data.rows
     )
-    return Part(paragraphs=(text,), table=Table("All strategies", header, rows, frozenset(range(5)), sortable=True))
+    text_columns = frozenset({*range(4), len(header) - 1})
+    return Part(paragraphs=(text,), table=Table("All strategies", header, rows, text_columns, sortable=True))
 
 
-def _figure_cell(name: str, figures: Mapping[str, float]) -> Cell:
+def _cell(name: str, figures: Mapping[str, float]) -> Cell:
     value = float(figures.get(name, np.nan))
     is_tinted = name == "excess_annual_return" and np.isfinite(value)
     heat = float(np.clip(value / _FULL_HEAT_EXCESS, -1, 1)) if is_tinted else None
@@ -154,10 +108,11 @@ def _plots(data: OverviewData, config: ReportConfig) -> Iterator[Part]:
         return
     figure = panels([1.0], height=_HEIGHT)
     every = config.study_curve_every
-    colours = islice(cycle(SERIES_COLOURS), len(data.rows))
-    for row, colour in zip(data.rows, colours, strict=True):
+    looks = islice(cycle(product(_DASHES, SERIES_COLOURS)), len(data.rows))
+    for row, (dash, colour) in zip(data.rows, looks, strict=True):
         values = row.daily["excess_net_value"]
         trace = line(values.iloc[(len(values) - 1) % every :: every], escape(row.name), colour)
+        trace.line.dash = dash
         figure.add_trace(trace, row=1, col=1)
     figure.update_layout(hovermode="closest", legend={"y": -0.1, "yanchor": "top"})
     figure.update_yaxes(title_text="Excess net value", tickformat="~g", zeroline=False)
@@ -192,7 +147,7 @@ def _correlations(data: OverviewData) -> Iterator[Part]:
     matrix = excess_correlations(pd.DataFrame({row.name: row.daily["excess_return"] for row in data.rows}))
     names = [str(name) for name in matrix.columns]
     rows = tuple(
-        (Cell(name), *(Cell(formatting.number(float(value))) for value in values))
+        (Cell(name), *(Cell(formatting.number(float(value)), float(value)) for value in values))
         for name, values in zip(names, matrix.to_numpy(), strict=True)
     )
     text = "On the sessions that all of them have."
