@@ -91,6 +91,7 @@ def study_citation(study: str) -> str:
     return _STUDIES[study]
 
 
+@cache
 def published_row(exhibit: str, model: str, horizon: str | None = None) -> PublishedRow | None:
     """Return the row of `model` in the published table `exhibit`, or None where the study printed none.
 

@@ -41,6 +41,7 @@ COMPUTED = {
 }  # fmt: skip
 OF_FACTORS = {f"evaluation_{family}" for family in FAMILIES} | {"report_factors"}
 DATA_PAGE = {"report_data"}
+SUMMARIES = {"report_overview"}
 REASON = "the vendor has no analysts"
 
 
@@ -90,7 +91,10 @@ build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def(
 
 
 def test_the_graph_is_the_pipeline(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
+    assert (
+        names(graph.get_all_asset_keys())
+        == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | SUMMARIES | OF_FACTORS | DATA_PAGE
+    )
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
         f"report_{strategy}" for strategy in STRATEGIES
     }
@@ -281,7 +285,7 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         jobs.YEAR_JOB: {"sector_adjacency"},
         jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]),
         jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]),
-        jobs.REPORT_JOB: {*made[MadeAt.REPORTS], "report_factors", "report_data"},
+        jobs.REPORT_JOB: {*made[MadeAt.REPORTS], *SUMMARIES, "report_factors", "report_data"},
     }
     for name, assets in expected.items():
         job = defs.resolve_job_def(name)
@@ -303,7 +307,7 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     panel = graph.get(dg.AssetKey("factor_panel"))
     assert dg.AssetKey("factor_expectation") not in panel.parent_keys
     everything = names(graph.get_all_asset_keys())
-    everything_else = (OF_FACTORS | DATA_PAGE) - {"evaluation_factor_expectation"}
+    everything_else = (OF_FACTORS | DATA_PAGE | SUMMARIES) - {"evaluation_factor_expectation"}
     assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
     made = assets_made_at(home_without_consensus)
     assert "consensus" not in made[MadeAt.RAW]

@@ -61,6 +61,7 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "predictions": (FIRST_WINDOW, LAST_SESSION),
         "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
         "evaluation, backtests and reports": (None, None),
+        "overview and the study's exhibits": (None, None),
     }
     assert stages[2].assets == ("universe", f"universe_{TREES}")
     assert stages[4].assets == FAMILIES

@@ -43,7 +43,11 @@ def study_home(
         write_predictions(home, forecaster.name, forecaster.horizons, dates[1:], stocks, seed=number)
     symbols = [f"{600000 + at}.SH" for at in range(stocks)]
     for at, period in enumerate(("2020-01-01", "2020-04-01")):
-        rows = {"period": np.datetime64(period), "symbol": symbols, "total_mv": np.arange(1.0, stocks + 1) * 1e9 * (at + 1)}
+        rows = {
+            "period": np.datetime64(period),
+            "symbol": symbols,
+            "total_mv": np.arange(1.0, stocks + 1) * 1e9 * (at + 1),
+        }
         home.lake.write(UNIVERSE, table_of(pd.DataFrame(rows)), period)
     return home
 

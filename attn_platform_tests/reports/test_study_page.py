@@ -1,14 +1,15 @@
-"""The pages of the studies: every exhibit is there by its number, drawn from what the home has, beside what was printed."""
+"""The pages of the studies: every exhibit is there, drawn from what the home has, beside what was printed."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from attn_platform.backtest.store import backtest_table
+from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.lake import Lake
 from attn_platform.published import published_row, published_tables
@@ -18,6 +19,7 @@ from attn_platform.reports.study.registers import REGISTERS
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.overview import write_overview_page
 from attn_platform.workflows.study_report import LEFT_OUT, NOT_MADE, gather_study, study_page, write_study_page
 from attn_platform_tests.reports.sample import Page, read_page
 from attn_platform_tests.reports.study_sample import own_performance, study_home
@@ -62,7 +64,7 @@ def test_every_exhibit_has_its_entry_once(study: str) -> None:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_what_exhibits_name_is_there_and_what_was_printed_is_named(study: str) -> None:
-    """Items are strategies and forecasts of the package's study; each printed row stands in an exhibit of its number."""
+    """Items are the package's strategies and forecasts; each printed table stands in the exhibit of its number."""
     known = load_study(study)
     strategies = {each.name for each in known.traded}
     forecasts = {(each.name, horizon) for each in known.forecasters for horizon in each.horizons}
@@ -98,10 +100,8 @@ def test_figures_stand_beside_the_published_ones(homes: dict[str, Home], pages: 
     table = _table(read_page(pages["ai69"]), "Exhibit 11:")
     header, *rows = table
     at = header.index("Excess annual return")
-    own = own_performance(homes["ai69"], "lstm_10d")
     lines = {row[1]: row[at] for row in rows if row[0] == "multi task baseline 10d"}
     ours = own_performance(homes["ai69"], "multi_task_baseline_10d")["excess_annual_return"]
-    assert own["excess_annual_return"] != ours
     assert lines == {
         "this run": f"{100 * ours:.2f}%".replace("-", "−"),
         "published": "17.00%",
@@ -118,7 +118,7 @@ def test_published_correlations_stand_beside_those_of_the_forecasts(homes: dict[
         rows = homes["ai69"].lake.read(prediction_table(model)).to_pandas()
         frames.append(rows.pivot(index="date", columns="symbol", values=horizon).iloc[::5])
     expected = np.mean([stats.spearmanr(x, y).statistic for x, y in zip(*(f.to_numpy() for f in frames), strict=True)])
-    assert found.loc[[*models][0], [*models][1]] == pytest.approx(expected, abs=1e-12)
+    assert found.loc["multi_task_baseline", "temporal_transformer"] == pytest.approx(expected, abs=1e-12)
     assert found.shape == (4, 4)
 
 
@@ -162,7 +162,7 @@ def test_what_differs_is_read_from_the_home(tmp_path: Path) -> None:
     }
     home = home.with_settings(home.settings.model_copy(update={"changes": changes}))
     data = gather_study(home)
-    assert data.period == "period 2020-01-03 to 2020-04-07 (study: 2011-01-04 to 2022-03-31)"
+    assert data.period == "period 2020-01-03 to 2020-04-03 (study: 2011-01-04 to 2022-03-31)"
     assert data.differences == ["no valuation.pcf_ocf_ttm: no cash flow", "windows: train 504 (study: 1512)"]
     own = data.own_differences["gat_residual"]
     assert own == ["training: patience 6 (study: 20)", "training: sessions_every 5 (study: 1)"]
@@ -183,15 +183,19 @@ def test_a_study_without_exhibits_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_assets_declare_all_that_they_read(study: str, homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch) -> None:
-    from attn_platform.definitions import build_defs
-    from attn_platform.workflows.overview import write_overview_page
-
     reads: set[str] = set()
-    for method in ("read", "read_sessions", "sessions"):
+
+    def noting(method: str) -> None:
         original = getattr(Lake, method)
-        monkeypatch.setattr(
-            Lake, method, lambda self, table, *a, _original=original, **k: (reads.add(table), _original(self, table, *a, **k))[1]
-        )
+
+        def noted(self: Lake, table: str, *rest: Any, **options: Any) -> Any:
+            reads.add(table)
+            return original(self, table, *rest, **options)
+
+        monkeypatch.setattr(Lake, method, noted)
+
+    for method in ("read", "read_sessions", "sessions"):
+        noting(method)
     home = homes[study]
     graph = build_defs(home).resolve_asset_graph()
     nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
