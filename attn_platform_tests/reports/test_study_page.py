@@ -16,6 +16,7 @@ from attn_platform.published import published_row, published_tables
 from attn_platform.reports.study import STUDIES
 from attn_platform.reports.study.exhibit import Kind, Reads
 from attn_platform.reports.study.registers import REGISTERS
+from attn_platform.reports.study.side_by_side import months_apart
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
@@ -130,6 +131,17 @@ def test_csv_has_every_figure_with_its_difference(homes: dict[str, Home], pages:
     assert row["this_run"] == pytest.approx(own, rel=1e-12)
     assert row["difference"] == pytest.approx(own - printed, rel=1e-9)
     assert row["data_source"] == "made-up results"
+
+
+def test_a_year_is_compared_as_a_whole_where_both_have_its_months() -> None:
+    def months(*rows: tuple[int, float, float, float]) -> pd.DataFrame:
+        return pd.DataFrame(rows, columns=["year", "01", "02", "year_total"])
+
+    own = months((2019, 0.1, np.nan, 0.1), (2020, 0.1, 0.1, 0.21), (2022, 0.1, 0.1, 0.21))
+    printed = months((2019, 0.04, 0.02, 0.06), (2020, 0.04, 0.02, 0.06))
+    found = months_apart(own, printed)
+    expected = months((2019, 0.06, np.nan, np.nan), (2020, 0.06, 0.08, 0.15))
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_universe_is_counted_by_quarter(homes: dict[str, Home]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.evaluation.comparison import excess_correlations as correlated
-from attn_platform.published import published_months, published_table
+from attn_platform.published import published_months, published_source, published_table
 from attn_platform.reports import formatting
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.page import Part
@@ -84,21 +84,26 @@ def months(data: StudyReportData, exhibit: Exhibit, config: ReportConfig) -> Ite
     printed = published_months(exhibit.study, item.strategy or "")
     own = exhibit.strategies(data)
     if own:
-        source = f"this run: {data.data_source.description}"
-        yield Part(table=month_table(own[item].months, source))
+        ours = f"This run: {data.data_source.description}"
+        yield Part(ours, table=month_table(own[item].months, ours))
     if printed is not None:
-        yield Part(table=month_table(printed.months, f"published: {printed.source}"))
+        theirs = f"Published: {printed.source}"
+        yield Part(theirs, table=month_table(printed.months, theirs))
     if own and printed is not None:
-        difference = _months_apart(own[item].months, printed.months)
+        difference = months_apart(own[item].months, printed.months)
         if len(difference):
-            yield Part(table=month_table(difference, "difference of the months that both have"))
+            yield Part("Difference", table=month_table(difference, "difference"))
 
 
-def _months_apart(own: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Our months less the published ones, of the years that both have."""
+def months_apart(own: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
+    """Our months less the published ones, of the years that both have; totals of years that have the same months."""
     ours, theirs = own.set_index("year"), printed.set_index("year")
     years = ours.index.intersection(theirs.index)
-    return (ours.loc[years] - theirs.loc[years, ours.columns]).rename_axis("year").reset_index()
+    ours, theirs = ours.loc[years], theirs.loc[years, ours.columns]
+    is_alike = (ours.notna() == theirs.notna()).all(axis=1)
+    difference = ours - theirs
+    difference["year_total"] = difference["year_total"].where(is_alike)
+    return difference.rename_axis("year").reset_index()
 
 
 def prediction_correlations(data: StudyReportData, exhibit: Exhibit, config: ReportConfig) -> Iterator[Part]:
@@ -118,11 +123,13 @@ def _correlations(own: pd.DataFrame, data: StudyReportData, exhibit: Exhibit) ->
     printed = published_table(name).set_index("model")
     models = [item.model for item in exhibit.items]
     if len(own):
-        yield Part(table=_matrix(f"This run: {data.data_source.description}", own.reindex(models, axis=0), models))
-    yield Part(table=_matrix("Published", printed, models))
+        ours = f"This run: {data.data_source.description}"
+        yield Part(ours, table=_matrix(ours, own, models))
+    theirs = f"Published: {published_source(name)}"
+    yield Part(theirs, table=_matrix(theirs, printed, models))
     if len(own):
         apart = own.reindex(index=models, columns=models) - printed.reindex(index=models, columns=models)
-        yield Part(table=_matrix("Difference", apart, models, signed=True))
+        yield Part("Difference", table=_matrix("Difference", apart, models, signed=True))
 
 
 def _matrix(caption: str, frame: pd.DataFrame, models: list[str], signed: bool = False) -> Table:
