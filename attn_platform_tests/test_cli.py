@@ -335,6 +335,8 @@ def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[
         return planned[-1]
 
     assert run() == ["multi_task_baseline"], "the choice of the profile"
+    assert "overview/index.html" in attn.out, "where all strategies are"
+    assert "study_ai69/index.html" in attn.out
     assert run("--models", "alstm, lstm") == ["lstm", "alstm"]
     assert run() == ["lstm", "alstm"]
     before = (Path("new") / SETTINGS_FILE).read_bytes()

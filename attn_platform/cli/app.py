@@ -11,6 +11,7 @@ import typer
 from attn_platform.cli import (
     alerts,
     backtest,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "backtest": backtest.backtest,
     "optimise": optimise.optimise,
     "report": report.report,
+    "compare": compare.compare,
     "explain": explain.explain,
     "evaluate": evaluate.evaluate,
     "doctor": doctor.doctor,

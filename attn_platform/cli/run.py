@@ -47,7 +47,8 @@ def run(
     from attn_platform.orchestration.pipeline import plan, run_stage, stale_part
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.workflows.homes import make_home
-    from attn_platform.workflows.reports import report_page
+    from attn_platform.workflows.overview import overview_page
+    from attn_platform.workflows.study_report import has_exhibits, study_page
     from attn_platform.workflows.training import available_windows
 
     started = time.perf_counter()
@@ -84,8 +85,10 @@ def run(
         printing.show(f"      done in {seconds:.1f} s")
     if plan_only:
         return
-    printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] Reports:")
-    for each in target.study.traded:
-        printing.show(f"  {report_page(target, each.name)}")
+    printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] All strategies:")
+    printing.show(f"  {overview_page(target)}")
+    if has_exhibits(target):
+        printing.show("The study, exhibit by exhibit:")
+        printing.show(f"  {study_page(target)}")
     hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
     printing.show(hint)

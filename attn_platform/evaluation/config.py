@@ -39,6 +39,20 @@ class EvaluationConfig(BaseModel):
     explanation: ExplanationConfig = ExplanationConfig()
 
 
+class ComparisonConfig(BaseModel):
+    """Block bootstrap of the difference of two strategies, and how forecasts are compared; our choice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # A month: holdings change every five sessions and a tenth of them each time, so that days hang together for weeks.
+    block_sessions: PositiveInt = 21
+    repetitions: PositiveInt = 5000
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    seed: int = 0
+    # Correlations of forecasts (AI-69 exhibit 32) are the mean of every fifth session, as portfolios read them.
+    predictions_every: PositiveInt = 5
+
+
 class FactorProfileConfig(BaseModel):
     """What is looked at in a single factor. The studies evaluate composite factors only: the values are our choice."""
 

@@ -1,12 +1,12 @@
 """Evaluation of a model's predictions in the lake, by horizon (AI-69 exhibits 10 and 22, AI-55 exhibit 20).
 
-Tables: `evaluation_<model>` (composite-factor figures, one row a horizon) and `evaluation_<model>_sessions` (the
-correlations of every session).
+Tables: `evaluation_<model>` (composite-factor figures, one row a horizon), `evaluation_<model>_sessions` (the
+correlations of every session) and `evaluation_<model>_layers` (the layers' net values relative to the universe).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.composite_factor import composite_factor_series, summary
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.layers import LayerNetValues, layer_net_values, layers_of
+from attn_platform.evaluation.layers import LayerNetValues, Layers, layer_net_values, layers_of
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DenseMarket, dense_array, load_dense
 from attn_platform.market.lake import Lake, days
@@ -33,6 +33,16 @@ def figures_table(model: str) -> str:
 def sessions_table(model: str) -> str:
     """Table of a model's correlations by session."""
     return f"evaluation_{model}_sessions"
+
+
+def layers_table(model: str) -> str:
+    """Table of the net values of a model's layers by session, relative to the equally weighted universe."""
+    return f"evaluation_{model}_layers"
+
+
+def layer_column(place: int) -> str:
+    """Column of a layer: `place` 0 is the top."""
+    return f"layer_{place + 1}"
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,14 @@ class Predictions:
 
     def layers(self, horizon: str, config: EvaluationConfig) -> LayerNetValues:
         """Daily net values of the layers."""
+        return self.net_values(layers_of(self.dense(horizon), config.layers), config)
+
+    def net_values(self, layers: Layers, config: EvaluationConfig) -> LayerNetValues:
+        """Daily net values of layers [T, N] that are known already."""
         with np.errstate(invalid="ignore"):
             carried = self.market["close"] * self.market["adj_factor"]
             moves = np.vstack([np.full((1, carried.shape[1]), np.nan), carried[1:] / carried[:-1] - 1.0])
-        return layer_net_values(layers_of(self.dense(horizon), config.layers), moves, config)
+        return layer_net_values(layers, moves, config)
 
 
 def predicted_range(lake: Lake, table: str) -> tuple[np.datetime64, np.datetime64]:
@@ -107,19 +121,26 @@ def write_evaluation(
 ) -> pd.DataFrame:
     """Evaluate each horizon against the realised `evaluation_horizon`-session return; returns the figures."""
     realised = predictions.returns(evaluation_horizon)
-    figures, series = [], []
+    figures, series, layers = [], [], []
     for horizon in horizons:
         found = composite_factor_series(predictions.dense(horizon), realised, config)
         figures.append({"horizon": horizon, **summary(found, evaluation_horizon, config)})
-        correlations = pd.DataFrame(found.correlations)
-        correlations.insert(0, "date", predictions.market.sessions)
-        correlations.insert(1, "horizon", horizon)
-        series.append(correlations[correlations["date"] <= pd.Timestamp(predictions.last)])
+        series.append(_by_session(predictions, horizon, found.correlations))
+        relative = predictions.net_values(found.layers, config).relative
+        columns = {layer_column(place): relative[:, place] for place in range(config.layers)}
+        layers.append(_by_session(predictions, horizon, columns))
     table = pd.DataFrame(figures)
     lake.write(figures_table(model), pa.Table.from_pandas(table, preserve_index=False))
-    sessions = pd.concat(series, ignore_index=True)
-    lake.write(
-        sessions_table(model),
-        pa.Table.from_pandas(sessions.assign(date=sessions["date"].dt.date), preserve_index=False),
-    )
+    for name, frames in ((sessions_table(model), series), (layers_table(model), layers)):
+        sessions = pd.concat(frames, ignore_index=True)
+        dated = sessions.assign(date=sessions["date"].dt.date)
+        lake.write(name, pa.Table.from_pandas(dated, preserve_index=False))
     return table
+
+
+def _by_session(predictions: Predictions, horizon: str, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Series [T] of one horizon as columns beside date and horizon, up to the last predicted session."""
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "date", predictions.market.sessions)
+    frame.insert(1, "horizon", horizon)
+    return frame[frame["date"] <= pd.Timestamp(predictions.last)]

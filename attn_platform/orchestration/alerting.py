@@ -87,7 +87,15 @@ def _command(home: Home, duty: Duty) -> str:
 
 def _assets_of(home: Home, job: str) -> tuple[str, ...]:
     made = assets_made_at(home)
-    return made[MadeAt.STATIC] if job == names.STATIC_JOB else (*made[MadeAt.REPORTS], *made[MadeAt.PAGES])
+    return (
+        made[MadeAt.STATIC]
+        if job == names.STATIC_JOB
+        else (
+            *made[MadeAt.REPORTS],
+            *made[MadeAt.SUMMARIES],
+            *made[MadeAt.PAGES],
+        )
+    )
 
 
 def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[Alert]:

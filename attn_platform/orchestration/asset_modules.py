@@ -33,6 +33,7 @@ class MadeAt(StrEnum):
     PREDICTIONS = auto()
     PORTFOLIOS = auto()
     REPORTS = auto()
+    SUMMARIES = auto()  # of all strategies together: after, not among, what can be made side by side
     PAGES = auto()  # of the report job only: `attn run` does not make them
 
 

@@ -55,7 +55,7 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             REPORT_JOB,
-            [*made[MadeAt.REPORTS], *made[MadeAt.PAGES]],
+            [*made[MadeAt.REPORTS], *made[MadeAt.SUMMARIES], *made[MadeAt.PAGES]],
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]

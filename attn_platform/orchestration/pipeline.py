@@ -95,6 +95,7 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         Stage("predictions", made[MadeAt.PREDICTIONS], str(test_first), str(test_last)),
         *portfolios,
         Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
+        Stage("overview and the study's exhibits", made[MadeAt.SUMMARIES]),
     ]
 
 

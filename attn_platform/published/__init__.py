@@ -8,6 +8,8 @@ from attn_platform.published.reader import (
     published_source,
     published_table,
     published_tables,
+    published_test_range,
+    study_citation,
 )
 
 __all__ = [
@@ -18,4 +20,6 @@ __all__ = [
     "published_source",
     "published_table",
     "published_tables",
+    "published_test_range",
+    "study_citation",
 ]

@@ -76,6 +76,22 @@ def published_source(name: str) -> str:
     return f"{_STUDIES[parts['study']]}, {parts['kind']} {int(parts['number'])}"
 
 
+def published_test_range(study: str) -> str:
+    """First and last session of a study's test range; the weekly report has the dates that it states.
+
+    Raises ConfigurationError where there is no such study.
+    """
+    if study not in _TEST_RANGES:
+        raise ConfigurationError(f"no figures of {study!r} were published; there are: {', '.join(_TEST_RANGES)}")
+    return _TEST_RANGES[study]
+
+
+def study_citation(study: str) -> str:
+    """A study as it is cited: "Huatai AI-69"."""
+    return _STUDIES[study]
+
+
+@cache
 def published_row(exhibit: str, model: str, horizon: str | None = None) -> PublishedRow | None:
     """Return the row of `model` in the published table `exhibit`, or None where the study printed none.
 

@@ -18,5 +18,7 @@ class ReportConfig(BaseModel):
     explained_stocks_shown: int = Field(default=10, ge=1)  # of the highest and of the lowest forecasts
     explained_factors_shown: int = Field(default=20, ge=1)
     correlations_shown: int = Field(default=15, ge=1)
+    # Curves of the page of a study are drawn from every n-th session, and its end: some thirty figures stand on it.
+    study_curve_every: int = Field(default=5, ge=1)
     # Shorter test ranges (one test window of AI-69 is 126 sessions) carry a warning beside the annualised figures.
     short_test_sessions: int = Field(default=126, ge=0)

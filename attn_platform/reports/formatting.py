@@ -207,6 +207,11 @@ def figure(name: str, value: float, more_digits: int = 0) -> str:
     return number(value, _NUMBER_DIGITS.get(name, 2) + more_digits)
 
 
+def tick_format(name: str) -> str:
+    """The format of an axis of the figure `name`, as plotly takes it."""
+    return ".3~p" if name in _PERCENT_DIGITS else "~g"
+
+
 def difference(name: str, value: float) -> str:
     """Write a difference of two values of the figure `name`: percentage points where the figure is a percentage."""
     if name in _PERCENT_2:

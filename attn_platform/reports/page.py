@@ -45,7 +45,8 @@ class Plot:
 class Part:
     """Something a section shows under its own heading: text, a plot or a table, in this order.
 
-    Where the page is wide enough, a part with `width` "main" has the next one, "side", at its right.
+    Where the page is wide enough, a part with `width` "main" has the next one, "side", at its right. Links lead to a
+    part that has an `identifier`.
     """
 
     heading: str | None = None
@@ -53,6 +54,7 @@ class Part:
     plot: Plot | None = None
     table: tables.Table | None = None
     width: Literal["full", "main", "side"] = "full"
+    identifier: str | None = None
 
 
 @dataclass(frozen=True)

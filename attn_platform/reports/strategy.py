@@ -143,7 +143,7 @@ def of_backtest(daily: pd.DataFrame, delistings: pd.DataFrame, evaluation: Evalu
     has_untraded = {"unrecovered_net_value", "suspended_count"} <= set(daily.columns)
     return {
         "untraded": untraded_figures(daily, delistings, evaluation) if has_untraded else {},
-        "daily": _report_daily(daily),
+        "daily": report_daily(daily),
         "performance": performance_figures(daily, evaluation),
         "yearly": yearly_figures(daily, evaluation),
         "month_table": monthly_excess_returns(daily),
@@ -151,7 +151,7 @@ def of_backtest(daily: pd.DataFrame, delistings: pd.DataFrame, evaluation: Evalu
     }
 
 
-def _report_daily(daily: pd.DataFrame) -> pd.DataFrame:
+def report_daily(daily: pd.DataFrame) -> pd.DataFrame:
     """Daily figures as a report has them: by date, with the benchmark's net value, less the base."""
     frame = daily.set_index("date")
     frame["benchmark_net_value"] = (1.0 + frame["benchmark_return"].fillna(0.0)).cumprod()

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from attn_platform.backtest.store import backtest_tables
 from attn_platform.evaluation.explanation_tables import explanation_tables
-from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.evaluation.store import figures_table, layers_table, sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.market.contract import TABLES
 from attn_platform.portfolio.strategy import account_table, limits_table, portfolio_table
@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from attn_platform.studies.study import StudyConfig
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-FACTOR_PAGES = "factors"  # folder of the factors' pages, among those of the strategies
+# Folders of other pages, among those of the strategies
+FACTOR_PAGES = "factors"
+OVERVIEW = "overview"
+COMPARISONS = "comparisons"
 
 
 def prediction_table(forecaster: str) -> str:
     """Table and asset of a forecaster's predictions."""
     return f"prediction_{forecaster}"
+
+
+def study_pages(study: str) -> str:
+    """Folder of the page of a study's exhibits."""
+    return f"study_{study}"
 
 
 def require_once(what: str, names: Sequence[str]) -> None:
@@ -61,7 +69,8 @@ def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
             yield name, f"factor family {family}"
     for forecaster in study.forecasters:
         for name in (
-            figures_table(forecaster.name), sessions_table(forecaster.name), *explanation_tables(forecaster.name)
+            figures_table(forecaster.name), sessions_table(forecaster.name), layers_table(forecaster.name),
+            *explanation_tables(forecaster.name),
         ):  # fmt: skip
             yield name, f"forecasts {forecaster.name}"
     for each in study.traded:
@@ -73,5 +82,8 @@ def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
 
 def _folders(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield FACTOR_PAGES, "the pages of the factors"
+    yield OVERVIEW, "the overview"
+    yield COMPARISONS, "the comparisons"
+    yield study_pages(study.name), "the page of the study"
     for each in study.traded:
         yield each.name, f"strategy {each.name}"

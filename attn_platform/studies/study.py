@@ -24,7 +24,7 @@ from pydantic import (
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.errors import ConfigurationError
-from attn_platform.evaluation.config import EvaluationConfig, FactorProfileConfig
+from attn_platform.evaluation.config import ComparisonConfig, EvaluationConfig, FactorProfileConfig
 from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue
 from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig
@@ -132,6 +132,7 @@ class StudyConfig(BaseModel):
     backtest: BacktestConfig = BacktestConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     factor_profile: FactorProfileConfig = FactorProfileConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
     imports: ImportConfig = ImportConfig()
 
     @field_validator("network_files")

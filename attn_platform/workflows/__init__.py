@@ -11,6 +11,7 @@ from attn_platform.lazy import lazy_attributes
 if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
+    from attn_platform.workflows.comparison import compare, write_comparison_page
     from attn_platform.workflows.data_page import write_data_page
     from attn_platform.workflows.evaluation import evaluate_factors, evaluate_forecasts, measured_predictions
     from attn_platform.workflows.explained_holdings import explain_holding
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.imports import import_data, import_predictions
     from attn_platform.workflows.one_week import optimise
+    from attn_platform.workflows.overview import write_overview_page
     from attn_platform.workflows.portfolios import orders_for, rebalance, rebalances, resolve, target_portfolio
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
     from attn_platform.workflows.reports import report_page, write_pages
+    from attn_platform.workflows.study_report import write_study_page
     from attn_platform.workflows.training import available_windows, train
     from attn_platform.workflows.universe import choose_members, group_neighbours, quarters_of, universe_on, years_of
 
@@ -36,6 +39,7 @@ __all__ = [
     "backtest_strategy",
     "choose_factors",
     "choose_members",
+    "compare",
     "compute_factors",
     "compute_panel",
     "evaluate_factors",
@@ -64,9 +68,12 @@ __all__ = [
     "target_portfolio",
     "train",
     "universe_on",
+    "write_comparison_page",
     "write_data_page",
     "write_factor_pages",
+    "write_overview_page",
     "write_pages",
+    "write_study_page",
     "years_of",
 ]
 __getattr__ = lazy_attributes(__name__)

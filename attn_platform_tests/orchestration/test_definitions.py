@@ -40,7 +40,7 @@ COMPUTED = {
     *LISTS, "sector_adjacency", *PANELS, *CHECKPOINTS, *PREDICTIONS, *PORTFOLIOS, *EXPLANATIONS, *REPORTED
 }  # fmt: skip
 OF_FACTORS = {f"evaluation_{family}" for family in FAMILIES} | {"report_factors"}
-DATA_PAGE = {"report_data"}
+PAGES = {"report_data", "report_overview"}
 REASON = "the vendor has no analysts"
 
 
@@ -90,7 +90,7 @@ build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def(
 
 
 def test_the_graph_is_the_pipeline(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
+    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
         f"report_{strategy}" for strategy in STRATEGIES
     }
@@ -283,14 +283,14 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         "window_8": {f"checkpoint_{TREES}"},
         jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]) - {f"portfolio_{WEEKLY}"},
         "portfolio_every_week": {f"portfolio_{WEEKLY}"},
-        jobs.REPORT_JOB: {*made[MadeAt.REPORTS], "report_factors", "report_data"},
+        jobs.REPORT_JOB: {*made[MadeAt.REPORTS], *PAGES, "report_factors"},
     }
     for name, assets in expected.items():
         job = defs.resolve_job_def(name)
         assert names(job.asset_layer.executable_asset_keys) == assets
         assert job.description
     assert defs.resolve_job_def(jobs.WINDOW_JOB).run_tags["accelerator"] == "gpu"
-    assert set().union(*expected.values()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
+    assert set().union(*expected.values()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES
 
 
 def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_consensus, home_without_consensus):
@@ -305,7 +305,7 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     panel = graph.get(dg.AssetKey("factor_panel"))
     assert dg.AssetKey("factor_expectation") not in panel.parent_keys
     everything = names(graph.get_all_asset_keys())
-    everything_else = (OF_FACTORS | DATA_PAGE) - {"evaluation_factor_expectation"}
+    everything_else = (OF_FACTORS | PAGES) - {"evaluation_factor_expectation"}
     assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
     made = assets_made_at(home_without_consensus)
     assert "consensus" not in made[MadeAt.RAW]
@@ -399,4 +399,4 @@ def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
     [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
     assert target.attribute == "defs"
     found = names(target.target_definition().resolve_asset_graph().get_all_asset_keys())
-    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | DATA_PAGE
+    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES

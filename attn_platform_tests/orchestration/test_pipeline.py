@@ -66,6 +66,7 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
         "portfolios every week": ("2020-12-11", "2021-02-05"),
         "evaluation, backtests and reports": (None, None),
+        "overview and the study's exhibits": (None, None),
     }
     assert stages[2].assets == ("universe", f"universe_{TREES}")
     assert stages[4].assets == FAMILIES

@@ -626,6 +626,10 @@ def traded_as(*names: str) -> dict[str, Any]:
             traded_as("factors"),
             "the pages of the factors and strategy factors would both own the report folder factors",
         ),
+        (
+            traded_as("overview"),
+            "the overview and strategy overview would both own the report folder overview",
+        ),
     ],
 )
 def test_names_that_would_own_one_table_are_refused(changes: dict[str, Any], message: str) -> None:

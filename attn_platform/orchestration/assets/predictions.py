@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.evaluation.store import figures_table, layers_table, sessions_table
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
@@ -197,7 +197,12 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
             for horizon, part in series.groupby("horizon")
         }
         return dg.MaterializeResult(
-            data_version=data_version(home.lake, figures_table(forecaster.name), sessions_table(forecaster.name)),
+            data_version=data_version(
+                home.lake,
+                figures_table(forecaster.name),
+                sessions_table(forecaster.name),
+                layers_table(forecaster.name),
+            ),
             metadata={
                 "figures": table_metadata(figures.set_index("horizon").T.rename_axis("figure").reset_index()),
                 "cumulative RankIC": dg.MetadataValue.md(thumbnails.line(cumulative, "Cumulative RankIC")),
