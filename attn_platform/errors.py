@@ -60,3 +60,7 @@ class PortfolioError(PlatformError):
 
 class SimulationError(PlatformError):
     """The backtest met a state that no rule covers."""
+
+
+class BrowserError(PlatformError):
+    """No browser is there to draw a page, or it has not drawn it."""

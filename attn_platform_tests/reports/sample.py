@@ -22,6 +22,7 @@ from attn_platform.reports.contents import (
 
 INDUSTRIES = ("银行", "电子", "医药")
 STYLES = ("log_float_market_value", "bp")
+ASSIGNS = "window.page = "  # how the script with a page's figures begins
 LAYERS = tuple(f"layer_{k}" for k in range(1, 11))
 
 
@@ -182,6 +183,7 @@ class Page:
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
     cell_attributes: dict[str, list[list[dict[str, str]]]] = field(default_factory=dict)
     plots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    choices: dict[str, dict[str, list[list[str]]]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     text_before_table: dict[str, str] = field(default_factory=dict)
@@ -190,13 +192,21 @@ class Page:
         return {trace["name"]: trace for trace in self.plots[plot]["data"]}
 
 
+def with_dates(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of a page's script, with the dates that several series share in each of them."""
+    for figure in content["figures"].values():
+        for trace in figure["data"]:
+            if isinstance(trace.get("x"), int):
+                trace["x"] = content["dates"][trace["x"]]
+    return content["figures"]
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.page = Page()
         self.open: list[str] = []
         self.caption = ""
-        self.script = ""
         self.since_heading: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -205,8 +215,6 @@ class _Reader(HTMLParser):
         if tag in ("meta", "link", "img", "br"):
             return
         self.open.append(tag)
-        if tag == "script":
-            self.script = attributes.get("data-plot", "")
         if tag in ("h2", "h3"):
             self.since_heading = []
         if tag == "tr":
@@ -222,8 +230,10 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = self.open[-1] if self.open else ""
         if inside == "script":
-            if self.script:
-                self.page.plots[self.script] = json.loads(data)
+            if data.startswith(ASSIGNS):
+                content = json.loads(data.removeprefix(ASSIGNS).rstrip().removesuffix(";"))
+                self.page.plots = with_dates(content)
+                self.page.choices = content["tables"]
             return
         if inside == "style":
             return

@@ -63,7 +63,7 @@ def test_all_parts_are_there(page: Page) -> None:
 
 
 def test_headline_figures_are_those_of_the_profile(html: str, profile: FactorProfile) -> None:
-    cards = {name: number(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html)}
+    cards = {name: number(value) for name, value in re.findall(r"<dt>(?:<span[^>]*>)?(.*?)(?:</span>)?</dt><dd>(.*?)</dd>", html)}
     headline = profile.horizons.loc[10]
     assert cards == pytest.approx(
         {
