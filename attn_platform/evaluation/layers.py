@@ -128,6 +128,15 @@ class LayerNetValues:
 
     layers: FloatArray
     universe: FloatArray
+    is_earning: NDArray[np.bool_]
+    """[T] sessions that have a return."""
+
+    def annual_returns(self, sessions_per_year: int) -> tuple[FloatArray, float]:
+        """Annual growth [layers] of these net values, and of the universe's; NaN where no session has a return."""
+        years = self.is_earning.sum() / sessions_per_year
+        if years == 0:
+            return np.full(self.layers.shape[1], np.nan), float("nan")
+        return self.layers[-1] ** (1 / years) - 1, float(self.universe[-1] ** (1 / years) - 1)
 
     @property
     def relative(self) -> FloatArray:
@@ -150,10 +159,11 @@ def layer_net_values(
     current = np.searchsorted(formations, earning_from, side="right") - 1
     held = layers.rows(formations[current[current >= 0]])
     earned = session_returns[current >= 0]
+    is_earning = current >= 0
     means = np.full((len(predictions), config.layers + 1), np.nan)
-    means[current >= 0] = np.column_stack([layer_means(held, earned), universe_means(held, earned)])
+    means[is_earning] = np.column_stack([layer_means(held, earned), universe_means(held, earned)])
     growth: FloatArray = np.cumprod(1.0 + np.nan_to_num(means), axis=0, dtype=np.float64)
-    return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])
+    return LayerNetValues(growth[:, :-1], growth[:, -1], is_earning)
 
 
 def _ratio(total: FloatArray, count: NDArray[np.number]) -> FloatArray:

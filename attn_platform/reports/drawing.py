@@ -20,6 +20,7 @@ MAIN_COLOUR = "#3f83c8"
 QUIET_COLOUR = "#8b94a3"
 # Of several series in one figure, in order.
 SERIES_COLOURS = (MAIN_COLOUR, "#9a63b8", QUIET_COLOUR, "#dd7f30", "#3a9d8f")
+DASHES = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot")
 LINE_WIDTH = 1.7
 THIN_LINE_WIDTH = 1.1
 MARKER_SIZE = 4
@@ -47,6 +48,25 @@ class Palette:
     def loss_colour(self) -> str:
         """Opaque colour of losses."""
         return rgba(self.loss, 1.0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a line is told from others: its colour, and how it is dashed."""
+
+    colour: str
+    dash: str
+
+
+def series_looks(count: int) -> list[Look]:
+    """A look for each of `count` series, no two alike: all colours in solid lines first, then dotted, dashed …
+
+    `ValueError` where there are more series than looks.
+    """
+    looks = [Look(colour, dash) for dash in DASHES for colour in SERIES_COLOURS]
+    if count > len(looks):
+        raise ValueError(f"{count} series in one figure; {len(looks)} can be told apart")
+    return looks[:count]
 
 
 PALETTES = {

@@ -114,6 +114,12 @@ def number(value: float, digits: int = 2) -> str:
     return f"{_MINUS}{text}" if value < 0 and not is_zero else text
 
 
+def signed_percent(value: float, digits: int = 2) -> str:
+    """Write a fraction as a percentage with its sign: 0.0021 → "+0.21%"."""
+    text = signed_number(100 * value, digits)
+    return text if text == MISSING else f"{text}%"
+
+
 def percentage_points(value: float, digits: int = 2) -> str:
     """Write a difference of two fractions in percentage points, with its sign: 0.012 → "+1.20 pp"."""
     text = signed_number(100 * value, digits)

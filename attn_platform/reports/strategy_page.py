@@ -11,13 +11,20 @@ from attn_platform.reports.contents import (
 )
 from attn_platform.reports.explanation_section import explanation_section
 from attn_platform.reports.page import Card, Part, Section, render_page, write_page
-from attn_platform.reports.portfolio_sections import exposure_section, holdings_section, limits_section, trading_section
+from attn_platform.reports.portfolio_sections import (
+    conditions_section,
+    exposure_section,
+    holdings_section,
+    limits_section,
+    trading_section,
+)
 from attn_platform.reports.result_sections import (
     factor_section,
     net_value_section,
     performance_section,
     planted_section,
 )
+from attn_platform.reports.week_section import weeks_section
 
 _TEMPLATE = "strategy_report.html.j2"
 _HEADLINE_PERFORMANCE = (
@@ -49,6 +56,7 @@ def _context(data: StrategyReportData, config: ReportConfig) -> dict[str, object
     sections = (
         net_value_section(data, config),
         performance_section(data),
+        weeks_section(data),
         factor_section(data, config),
         planted_section(data),
         explanation_section(data, config),
@@ -56,6 +64,7 @@ def _context(data: StrategyReportData, config: ReportConfig) -> dict[str, object
         trading_section(data, config),
         limits_section(data, config),
         holdings_section(data, config),
+        conditions_section(data),
         _provenance_section(data),
     )
     return {

@@ -79,6 +79,7 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
         planted=None if source.simulation is None else source.simulation.signals,
+        rebalance_sessions=study.rebalance_every,
     )
     measured = measured_predictions(home, forecaster) if predictions is None else predictions
     return _write(home, gather(home.lake, subject, measured, study.evaluation))
