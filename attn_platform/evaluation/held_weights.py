@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from attn_platform.evaluation.cross_sections import FloatArray
 
 IntArray = NDArray[np.intp]
-CONTRIBUTOR_COLUMNS = ("last_session", "kind", "name", "active_weight", "return", "contribution")
+CONTRIBUTOR_COLUMNS = ("last_session", "kind", "name", "industry", "active_weight", "return", "contribution")
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,8 @@ def drifted(traded: FloatArray, returns: FloatArray) -> FloatArray:
 def group_sums(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
     """[T, count] sums of `values` [T, N] over the stocks of each group; `groups` [T, N] are codes, −1 for none."""
     sessions, stocks = np.nonzero((groups >= 0) & (values != 0.0))
-    sums = np.bincount(
-        sessions * count + groups[sessions, stocks], values[sessions, stocks], minlength=len(values) * count
-    )
+    places = sessions * count + groups[sessions, stocks]
+    sums = np.bincount(places, values[sessions, stocks], minlength=len(values) * count).astype(np.float64)
     return sums.reshape(len(values), count)
 
 
@@ -97,11 +96,11 @@ def contributions(held: HeldWeights) -> FloatArray:
 def week_contributors(
     held: HeldWeights, industries: IntArray, names: NDArray[np.str_], excess: pd.Series, stocks: int, groups: int
 ) -> pd.DataFrame:
-    """What moved each calendar week most: rows (last_session, kind, name, active_weight, return, contribution).
+    """What moved each calendar week most: rows of `CONTRIBUTOR_COLUMNS`.
 
     Kinds are "stock" (the `stocks` largest and the `stocks` smallest contributions, by symbol), "industry" (the same of
     `groups`), and "rest": what the week's excess return has beyond all contributions. Contributions sum the sessions of
-    the week; `active_weight` is the one at the close before it, `return` that of the week.
+    the week; `active_weight` is the one at the close before it, `return` that of the week, `industry` that of a stock.
 
     `industries` [T, N] are codes of `names`; `excess` [session] the daily excess returns.
     """
@@ -111,17 +110,18 @@ def week_contributors(
     active = np.nan_to_num(held.active)
     active_of_industry = group_sums(active, industries, len(names))
     daily_excess = excess.reindex(pd.DatetimeIndex(held.sessions)).to_numpy(dtype=np.float64)
-    rows: list[tuple[np.datetime64, str, str, float, float, float]] = []
+    rows: list[tuple[object, ...]] = []
     for first, stop in _spans(pd.DatetimeIndex(held.sessions).to_period("W")):
         before, last = max(first - 1, 0), held.sessions[stop - 1]
         total, grouped = added[first:stop].sum(axis=0), of_industry[first:stop].sum(axis=0)
         for at in _extremes(total, stocks):
             earned = np.prod(1.0 + held.returns[first:stop, at]) - 1.0
-            rows.append((last, "stock", str(held.symbols[at]), active[before, at], earned, total[at]))
+            group = str(names[industries[stop - 1, at]])
+            rows.append((last, "stock", str(held.symbols[at]), group, active[before, at], earned, total[at]))
         for at in _extremes(grouped, groups):
-            rows.append((last, "industry", str(names[at]), active_of_industry[before, at], np.nan, grouped[at]))
+            rows.append((last, "industry", str(names[at]), "", active_of_industry[before, at], np.nan, grouped[at]))
         whole = np.nanprod(1.0 + daily_excess[first:stop]) - 1.0
-        rows.append((last, "rest", "", np.nan, np.nan, whole - total.sum()))
+        rows.append((last, "rest", "", "", np.nan, np.nan, whole - total.sum()))
     frame = pd.DataFrame(rows, columns=list(CONTRIBUTOR_COLUMNS))
     return frame.assign(last_session=pd.to_datetime(frame["last_session"]))
 
@@ -139,4 +139,3 @@ def _extremes(values: FloatArray, count: int) -> IntArray:
     helped = [place for place in order[:count] if values[place] > 0]
     hurt = [place for place in order[max(len(order) - count, 0) :] if values[place] < 0]
     return np.array([*helped, *hurt], dtype=np.intp)
-

@@ -1,4 +1,4 @@
-"""What a strategy's figures rest on: every limit, cost and rule that was set, a user's own ones included, with values."""
+"""What a strategy's figures rest on: every limit, cost and rule that was set, a user's own included, and values."""
 
 from __future__ import annotations
 
@@ -44,7 +44,12 @@ def conditions(strategy: Strategy, rebalance_sessions: int | None) -> pd.DataFra
 def _of_problem(strategy: Strategy, rebalance_sessions: int | None) -> Iterator[tuple[str, str, str, str]]:
     yield "portfolio", "benchmark", strategy.benchmark, "index that the limits and the excess are measured against"
     if rebalance_sessions is not None:
-        yield "portfolio", "rebalance", formatting.count(rebalance_sessions, "session"), "from one rebalance to the next"
+        yield (
+            "portfolio",
+            "rebalance",
+            formatting.count(rebalance_sessions, "session"),
+            "from one rebalance to the next",
+        )
     yield "portfolio", "industries", strategy.industry_scheme, "scheme of the industry limit"
 
 

@@ -160,7 +160,7 @@ class StrategyReportData:
     worst_weeks         `WORST_WEEKS_COLUMNS`, worst first, as `evaluation.performance.worst_weeks`
     best_weeks          the same columns, best first
     week_contributors   `CONTRIBUTOR_COLUMNS`, as `evaluation.held_weights.week_contributors`, and `label`: the stock's
-                        name, or ""; `industry` of a stock
+                        name, or ""
     conditions          `reports.conditions.CONDITION_COLUMNS`: what was set, and its value
     untraded            `UNTRADED_FIGURES`, as `evaluation.performance.untraded_figures`
     rank_ic, weighted_rank_ic   [session]

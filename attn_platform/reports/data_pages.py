@@ -27,7 +27,6 @@ from attn_platform.reports.page import Card, Part, Plot, Section, render_page, w
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.writing import write_atomically
 
-
 _TEMPLATE = "data_report.html.j2"
 
 

@@ -213,6 +213,11 @@ def figure(name: str, value: float, more_digits: int = 0) -> str:
     return number(value, _NUMBER_DIGITS.get(name, 2) + more_digits)
 
 
+def has_format(name: str) -> bool:
+    """Whether `figure` knows how the studies and these pages write the figure or column `name`."""
+    return name in _PERCENT_DIGITS or name in _NUMBER_DIGITS or name in LABELS
+
+
 def difference(name: str, value: float) -> str:
     """Write a difference of two values of the figure `name`: percentage points where the figure is a percentage."""
     if name in _PERCENT_2:

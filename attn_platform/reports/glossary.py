@@ -38,9 +38,7 @@ TERMS = {
     ),
     "tracking_error": Term("Standard deviation of the daily excess returns × √252.", _PERFORMANCE),
     "information_ratio": Term("Excess annual return / tracking error.", _PERFORMANCE),
-    "excess_max_drawdown": Term(
-        "Largest fall of the excess net value from its highest value so far.", _PERFORMANCE
-    ),
+    "excess_max_drawdown": Term("Largest fall of the excess net value from its highest value so far.", _PERFORMANCE),
     "excess_calmar": Term("Excess annual return / excess max drawdown.", _PERFORMANCE),
     "monthly_win_rate": Term("Share of the calendar months whose excess return is positive.", _PERFORMANCE),
     "annual_two_sided_turnover": Term(

@@ -42,7 +42,7 @@ def held_exposures(lake: Lake, strategy: Strategy, predictions: Predictions, dai
     held = held_weights(lake, strategy, predictions, daily)
     industries, names = industry_codes(lake, held, strategy.industry_scheme)
     index = pd.DatetimeIndex(held.sessions, name="date")
-    known = np.isfinite(held.benchmark).any(axis=1)
+    known = np.asarray(np.isfinite(held.benchmark).any(axis=1))
     active = np.nan_to_num(held.active)
     by_industry = np.where(known[:, None], group_sums(active, industries, len(names)), np.nan)
     ever = np.nan_to_num(np.abs(by_industry)).max(axis=0, initial=0.0) > 0

@@ -18,7 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from attn_platform.reports import drawing, glossary, tables
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.scripts import (
-    PLOTLY,
     data_file,
     data_script,
     inlined,
@@ -96,8 +95,7 @@ def render_page(template: str, config: ReportConfig, **context: object) -> str:
     """Render a template of this package as one file, with all its scripts inside; text in `context` is escaped."""
     page = Path("page.html")
     html, data = _rendered(page, template, config, context)
-    linked = {PLOTLY: plotly_js, data_file(page).name: lambda: data}
-    return inlined(html, lambda link: linked[link.rpartition("/")[2]]())
+    return inlined(html, lambda link: data if link == data_file(page).name else plotly_js())
 
 
 def write_page(path: Path, template: str, config: ReportConfig, **context: object) -> None:
@@ -114,8 +112,12 @@ def _rendered(page: Path, template: str, config: ReportConfig, context: Mapping[
     parts = [part for section in cast(Sequence[Section], sections) for part in section.parts]
     plots = {part.plot.identifier: drawing.plain_figure(part.plot.figure) for part in parts if part.plot}
     choices = {part.choice.identifier: part.choice.rows for part in parts if part.choice}
-    html = _environment().get_template(template).render(
-        config=config, plotly=relative_link(plotly_file(page), page), data_script=data_file(page).name, **context
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            config=config, plotly=relative_link(plotly_file(page), page), data_script=data_file(page).name, **context
+        )
     )
     return html, data_script(plots, choices)
 

@@ -28,8 +28,8 @@ _SOURCE_REMARKS = {
     DataKind.VENDOR: "Universe, test range and vendor may differ from the publication's.",
 }
 _FACTOR_REMARK = (
-    "Layers of this table are those of the published one: formed anew every session and held over the return's horizon. "
-    "Those of the charts below are held as the portfolios are."
+    "Layers of this table are those of the published one: formed anew every session, held over the return's horizon. "
+    "Those of the charts below are held from one formation to the next."
 )
 
 
@@ -66,9 +66,9 @@ def performance_section(data: StrategyReportData) -> Section:
     )
     text = _comparison_text(data, data.published_performance)
     parts = [Part("Performance figures", text, table=comparison, width="main")]
-    if len(data.worst_weeks):
+    if len(data.worst_weeks) and data.week_contributors.empty:
         weeks = tables.weeks_table("Worst weeks", data.worst_weeks)
-        parts.append(Part("Worst weeks", ("By excess return; what moved them stands below.",), table=weeks, width="side"))
+        parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
     if data.untraded:
         untraded = tables.untraded_table(data.untraded)
         parts.append(Part("What could not be traded", _untraded_text(data.untraded), table=untraded, width="main"))
@@ -126,10 +126,10 @@ def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterato
         ends = ", ".join(f"{name} {formatting.number(float(series.sum()))}" for name, series in present.items())
         curves = figures.cumulative_figure(present, "Cumulative sum")
         yield Part(plot=Plot("rank-ic", "Cumulative RankIC", f"Ends at {ends}.", curves), width="side")
-    text = _layer_text(data.evaluation)
+    convention = _layer_text(data.evaluation)
     if has_values(data.layers):
         curves = figures.layers_figure(data.layers, palette)
-        summary = f"{text} Over the universe: all stocks with a forecast, held in the same way."
+        summary = f"{convention} Over the universe: all stocks with a forecast, held in the same way."
         yield Part(plot=Plot("layers", "Layers relative to the universe", summary, curves), width="main")
     if has_values(data.layer_annual_returns):
         summary = "The layers of the chart beside: annual growth of their net values, not relative to the universe."

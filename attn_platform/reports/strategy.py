@@ -51,7 +51,6 @@ from attn_platform.reports.contents import (
 )
 from attn_platform.reports.held import held_exposures
 from attn_platform.training.manifest import MANIFEST_FILE, Manifest, read_manifest
-from attn_platform.universe.adjacency import industry_at
 
 # Published tables by what they hold
 PERFORMANCE = ("performance", "performance_ensemble", "neutralisation")  # AI-69: 11, 23, 35; AI-55: 21, 35
@@ -114,7 +113,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         evaluation=evaluation,
         industry_exposures=exposures.industries,
         style_exposures=exposures.styles,
-        week_contributors=_contributors(lake, exposures.contributors, strategy),
+        week_contributors=_contributors(lake, exposures.contributors),
         conditions=conditions(strategy, subject.rebalance_sessions),
         limits=ExposureLimits(
             industry=strategy.limits.industry_deviation,
@@ -179,17 +178,10 @@ def _layer_names(layers: np.ndarray) -> list[str]:
     return [f"layer_{place + 1}" for place in range(len(layers))]
 
 
-def _contributors(lake: Lake, contributors: pd.DataFrame, strategy: Strategy) -> pd.DataFrame:
-    """With the name of each stock, and its industry as known in the week."""
+def _contributors(lake: Lake, contributors: pd.DataFrame) -> pd.DataFrame:
+    """With the name of each stock."""
     names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
-    labels = contributors["name"].map(names).fillna("")
-    table = lake.read("industry").to_pandas()
-    industries = pd.Series("", contributors.index)
-    stocks = contributors[contributors["kind"] == "stock"]
-    for week, rows in stocks.groupby("last_session"):
-        known = industry_at(table, rows["name"].tolist(), np.datetime64(week, "D"), strategy.industry_scheme)
-        industries[rows.index] = pd.Series(known, rows.index).fillna("")
-    return contributors.assign(label=labels, industry=industries)
+    return contributors.assign(label=contributors["name"].map(names).fillna(""))
 
 
 def _rebalances(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -37,7 +38,7 @@ def weeks_section(data: StrategyReportData) -> Section:
         caption="What moved the week",
         columns=tuple(formatting.label(name) for name in _CHOICE_COLUMNS),
         rows={
-            formatting.date(week): [_choice_row(row) for row in rows.to_dict("records")]
+            formatting.date(str(week)): [_choice_row(row) for row in rows.to_dict("records")]
             for week, rows in contributors.groupby("last_session")
         },
         text_columns=frozenset({0, 1, 2}),
@@ -74,19 +75,17 @@ def _named(contributors: pd.DataFrame, kind: str) -> str:
     return "; ".join(text for text in sides if text) or formatting.MISSING
 
 
-def _one(row: dict[str, object]) -> str:
-    return f"{row['label'] or row['name']} {formatting.signed_percent(float(str(row['contribution'])))}"
+def _one(row: dict[Hashable, Any]) -> str:
+    return f"{row['label'] or row['name']} {formatting.signed_percent(row['contribution'])}"
 
 
-def _choice_row(row: dict[str, object]) -> Sequence[str]:
+def _choice_row(row: dict[Hashable, Any]) -> Sequence[str]:
     name = f"{row['name']} {row['label']}".strip()
-    figures = [float(str(row[figure])) for figure in ("active_weight", "return", "contribution")]
-    active, earned, contribution = figures
     return [
         _REST if row["kind"] == "rest" else str(row["kind"]).capitalize(),
         name,
         str(row["industry"]),
-        formatting.signed_percent(active),
-        formatting.percent(earned),
-        formatting.signed_percent(contribution, 3),
+        formatting.signed_percent(row["active_weight"]),
+        formatting.percent(row["return"]),
+        formatting.signed_percent(row["contribution"], 3),
     ]

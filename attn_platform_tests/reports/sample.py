@@ -11,6 +11,7 @@ import pandas as pd
 
 from attn_platform.published import published_row
 from attn_platform.reports.contents import (
+    CONTRIBUTOR_COLUMNS,
     FACTOR_FIGURES,
     PERFORMANCE_FIGURES,
     DataKind,
@@ -76,6 +77,25 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
                 "excess_return": [-0.021, -0.0089],
             }
         ),
+        "best_weeks": pd.DataFrame(
+            {
+                "first_session": pd.to_datetime(["2021-12-13"]),
+                "last_session": pd.to_datetime(["2021-12-17"]),
+                "return": [0.05],
+                "benchmark_return": [0.03],
+                "excess_return": [0.02],
+            }
+        ),
+        "week_contributors": week_contributors(),
+        "conditions": pd.DataFrame(
+            [
+                ("limit", "industry_deviation", "1%", "|Σ (w − b)| of an industry"),
+                ("own constraint", "few_banks", "on", "No more than three banks."),
+                ("trading", "cost_per_side", "0.2%", "of the traded value, each side"),
+            ],
+            columns=["kind", "setting", "value", "meaning"],
+        ),
+        "universe_annual_return": 0.0731,
         "untraded": {
             "delistings": 2.0,
             "delisted_weight": 0.0123,
@@ -159,6 +179,20 @@ def planted_signals(known: bool = True, **strengths: float) -> PlantedSignals:
         index=pd.Index(["linear", "path"], name="signal"),
     )
     return PlantedSignals(signals, {"rank_ic_mean": 0.1266, "weighted_rank_ic_mean": 0.1187} if known else {})
+
+
+def week_contributors() -> pd.DataFrame:
+    """What moved the worst and the best week of the sample."""
+    rows = [
+        ("2021-12-10", "stock", "600000.SH", "股票0", "银行", 0.01, 0.05, 0.0021),
+        ("2021-12-10", "stock", "600001.SH", "股票1", "电子", -0.008, 0.09, -0.0154),
+        ("2021-12-10", "industry", "银行", "", "", 0.004, np.nan, -0.0031),
+        ("2021-12-10", "rest", "", "", "", np.nan, np.nan, -0.0007),
+        ("2021-12-17", "stock", "600002.SH", "股票2", "医药", 0.01, 0.12, 0.0123),
+        ("2021-12-17", "rest", "", "", "", np.nan, np.nan, 0.0077),
+    ]
+    frame = pd.DataFrame(rows, columns=list(CONTRIBUTOR_COLUMNS))
+    return frame.assign(last_session=pd.to_datetime(frame["last_session"]))
 
 
 def limit_states(rebalances: pd.DatetimeIndex) -> pd.DataFrame:

@@ -182,11 +182,22 @@ def test_all_parts_are_there(page: Page) -> None:
         *("binding-limits", "stock-reasons"),
     }
     assert set(page.tables) == {
-        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks", UNTRADED),
+        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", UNTRADED, "What was set"),
+        *("Best weeks and why", "Worst weeks and why", "What moved the week"),
         *("Rebalances with relaxed limits", "Limits that bind", "Largest holdings", "Provenance", "Checkpoint windows"),
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
-    assert page.tables["Worst weeks"][1] == ["2021-12-10", "−3.10%", "−1.00%", "−2.10%"]
+    worst = page.tables["Worst weeks and why"][1]
+    assert worst == [
+        *("2021-12-10", "−3.10%", "−1.00%", "−2.10%"), "股票0 +0.21%; 股票1 −1.54%", "银行 −0.31%", "−0.07%",
+    ]  # fmt: skip
+    assert page.tables["What was set"][2] == ["own constraint", "few_banks", "on", "No more than three banks."]
+    weeks = page.choices["week-contributors"]
+    assert list(weeks) == ["2021-12-10", "2021-12-17"]
+    assert weeks["2021-12-17"] == [
+        ["Stock", "600002.SH 股票2", "医药", "+1.00%", "12.00%", "+1.230%"],
+        ["The rest", "", "", "–", "–", "+0.770%"],
+    ]
     assert page.tables["Checkpoint windows"][1] == ["2021-11-15", "5", "9f3c2a71"]
     assert len(page.tables["Largest holdings"]) == 31
 
@@ -224,7 +235,7 @@ def test_figures_of_the_evaluation_are_taken_as_they_come() -> None:
     cells = dict(zip(page.tables["Excess return by month"][0], page.tables["Excess return by month"][1], strict=True))
     assert plain(cells["12"]) == f"{100 * december:.1f}%"
     assert [row[0] for row in page.tables["Figures by year"][1:]] == ["2021", "2022"]
-    assert len(page.tables["Worst weeks"]) == 4
+    assert len(page.tables["Worst weeks and why"]) == 4
 
 
 def test_provenance_names_data_code_and_test_range(page: Page) -> None:
@@ -279,7 +290,7 @@ def test_links_lead_to_sections(page: Page) -> None:
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 8
+    assert len(links) == 10
     assert {link.removeprefix("#") for link in links} <= set(identifiers)
     for plot in page.plots:
         assert plot in identifiers
@@ -370,6 +381,9 @@ def test_empty_parts_are_left_out() -> None:
         yearly=empty,
         month_table=empty,
         worst_weeks=empty,
+        best_weeks=empty,
+        week_contributors=empty,
+        conditions=empty,
         untraded={},
         factor_figures={},
         rank_ic=none,

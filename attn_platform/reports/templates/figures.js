@@ -2,7 +2,7 @@
 // reader's colour scheme changes, and all of them on white at the width of a sheet for print.
 (function () {
   "use strict";
-  const SHEET = {width: 700, shrink: 0.78, tallest: 620};
+  const SHEET = {width: 700, shrink: 0.62, tallest: 520};
   const SCREEN = {width: undefined, shrink: 1, tallest: Infinity};
   const CONFIG = {responsive: true, displayModeBar: false};
   const NARROW = 520;  // pixels: a phone
