@@ -131,6 +131,10 @@ class LayerNetValues:
     is_earning: NDArray[np.bool_]
     """[T] sessions that have a return."""
 
+    def first_sessions(self, count: int) -> "LayerNetValues":
+        """Those of the first `count` sessions."""
+        return LayerNetValues(self.layers[:count], self.universe[:count], self.is_earning[:count])
+
     def annual_returns(self, sessions_per_year: int) -> tuple[FloatArray, float]:
         """Annual growth [layers] of these net values, and of the universe's; NaN where no session has a return."""
         years = self.is_earning.sum() / sessions_per_year

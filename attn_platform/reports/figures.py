@@ -158,7 +158,7 @@ def style_exposures_figure(exposures: pd.DataFrame, limits: ExposureLimits) -> g
     styles = [str(style) for style in exposures.columns]
     figure = panels([1.0] * len(styles), height=90 + 150 * len(styles), titles=[escape(label(s)) for s in styles])
     for row, style in enumerate(styles, start=1):
-        trace = line(exposures[style], escape(label(style)), MAIN_COLOUR)
+        trace = line(exposures[style].dropna(), escape(label(style)), MAIN_COLOUR)
         trace.showlegend = False
         figure.add_trace(trace, row=row, col=1)
         limit = limits.styles.get(style)

@@ -17,6 +17,7 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.exposures import UNKNOWN_INDUSTRY
 from attn_platform.evaluation.held_weights import HeldWeights, IntArray, drifted, group_sums, placed, week_contributors
 from attn_platform.evaluation.store import Predictions
+from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
@@ -97,6 +98,8 @@ def industry_codes(lake: Lake, held: HeldWeights, scheme: str) -> tuple[IntArray
 def _returns(predictions: Predictions, sessions: np.ndarray, symbols: np.ndarray) -> np.ndarray:
     """[T, N] adjusted close-to-close returns; a suspended stock keeps its last price, one without prices returns 0."""
     market = predictions.market
+    if sessions[-1] > market.sessions[-1]:  # a backtest can go on after the last forecast
+        market = load_dense(predictions.lake, predictions.calendar, sessions[0], sessions[-1], ("close", "adj_factor"))
     rows = slice(market.position(sessions[0]), market.position(sessions[-1]) + 1)
     column = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
     adjusted = (market["close"] * market["adj_factor"])[rows][:, np.maximum(column, 0)]
@@ -111,22 +114,24 @@ def _style_exposures(
 ) -> pd.DataFrame:
     """[session] × style: Σ (w − b) z, with the z-scores of the session over its forecasts, the benchmark and the held.
 
-    A missing z-score counts as 0, as in the weekly problem; a session without published weights has no exposure.
+    A missing z-score counts as 0, as in the weekly problem. A session has no exposure where its benchmark has no
+    weights, where no stock has a value of the style, and after the last forecast.
     """
     market = predictions.market
     at = pd.Index(market.symbols).get_indexer(pd.Index(held.symbols))
     inside = at >= 0
     active = np.nan_to_num(held.active)[:, inside]
     concerned = (np.nan_to_num(held.benchmark) > 0) | (held.portfolio > 0)
-    first = market.position(held.sessions[0])
-    rows = slice(first, first + len(held.sessions))
+    first, count = market.position(held.sessions[0]), int((held.sessions <= predictions.last).sum())
+    rows = slice(first, first + count)
     members = np.isfinite(predictions.dense(strategy.horizon))[rows]
-    members[:, at[inside]] |= concerned[:, inside]
+    members[:, at[inside]] |= concerned[:count, inside]
     exposures = np.full((len(held.sessions), len(strategy.styles)), np.nan)
     for place, style in enumerate(strategy.styles):
         for t, raw in enumerate(_raw_style(style, strategy, predictions, rows)):
-            if known[t]:
-                z = style_exposure(np.where(members[t], raw, np.nan), strategy.preprocessing)
+            values = np.where(members[t], raw, np.nan)
+            if known[t] and np.isfinite(values).any():
+                z = style_exposure(values, strategy.preprocessing)
                 exposures[t, place] = active[t] @ np.nan_to_num(z[at[inside]])
     return pd.DataFrame(exposures, pd.DatetimeIndex(held.sessions, name="date"), list(strategy.styles))
 

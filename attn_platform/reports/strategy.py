@@ -88,7 +88,8 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
     figures = lake.read(figures_table(subject.model)).to_pandas().set_index("horizon").loc[strategy.horizon]
     correlations = dated(lake, sessions_table(subject.model))
     correlations = correlations[correlations["horizon"] == strategy.horizon].set_index("date")
-    layer_values = predictions.layers(strategy.horizon, evaluation)
+    forecast_sessions = predictions.market.sessions[predictions.market.sessions <= predictions.last]
+    layer_values = predictions.layers(strategy.horizon, evaluation).first_sessions(len(forecast_sessions))
     layer_growth, universe_growth = layer_values.annual_returns(evaluation.sessions_per_year)
     newest = portfolios["date"].max()
     manifests = _manifests(subject.checkpoints)
@@ -107,7 +108,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
-        layers=_layer_frame(layer_values.relative, predictions),
+        layers=_layer_frame(layer_values.relative, forecast_sessions),
         layer_annual_returns=pd.Series(layer_growth, _layer_names(layer_growth)),
         universe_annual_return=universe_growth,
         evaluation=evaluation,
@@ -165,13 +166,8 @@ def _report_daily(daily: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[1:]
 
 
-def _layer_frame(relative: np.ndarray, predictions: Predictions) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        relative,
-        index=pd.DatetimeIndex(predictions.market.sessions, name="date"),
-        columns=_layer_names(relative[0]),
-    )
-    return frame[frame.index <= pd.Timestamp(predictions.last)]
+def _layer_frame(relative: np.ndarray, sessions: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(relative, index=pd.DatetimeIndex(sessions, name="date"), columns=_layer_names(relative[0]))
 
 
 def _layer_names(layers: np.ndarray) -> list[str]:

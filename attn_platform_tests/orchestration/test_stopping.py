@@ -122,7 +122,7 @@ main(["wait"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_a_command_runs_beside_itself_ends_with_it(number: signal.Signals, times: int, tmp_path: Path) -> None:
-    """A program that listens to no signal, with a process of its own: the first signal ends all, a second one at once."""
+    """A program that hears no signal, and a process of its own: the first signal ends all, a second one at once."""
     program = tmp_path / "program.py"
     program.write_text(STUBBORN_PROGRAM, encoding="utf-8")
     process = start(SUPERVISING, str(program), "parent")
