@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from attn_platform.reports import formatting
-from attn_platform.reports.contents import WORST_WEEKS_COLUMNS, StrategyReportData
+from attn_platform.reports.contents import StrategyReportData
 from attn_platform.reports.page import Choice, Part, Section
 from attn_platform.reports.tables import Cell, Table
 
@@ -19,6 +19,7 @@ _TEXT = (
     "compounding, and what the index does beside its published weights."
 )
 _CHOICE_COLUMNS = ("kind", "name", "industry", "active_weight", "return", "contribution")
+_RETURNS = ("return", "benchmark_return")
 _REST = "The rest"
 
 
@@ -55,15 +56,17 @@ def _moved_table(caption: str, weeks: pd.DataFrame, contributors: pd.DataFrame) 
         rows.append(
             (
                 Cell(formatting.date(week["last_session"])),
-                *(Cell(formatting.figure(name, float(week[name]))) for name in WORST_WEEKS_COLUMNS[1:]),
+                Cell(formatting.figure("excess_return", float(week["excess_return"]))),
                 Cell(_named(of_week, "stock")),
                 Cell(_named(of_week, "industry")),
                 Cell(formatting.signed_percent(float(rest))),
+                *(Cell(formatting.figure(name, float(week[name]))) for name in _RETURNS),
             )
         )
-    header = (*(formatting.label(name) for name in WORST_WEEKS_COLUMNS), "Stocks", "Industries", _REST)
-    count = len(WORST_WEEKS_COLUMNS)
-    return Table(caption, header, tuple(rows), frozenset({0, count, count + 1}))
+    named = (formatting.label(name) for name in ("last_session", "excess_return", *_RETURNS))
+    week_to, excess, *returns = named
+    header = (week_to, excess, "Stocks", "Industries", _REST, *returns)
+    return Table(caption, header, tuple(rows), frozenset({0, 2, 3}))
 
 
 def _named(contributors: pd.DataFrame, kind: str) -> str:

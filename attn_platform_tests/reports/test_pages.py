@@ -188,9 +188,8 @@ def test_all_parts_are_there(page: Page) -> None:
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
     worst = page.tables["Worst weeks and why"][1]
-    assert worst == [
-        *("2021-12-10", "−3.10%", "−1.00%", "−2.10%"), "股票0 +0.21%; 股票1 −1.54%", "银行 −0.31%", "−0.07%",
-    ]  # fmt: skip
+    assert worst[:4] == ["2021-12-10", "−2.10%", "股票0 +0.21%; 股票1 −1.54%", "银行 −0.31%"]
+    assert worst[4:] == ["−0.07%", "−3.10%", "−1.00%"]
     assert page.tables["What was set"][2] == ["own constraint", "few_banks", "on", "No more than three banks."]
     weeks = page.choices["week-contributors"]
     assert list(weeks) == ["2021-12-10", "2021-12-17"]

@@ -46,11 +46,15 @@
   function narrowed(figure, layout) {
     const heatmap = figure.data.find((trace) => trace.type === "heatmap");
     const short = (name) => (name.length > LONGEST_LABEL ? name.slice(0, LONGEST_LABEL - 1) + "…" : name);
+    const kind = (name) => name.slice(0, name.indexOf(" ") + 1);  // "Industry " of most limits tells none from another
     const margin = {...layout.margin, l: 44, r: 6};
     const font = {...layout.font, size: 10};
     if (!heatmap) return {...layout, margin, font, yaxis: {...layout.yaxis, title: undefined}};
     const rows = heatmap.y.map(String);
-    const yaxis = {...layout.yaxis, tickmode: "array", tickvals: rows, ticktext: rows.map(short), tickfont: {size: 9}};
+    const kinds = rows.map(kind);
+    const commonest = kinds.find((each) => kinds.filter((other) => other === each).length > rows.length / 2);
+    const label = (name) => short(commonest && name.startsWith(commonest) ? name.slice(commonest.length) : name);
+    const yaxis = {...layout.yaxis, tickmode: "array", tickvals: rows, ticktext: rows.map(label), tickfont: {size: 9}};
     return {...layout, margin, font, yaxis};
   }
 
