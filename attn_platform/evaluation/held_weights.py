@@ -48,7 +48,8 @@ def placed(frame: pd.DataFrame, sessions: NDArray[np.datetime64], symbols: NDArr
     weights = np.full((len(sessions), len(symbols)), np.nan)
     dates = frame["date"].to_numpy().astype("datetime64[D]")
     row = pd.Index(sessions).get_indexer(pd.Index(dates))
-    column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"].to_numpy()))
+    codes, held = pd.factorize(frame["symbol"])  # a symbol is looked up once, not once a session
+    column = pd.Index(symbols).get_indexer(pd.Index(held))[codes]
     weights[np.unique(row[row >= 0])] = 0.0
     inside = (row >= 0) & (column >= 0)
     weights[row[inside], column[inside]] = frame["weight"].to_numpy(dtype=np.float64)[inside]

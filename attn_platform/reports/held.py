@@ -12,13 +12,15 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.exposures import UNKNOWN_INDUSTRY
 from attn_platform.evaluation.held_weights import HeldWeights, IntArray, drifted, group_sums, placed, week_contributors
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.dense import load_dense
-from attn_platform.market.lake import Lake
+from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 
@@ -57,12 +59,12 @@ def held_exposures(lake: Lake, strategy: Strategy, predictions: Predictions, dai
 
 def held_weights(lake: Lake, strategy: Strategy, predictions: Predictions, daily: pd.DataFrame) -> HeldWeights:
     """Weights of the strategy and of its benchmark on each session of the backtest from its first trades on."""
-    holdings = lake.read(backtest_table(strategy.name, "holdings"), columns=["date", "symbol", "weight"]).to_pandas()
+    holdings = _frame(lake.read(backtest_table(strategy.name, "holdings"), columns=["date", "symbol", "weight"]))
     dates = daily["date"].to_numpy().astype("datetime64[D]")
-    sessions = dates[dates >= holdings["date"].to_numpy().astype("datetime64[D]").min()]
-    weights = lake.read("index_weight", sessions[0], sessions[-1], ["date", "index", "symbol", "weight"]).to_pandas()
-    benchmark = weights[weights["index"] == strategy.benchmark]
-    symbols = np.unique(np.concatenate([holdings["symbol"].to_numpy(str), benchmark["symbol"].to_numpy(str)]))
+    sessions = dates[dates >= holdings["date"].min().to_datetime64()]
+    weights = lake.read("index_weight", sessions[0], sessions[-1], ["date", "index", "symbol", "weight"])
+    benchmark = _frame(weights.filter(pc.equal(weights["index"], strategy.benchmark)))
+    symbols = np.array(sorted({*holdings["symbol"].unique(), *benchmark["symbol"].unique()}))
     returns = _returns(predictions, sessions, symbols)
     return HeldWeights(
         sessions=sessions,
@@ -72,6 +74,12 @@ def held_weights(lake: Lake, strategy: Strategy, predictions: Predictions, daily
         returns=returns,
         benchmark_returns=np.nan_to_num(daily["benchmark_return"].to_numpy(dtype=np.float64)[-len(sessions) :]),
     )
+
+
+def _frame(weights: pa.Table) -> pd.DataFrame:
+    """Date, symbol and weight of a table of many rows."""
+    symbols = weights["symbol"].combine_chunks().dictionary_encode().to_pandas()
+    return pd.DataFrame({"date": days(weights["date"]), "symbol": symbols, "weight": weights["weight"].to_numpy()})
 
 
 def industry_codes(lake: Lake, held: HeldWeights, scheme: str) -> tuple[IntArray, np.ndarray]:

@@ -38,10 +38,7 @@ def weeks_section(data: StrategyReportData) -> Section:
         label="Week to",
         caption="What moved the week",
         columns=tuple(formatting.label(name) for name in _CHOICE_COLUMNS),
-        rows={
-            formatting.date(str(week)): [_choice_row(row) for row in rows.to_dict("records")]
-            for week, rows in contributors.groupby("last_session")
-        },
+        rows=_choices(contributors),
         text_columns=frozenset({0, 1, 2}),
     )
     return Section("weeks", "Weeks", (Part(paragraphs=(_TEXT,)), *parts, Part("Any week", choice=choice)))
@@ -80,6 +77,14 @@ def _named(contributors: pd.DataFrame, kind: str) -> str:
 
 def _one(row: dict[Hashable, Any]) -> str:
     return f"{row['label'] or row['name']} {formatting.signed_percent(row['contribution'])}"
+
+
+def _choices(contributors: pd.DataFrame) -> dict[str, list[Sequence[str]]]:
+    """The rows of every week, by its last session."""
+    rows: dict[str, list[Sequence[str]]] = {}
+    for week, row in zip(contributors["last_session"], contributors.to_dict("records"), strict=True):
+        rows.setdefault(formatting.date(week), []).append(_choice_row(row))
+    return rows
 
 
 def _choice_row(row: dict[Hashable, Any]) -> Sequence[str]:
