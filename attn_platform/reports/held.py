@@ -95,8 +95,8 @@ def industry_codes(lake: Lake, held: HeldWeights, scheme: str) -> tuple[IntArray
     codes = np.full((len(held.sessions), len(held.symbols)), len(names) - 1, dtype=np.intp)
     column = pd.Index(held.symbols).get_indexer(pd.Index(table["symbol"]))
     first = np.searchsorted(held.sessions, pd.to_datetime(table["in_date"]).to_numpy().astype("datetime64[D]"))
-    over = pd.to_datetime(table["out_date"]).fillna(pd.Timestamp.max).to_numpy().astype("datetime64[D]")
-    stop = np.searchsorted(held.sessions, over)
+    over = pd.to_datetime(table["out_date"]).to_numpy().astype("datetime64[D]")
+    stop = np.where(np.isnat(over), len(held.sessions), np.searchsorted(held.sessions, over))
     code = np.searchsorted(names[:-1].astype(str), table["name"].to_numpy(str))
     for stock, begin, end, of in zip(column, first, stop, code, strict=True):
         codes[begin:end, stock] = of

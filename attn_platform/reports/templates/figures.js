@@ -2,7 +2,8 @@
 // reader's colour scheme changes, and all of them on white at the width of a sheet for print.
 (function () {
   "use strict";
-  const SHEET = {width: 700, shrink: 0.62, tallest: 520};
+  // In pixels; the frame of a heat map is what stands above and below its cells.
+  const SHEET = {width: 700, shrink: 0.62, tallest: 400, frame: 90};
   const SCREEN = {width: undefined, shrink: 1, tallest: Infinity};
   const CONFIG = {responsive: true, displayModeBar: false};
   const NARROW = 520;  // pixels: a phone
@@ -58,6 +59,14 @@
     return {...layout, margin, font, yaxis};
   }
 
+  // Where a sheet makes a heat map lower, the names of its rows are written as small as the rows are.
+  function lowered(figure, layout) {
+    const heatmap = figure.data.find((trace) => trace.type === "heatmap");
+    if (!heatmap || layout.height === figure.layout.height) return layout;
+    const size = Math.max(4, Math.min(9, 0.8 * (layout.height - SHEET.frame) / heatmap.y.length));
+    return {...layout, yaxis: {...layout.yaxis, tickfont: {size}}};
+  }
+
   function draw(plot, colours, medium) {
     const {element, figure} = plot;
     const height = Math.min(figure.layout.height * medium.shrink, medium.tallest);
@@ -70,7 +79,7 @@
     };
     const isNarrow = medium.width === undefined && element.clientWidth < NARROW;
     element.style.height = height + "px";
-    Plotly.react(element, figure.data, isNarrow ? narrowed(figure, whole) : whole, CONFIG);
+    Plotly.react(element, figure.data, isNarrow ? narrowed(figure, whole) : lowered(figure, whole), CONFIG);
     plot.isDrawn = true;
   }
 
