@@ -128,7 +128,7 @@ def figures_metadata(by_column: Mapping[str, Mapping[str, float]]) -> dg.Markdow
     """Figures as pages write them, a row a figure and a column for each of their bearers."""
     names = list(dict.fromkeys(name for figures in by_column.values() for name in figures))
     columns = {
-        column: [formatting.figure(name, float(figures[name])) for name in names]
+        column: [formatting.figure(name, float(figures.get(name, np.nan))) for name in names]
         for column, figures in by_column.items()
     }
     return table_metadata(pd.DataFrame({"figure": [formatting.label(name) for name in names], **columns}))

@@ -214,8 +214,8 @@ def figure(name: str, value: float, more_digits: int = 0) -> str:
 
 
 def has_format(name: str) -> bool:
-    """Whether `figure` knows how the studies and these pages write the figure or column `name`."""
-    return name in _PERCENT_DIGITS or name in _NUMBER_DIGITS or name in LABELS
+    """Whether the figure or column `name` has digits of its own; `figure` writes all others with two."""
+    return name in _PERCENT_DIGITS or name in _NUMBER_DIGITS
 
 
 def difference(name: str, value: float) -> str:
