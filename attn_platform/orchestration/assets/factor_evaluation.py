@@ -134,7 +134,7 @@ def _strength(profile: FactorProfile) -> float:
 
 
 def _headline(name: str, profile: FactorProfile, config: FactorProfileConfig) -> dict[str, object]:
-    figures = profile.horizons.loc[config.headline_horizon]
+    figures = profile.horizons.loc[config.headline_horizon].to_dict()
     headline = {str(figure): float(value) for figure, value in figures.items()}
     return {
         "factor": name,
