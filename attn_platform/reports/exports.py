@@ -19,7 +19,7 @@ from attn_platform.writing import replacing, write_atomically
 BROWSER_VARIABLE = "ATTN_BROWSER"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PAGE_WIDTH = 1280  # pixels of a picture: a desktop's window
-TALLEST_PAGE = 16_000  # pixels; browsers draw no taller window
+TALLEST_PAGE = 30_000  # pixels; a strategy's page has about 16,000
 _DRAWN_WITHIN = 20_000  # milliseconds of the page's own clock
 _SECONDS = 120
 _INDEX = "index"

@@ -2,7 +2,7 @@
 // reader's colour scheme changes, and all of them on white at the width of a sheet for print.
 (function () {
   "use strict";
-  // In pixels; the frame of a heat map is what stands above and below its cells.
+  // In pixels; the frame of a figure with named rows is what stands above and below them.
   const SHEET = {width: 700, shrink: 0.62, tallest: 400, frame: 90};
   const SCREEN = {width: undefined, shrink: 1, tallest: Infinity};
   const CONFIG = {responsive: true, displayModeBar: false};
@@ -59,11 +59,11 @@
     return {...layout, margin, font, yaxis};
   }
 
-  // Where a sheet makes a heat map lower, the names of its rows are written as small as the rows are.
+  // Where a sheet makes a figure with named rows lower, the names are written as small as the rows are.
   function lowered(figure, layout) {
-    const heatmap = figure.data.find((trace) => trace.type === "heatmap");
-    if (!heatmap || layout.height === figure.layout.height) return layout;
-    const size = Math.max(4, Math.min(9, 0.8 * (layout.height - SHEET.frame) / heatmap.y.length));
+    const named = figure.data.find((trace) => trace.type === "heatmap" || trace.orientation === "h");
+    if (!named || layout.height === figure.layout.height) return layout;
+    const size = Math.max(4, Math.min(9, 0.8 * (layout.height - SHEET.frame) / named.y.length));
     return {...layout, yaxis: {...layout.yaxis, tickfont: {size}}};
   }
 
