@@ -64,3 +64,7 @@ class SimulationError(PlatformError):
 
 class DeliveryError(PlatformError):
     """A channel of alerts did not take a letter."""
+
+
+class BrowserError(PlatformError):
+    """No browser is there to draw a page, or it has not drawn it."""

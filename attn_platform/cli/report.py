@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,19 +24,39 @@ def report(
         typer.Argument(help="A strategy or a mix; the study's name: all; or the word study, overview, factor or data."),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
+    single_file: Annotated[
+        bool, typer.Option("--single-file", help="Also each page as one file, with its figures and plotly.js inside.")
+    ] = False,
+    png: Annotated[bool, typer.Option("--png", help="Also a picture of each page, for a mail (by Chromium).")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also each page as it is printed (by Chromium).")] = False,
     home: HomeOption = None,
 ) -> None:
     """Make the HTML report of a strategy, a mix (or of all that the study has), of a factor, or of the raw data.
 
     'study' has the exhibits of the study beside the published ones, 'overview' all strategies in one table.
 
-    Example: attn report multi_task_baseline_10d, or: attn report study, or: attn report factor ret_1m
+    Example: attn report multi_task_baseline_10d --pdf, or: attn report study, or: attn report factor ret_1m
     """
+    from attn_platform.reports import exports
     from attn_platform.workflows.reports import write_pages
 
+    if png or pdf:
+        exports.browser()  # a missing one is said before the pages are made
     target = open_home(home)
+    chosen = {
+        exports.write_single_file: single_file,
+        exports.write_picture: png,
+        exports.write_pdf: pdf,
+    }
+
+    def export(*pages: Path) -> None:
+        for page in pages:
+            for write, is_wanted in chosen.items():
+                if is_wanted:
+                    printing.show(str(write(page)))
+
     if name == FACTOR:
-        _report_factor(target, factor)
+        export(*_report_factor(target, factor))
         return
     if factor is not None:
         raise ConfigurationError(
@@ -43,43 +64,50 @@ def report(
             f"'{OVERVIEW}', '{DATA}', or '{FACTOR}' and a factor"
         )
     if name in (DATA, STUDY, OVERVIEW):
-        {DATA: _report_data, STUDY: _report_study, OVERVIEW: _report_overview}[name](target)
+        export({DATA: _report_data, STUDY: _report_study, OVERVIEW: _report_overview}[name](target))
         return
     for page in write_pages(target, name):
         printing.show(str(page))
+        export(page)
 
 
-def _report_factor(home: Home, factor: str | None) -> None:
+def _report_factor(home: Home, factor: str | None) -> list[Path]:
     """The page of a factor, or those of all with their index, which alone is printed then."""
     from attn_platform.workflows.factor_pages import write_factor_pages
 
     if factor is None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
-    first, *others = write_factor_pages(home, None if factor == ALL else [factor])
+    pages = write_factor_pages(home, None if factor == ALL else [factor])
+    first, *others = pages
     printing.show(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""))
+    return pages
 
 
-def _report_data(home: Home) -> None:
+def _report_data(home: Home) -> Path:
     """The page of data quality; its path, and how many findings of each severity it has."""
     from attn_platform.reports.data_contents import PAGE, counts_of
     from attn_platform.workflows.data_page import data_pages, write_data_page
 
     data = write_data_page(home)
     found = counts_of([finding.severity for finding in data.survey.findings])
-    printing.show(f"{data_pages(home) / PAGE}: {found}")
+    page = data_pages(home) / PAGE
+    printing.show(f"{page}: {found}")
+    return page
 
 
-def _report_study(home: Home) -> None:
+def _report_study(home: Home) -> Path:
     """The page of the study's exhibits."""
     from attn_platform.workflows.study_report import study_page, write_study_page
 
     write_study_page(home)
     printing.show(str(study_page(home)))
+    return study_page(home)
 
 
-def _report_overview(home: Home) -> None:
+def _report_overview(home: Home) -> Path:
     """The page of all strategies."""
     from attn_platform.workflows.overview import overview_page, write_overview_page
 
     write_overview_page(home)
     printing.show(str(overview_page(home)))
+    return overview_page(home)

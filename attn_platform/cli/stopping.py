@@ -90,11 +90,25 @@ class Stopping:
                 self._say()
             for process in multiprocessing.active_children():
                 process.kill()
+            for group in _groups:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
         finally:
             os._exit(EXIT_BY_SIGNAL + (self.signal or 0))
 
 
 _stopping: Stopping | None = None
+_groups: set[int] = set()  # of processes that end with this one
+
+
+@contextmanager
+def ended_with_the_command(group: int) -> Iterator[None]:
+    """Inside, a signal that ends this process at once ends a group of processes, too."""
+    _groups.add(group)
+    try:
+        yield
+    finally:
+        _groups.discard(group)
 
 
 def stop_if_asked() -> None:

@@ -1,4 +1,4 @@
-"""`attn ui`: Dagster's UI on a home."""
+"""`attn ui`: Dagster's UI on a home, and the home's reports beside it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ UI_PORT = 3000
 
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = UI_PORT,
+    reports_port: Annotated[
+        int | None, typer.Option(help="Port of the reports, which links of the UI open. Default: 3001.")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Open Dagster's UI on a home: assets, runs, checks, schedules.
+    """Open Dagster's UI on a home: assets, runs, checks, schedules; and serve its reports, which the UI links.
 
     Example: attn ui --home data
     """
+    from attn_platform.cli.supervising import supervise
     from attn_platform.orchestration.instance import prepare
+    from attn_platform.reports.serving import REPORTS_PORT, URL_VARIABLE, serving
 
     target = open_home(home)
     environment = {**os.environ, **prepare(target)}
-    printing.show(f"Dagster of {target.root} at http://localhost:{port} (stop with Ctrl-C)")
     command = ["-m", "dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
-    # In this process's place, so that whatever stops `attn ui` stops Dagster.
-    os.execve(sys.executable, [sys.executable, *command], environment)
+    with serving(target.reports, REPORTS_PORT if reports_port is None else reports_port) as reports:
+        printing.show(f"Dagster of {target.root} at http://localhost:{port}, reports at {reports} (stop with Ctrl-C)")
+        code = supervise([sys.executable, *command], {URL_VARIABLE: reports, **environment})
+    raise SystemExit(code)

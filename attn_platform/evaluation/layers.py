@@ -138,6 +138,19 @@ class LayerNetValues:
 
     layers: FloatArray
     universe: FloatArray
+    is_earning: NDArray[np.bool_]
+    """[T] sessions that have a return."""
+
+    def first_sessions(self, count: int) -> "LayerNetValues":
+        """Those of the first `count` sessions."""
+        return LayerNetValues(self.layers[:count], self.universe[:count], self.is_earning[:count])
+
+    def annual_returns(self, sessions_per_year: int) -> tuple[FloatArray, float]:
+        """Annual growth [layers] of these net values, and of the universe's; NaN where no session has a return."""
+        years = self.is_earning.sum() / sessions_per_year
+        if years == 0:
+            return np.full(self.layers.shape[1], np.nan), float("nan")
+        return self.layers[-1] ** (1 / years) - 1, float(self.universe[-1] ** (1 / years) - 1)
 
     @property
     def relative(self) -> FloatArray:
@@ -161,7 +174,8 @@ def layer_net_values(
     earning_from = np.arange(sessions) - 1 - config.layer_execution_lag
     current = np.searchsorted(formations, earning_from, side="right") - 1
     means = np.full((sessions, layers.count + 1), np.nan)
-    begin = int(np.searchsorted(current, 0))  # from here on, something is held
+    is_earning = current >= 0
+    begin = int(np.argmax(is_earning)) if is_earning.any() else sessions  # from here on, something is held
 
     def earned(rows: NDArray[np.intp], returns: FloatArray) -> FloatArray:
         held = layers.rows(rows)
@@ -170,7 +184,7 @@ def layer_net_values(
     if begin < sessions:
         means[begin:] = np.concatenate(over_blocks(earned, formations[current[begin:]], session_returns[begin:]))
     growth: FloatArray = np.cumprod(1.0 + np.nan_to_num(means), axis=0, dtype=np.float64)
-    return LayerNetValues(layers=growth[:, :-1], universe=growth[:, -1])
+    return LayerNetValues(growth[:, :-1], growth[:, -1], is_earning)
 
 
 @njit(nogil=True, cache=True)

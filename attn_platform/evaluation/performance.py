@@ -128,12 +128,22 @@ def worst_weeks(daily: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 
     Columns: first_session, last_session, return, benchmark_return, excess_return.
     """
+    return _weeks(daily).sort_values("excess_return", kind="stable").head(count).reset_index(drop=True)
+
+
+def best_weeks(daily: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """The calendar weeks with the highest excess return, best first; columns as in `worst_weeks`."""
+    weeks = _weeks(daily).sort_values("excess_return", ascending=False, kind="stable")
+    return weeks.head(count).reset_index(drop=True)
+
+
+def _weeks(daily: pd.DataFrame) -> pd.DataFrame:
     sessions = _sessions(daily)
     dates = sessions["date"].groupby(sessions["date"].dt.to_period("W"))
     table = pd.DataFrame({"first_session": dates.min(), "last_session": dates.max()})
     for name in ("return", "benchmark_return", "excess_return"):
         table[name] = _compounded(sessions, name, "W")
-    return table.sort_values("excess_return", kind="stable").head(count).reset_index(drop=True)
+    return table
 
 
 def _sessions(daily: pd.DataFrame) -> pd.DataFrame:

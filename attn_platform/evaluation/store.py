@@ -73,16 +73,23 @@ class Predictions:
         return label_prices(self.market, self.labels)
 
     def dense(self, horizon: str) -> np.ndarray:
-        """[T, N] predictions of one horizon; NaN outside the cross-section and after `last`."""
-        return self.aligned(self.table, horizon)
+        """[T, N] predictions of one horizon, read once; NaN outside the cross-section and after `last`."""
+        if horizon not in self._read:
+            self._read[horizon] = self.aligned(self.table, horizon)
+        return self._read[horizon]
+
+    @cached_property
+    def _read(self) -> dict[str, np.ndarray]:
+        return {}
 
     def aligned(self, table: str, field: str) -> np.ndarray:
         """[T, N] a column of any table with dates and symbols; NaN where it has no row, and after `last`."""
         data = self.lake.read(table, self.first, self.last, ["date", "symbol", field])
         dates = days(data["date"])
         row = np.searchsorted(self.market.sessions, dates)
-        symbols = pd.Index(self.market.symbols)
-        column = symbols.get_indexer(pd.Index(data["symbol"].to_numpy()))
+        held = data["symbol"].combine_chunks().dictionary_encode()  # a symbol is looked up once, not once a session
+        places = pd.Index(self.market.symbols).get_indexer(pd.Index(held.dictionary.to_numpy(zero_copy_only=False)))
+        column = places[held.indices.to_numpy()]
         values = data[field].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
         inside = (column >= 0) & (dates >= self.first) & (dates <= self.last)
         return dense_array(values, row, column, inside, self.market.shape)

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.remembered import package_files, remembered
+from attn_platform.reports import formatting
+from attn_platform.reports.serving import page_url
 from attn_platform.source_identity import modules_identity
 from attn_platform.training.fingerprints import content_fingerprint
 
@@ -104,16 +106,37 @@ KEY_COLUMNS = {"date": ("date", "session"), "symbol": ("string", "stock")}
 
 
 def table_metadata(frame: pd.DataFrame, digits: int = 4) -> dg.MarkdownMetadataValue:
-    """A small frame as a table on the asset's page: `digits` significant digits, a dash for a missing value."""
+    """A small frame as a table on the asset's page, a dash for a missing value.
 
-    def cell(value: object) -> str:
+    A column that pages have a format for has it here, too; other numbers have `digits` significant digits.
+    """
+
+    def cell(name: object, value: object) -> str:
         if isinstance(value, float | np.floating):
-            return "–" if np.isnan(value) else f"{value:.{digits}g}"
-        return "–" if value is None else str(value)
+            if formatting.has_format(str(name)):
+                return formatting.figure(str(name), float(value))
+            return formatting.MISSING if np.isnan(value) else f"{value:.{digits}g}"
+        return formatting.MISSING if value is None else str(value)
 
     header = "| " + " | ".join(map(str, frame.columns)) + " |\n|" + "---|" * len(frame.columns)
-    rows = "\n".join("| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False))
+    names = list(frame.columns)
+    rows = "\n".join("| " + " | ".join(map(cell, names, row)) + " |" for row in frame.itertuples(index=False))
     return dg.MetadataValue.md(f"{header}\n{rows}")
+
+
+def figures_metadata(by_column: Mapping[str, Mapping[str, float]]) -> dg.MarkdownMetadataValue:
+    """Figures as pages write them, a row a figure and a column for each of their bearers."""
+    names = list(dict.fromkeys(name for figures in by_column.values() for name in figures))
+    columns = {
+        column: [formatting.figure(name, float(figures.get(name, np.nan))) for name in names]
+        for column, figures in by_column.items()
+    }
+    return table_metadata(pd.DataFrame({"figure": [formatting.label(name) for name in names], **columns}))
+
+
+def page_metadata(reports: Path, page: Path) -> dict[str, dg.MetadataValue]:
+    """A page of the folder `reports` as the UI shows it: a link that opens it where `attn ui` runs, and its path."""
+    return {"open": dg.MetadataValue.url(page_url(reports, page)), "page": dg.MetadataValue.path(str(page))}
 
 
 def named_values(values: Mapping[str, object], names: tuple[str, str]) -> dg.MarkdownMetadataValue:

@@ -11,6 +11,7 @@ from enum import StrEnum
 import pandas as pd
 
 from attn_platform.errors import ContractError
+from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.published import PublishedMonths, PublishedRow
 
 DAILY_COLUMNS = (
@@ -64,6 +65,16 @@ FACTOR_FIGURES = (
     "benchmark_annual_return",
 )
 WORST_WEEKS_COLUMNS = ("last_session", "return", "benchmark_return", "excess_return")
+CONTRIBUTOR_COLUMNS = (
+    "last_session",
+    "kind",
+    "name",
+    "label",
+    "industry",
+    "active_weight",
+    "return",
+    "contribution",
+)
 REBALANCE_COLUMNS = ("one_way_turnover", "cost", "holdings", "relaxed", "unfilled")
 RELAXATION_PREFIX = "relaxed_"
 HOLDINGS_COLUMNS = ("symbol", "name", "weight", "benchmark_weight", "active_weight", "industry", "score", "reason")
@@ -147,13 +158,18 @@ class StrategyReportData:
     yearly              `year` and any figures, as `evaluation.performance.yearly_figures`
     month_table         `year`, 01 … 12, `year_total`, as `evaluation.performance.monthly_excess_returns`
     worst_weeks         `WORST_WEEKS_COLUMNS`, worst first, as `evaluation.performance.worst_weeks`
+    best_weeks          the same columns, best first
+    week_contributors   `CONTRIBUTOR_COLUMNS`, as `evaluation.held_weights.week_contributors`, and `label`: the stock's
+                        name, or ""
+    conditions          `reports.conditions.CONDITION_COLUMNS`: what was set, and its value
     untraded            `UNTRADED_FIGURES`, as `evaluation.performance.untraded_figures`
     rank_ic, weighted_rank_ic   [session]
     layers              [session] × layer, the top layer (highest predictions) first: net value relative to the equally
                         weighted universe
-    layer_annual_returns  [layer], in the order of `layers`; that of the universe is among `factor_figures`
-    industry_exposures  [session] × industry: active weight
-    style_exposures     [session] × style: active exposure in standard deviations
+    layer_annual_returns  [layer], in the order of `layers`: annual growth of the same net values;
+                        `universe_annual_return` is that of the universe
+    industry_exposures  [session] × industry: active weight held after the close
+    style_exposures     [session] × style: active exposure held after the close, in standard deviations
     rebalances          [rebalance date] `REBALANCE_COLUMNS`, and relaxed_<limit>: by how much the limit was relaxed;
                         `relaxed` names these ("" for none), `unfilled` the weight that could not be traded
     limit_states        `LIMIT_STATE_COLUMNS`: every limit on each rebalance, and its price
@@ -163,6 +179,7 @@ class StrategyReportData:
     checkpoint_windows  one row a window, any columns
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
+    `evaluation` says how the layers are formed.
     `explanation` is None for ensembles and for models that are no networks; `planted` for real data.
     """
 
@@ -204,6 +221,11 @@ class StrategyReportData:
     stock_reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
     mix_parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mix_correlations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    best_weeks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    week_contributors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    universe_annual_return: float = float("nan")
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
         if self.daily.empty:
@@ -216,6 +238,8 @@ class StrategyReportData:
             ("yearly", self.yearly, ("year",)),
             ("month_table", self.month_table, ("year", "year_total")),
             ("worst_weeks", self.worst_weeks, WORST_WEEKS_COLUMNS),
+            ("best_weeks", self.best_weeks, WORST_WEEKS_COLUMNS),
+            ("week_contributors", self.week_contributors, CONTRIBUTOR_COLUMNS),
             ("untraded", self.untraded, UNTRADED_FIGURES),
             ("factor_figures", self.factor_figures, FACTOR_FIGURES),
             ("rebalances", self.rebalances, REBALANCE_COLUMNS),

@@ -23,14 +23,29 @@ from attn_platform.reports.data_contents import (
     DataReportData,
     findings_frame,
 )
-from attn_platform.reports.page import Card, Part, Plot, Section, render_page
+from attn_platform.reports.page import Card, Part, Plot, Section, render_page, write_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.writing import write_atomically
 
+_TEMPLATE = "data_report.html.j2"
+
 
 def render_data_report(data: DataReportData, config: ReportConfig | None = None) -> str:
-    """Return the page as HTML."""
+    """Return the page as one HTML file."""
     config = config or ReportConfig()
+    return render_page(_TEMPLATE, config, **_context(data, config))
+
+
+def write_data_report(data: DataReportData, folder: Path, config: ReportConfig | None = None) -> Path:
+    """Write the page into `folder`, and its tables beside it; returns the page's path."""
+    config = config or ReportConfig()
+    for name, frame in _csv_tables(data).items():
+        write_atomically(folder / TABLES / name, frame.to_csv(index=False, lineterminator="\n"), CSV_ENCODING)
+    write_page(folder / PAGE, _TEMPLATE, config, **_context(data, config))
+    return folder / PAGE
+
+
+def _context(data: DataReportData, config: ReportConfig) -> dict[str, object]:
     sections = (
         Section("findings", "Findings", tuple(_finding_parts(data))),
         Section("coverage", "Coverage", tuple(_coverage_parts(data, drawing.PALETTES[config.colours]))),
@@ -39,22 +54,12 @@ def render_data_report(data: DataReportData, config: ReportConfig | None = None)
     found = Counter[str](finding.severity for finding in data.survey.findings)
     cards = [Card(f"{each.capitalize()}s", f"{found[each]:,}") for each in GRAVITY]
     rows = data.survey.coverage.get(f"{ROWS}daily_bar", pd.Series(dtype=float)).sum()
-    return render_page(
-        "data_report.html.j2",
-        config,
-        data=data,
-        cards=[*cards, Card("Daily bars", f"{int(rows):,}"), Card("Sessions", f"{len(data.sessions):,}")],
-        range=f"{formatting.date(data.sessions[0])} to {formatting.date(data.sessions[-1])}",
-        sections=sections,
-    )
-
-
-def write_data_report(data: DataReportData, folder: Path, config: ReportConfig | None = None) -> Path:
-    """Write the page into `folder`, and its tables beside it; returns the page's path."""
-    for name, frame in _csv_tables(data).items():
-        write_atomically(folder / TABLES / name, frame.to_csv(index=False, lineterminator="\n"), CSV_ENCODING)
-    write_atomically(folder / PAGE, render_data_report(data, config))
-    return folder / PAGE
+    return {
+        "data": data,
+        "cards": [*cards, Card("Daily bars", f"{int(rows):,}"), Card("Sessions", f"{len(data.sessions):,}")],
+        "range": f"{formatting.date(data.sessions[0])} to {formatting.date(data.sessions[-1])}",
+        "sections": sections,
+    }
 
 
 def _csv_tables(data: DataReportData) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ MAIN_COLOUR = "#3f83c8"
 QUIET_COLOUR = "#8b94a3"
 # Of several series in one figure, in order.
 SERIES_COLOURS = (MAIN_COLOUR, "#9a63b8", QUIET_COLOUR, "#dd7f30", "#3a9d8f")
+DASHES = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot")
 LINE_WIDTH = 1.7
 THIN_LINE_WIDTH = 1.1
 MARKER_SIZE = 4
@@ -48,16 +50,35 @@ class Palette:
         return rgba(self.loss, 1.0)
 
 
+@dataclass(frozen=True)
+class Look:
+    """How a line is told from others: its colour, and how it is dashed."""
+
+    colour: str
+    dash: str
+
+
+def series_looks(count: int) -> list[Look]:
+    """A look for each of `count` series, no two alike: all colours in solid lines first, then dotted, dashed …
+
+    `ValueError` where there are more series than looks.
+    """
+    looks = [Look(colour, dash) for dash in DASHES for colour in SERIES_COLOURS]
+    if count > len(looks):
+        raise ValueError(f"{count} series in one figure; {len(looks)} can be told apart")
+    return looks[:count]
+
+
 PALETTES = {
     "neutral": Palette(gain=(63, 131, 200), loss=(221, 127, 48)),
     "a_share": Palette(gain=(211, 77, 77), loss=(46, 155, 107)),
 }
 
 
-def figure_json(figure: go.Figure) -> str:
-    """Serialise a figure for an HTML page: deterministic, and free of characters that could end a script element."""
-    text = json.dumps(json.loads(pio.to_json(figure, validate=False, engine="json")), separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+def plain_figure(figure: go.Figure) -> dict[str, Any]:
+    """A figure as JSON has it."""
+    plain: dict[str, Any] = json.loads(pio.to_json(figure, validate=False, engine="json"))
+    return plain
 
 
 def escape(text: str) -> str:

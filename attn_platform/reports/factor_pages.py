@@ -14,7 +14,7 @@ from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import DataKind
 from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
 from attn_platform.reports.figures import cumulative_figure
-from attn_platform.reports.page import Card, Part, Plot, Section, render_page
+from attn_platform.reports.page import Card, Part, Plot, Section, render_page, write_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table, plain_table
 from attn_platform.writing import write_atomically
 
@@ -23,6 +23,7 @@ CSV = "factors.csv"
 _RANK_IC_DIGITS = 1  # more than those of a composite factor: a single one says less
 _FULL_HEAT_RANK_IC = 0.08
 _LONGER = "> "  # a half-life beyond the longest lag
+_REPORT_TEMPLATE, _INDEX_TEMPLATE = "factor_report.html.j2", "factor_index.html.j2"
 _SUMMARY_COLUMNS = (
     "rank_ic_mean",
     "newey_west_t",
@@ -41,8 +42,21 @@ def page_name(factor: str) -> str:
 
 
 def render_factor_report(data: FactorReportData, subject: FactorSubject, config: ReportConfig | None = None) -> str:
-    """Return the page of one factor as HTML; parts without data are left out."""
+    """Return the page of one factor as one HTML file; parts without data are left out."""
     config = config or ReportConfig()
+    return render_page(_REPORT_TEMPLATE, config, **_report_context(data, subject, config))
+
+
+def write_factor_report(
+    data: FactorReportData, subject: FactorSubject, folder: Path, config: ReportConfig | None = None
+) -> Path:
+    """Write the page of one factor into `folder` atomically; returns its path."""
+    path, config = folder / page_name(data.name), config or ReportConfig()
+    write_page(path, _REPORT_TEMPLATE, config, **_report_context(data, subject, config))
+    return path
+
+
+def _report_context(data: FactorReportData, subject: FactorSubject, config: ReportConfig) -> dict[str, object]:
     palette = drawing.PALETTES[config.colours]
     sections = (
         Section("rank-ic-section", "RankIC", tuple(_rank_ic_parts(data.profile, subject, palette))),
@@ -52,17 +66,15 @@ def render_factor_report(data: FactorReportData, subject: FactorSubject, config:
         Section("other-factors", "Other factors", tuple(_correlation_parts(data.profile, subject, config, palette))),
         Section("definition", "Definition", (_definition_part(data, subject),)),
     )
-    return render_page(
-        "factor_report.html.j2",
-        config,
-        data=data,
-        notes=[*_source_notes(subject), *data.notes],
-        subject=subject,
-        session_count=f"{len(data.profile.series.sessions):,} sessions",
-        cards=_cards(data.profile, subject),
-        definitions=_definitions(subject),
-        sections=[section for section in sections if section.parts],
-    )
+    return {
+        "data": data,
+        "notes": [*_source_notes(subject), *data.notes],
+        "subject": subject,
+        "session_count": f"{len(data.profile.series.sessions):,} sessions",
+        "cards": _cards(data.profile, subject),
+        "definitions": _definitions(subject),
+        "sections": [section for section in sections if section.parts],
+    }
 
 
 def render_factor_index(
@@ -71,39 +83,12 @@ def render_factor_index(
     missing: Mapping[str, str],
     config: ReportConfig | None = None,
 ) -> str:
-    """Return the index of factor pages: a table that can be sorted, and the correlations of all factors.
+    """Return the index of factor pages as one HTML file: a table to sort, and the correlations of all factors.
 
     `missing` are the factors that have no page, with the reason.
     """
     config = config or ReportConfig()
-    sessions = np.concatenate([report.profile.series.sessions for report in reports])
-    table = _summary_table(reports, subject)
-    text = (
-        f"RankIC and layers against the return over {subject.config.headline_horizon} sessions; autocorrelation at "
-        f"{subject.config.headline_lag} sessions. A click on a column's head sorts by it."
-    )
-    sections = [Section("summary", "Summary", (Part(paragraphs=(text,), table=table),))]
-    if len(reports) > 1:
-        sections.append(Section("correlation-section", "Correlations", (_matrix_part(reports, subject, config),)))
-    return render_page(
-        "factor_index.html.j2",
-        config,
-        subject=subject,
-        title=f"{len(reports)} {'factor' if len(reports) == 1 else 'factors'}",
-        range=f"{sessions.min()} to {sessions.max()}",
-        notes=[*_source_notes(subject), *_missing_notes(missing)],
-        definitions=_definitions(subject),
-        sections=sections,
-    )
-
-
-def write_factor_report(
-    data: FactorReportData, subject: FactorSubject, folder: Path, config: ReportConfig | None = None
-) -> Path:
-    """Write the page of one factor into `folder` atomically; returns its path."""
-    path = folder / page_name(data.name)
-    write_atomically(path, render_factor_report(data, subject, config))
-    return path
+    return render_page(_INDEX_TEMPLATE, config, **_index_context(reports, subject, missing, config))
 
 
 def write_factor_index(
@@ -114,10 +99,33 @@ def write_factor_index(
     config: ReportConfig | None = None,
 ) -> Path:
     """Write the index, and the figures of all factors in full precision beside it; returns its path."""
+    config = config or ReportConfig()
     table = pd.concat([figures_of(report.profile) for report in reports], ignore_index=True)
     write_atomically(folder / CSV, table.to_csv(index=False, lineterminator="\n"), CSV_ENCODING)
-    write_atomically(folder / INDEX, render_factor_index(reports, subject, missing, config))
+    write_page(folder / INDEX, _INDEX_TEMPLATE, config, **_index_context(reports, subject, missing, config))
     return folder / INDEX
+
+
+def _index_context(
+    reports: Sequence[FactorReportData], subject: FactorSubject, missing: Mapping[str, str], config: ReportConfig
+) -> dict[str, object]:
+    sessions = np.concatenate([report.profile.series.sessions for report in reports])
+    table = _summary_table(reports, subject)
+    text = (
+        f"RankIC and layers against the return over {subject.config.headline_horizon} sessions; autocorrelation at "
+        f"{subject.config.headline_lag} sessions. A click on a column's head sorts by it."
+    )
+    sections = [Section("summary", "Summary", (Part(paragraphs=(text,), table=table),))]
+    if len(reports) > 1:
+        sections.append(Section("correlation-section", "Correlations", (_matrix_part(reports, subject, config),)))
+    return {
+        "subject": subject,
+        "title": f"{len(reports)} {'factor' if len(reports) == 1 else 'factors'}",
+        "range": f"{sessions.min()} to {sessions.max()}",
+        "notes": [*_source_notes(subject), *_missing_notes(missing)],
+        "definitions": _definitions(subject),
+        "sections": sections,
+    }
 
 
 def _cards(profile: FactorProfile, subject: FactorSubject) -> list[Card]:

@@ -4,7 +4,6 @@ Vendor text (industries, styles) is escaped, since plotly reads a little markup 
 """
 
 from collections.abc import Mapping
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from attn_platform.reports.drawing import (
     MAIN_COLOUR,
     MARKER_SIZE,
     QUIET_COLOUR,
-    SERIES_COLOURS,
     THIN_LINE_WIDTH,
     Palette,
     area,
@@ -30,6 +28,7 @@ from attn_platform.reports.drawing import (
     numbers,
     panels,
     rgba,
+    series_looks,
     sign_colours,
     with_date_axis,
 )
@@ -104,8 +103,10 @@ def layer_returns_figure(annual_returns: pd.Series, universe_return: float, pale
 def cumulative_figure(series: Mapping[str, pd.Series], axis_title: str) -> go.Figure:
     """Cumulative sums of daily series (RankIC, weighted RankIC), by legend name; a missing session adds nothing."""
     figure = panels([1.0], height=470)
-    for colour, (name, values) in zip(cycle(SERIES_COLOURS), series.items(), strict=False):
-        figure.add_trace(line(values.cumsum(), name, colour), row=1, col=1)
+    for look, (name, values) in zip(series_looks(len(series)), series.items(), strict=True):
+        trace = line(values.cumsum(), name, look.colour)
+        trace.line.dash = look.dash
+        figure.add_trace(trace, row=1, col=1)
     figure.update_yaxes(title_text=axis_title, tickformat="~g")
     return with_date_axis(figure, next(iter(series.values())).index)
 
@@ -157,7 +158,7 @@ def style_exposures_figure(exposures: pd.DataFrame, limits: ExposureLimits) -> g
     styles = [str(style) for style in exposures.columns]
     figure = panels([1.0] * len(styles), height=90 + 150 * len(styles), titles=[escape(label(s)) for s in styles])
     for row, style in enumerate(styles, start=1):
-        trace = line(exposures[style], escape(label(style)), MAIN_COLOUR)
+        trace = line(exposures[style].dropna(), escape(label(style)), MAIN_COLOUR)
         trace.showlegend = False
         figure.add_trace(trace, row=row, col=1)
         limit = limits.styles.get(style)
@@ -201,8 +202,10 @@ def binding_limits_figure(states: pd.DataFrame, palette: Palette) -> go.Figure:
 def stock_reasons_figure(reasons: pd.DataFrame) -> go.Figure:
     """How many stocks of the target have their weight for which reason, over time; `reasons` [rebalance] × reason."""
     figure = panels([1.0], height=360)
-    for colour, reason in zip(cycle(SERIES_COLOURS), reasons.columns, strict=False):
-        figure.add_trace(line(reasons[reason], escape(str(reason)), colour), row=1, col=1)
+    for look, reason in zip(series_looks(len(reasons.columns)), reasons.columns, strict=True):
+        trace = line(reasons[reason], escape(str(reason)), look.colour)
+        trace.line.dash = look.dash
+        figure.add_trace(trace, row=1, col=1)
     figure.update_layout(legend={"y": -0.12, "yanchor": "top"})
     figure.update_yaxes(title_text="Stocks", rangemode="tozero", tickformat="~g")
     return with_date_axis(figure, reasons.index)

@@ -114,6 +114,12 @@ def number(value: float, digits: int = 2) -> str:
     return f"{_MINUS}{text}" if value < 0 and not is_zero else text
 
 
+def signed_percent(value: float, digits: int = 2) -> str:
+    """Write a fraction as a percentage with its sign: 0.0021 → "+0.21%"."""
+    text = signed_number(100 * value, digits)
+    return text if text == MISSING else f"{text}%"
+
+
 def percentage_points(value: float, digits: int = 2) -> str:
     """Write a difference of two fractions in percentage points, with its sign: 0.012 → "+1.20 pp"."""
     text = signed_number(100 * value, digits)
@@ -210,6 +216,11 @@ def figure(name: str, value: float, more_digits: int = 0) -> str:
 def tick_format(name: str) -> str:
     """The format of an axis of the figure `name`, as plotly takes it."""
     return ".3~p" if name in _PERCENT_DIGITS else "~g"
+
+
+def has_format(name: str) -> bool:
+    """Whether the figure or column `name` has digits of its own; `figure` writes all others with two."""
+    return name in _PERCENT_DIGITS or name in _NUMBER_DIGITS
 
 
 def difference(name: str, value: float) -> str:

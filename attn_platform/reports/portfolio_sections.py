@@ -15,7 +15,10 @@ def exposure_section(data: StrategyReportData, config: ReportConfig) -> Section:
     """Active industry weights and style exposures over time."""
     palette = drawing.PALETTES[config.colours]
     parts = []
-    text = "Limits bind at rebalances; between them exposures drift with prices."
+    text = (
+        "Of what is held after the close of each session. Limits bind the targets of rebalances; between them, and "
+        "where a trade did not go through, exposures drift with prices."
+    )
     if has_values(data.industry_exposures):
         extremes = figures.industry_extremes_figure(data.industry_exposures, data.limits.industry, palette)
         heatmap = figures.industry_heatmap_figure(data.industry_exposures, palette)
@@ -107,3 +110,12 @@ def holdings_section(data: StrategyReportData, config: ReportConfig) -> Section:
     )
     table = tables.holdings_table(data.holdings, config.holdings_shown)
     return Section("holdings", "Holdings", (Part(paragraphs=(text,), table=table),))
+
+
+def conditions_section(data: StrategyReportData) -> Section:
+    """Every limit, cost and rule that was set."""
+    if data.conditions.empty:
+        return Section("conditions", "What was set")
+    text = "Limits hold at each rebalance; the next session trades towards the target at the execution price."
+    table = tables.plain_table("What was set", data.conditions)
+    return Section("conditions", "What was set", (Part(paragraphs=(text,), table=table),))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.published import PublishedRow
 from attn_platform.reports import drawing, figures, formatting, tables
 from attn_platform.reports.configuration import ReportConfig
@@ -26,6 +27,10 @@ _SOURCE_REMARKS = {
     DataKind.SAMPLE: "The data are a sample: neither its stocks nor its years are those of the published figure.",
     DataKind.VENDOR: "Universe, test range and vendor may differ from the publication's.",
 }
+_FACTOR_REMARK = (
+    "Layers of this table are those of the published one: formed anew every session, held over the return's horizon. "
+    "Those of the charts below are held from one formation to the next."
+)
 
 
 def net_value_section(data: StrategyReportData, config: ReportConfig) -> Section:
@@ -61,8 +66,8 @@ def performance_section(data: StrategyReportData) -> Section:
     )
     text = _comparison_text(data, data.published_performance)
     parts = [Part("Performance figures", text, table=comparison, width="main")]
-    if len(data.worst_weeks):
-        weeks = tables.worst_weeks_table(data.worst_weeks)
+    if len(data.worst_weeks) and data.week_contributors.empty:
+        weeks = tables.weeks_table("Worst weeks", data.worst_weeks)
         parts.append(Part("Worst weeks", ("By excess return.",), table=weeks, width="side"))
     if data.untraded:
         untraded = tables.untraded_table(data.untraded)
@@ -105,7 +110,6 @@ def factor_section(data: StrategyReportData, config: ReportConfig) -> Section:
 
 
 def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterator[Part]:
-    universe_return = float("nan")
     if data.factor_figures:
         comparison = tables.comparison_table(
             "Figures of the composite factor",
@@ -114,23 +118,33 @@ def _factor_parts(data: StrategyReportData, palette: drawing.Palette) -> Iterato
             data.published_factor_figures,
             data.data_source.description,
         )
-        text = _comparison_text(data, data.published_factor_figures)
+        text = (*_comparison_text(data, data.published_factor_figures), _FACTOR_REMARK)
         yield Part("Factor figures", text, table=comparison, width="main")
-        universe_return = float(data.factor_figures["benchmark_annual_return"])
     correlations = {"RankIC": data.rank_ic, "Weighted RankIC": data.weighted_rank_ic}
     present = {name: series for name, series in correlations.items() if has_values(series)}
     if present:
         ends = ", ".join(f"{name} {formatting.number(float(series.sum()))}" for name, series in present.items())
         curves = figures.cumulative_figure(present, "Cumulative sum")
         yield Part(plot=Plot("rank-ic", "Cumulative RankIC", f"Ends at {ends}.", curves), width="side")
+    convention = _layer_text(data.evaluation)
     if has_values(data.layers):
-        summary = "Layers of equal size by prediction, each equally weighted, over the equally weighted universe."
         curves = figures.layers_figure(data.layers, palette)
+        summary = f"{convention} Over the universe: all stocks with a forecast, held in the same way."
         yield Part(plot=Plot("layers", "Layers relative to the universe", summary, curves), width="main")
     if has_values(data.layer_annual_returns):
-        summary = "Annualised return of each equally weighted layer."
-        bars = figures.layer_returns_figure(data.layer_annual_returns, universe_return, palette)
+        summary = "The layers of the chart beside: annual growth of their net values, not relative to the universe."
+        bars = figures.layer_returns_figure(data.layer_annual_returns, data.universe_annual_return, palette)
         yield Part(plot=Plot("layer-returns", "Annual return by layer", summary, bars), width="side")
+
+
+def _layer_text(evaluation: EvaluationConfig) -> str:
+    """How the layers are made; the figures of the composite factor, as the studies print them, are made otherwise."""
+    return (
+        f"{evaluation.layers} layers of equal size by forecast, formed every "
+        f"{formatting.count(evaluation.layer_rebalance_sessions, 'session')} and bought at the close "
+        f"{formatting.count(evaluation.layer_execution_lag, 'session')} after the signal. The stocks of a layer are "
+        "equally weighted, and set back to equal weights every session; no costs."
+    )
 
 
 def planted_section(data: StrategyReportData) -> Section:

@@ -16,9 +16,8 @@ from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.explanation import variance_shares
 from attn_platform.evaluation.explanation_tables import ATTENTION, FACTORS, PART_PREFIX, STOCKS, read_explanation
-from attn_platform.evaluation.exposures import active_industry_exposures, active_style_exposures
-from attn_platform.evaluation.layers import annualised, layer_means, layers_of
 from attn_platform.evaluation.performance import (
+    best_weeks,
     monthly_excess_returns,
     performance_figures,
     untraded_figures,
@@ -33,7 +32,7 @@ from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.portfolio.explanation.reasons import binding_limits, weight_reasons
 from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
-from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
+from attn_platform.portfolio.limits.style import StyleLimit
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.published import (
     PublishedMonths,
@@ -42,6 +41,7 @@ from attn_platform.published import (
     published_row,
     published_tables,
 )
+from attn_platform.reports.conditions import conditions
 from attn_platform.reports.contents import (
     DataSource,
     Explanation,
@@ -49,6 +49,7 @@ from attn_platform.reports.contents import (
     PlantedSignals,
     StrategyReportData,
 )
+from attn_platform.reports.held import held_exposures
 from attn_platform.training.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 # Published tables by what they hold
@@ -73,6 +74,8 @@ class Subject:
     notes: Sequence[str]
     planted: SignalStrengths | None = None
     """Of a simulated market."""
+    frequency: str | None = None
+    """How often it is rebalanced, in words: "5 sessions", "week"."""
 
 
 def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -85,11 +88,13 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
     figures = lake.read(figures_table(subject.model)).to_pandas().set_index("horizon").loc[strategy.horizon]
     correlations = dated(lake, sessions_table(subject.model))
     correlations = correlations[correlations["horizon"] == strategy.horizon].set_index("date")
-    layer_values = predictions.layers(strategy.horizon, evaluation)
+    forecast_sessions = predictions.market.sessions[predictions.market.sessions <= predictions.last]
+    layer_values = predictions.layers(strategy.horizon, evaluation).first_sessions(len(forecast_sessions))
+    layer_growth, universe_growth = layer_values.annual_returns(evaluation.sessions_per_year)
     newest = portfolios["date"].max()
     manifests = _manifests(subject.checkpoints)
     states = dated(lake, strategy.limits_table)
-    exposures = _exposures(portfolios)
+    exposures = held_exposures(lake, strategy, predictions, daily)
     return StrategyReportData(
         title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · weekly {strategy.benchmark} enhanced",
         strategy=name,
@@ -103,12 +108,14 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
-        layers=_layer_frame(layer_values.relative, predictions),
-        layer_annual_returns=_layer_annual_returns(
-            predictions, strategy.horizon, subject.evaluation_horizon, evaluation
-        ),
-        industry_exposures=exposures["industry"],
-        style_exposures=exposures["style"],
+        layers=_layer_frame(layer_values.relative, forecast_sessions),
+        layer_annual_returns=pd.Series(layer_growth, _layer_names(layer_growth)),
+        universe_annual_return=universe_growth,
+        evaluation=evaluation,
+        industry_exposures=exposures.industries,
+        style_exposures=exposures.styles,
+        week_contributors=_contributors(lake, exposures.contributors),
+        conditions=conditions(strategy, subject.frequency),
         limits=ExposureLimits(
             industry=strategy.limits.industry_deviation,
             styles={style: strategy.limits.of(StyleLimit).of_style(style) for style in strategy.styles},
@@ -148,6 +155,7 @@ def of_backtest(daily: pd.DataFrame, delistings: pd.DataFrame, evaluation: Evalu
         "yearly": yearly_figures(daily, evaluation),
         "month_table": monthly_excess_returns(daily),
         "worst_weeks": worst_weeks(daily),
+        "best_weeks": best_weeks(daily),
     }
 
 
@@ -158,40 +166,18 @@ def report_daily(daily: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[1:]
 
 
-def _layer_frame(relative: np.ndarray, predictions: Predictions) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        relative,
-        index=pd.DatetimeIndex(predictions.market.sessions, name="date"),
-        columns=[f"layer_{place + 1}" for place in range(relative.shape[1])],
-    )
-    return frame[frame.index <= pd.Timestamp(predictions.last)]
+def _layer_frame(relative: np.ndarray, sessions: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(relative, index=pd.DatetimeIndex(sessions, name="date"), columns=_layer_names(relative[0]))
 
 
-def _layer_annual_returns(
-    predictions: Predictions, horizon: str, evaluation_horizon: int, config: EvaluationConfig
-) -> pd.Series:
-    layers = layers_of(predictions.dense(horizon), config.layers)
-    means = layer_means(layers, predictions.returns(evaluation_horizon))
-    return pd.Series(
-        {
-            f"layer_{place + 1}": annualised(means[:, place], evaluation_horizon, config.sessions_per_year)
-            for place in range(config.layers)
-        }
-    )
+def _layer_names(layers: np.ndarray) -> list[str]:
+    return [f"layer_{place + 1}" for place in range(len(layers))]
 
 
-def _exposures(portfolios: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Active exposures of the targets: [rebalance] × industry and [rebalance] × style."""
-    styles = [column for column in portfolios.columns if column.startswith(STYLE_PREFIX)]
-    holdings = portfolios[["date", "symbol", "weight"]]
-    benchmark = portfolios[["date", "symbol", "benchmark_weight"]].rename(columns={"benchmark_weight": "weight"})
-    industry = active_industry_exposures(holdings, benchmark, portfolios[["date", "symbol", "industry"]])
-    scores = portfolios[["date", "symbol", *styles]].rename(columns=lambda name: name.removeprefix(STYLE_PREFIX))
-    style = active_style_exposures(holdings, benchmark, scores)
-    return {
-        "industry": industry.pivot(index="date", columns="industry", values="active"),
-        "style": style.pivot(index="date", columns="style", values="active"),
-    }
+def _contributors(lake: Lake, contributors: pd.DataFrame) -> pd.DataFrame:
+    """With the name of each stock."""
+    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
+    return contributors.assign(label=contributors["name"].map(names).fillna(""))
 
 
 def _rebalances(

@@ -10,16 +10,23 @@ from attn_platform.reports.contents import (
     StrategyReportData,
 )
 from attn_platform.reports.explanation_section import explanation_section
-from attn_platform.reports.page import Card, Part, Section, render_page
-from attn_platform.reports.portfolio_sections import exposure_section, holdings_section, limits_section, trading_section
+from attn_platform.reports.page import Card, Part, Section, render_page, write_page
+from attn_platform.reports.portfolio_sections import (
+    conditions_section,
+    exposure_section,
+    holdings_section,
+    limits_section,
+    trading_section,
+)
 from attn_platform.reports.result_sections import (
     factor_section,
     net_value_section,
     performance_section,
     planted_section,
 )
-from attn_platform.writing import write_atomically
+from attn_platform.reports.week_section import weeks_section
 
+_TEMPLATE = "strategy_report.html.j2"
 _HEADLINE_PERFORMANCE = (
     "excess_annual_return",
     "information_ratio",
@@ -34,11 +41,22 @@ _HEADLINE_FACTOR = ("rank_ic_mean", "weighted_rank_ic_mean")
 
 
 def render_strategy_report(data: StrategyReportData, config: ReportConfig | None = None) -> str:
-    """Return the page of one strategy as HTML; parts without data are left out or say that there are none."""
+    """Return the page of one strategy as one HTML file; parts without data are left out or say that there are none."""
     config = config or ReportConfig()
+    return render_page(_TEMPLATE, config, **_context(data, config))
+
+
+def write_strategy_report(data: StrategyReportData, path: Path, config: ReportConfig | None = None) -> None:
+    """Write the page of one strategy to `path` atomically, with its scripts in files."""
+    config = config or ReportConfig()
+    write_page(path, _TEMPLATE, config, **_context(data, config))
+
+
+def _context(data: StrategyReportData, config: ReportConfig) -> dict[str, object]:
     sections = (
         net_value_section(data, config),
         performance_section(data),
+        weeks_section(data),
         factor_section(data, config),
         planted_section(data),
         explanation_section(data, config),
@@ -46,22 +64,16 @@ def render_strategy_report(data: StrategyReportData, config: ReportConfig | None
         trading_section(data, config),
         limits_section(data, config),
         holdings_section(data, config),
+        conditions_section(data),
         _provenance_section(data),
     )
-    return render_page(
-        "strategy_report.html.j2",
-        config,
-        data=data,
-        session_count=formatting.count(len(data.sessions), "session"),
-        cards=_cards(data),
-        warnings=_warnings(data, config),
-        sections=[section for section in sections if section.parts],
-    )
-
-
-def write_strategy_report(data: StrategyReportData, path: Path, config: ReportConfig | None = None) -> None:
-    """Write the page of one strategy to `path` atomically."""
-    write_atomically(path, render_strategy_report(data, config))
+    return {
+        "data": data,
+        "session_count": formatting.count(len(data.sessions), "session"),
+        "cards": _cards(data),
+        "warnings": _warnings(data, config),
+        "sections": [section for section in sections if section.parts],
+    }
 
 
 def _cards(data: StrategyReportData) -> list[Card]:

@@ -118,8 +118,8 @@ def yearly_table(yearly: pd.DataFrame) -> Table:
     return Table("Figures by year", ("Year", *(formatting.label(column) for column in columns)), rows)
 
 
-def worst_weeks_table(weeks: pd.DataFrame) -> Table:
-    """Weeks with the lowest excess return, in the order given."""
+def weeks_table(caption: str, weeks: pd.DataFrame) -> Table:
+    """Weeks with their returns, in the order given."""
     rows = tuple(
         _cells(
             formatting.date(row["last_session"]),
@@ -127,7 +127,7 @@ def worst_weeks_table(weeks: pd.DataFrame) -> Table:
         )
         for row in weeks.to_dict("records")
     )
-    return Table("Worst weeks", tuple(formatting.label(column) for column in WORST_WEEKS_COLUMNS), rows)
+    return Table(caption, tuple(formatting.label(column) for column in WORST_WEEKS_COLUMNS), rows)
 
 
 def relaxation_table(rebalances: pd.DataFrame, shown: int) -> Table:
@@ -222,6 +222,9 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "monthly_excess": data.month_table,
         "yearly": data.yearly,
         "worst_weeks": data.worst_weeks,
+        "best_weeks": data.best_weeks,
+        "week_contributors": data.week_contributors,
+        "conditions": data.conditions,
         "untraded": pd.DataFrame(data.untraded.items(), columns=["figure", "value"]),
         "rank_ic": _indexed(pd.DataFrame({"rank_ic": data.rank_ic, "weighted_rank_ic": data.weighted_rank_ic}), "date"),
         "layers": _indexed(data.layers, "date"),

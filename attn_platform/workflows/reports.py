@@ -13,6 +13,7 @@ from attn_platform.reports.mix import MixSubject, gather_mix
 from attn_platform.reports.strategy import Subject, gather
 from attn_platform.reports.tables import write_report_tables
 from attn_platform.studies.availability import missing_styles, switched_off
+from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home, SourceConfig
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.config import UniverseConfig
@@ -79,6 +80,7 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
         planted=None if source.simulation is None else source.simulation.signals,
+        frequency=frequency_text(study.rebalance_every_of(config)),
     )
     measured = measured_predictions(home, forecaster) if predictions is None else predictions
     return _write(home, gather(home.lake, subject, measured, study.evaluation))

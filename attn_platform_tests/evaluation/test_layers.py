@@ -173,6 +173,18 @@ def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
         assert result.relative[t].tolist() == pytest.approx([v / universe for v in values], rel=1e-12)
 
 
+def test_annual_returns_are_the_growth_of_the_net_values_over_their_sessions() -> None:
+    predictions, returns = panel(4, sessions=19, stocks=23)
+    result = layer_net_values(predictions, returns, EvaluationConfig(layers=3))
+    by_layer, universe = result.first_sessions(15).annual_returns(252)
+    # The signal of session 0 is bought at the close of session 1: sessions 2 … 14 earn.
+    for place in range(3):
+        assert (1 + by_layer[place]) ** (13 / 252) == pytest.approx(result.layers[14, place], rel=1e-12)
+    assert (1 + universe) ** (13 / 252) == pytest.approx(result.universe[14], rel=1e-12)
+    none, nothing = result.first_sessions(2).annual_returns(252)
+    assert np.isnan([*none, nothing]).all()
+
+
 def test_net_values_do_not_look_ahead() -> None:
     predictions, returns = panel(6, sessions=20, stocks=30)
     known = layer_net_values(layers_of(predictions, 10), returns)

@@ -11,6 +11,7 @@ from attn_platform.backtest.simulator import run_backtest
 from attn_platform.errors import ContractError, MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.performance import (
+    best_weeks,
     drawdowns,
     monthly_excess_returns,
     performance_figures,
@@ -262,6 +263,9 @@ def test_worst_weeks_by_hand() -> None:
     assert weeks["excess_return"].tolist() == pytest.approx([1.01 * 0.94 - 1, -0.02])
     assert weeks["return"].tolist() == pytest.approx([1.02 * 0.95 - 1, 0.0])
     assert weeks["benchmark_return"].tolist() == pytest.approx([1.01 * 1.01 - 1, 0.02])
+    best = best_weeks(daily, count=2)
+    assert best["last_session"].dt.strftime("%Y-%m-%d").tolist() == ["2020-01-03", "2020-01-13"]
+    assert best["excess_return"].tolist() == pytest.approx([0.01, -0.02])
 
 
 def test_a_backtest_is_measured_as_it_comes() -> None:

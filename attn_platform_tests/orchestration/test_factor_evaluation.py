@@ -31,6 +31,10 @@ def rows(table: dg.MetadataValue) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+def percentage(text: str) -> float:
+    return float(text.removesuffix("%").replace("−", "-")) / 100
+
+
 def test_every_family_is_evaluated_on_the_pipeline(pipeline):
     for family in pipeline.home.study.catalogue.families:
         table = pipeline.home.lake.read(evaluation_asset(family)).to_pandas()
@@ -50,8 +54,8 @@ def test_the_page_of_the_asset_shows_figures_years_decay_and_correlations(pipeli
     ]  # fmt: skip
     assert [row[0] for row in figures[1:]] == REVERSAL
     table = pipeline.home.lake.read("evaluation_factor_reversal").to_pandas().set_index(["factor", "horizon"])
-    assert float(figures[2][2]) == pytest.approx(table["rank_ic_mean"][("ret_1m", 10)], rel=1e-3)
-    assert float(figures[2][1]) == pytest.approx(table["coverage"][("ret_1m", 10)], rel=1e-3)
+    assert percentage(figures[2][2]) == pytest.approx(table["rank_ic_mean"][("ret_1m", 10)], abs=5.1e-5)
+    assert percentage(figures[2][1]) == pytest.approx(table["coverage"][("ret_1m", 10)], abs=5.1e-4)
     by_year = rows(metadata["RankIC by year, 10 sessions"])
     assert by_year[0] == ["factor", "2020", "2021"]
     assert str(metadata["decay of the strongest"].value).startswith("![")
@@ -88,9 +92,12 @@ def test_pages_of_all_factors_come_with_an_index(pipeline, copy_of):
         metadata = metadata_of(instance, FACTOR_REPORT)
     names = {definition.name for definition in home.study.catalogue}
     written = {path.name for path in factor_pages(home).iterdir()}
-    assert written == {f"{name}.html" for name in names} | {"index.html", "factors.csv"}
+    pages = {*names, "index"}
+    assert written == {f"{page}.{kind}" for page in pages for kind in ("html", "data.js")} | {"factors.csv"}
+    assert len(list((home.reports / "assets").iterdir())) == 1
     assert metadata["pages"].value == len(names)
-    assert metadata["index"].value == str(factor_pages(home) / "index.html")
+    assert metadata["page"].value == str(factor_pages(home) / "index.html")
+    assert metadata["open"].value == "http://localhost:3001/factors/index.html"
     index = (factor_pages(home) / "index.html").read_text(encoding="utf-8")
     assert f"<h1>{len(names)} factors</h1>" in index
     assert "Missing:" not in index
@@ -120,7 +127,7 @@ def test_evaluations_and_pages_of_one_run_share_their_profiles(pipeline, copy_of
 def test_one_page_comes_alone(pipeline, copy_of):
     home = copy_of(pipeline.home)
     assert write_factor_pages(home, ["kmid"]) == [factor_pages(home) / "kmid.html"]
-    assert [path.name for path in factor_pages(home).iterdir()] == ["kmid.html"]
+    assert sorted(path.name for path in factor_pages(home).iterdir()) == ["kmid.data.js", "kmid.html"]
 
 
 def test_what_the_source_lacks_has_neither_evaluation_nor_page(tmp_path):

@@ -184,3 +184,56 @@ def test_a_signal_ends_a_command_whatever_becomes_of_the_exception(
 def test_a_signal_ends_what_nobody_looks_at(code: str) -> None:
     """Where the line cannot be written; and in the background, where a Ctrl-C is meant for others."""
     assert stop_command(code, signal.SIGTERM)[:2] == (128 + signal.SIGTERM, "")
+
+
+STUBBORN_PROGRAM = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if len(sys.argv) > 1:
+    child = subprocess.Popen([sys.executable, sys.argv[0]])
+    print(f"child {child.pid}", flush=True)
+time.sleep(60)
+"""
+SUPERVISING = """
+import os, sys, typer
+from attn_platform.cli import app, main
+from attn_platform.cli.supervising import supervise
+@app.command("wait")
+def wait():
+    raise SystemExit(supervise([sys.executable, *sys.argv[1:]], os.environ))
+main(["wait"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_a_command_runs_beside_itself_ends_with_it(number: signal.Signals, times: int, tmp_path: Path) -> None:
+    """A program that hears no signal, and a process of its own: the first signal ends all, a second one at once."""
+    program = tmp_path / "program.py"
+    program.write_text(STUBBORN_PROGRAM, encoding="utf-8")
+    process = start(SUPERVISING, str(program), "parent")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("child "), line
+    child = int(line.split()[1])
+    for _ in range(times - 1):
+        process.send_signal(number)
+        time.sleep(0.3)
+    code, lines = stop(process, number)
+    assert code == 128 + number
+    assert len(lines) == 1
+    assert lines[0].startswith(f"attn: stopped by {number.name}; ")
+    deadline = time.monotonic() + WITHIN
+    while Path(f"/proc/{child}").exists() and "(zombie)" not in Path(f"/proc/{child}/status").read_text():
+        assert time.monotonic() < deadline, "the program's own process goes on"
+        time.sleep(0.05)
+
+
+def test_a_program_that_ends_by_itself_ends_the_command_with_its_exit_code(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys; print('said', flush=True); sys.exit(7)", encoding="utf-8")
+    process = start(SUPERVISING, str(program))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 7
+    assert err == "said\n"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from attn_platform.published import published_row
 from attn_platform.reports.contents import (
+    CONTRIBUTOR_COLUMNS,
     FACTOR_FIGURES,
     PERFORMANCE_FIGURES,
     DataKind,
@@ -22,6 +23,7 @@ from attn_platform.reports.contents import (
 
 INDUSTRIES = ("银行", "电子", "医药")
 STYLES = ("log_float_market_value", "bp")
+ASSIGNS = "window.page = "  # how the script with a page's figures begins
 LAYERS = tuple(f"layer_{k}" for k in range(1, 11))
 
 
@@ -75,6 +77,25 @@ def strategy_report_data(sessions: int = 60, **overrides: Any) -> StrategyReport
                 "excess_return": [-0.021, -0.0089],
             }
         ),
+        "best_weeks": pd.DataFrame(
+            {
+                "first_session": pd.to_datetime(["2021-12-13"]),
+                "last_session": pd.to_datetime(["2021-12-17"]),
+                "return": [0.05],
+                "benchmark_return": [0.03],
+                "excess_return": [0.02],
+            }
+        ),
+        "week_contributors": week_contributors(),
+        "conditions": pd.DataFrame(
+            [
+                ("limit", "industry_deviation", "1%", "|Σ (w − b)| of an industry"),
+                ("own constraint", "few_banks", "on", "No more than three banks."),
+                ("trading", "cost_per_side", "0.2%", "of the traded value, each side"),
+            ],
+            columns=["kind", "setting", "value", "meaning"],
+        ),
+        "universe_annual_return": 0.0731,
         "untraded": {
             "delistings": 2.0,
             "delisted_weight": 0.0123,
@@ -160,6 +181,20 @@ def planted_signals(known: bool = True, **strengths: float) -> PlantedSignals:
     return PlantedSignals(signals, {"rank_ic_mean": 0.1266, "weighted_rank_ic_mean": 0.1187} if known else {})
 
 
+def week_contributors() -> pd.DataFrame:
+    """What moved the worst and the best week of the sample."""
+    rows = [
+        ("2021-12-10", "stock", "600000.SH", "股票0", "银行", 0.01, 0.05, 0.0021),
+        ("2021-12-10", "stock", "600001.SH", "股票1", "电子", -0.008, 0.09, -0.0154),
+        ("2021-12-10", "industry", "银行", "", "", 0.004, np.nan, -0.0031),
+        ("2021-12-10", "rest", "", "", "", np.nan, np.nan, -0.0007),
+        ("2021-12-17", "stock", "600002.SH", "股票2", "医药", 0.01, 0.12, 0.0123),
+        ("2021-12-17", "rest", "", "", "", np.nan, np.nan, 0.0077),
+    ]
+    frame = pd.DataFrame(rows, columns=list(CONTRIBUTOR_COLUMNS))
+    return frame.assign(last_session=pd.to_datetime(frame["last_session"]))
+
+
 def limit_states(rebalances: pd.DatetimeIndex) -> pd.DataFrame:
     """Limits of each rebalance: an industry that binds from above on every fourth, a style from below on every second,
     one that never does, and the turnover, which the first one does not have."""
@@ -182,6 +217,7 @@ class Page:
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
     cell_attributes: dict[str, list[list[dict[str, str]]]] = field(default_factory=dict)
     plots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    choices: dict[str, dict[str, list[list[str]]]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     text_before_table: dict[str, str] = field(default_factory=dict)
@@ -190,13 +226,21 @@ class Page:
         return {trace["name"]: trace for trace in self.plots[plot]["data"]}
 
 
+def with_dates(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of a page's script, with the dates that several series share in each of them."""
+    for figure in content["figures"].values():
+        for trace in figure["data"]:
+            if isinstance(trace.get("x"), int):
+                trace["x"] = content["dates"][trace["x"]]
+    return content["figures"]
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.page = Page()
         self.open: list[str] = []
         self.caption = ""
-        self.script = ""
         self.since_heading: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -205,8 +249,6 @@ class _Reader(HTMLParser):
         if tag in ("meta", "link", "img", "br"):
             return
         self.open.append(tag)
-        if tag == "script":
-            self.script = attributes.get("data-plot", "")
         if tag in ("h2", "h3"):
             self.since_heading = []
         if tag == "tr":
@@ -222,8 +264,10 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = self.open[-1] if self.open else ""
         if inside == "script":
-            if self.script:
-                self.page.plots[self.script] = json.loads(data)
+            if data.startswith(ASSIGNS):
+                content = json.loads(data.removeprefix(ASSIGNS).rstrip().removesuffix(";"))
+                self.page.plots = with_dates(content)
+                self.page.choices = content["tables"]
             return
         if inside == "style":
             return

@@ -44,7 +44,7 @@ def page(html: str) -> Page:
 
 
 def test_the_summary_counts_findings_by_severity(html: str, data: DataReportData) -> None:
-    cards = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+    cards = dict(re.findall(r"<dt>(?:<span[^>]*>)?(.*?)(?:</span>)?</dt><dd>(.*?)</dd>", html))
     severities = [finding.severity for finding in data.survey.findings]
     assert cards["Errors"] == str(severities.count("error"))
     assert cards["Notes"] == str(severities.count("note"))

@@ -1,12 +1,15 @@
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from attn_platform.portfolio.explanation.reasons import REASONS
 from attn_platform.reports import drawing, figures
 from attn_platform.reports.contents import ExposureLimits
-from attn_platform_tests.reports.sample import numbers, strategy_report_data
+from attn_platform.reports.scripts import data_script
+from attn_platform_tests.reports.sample import ASSIGNS, numbers, strategy_report_data, with_dates
 
 PALETTE = drawing.PALETTES["neutral"]
 
@@ -132,17 +135,35 @@ def test_a_few_sessions_get_one_tick_each() -> None:
     assert figure.data[0].mode == "lines+markers"
 
 
+def figures_of(script: str) -> dict[str, Any]:
+    return with_dates(json.loads(script.removeprefix(ASSIGNS).rstrip(";\n")))
+
+
+@pytest.mark.parametrize("count", [len(REASONS), 30])
+def test_no_two_reasons_look_alike(count: int) -> None:
+    dates = pd.bdate_range("2021-01-04", periods=3)
+    names = [*REASONS, *(f"reason {k}" for k in range(count - len(REASONS)))]
+    figure = figures.stock_reasons_figure(pd.DataFrame(1, index=dates, columns=names))
+    looks = [(trace.line.color, trace.line.dash) for trace in figure.data]
+    assert len(set(looks)) == len(looks) == count
+
+
+def test_more_series_than_looks_are_refused() -> None:
+    with pytest.raises(ValueError, match="31 series in one figure; 30"):
+        drawing.series_looks(31)
+
+
 def test_json_cannot_end_a_script_element() -> None:
     exposures = pd.DataFrame({"</script><b>&": [0.1]}, index=pd.bdate_range("2021-01-04", periods=1))
-    text = drawing.figure_json(figures.industry_heatmap_figure(exposures, PALETTE))
+    text = data_script({"a": drawing.plain_figure(figures.industry_heatmap_figure(exposures, PALETTE))}, {})
     assert not set("<>&") & set(text)
-    assert json.loads(text)["data"][0]["y"] == ["&lt;/script&gt;&lt;b&gt;&amp;"]
+    assert figures_of(text)["a"]["data"][0]["y"] == ["&lt;/script&gt;&lt;b&gt;&amp;"]
 
 
 def test_json_holds_missing_values_that_a_browser_can_read() -> None:
     daily = strategy_report_data(sessions=30).daily
     daily.loc[daily.index[3], "net_value"] = np.nan
-    text = drawing.figure_json(figures.net_value_figure(daily, "CSI 500", PALETTE))
+    text = data_script({"a": drawing.plain_figure(figures.net_value_figure(daily, "CSI 500", PALETTE))}, {})
     assert "NaN" not in text
-    strategy = next(trace for trace in json.loads(text)["data"] if trace["name"] == "Strategy")
+    strategy = next(trace for trace in figures_of(text)["a"]["data"] if trace["name"] == "Strategy")
     np.testing.assert_allclose(numbers(strategy["y"]), daily["net_value"], rtol=1e-6)

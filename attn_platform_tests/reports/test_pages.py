@@ -1,10 +1,12 @@
 import csv
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,16 +19,38 @@ from attn_platform.evaluation.performance import (
     yearly_figures,
 )
 from attn_platform.reports.configuration import ReportConfig
-from attn_platform.reports.contents import FACTOR_FIGURES, PERFORMANCE_FIGURES, DataKind, DataSource
+from attn_platform.reports.contents import (
+    BINDING_COLUMNS,
+    FACTOR_FIGURES,
+    PERFORMANCE_FIGURES,
+    UNTRADED_FIGURES,
+    WORST_WEEKS_COLUMNS,
+    DataKind,
+    DataSource,
+)
+from attn_platform.reports.exports import single_file
 from attn_platform.reports.formatting import LABELS
+from attn_platform.reports.glossary import explanation
+from attn_platform.reports.scripts import PLOTLY, data_script
 from attn_platform.reports.strategy_page import render_strategy_report, write_strategy_report
-from attn_platform_tests.reports.sample import Page, numbers, planted_signals, read_page, strategy_report_data
+from attn_platform_tests.reports.sample import (
+    ASSIGNS,
+    Page,
+    numbers,
+    planted_signals,
+    read_page,
+    strategy_report_data,
+    with_dates,
+)
 
 PERFORMANCE = "Performance of the enhanced portfolio"
 FACTOR = "Figures of the composite factor"
 UNTRADED = "Delisted and suspended holdings"
 RATIOS = {"sharpe", "calmar", "information_ratio", "excess_calmar", "annual_two_sided_turnover"}
 RATIOS |= {"icir", "rank_icir", "weighted_icir", "weighted_rank_icir"}
+DAILY_FIGURES = ("rank_ic", "weighted_rank_ic", "year_total", "months_won", "contribution")
+REBALANCE_FIGURES = ("one_way_turnover", "cost", "unfilled", "relaxed")
+HOLDINGS_FIGURES = ("weight", "benchmark_weight", "active_weight", "industry", "score", "reason")
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x>&amp;"
 
 
@@ -38,6 +62,11 @@ def html() -> str:
 @pytest.fixture(scope="module")
 def page(html: str) -> Page:
     return read_page(html)
+
+
+def page_of(path: Path) -> Page:
+    """A written page with the scripts that it links."""
+    return read_page(single_file(path))
 
 
 def plain(text: str) -> str:
@@ -90,7 +119,7 @@ def test_comparison_shows_own_published_and_difference(
 
 def test_headline_figures_are_those_of_the_tables(html: str) -> None:
     data = strategy_report_data()
-    cards = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+    cards = dict(re.findall(r"<dt>(?:<span[^>]*>)?(.*?)(?:</span>)?</dt><dd>(.*?)</dd>", html))
     for name in ("excess_annual_return", "information_ratio", "max_drawdown", "annual_two_sided_turnover"):
         assert plain(cards[LABELS[name]]) == expected(name, data.performance[name], 2)
     assert plain(cards["RankIC, mean"]) == expected("rank_ic_mean", data.factor_figures["rank_ic_mean"], 1)
@@ -153,11 +182,21 @@ def test_all_parts_are_there(page: Page) -> None:
         *("binding-limits", "stock-reasons"),
     }
     assert set(page.tables) == {
-        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", "Worst weeks", UNTRADED),
+        *(PERFORMANCE, FACTOR, "Excess return by month", "Figures by year", UNTRADED, "What was set"),
+        *("Best weeks and why", "Worst weeks and why", "What moved the week"),
         *("Rebalances with relaxed limits", "Limits that bind", "Largest holdings", "Provenance", "Checkpoint windows"),
     }
     assert page.tables["Figures by year"][1] == ["2021", "33", "4.12%", "1.23"]
-    assert page.tables["Worst weeks"][1] == ["2021-12-10", "−3.10%", "−1.00%", "−2.10%"]
+    worst = page.tables["Worst weeks and why"][1]
+    assert worst[:4] == ["2021-12-10", "−2.10%", "股票0 +0.21%; 股票1 −1.54%", "银行 −0.31%"]
+    assert worst[4:] == ["−0.07%", "−3.10%", "−1.00%"]
+    assert page.tables["What was set"][2] == ["own constraint", "few_banks", "on", "No more than three banks."]
+    weeks = page.choices["week-contributors"]
+    assert list(weeks) == ["2021-12-10", "2021-12-17"]
+    assert weeks["2021-12-17"] == [
+        ["Stock", "600002.SH 股票2", "医药", "+1.00%", "12.00%", "+1.230%"],
+        ["The rest", "", "", "–", "–", "+0.770%"],
+    ]
     assert page.tables["Checkpoint windows"][1] == ["2021-11-15", "5", "9f3c2a71"]
     assert len(page.tables["Largest holdings"]) == 31
 
@@ -195,7 +234,7 @@ def test_figures_of_the_evaluation_are_taken_as_they_come() -> None:
     cells = dict(zip(page.tables["Excess return by month"][0], page.tables["Excess return by month"][1], strict=True))
     assert plain(cells["12"]) == f"{100 * december:.1f}%"
     assert [row[0] for row in page.tables["Figures by year"][1:]] == ["2021", "2022"]
-    assert len(page.tables["Worst weeks"]) == 4
+    assert len(page.tables["Worst weeks and why"]) == 4
 
 
 def test_provenance_names_data_code_and_test_range(page: Page) -> None:
@@ -250,7 +289,7 @@ def test_links_lead_to_sections(page: Page) -> None:
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 8
+    assert len(links) == 10
     assert {link.removeprefix("#") for link in links} <= set(identifiers)
     for plot in page.plots:
         assert plot in identifiers
@@ -280,8 +319,8 @@ def test_hostile_text_stays_text() -> None:
     )
     page = read_page(render_strategy_report(hostile))
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
-    assert len([a for a in scripts if a.get("type") == "application/json"]) == len(page.plots) == 11
-    assert len(scripts) == len(page.plots) + 2
+    assert len(page.plots) == 11
+    assert len(scripts) == 3, "plotly.js, the figures, and what draws them"
     assert not [tag for tag, _ in page.elements if tag == "img"]
     assert page.tables["Largest holdings"][1][:2] == [HOSTILE, HOSTILE]
     assert dict(page.tables["Provenance"][1:])[HOSTILE] == HOSTILE
@@ -341,6 +380,9 @@ def test_empty_parts_are_left_out() -> None:
         yearly=empty,
         month_table=empty,
         worst_weeks=empty,
+        best_weeks=empty,
+        week_contributors=empty,
+        conditions=empty,
         untraded={},
         factor_figures={},
         rank_ic=none,
@@ -408,9 +450,63 @@ def test_a_share_colours_are_a_matter_of_configuration(page: Page) -> None:
     assert chinese.tables == page.tables
 
 
-def test_written_page_is_the_rendered_one_and_leaves_no_other_file(tmp_path, html: str) -> None:
-    path = tmp_path / "reports" / "strategy.html"
-    write_strategy_report(strategy_report_data(), path)
-    write_strategy_report(strategy_report_data(), path)
-    assert path.read_text(encoding="utf-8") == html
-    assert list(path.parent.iterdir()) == [path]
+def test_a_written_page_links_its_scripts_and_is_the_rendered_one_with_them_inside(tmp_path, html: str) -> None:
+    path = tmp_path / "reports" / "one" / "index.html"
+    for _ in range(2):
+        write_strategy_report(strategy_report_data(), path)
+    files = sorted(file.relative_to(tmp_path / "reports").as_posix() for file in tmp_path.rglob("*") if file.is_file())
+    assert files == [f"assets/{PLOTLY}", "one/index.data.js", "one/index.html"]
+    written = path.read_text(encoding="utf-8")
+    links = re.findall(r'<script src="(.*?)"></script>', written)
+    assert links == [f"../assets/{PLOTLY}", "index.data.js"]
+    assert [(path.parent / link).resolve().is_file() for link in links] == [True, True]
+    assert single_file(path) == html
+    assert "src=" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+
+
+def test_all_pages_of_a_folder_of_reports_share_one_plotly(tmp_path) -> None:
+    reports = tmp_path / "reports"
+    for name in ("one/index.html", "factors/a.html", "factors/b.html", "overview.html"):
+        write_strategy_report(strategy_report_data(), reports / name)
+        page = (reports / name).read_text(encoding="utf-8")
+        link = re.findall(r'<script src="(.*?)"></script>', page)[0]
+        assert (reports / name).parent.joinpath(link).resolve() == reports / "assets" / PLOTLY
+    assert len(list(tmp_path.rglob("*.min.js"))) == 1
+    write_strategy_report(strategy_report_data(), tmp_path / "elsewhere" / "page.html")
+    assert (tmp_path / "elsewhere" / "assets" / PLOTLY).is_file(), "without a folder of reports beside the page"
+
+
+def test_a_page_of_twelve_years_is_light(tmp_path) -> None:
+    path = tmp_path / "reports" / "long" / "index.html"
+    write_strategy_report(strategy_report_data(sessions=3056), path)
+    assert path.stat().st_size < 300_000
+    assert len({len(trace.get("x", ())) for trace in page_of(path).plots["layers"]["data"]} - {3056}) == 0
+
+
+def test_equal_dates_are_written_once_and_short_lists_stay_where_they_are() -> None:
+    days = [f"2021-01-{day:02d}" for day in range(1, 26)]
+    figures = {
+        "a": {"data": [{"x": days, "y": [1]}, {"x": list(days)}, {"x": ["top", "bottom"]}, {"y": [2]}], "layout": {}},
+        "b": {"data": [{"x": [*days[:-1], "2021-02-01"]}], "layout": {}},
+    }
+    text = data_script(figures, {"</script>": {"<&>": [["\u2028"]]}})
+    assert not set(text) & set("<>&\u2028")
+    content = json.loads(text.removeprefix(ASSIGNS).rstrip(";\n"))
+    assert [trace.get("x") for trace in content["figures"]["a"]["data"]] == [0, 0, ["top", "bottom"], None]
+    assert content["figures"]["b"]["data"][0]["x"] == 1
+    assert with_dates(content) == figures
+    assert content["tables"] == {"</script>": {"<&>": [["\u2028"]]}}
+
+
+def test_every_figure_of_the_tables_is_explained_with_its_source(page: Page) -> None:
+    explained = {a["title"] for _, a in page.elements if a.get("class") == "term" and a["tabindex"] == "0"}
+    assert all("Source: " in text for text in explained)
+    columns = (*PERFORMANCE_FIGURES, *FACTOR_FIGURES, *UNTRADED_FIGURES, *DAILY_FIGURES)
+    for name in (*columns, *WORST_WEEKS_COLUMNS, *REBALANCE_FIGURES, *HOLDINGS_FIGURES, *BINDING_COLUMNS[2:]):
+        text = explanation(LABELS.get(name, name.capitalize().replace("_", " ")))
+        assert text is not None, name
+    for name in (*PERFORMANCE_FIGURES, *FACTOR_FIGURES):
+        assert explanation(LABELS[name]) in explained
+    assert "0.5^(k / (N/2))" in explanation("Weighted RankIC, mean")
+    assert explanation("RankIC, mean (10 sessions)") == explanation("RankIC, mean")
+    assert explanation("银行") is None

@@ -7,13 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.portfolio.extension import Extension, OwnLimit, PortfolioFunction
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
+from attn_platform.portfolio.strategy import Strategy
+from attn_platform.reports.conditions import conditions
 from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance, relaxed_by
 from attn_platform.training.checkpoints import load_checkpoint
+from attn_platform.universe.adjacency import industry_at
 from attn_platform.workflows.evaluation import measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
@@ -41,6 +47,7 @@ def subject(home):
         evaluation_horizon=3,
         checkpoints={MODEL: checkpoint_folder(home, MODEL)},
         notes=["Missing: nothing"],
+        frequency="5 sessions",
     )
 
 
@@ -95,17 +102,105 @@ def test_factor_figures_are_those_of_the_strategys_horizon(home, data):
     assert data.factor_figures["rank_ic_mean"] == pytest.approx(expected.mean(), abs=1e-12)
 
 
-def test_exposures_are_summed_over_the_stocks_of_a_week(home, data):
-    portfolios = stored(home, PORTFOLIO)
-    for date, week in portfolios.groupby("date"):
-        active = week["weight"] - week["benchmark_weight"]
-        for industry, total in active.groupby(week["industry"]).sum().items():
-            assert data.industry_exposures.loc[date, industry] == pytest.approx(total, abs=1e-12)
-        for style in ("log_float_mv", "bp_lf"):
-            total = sum(a * z for a, z in zip(active, week[f"style_{style}"], strict=True))
-            assert data.style_exposures.loc[date, style] == pytest.approx(total, abs=1e-12)
+def test_exposures_are_those_of_what_is_held_after_each_close(home, data):
+    """Share by share: what was held after the last trades, grown by adjusted prices, beside what the session knew."""
+    strategy = resolve(home, home.study.strategy(STRATEGY))
+    holdings = stored(home, backtest_table(STRATEGY, "holdings"))
+    bars, valuation = stored(home, "daily_bar"), stored(home, "valuation").set_index(["date", "symbol"])
+    adjusted = bars.assign(price=bars["close"] * bars["adj_factor"]).pivot(
+        index="date", columns="symbol", values="price"
+    )
+    index = stored(home, "index_weight")
+    index = index[index["index"] == strategy.benchmark]
+    forecasts, industry = stored(home, f"prediction_{MODEL}"), home.lake.read("industry").to_pandas()
+    traded = sorted(holdings["date"].unique())
+    assert data.industry_exposures.index[0] == data.style_exposures.index[0] == traded[0]
+    assert data.industry_exposures.index.tolist() == [date for date in data.daily.index if date >= traded[0]]
+    for date in data.industry_exposures.index[::4]:
+        last = max(day for day in traded if day <= date)
+        bought = holdings[holdings["date"] == last].set_index("symbol")["weight"]
+        known = adjusted.loc[:date].ffill()
+        value = bought * (known.loc[date] / known.loc[last]).reindex(bought.index).fillna(1.0)
+        held = value / (value.sum() + 1 - bought.sum())
+        benchmark = index[index["date"] == date].set_index("symbol")["weight"]
+        active = held.sub(benchmark, fill_value=0.0)
+        names = industry_at(industry, active.index.tolist(), date.to_datetime64(), strategy.industry_scheme)
+        by_industry = active.groupby([name or "unknown" for name in names]).sum()
+        for name, total in data.industry_exposures.loc[date].items():
+            assert total == pytest.approx(by_industry.get(name, 0.0), abs=1e-12)
+        members = sorted({*forecasts.loc[forecasts["date"] == date, "symbol"], *active.index})
+        today = valuation.loc[date].reindex(members)
+        for style, raw in (("log_float_mv", np.log(today["float_mv"])), ("bp_lf", 1 / today["pb_lf"])):
+            middle = raw.median()
+            width = strategy.preprocessing.mad_multiple * strategy.preprocessing.mad_scale
+            width *= (raw - middle).abs().median()
+            clipped = raw.clip(middle - width, middle + width)
+            z = ((clipped - clipped.mean()) / clipped.std(ddof=0)).fillna(0.0)
+            expected = sum(active[symbol] * z[symbol] for symbol in active.index)
+            assert data.style_exposures.loc[date, style] == pytest.approx(expected, abs=1e-12)
     assert data.limits.styles == {"log_float_mv": 0.01, "bp_lf": 0.01}
     assert (data.limits.industry, data.limits.one_way_turnover) == (0.01, 0.15)
+
+
+def test_on_a_rebalance_exposures_are_those_that_the_weekly_problem_started_from(home, data):
+    later = [week for week in stored(home, PORTFOLIO).groupby("date") if week[0] in data.style_exposures.index]
+    assert later
+    for date, week in later:
+        active = week["held_weight"] - week["benchmark_weight"]
+        for industry, total in active.groupby(week["industry"]).sum().items():
+            assert data.industry_exposures.loc[date].get(industry, 0.0) == pytest.approx(total, abs=1e-9)
+        for style in ("log_float_mv", "bp_lf"):
+            expected = (active * week[f"style_{style}"].fillna(0.0)).sum()
+            assert data.style_exposures.loc[date, style] == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_moved_a_week_adds_up_to_its_excess_return(home, data):
+    best, worst = data.best_weeks.iloc[0], data.worst_weeks.iloc[0]
+    assert best["excess_return"] >= worst["excess_return"]
+    names = home.lake.read("security").to_pandas().set_index("symbol")["name"]
+    weeks = data.week_contributors.groupby("last_session")
+    assert worst["last_session"] in weeks.groups
+    for last, rows in weeks:
+        stocks = rows[rows["kind"] == "stock"]
+        assert stocks["label"].tolist() == [names[symbol] for symbol in stocks["name"]]
+        assert (rows["kind"] == "rest").sum() == 1
+        assert last in data.daily.index
+
+
+def test_what_was_set_is_listed_with_its_value(home, data):
+    strategy = resolve(home, home.study.strategy(STRATEGY))
+    listed = data.conditions.set_index("setting")["value"]
+    assert listed["industry_deviation"] == "1%"
+    assert listed["style bp_lf"] == "0.01 s.d."
+    assert listed["turnover"] == "15%"
+    assert listed["benchmark"] == strategy.benchmark
+    assert listed["execution_price"] == strategy.backtest.execution_price
+    assert listed["cost_per_side"] == "0.2%"
+    assert listed["rebalance"] == "every 5 sessions"
+    every = {*PortfolioLimits.model_fields, *type(strategy.backtest).model_fields} - {"style_deviation"}
+    assert every - {"style_deviations"} <= set(data.conditions["setting"])
+    assert data.conditions["meaning"].str.len().gt(0).all()
+
+
+def test_a_users_own_limits_and_terms_are_listed():
+    def few_banks(problem):
+        """No more than three banks."""
+
+    def smooth(w, problem, weight=1.0):
+        """Less of what moves together."""
+
+    extension = Extension(
+        limits=(OwnLimit(function=PortfolioFunction("few_banks", "limit", few_banks, rank=2)),),
+        terms=((PortfolioFunction("smooth", "term", smooth), {"weight": 2.5}),),
+    )
+    strategy = Strategy(
+        name="own", predictions="prediction_own", horizon="10d", benchmark="csi500", limits=PortfolioLimits(),
+        styles=(), industry_scheme="citic", preprocessing=PreprocessingConfig(), backtest=BacktestConfig(),
+        extension=extension,
+    )  # fmt: skip
+    rows = conditions(strategy, "5 sessions").to_numpy().tolist()
+    assert ["own limit", "few_banks", "on", "No more than three banks."] in rows
+    assert ["term of the objective", "smooth", "weight = 2.5", "Less of what moves together."] in rows
 
 
 def test_rebalances_stand_with_the_trades_that_executed_them(home, data):
@@ -171,9 +266,11 @@ def test_layers_start_at_one_and_end_with_the_predictions(home, data):
     assert data.layers.index.to_numpy().astype("datetime64[D]").tolist() == sessions.tolist()
     assert (data.layers.iloc[0] == 1).all()
     assert data.layers.shape[1] == len(data.layer_annual_returns) == 10
-    figures = home.lake.read(figures_table(MODEL)).to_pandas().set_index("horizon").loc[HORIZON]
-    assert data.layer_annual_returns["layer_1"] == pytest.approx(figures["top_annual_return"], rel=1e-9)
-    assert data.layer_annual_returns["layer_10"] == pytest.approx(figures["bottom_annual_return"], rel=1e-9)
+    # Bars and curves are of the same layers: bought a session after the first signal, they earn from the next one on.
+    years = (len(sessions) - 2) / 252
+    for layer, annual in data.layer_annual_returns.items():
+        relative = ((1 + annual) / (1 + data.universe_annual_return)) ** years
+        assert data.layers[layer].iloc[-1] == pytest.approx(relative, rel=1e-9)
 
 
 def test_checkpoints_are_listed_by_window(home, data):

@@ -1,5 +1,6 @@
 """Backtests of the strategies over all their target portfolios, and of the mixes of them."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -9,8 +10,14 @@ from attn_platform.backtest.store import backtest_table, backtest_tables
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures, untraded_figures
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, data_version, table_metadata
-from attn_platform.reports import thumbnails
+from attn_platform.orchestration.provenance import (
+    code_version,
+    configured,
+    data_version,
+    figures_metadata,
+    table_metadata,
+)
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
@@ -91,15 +98,20 @@ def _mix(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
 def _metadata(home: Home, daily: pd.DataFrame, delistings: pd.DataFrame) -> dict[str, Any]:
     figures = performance_figures(daily, home.study.evaluation)
     untraded = untraded_figures(daily, delistings, home.study.evaluation)
+    months = monthly_excess_returns(daily)
     curves = daily.set_index("date")
     curves["benchmark_net_value"] = (1.0 + curves["benchmark_return"].fillna(0.0)).cumprod()
     return {
-        "performance": table_metadata(pd.DataFrame(figures.items(), columns=["figure", "value"])),
+        "performance": figures_metadata({"value": figures}),
         "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(curves)),
-        "months": table_metadata(monthly_excess_returns(daily)),
-        "excess annual return": figures["excess_annual_return"],
-        "information ratio": figures["information_ratio"],
+        "months": table_metadata(
+            months.assign(**months.drop(columns="year").map(partial(formatting.percent, digits=1)))
+        ),
+        "excess annual return": formatting.figure("excess_annual_return", figures["excess_annual_return"]),
+        "information ratio": formatting.figure("information_ratio", figures["information_ratio"]),
         "delistings while held": len(delistings),
-        "annual return without recovery from delistings": untraded["unrecovered_annual_return"],
+        "annual return without recovery from delistings": formatting.figure(
+            "unrecovered_annual_return", untraded["unrecovered_annual_return"]
+        ),
         "holdings suspended at the end": int(untraded["suspended_at_end"]),
     }

@@ -5,8 +5,8 @@ import dagster as dg
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, table_metadata
-from attn_platform.reports.data_contents import findings_frame
+from attn_platform.orchestration.provenance import code_version, page_metadata, table_metadata
+from attn_platform.reports.data_contents import PAGE, findings_frame
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.data_page import data_pages, write_data_page
 from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, present_tables
@@ -40,7 +40,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
         data = write_data_page(home)
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.path(str(data_pages(home))),
+                **page_metadata(home.reports, data_pages(home) / PAGE),
                 "findings": table_metadata(findings_frame(data.survey.findings)),
             }
         )

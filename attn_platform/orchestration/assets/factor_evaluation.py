@@ -1,6 +1,7 @@
 """Every factor by itself: an evaluation a family over all history, and the pages of all factors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,8 +15,8 @@ from attn_platform.factors.store import family_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, data_version, table_metadata
-from attn_platform.reports import thumbnails
+from attn_platform.orchestration.provenance import code_version, configured, data_version, page_metadata, table_metadata
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE
@@ -96,7 +97,7 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
             index, *others = write_factor_pages(home, computed=computed if len(chosen) == len(families) else None)
             yield dg.MaterializeResult(
                 asset_key=FACTOR_REPORT,
-                metadata={"index": dg.MetadataValue.path(str(index)), "pages": len(others)},
+                metadata={**page_metadata(home.reports, index), "pages": len(others)},
             )
 
     return factor_evaluations
@@ -111,7 +112,7 @@ def _evaluation_metadata(found: Mapping[str, FactorProfile], config: FactorProfi
     return {
         "figures": table_metadata(pd.DataFrame([_headline(name, each, config) for name, each in found.items()])),
         f"RankIC by year, {config.headline_horizon} sessions": table_metadata(
-            by_year.rename_axis("factor").reset_index(), digits=2
+            by_year.map(partial(formatting.figure, "rank_ic_mean")).rename_axis("factor").reset_index()
         ),
         "decay of the strongest": dg.MetadataValue.md(
             thumbnails.line(decays, f"RankIC of the {config.decay_horizon}-session return, by sessions later")
@@ -133,15 +134,18 @@ def _strength(profile: FactorProfile) -> float:
 
 
 def _headline(name: str, profile: FactorProfile, config: FactorProfileConfig) -> dict[str, object]:
-    headline = profile.horizons.loc[config.headline_horizon]
+    figures = profile.horizons.loc[config.headline_horizon].to_dict()
+    headline = {str(figure): float(value) for figure, value in figures.items()}
     return {
         "factor": name,
-        "coverage": profile.coverage,
-        f"RankIC {config.headline_horizon}d": headline["rank_ic_mean"],
-        "t (Newey–West)": headline["newey_west_t"],
-        "RankICIR": headline["rank_icir"],
-        f"autocorrelation {config.headline_lag}d": profile.persistence["autocorrelation"][config.headline_lag],
-        "half-life": profile.half_life,
+        "coverage": formatting.figure("coverage", profile.coverage),
+        f"RankIC {config.headline_horizon}d": formatting.figure("rank_ic_mean", headline["rank_ic_mean"], 1),
+        "t (Newey–West)": formatting.figure("newey_west_t", headline["newey_west_t"]),
+        "RankICIR": formatting.figure("rank_icir", headline["rank_icir"]),
+        f"autocorrelation {config.headline_lag}d": formatting.number(
+            profile.persistence["autocorrelation"][config.headline_lag]
+        ),
+        "half-life": formatting.figure("half_life", profile.half_life),
     }
 
 

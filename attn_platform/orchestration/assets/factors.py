@@ -31,7 +31,7 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
     with_files,
 )
-from attn_platform.reports import thumbnails
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.availability import families_off, families_present, lacking
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
@@ -187,7 +187,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
             data_version=data_versions(home.lake, sessions, panel.table),
             metadata={
                 "stocks in last session": len(summary.members[sessions[-1]]),
-                "mean coverage": float(shares.mean()),
+                "mean coverage": formatting.figure("coverage", float(shares.mean())),
                 "factors missing for everybody": ", ".join(missing) or "none",
                 "dagster/column_lineage": _lineage([catalogue.definition(name) for name in panel.features], off),
                 **pictures,

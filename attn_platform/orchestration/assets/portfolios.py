@@ -123,7 +123,7 @@ def _metadata(weeks: list[Rebalance]) -> dict[str, Any]:
             "week": [str(week.session) for week in weeks],
             "status": [week.solution.status for week in weeks],
             "holdings": [int((week.solution.weights > 0).sum()) for week in weeks],
-            "one-way turnover": [
+            "one_way_turnover": [
                 np.nan if week.solution.turnover is None else week.solution.turnover for week in weeks
             ],
             "relaxed": [", ".join(_relaxed(week)) for week in weeks],

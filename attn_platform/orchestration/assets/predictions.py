@@ -21,11 +21,12 @@ from attn_platform.orchestration.provenance import (
     configured,
     data_version,
     data_versions,
+    figures_metadata,
     joined,
     session_keys,
     table_metadata,
 )
-from attn_platform.reports import thumbnails
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.forecasters import (
     EnsembleConfig,
     Forecaster,
@@ -190,7 +191,11 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
         "return (AI-69 exhibit 10).",
     )
     def evaluation(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        figures = evaluate_forecasts(home, forecaster)
+        figures = evaluate_forecasts(home, forecaster).set_index("horizon")
+        by_horizon: dict[str, dict[str, float]] = {
+            str(horizon): {str(name): float(value) for name, value in row.items()}
+            for horizon, row in figures.iterrows()
+        }
         series = home.lake.read(sessions_table(forecaster.name)).to_pandas()
         cumulative = {
             horizon: part.set_index(pd.DatetimeIndex(part["date"]))["rank_ic"].fillna(0.0).cumsum()
@@ -204,9 +209,12 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
                 layers_table(forecaster.name),
             ),
             metadata={
-                "figures": table_metadata(figures.set_index("horizon").T.rename_axis("figure").reset_index()),
+                "figures": figures_metadata(by_horizon),
                 "cumulative RankIC": dg.MetadataValue.md(thumbnails.line(cumulative, "Cumulative RankIC")),
-                **{f"RankIC {horizon}": mean for horizon, mean in figures.set_index("horizon")["rank_ic_mean"].items()},
+                **{
+                    f"RankIC {h}": formatting.figure("rank_ic_mean", each["rank_ic_mean"])
+                    for h, each in by_horizon.items()
+                },
             },
         )
 

@@ -8,16 +8,18 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured
+from attn_platform.orchestration.provenance import code_version, configured, page_metadata
 from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.reports import thumbnails
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.workflows.explanations import explained_models
+from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_mix_report, write_report
 
 GROUP = "reports"
+EXCESS, RANK_IC = "excess_annual_return", "rank_ic_mean"  # of the figures those that an asset's page names
 
 
 def report_asset(strategy: str) -> str:
@@ -39,6 +41,8 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
+    style_tables = resolve(home, config).style_tables
+
     @dg.asset(
         name=report_asset(config.name),
         group_name=GROUP,
@@ -49,8 +53,16 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
             figures_table(config.model),
             *(
                 dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
-                for table in (portfolio_table(config.name), prediction_table(config.model), "daily_bar")
+                for table in (
+                    portfolio_table(config.name),
+                    prediction_table(config.model),
+                    "daily_bar",
+                    "index_weight",
+                    "valuation",
+                    *sorted(set(style_tables.values())),
+                )
             ),
+            "industry",
             "security",
             *planted_assets(home),
             *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
@@ -62,14 +74,13 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_report(home, config)
-        page = report_page(home, config.name)
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.path(str(page)),
+                **page_metadata(home.reports, report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
-                "excess annual return": data.performance["excess_annual_return"],
-                "RankIC": data.factor_figures["rank_ic_mean"],
+                "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),
+                "RankIC": formatting.figure(RANK_IC, data.factor_figures[RANK_IC]),
             }
         )
 
@@ -97,10 +108,10 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         data = write_mix_report(home, config)
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.path(str(report_page(home, config.name))),
+                **page_metadata(home.reports, report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
-                "excess annual return": data.performance["excess_annual_return"],
+                "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),
             }
         )
 

@@ -14,7 +14,7 @@ from attn_platform.orchestration.op_tags import GPU_OP_TAGS, GPU_POOL
 from attn_platform.orchestration.partition_versions import PartitionVersions
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, configured, joined, table_metadata
-from attn_platform.reports import thumbnails
+from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
@@ -159,9 +159,9 @@ def _metadata(manifest: Manifest) -> dict[str, Any]:
     return {
         "seeds": table_metadata(frame),
         title.lower(): dg.MetadataValue.md(thumbnails.line(curves, title)),
-        "validation RankIC": float(frame["validation RankIC"].mean()),
-        "seconds": manifest.seconds,
-        "peak memory (GB)": manifest.peak_memory_bytes / 1e9,
+        "validation RankIC": formatting.figure("rank_ic_mean", float(frame["validation RankIC"].mean())),
+        "seconds": round(manifest.seconds, 1),
+        "peak memory (GB)": round(manifest.peak_memory_bytes / 1e9, 2),
         "device": manifest.device,
         "started from the weights of": manifest.warm_started_from or "none",
         "train": f"{manifest.window.train.first} to {manifest.window.train.last}",

@@ -59,7 +59,7 @@ def _universe(home: Home, partitions: Partitions, universe: Universe) -> dg.Asse
             data_version=data_versions(home.lake, session_keys(context), table),
             metadata={
                 "members": int(frame["members"].iloc[-1]),
-                "median market value (bn CNY)": float(frame["median_total_mv"].iloc[-1] / 1e9),
+                "median market value (bn CNY)": round(float(frame["median_total_mv"].iloc[-1] / 1e9), 2),
                 "periods": table_metadata(frame.tail(12)),
                 "members by quarter": dg.MetadataValue.md(
                     thumbnails.line({"members": by_quarter["members"]}, "Members by quarter")
