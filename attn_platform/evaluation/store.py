@@ -36,6 +36,11 @@ def sessions_table(model: str) -> str:
     return f"evaluation_{model}_sessions"
 
 
+def attribution_table(strategy: str) -> str:
+    """Table and asset of the attribution of a strategy's excess return."""
+    return f"attribution_{strategy}"
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A model's predictions over a range of sessions, dense, beside the market that they are measured on."""
