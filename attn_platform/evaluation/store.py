@@ -41,6 +41,11 @@ def attribution_table(strategy: str) -> str:
     return f"attribution_{strategy}"
 
 
+def robustness_tables(strategy: str) -> tuple[str, str]:
+    """Tables of a strategy's robustness: figures of each seed of its model, and the capacity of each trade."""
+    return f"robustness_{strategy}_seeds", f"robustness_{strategy}_trades"
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A model's predictions over a range of sessions, dense, beside the market that they are measured on."""
