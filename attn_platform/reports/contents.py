@@ -12,6 +12,7 @@ import pandas as pd
 
 from attn_platform.errors import ContractError
 from attn_platform.published import PublishedMonths, PublishedRow
+from attn_platform.reports.robustness_contents import Attribution, Robustness
 
 DAILY_COLUMNS = (
     "net_value",
@@ -163,6 +164,7 @@ class StrategyReportData:
     checkpoint_windows  one row a window, any columns
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
+    `attribution` and `robustness` are None where their assets were not made.
     `explanation` is None for ensembles and for models that are no networks; `planted` for real data.
     """
 
@@ -204,6 +206,10 @@ class StrategyReportData:
     stock_reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
     mix_parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mix_correlations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    attribution: Attribution | None = None
+    robustness: Robustness | None = None
+    is_benchmark_approximate: bool = False
+    """Whether the weights of the benchmark are not the published ones."""
 
     def __post_init__(self) -> None:
         if self.daily.empty:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from attn_platform.reports import formatting, tables
+from attn_platform.reports.attribution_section import attribution_section, benchmark_warnings
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import (
     StrategyReportData,
@@ -18,6 +19,7 @@ from attn_platform.reports.result_sections import (
     performance_section,
     planted_section,
 )
+from attn_platform.reports.robustness_section import robustness_section
 from attn_platform.writing import write_atomically
 
 _HEADLINE_PERFORMANCE = (
@@ -42,6 +44,8 @@ def render_strategy_report(data: StrategyReportData, config: ReportConfig | None
         factor_section(data, config),
         planted_section(data),
         explanation_section(data, config),
+        attribution_section(data, config),
+        robustness_section(data, config),
         exposure_section(data, config),
         trading_section(data, config),
         limits_section(data, config),
@@ -81,7 +85,7 @@ def _warnings(data: StrategyReportData, config: ReportConfig) -> list[str]:
             f"The test range holds only {formatting.count(sessions, 'session')}: "
             "annualised figures, ratios and win rates say little."
         )
-    return warnings + _planted_notes(data) + list(data.notes)
+    return warnings + benchmark_warnings(data) + _planted_notes(data) + list(data.notes)
 
 
 def _planted_notes(data: StrategyReportData) -> list[str]:
