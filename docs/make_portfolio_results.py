@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from attn_platform.backtest.benchmark import price_returns
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import run_backtest, targets_from_frame
-from attn_platform.backtest.benchmark import price_returns
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.dense import load_dense, shared_dense

@@ -19,7 +19,7 @@ from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import BacktestResult, run_backtest, targets_from_frame
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, shared_dense
+from attn_platform.market.dense import shared_dense
 from attn_platform.market.lake import Lake
 
 PARTS = ("trades", "holdings", "delistings", "dividends")

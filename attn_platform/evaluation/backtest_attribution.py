@@ -89,13 +89,11 @@ def attribute_backtest(frames: BacktestFrames, market: AttributedMarket, config:
         *((SELECTION, name) for name in market.industries),
         *((effect, "") for effect in (BLOCKED, TRADING, COST, CASH, DELISTING, BOOKINGS, DIVIDENDS, BENCHMARK)),
     ]
-    accounts = session_accounts(
-        frames, market.sessions, market.symbols, market.returns, market.unit_closes, config
-    )
+    accounts = session_accounts(frames, market.sessions, market.symbols, market.returns, market.unit_closes, config)
     values = [list(_values(account, market, float(index_returns[account.row]))) for account in accounts]
     dates = frames.daily["date"].iloc[1:].to_numpy()
     effects, labels = zip(*names, strict=True)
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "date": np.repeat(dates, len(names)),
             "effect": np.tile(np.array(effects, dtype=object), len(dates)),
@@ -103,6 +101,8 @@ def attribute_backtest(frames: BacktestFrames, market: AttributedMarket, config:
             "value": np.array(values, dtype=np.float64).reshape(-1),
         }
     )
+    # Names without an effect have no row, so that a session does not know of industries that come later.
+    return rows[(rows["value"] != 0) | (rows["name"] == "")].reset_index(drop=True)
 
 
 def _values(account: SessionAccount, market: AttributedMarket, index_return: float) -> Iterator[float]:
@@ -146,7 +146,6 @@ def summed_effects(attribution: pd.DataFrame, order: Sequence[str]) -> pd.DataFr
 
 
 def effects_by_name(attribution: pd.DataFrame, effect: str) -> pd.DataFrame:
-    """[session] × name of one effect; names that never matter are left out."""
+    """[session] × name of one effect; 0 where a name has none."""
     rows = attribution[attribution["effect"] == effect]
-    wide = rows.pivot(index="date", columns="name", values="value")
-    return wide.loc[:, (wide != 0).any()]
+    return rows.pivot(index="date", columns="name", values="value").fillna(0.0)

@@ -116,7 +116,7 @@ def active_effects(
     count = len(estimated.industry_means)
 
     def by_industry(values: FloatArray) -> FloatArray:
-        return np.bincount(industry, values, count)
+        return np.asarray(np.bincount(industry, values, count), dtype=np.float64)
 
     portfolio, members = by_industry(held), by_industry(benchmark)
     benchmark_return = float(benchmark @ returns)
@@ -164,6 +164,6 @@ def linked_effects(effects: pd.DataFrame, period: str | None = None) -> pd.DataF
     keys = pd.Index(index.to_period(period)) if period else pd.Index(["all"] * len(effects))
     weighted = effects.mul(carino_coefficients(sums), axis=0).groupby(keys).sum()
     logarithms = pd.Series(np.log1p(sums), index=keys).groupby(level=0).sum()
-    totals = np.expm1(logarithms)
+    totals = pd.Series(np.expm1(logarithms.to_numpy()), index=logarithms.index)
     linked = weighted.div(pd.Series(carino_coefficients(totals.to_numpy()), index=totals.index), axis=0)
     return linked.assign(excess_return=totals)

@@ -155,7 +155,9 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     the trials; 0 for one trial.
     """
     if trials < 1 or variance < 0:
-        raise ContractError(f"{trials} trials with a variance of {variance}: a search has at least one, and not below 0")
+        raise ContractError(
+            f"{trials} trials with a variance of {variance}: a search has at least one, and not below 0"
+        )
     if trials == 1:
         return 0.0
     first, second = (_NORMAL.inv_cdf(1.0 - 1.0 / count) for count in (trials, trials * np.e))
@@ -163,7 +165,7 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
 
 
 def probabilistic_sharpe(sharpe: float, benchmark: float, sessions: int, skewness: float, kurtosis: float) -> float:
-    """Probability that the true Sharpe ratio is above `benchmark`, both of one session (Bailey and López de Prado 2012).
+    """Probability that a true Sharpe ratio of one session is above `benchmark` (Bailey and López de Prado 2012).
 
     Φ((SR − SR₀) √(T − 1) / √(1 − γ₃ SR + (γ₄ − 1) / 4 · SR²)), with γ₄ = 3 for normal returns.
     """

@@ -36,12 +36,12 @@ EFFECT_LABELS = {
     STYLE: "Styles",
     SELECTION: "Selection",
     BLOCKED: "Blocked trades",
-    TRADING: "Trades to the close",
+    TRADING: "Day of trade",
     COST: "Costs",
     CASH: "Cash",
     DELISTING: "Delistings",
     BOOKINGS: "Whole shares",
-    DIVIDENDS: "Index without dividends",
+    DIVIDENDS: "Index dividends",
     BENCHMARK: "Index weights",
 }
 _MEANINGS = {
@@ -66,13 +66,16 @@ _LINES = {
     "Index itself": (DIVIDENDS, BENCHMARK),
 }
 _FULL_HEAT = 0.02
+_LONGEST_NAME = 24
+# An effect that never reaches this in a session is rounding, and has no line.
+_NOTHING = 1e-9
 
 
 def attribution_section(data: StrategyReportData, config: ReportConfig) -> Section:
     """Effects over time, in sum, by year and month, by industry and style; the benchmark's own error."""
     found = data.attribution
     if found is None:
-        return Section("attribution", "Where the excess return came from")
+        return Section("return-attribution", "Where the excess return came from")
     shown = [effect for effect in EFFECTS if abs(found.effects[effect]).max() > _NOTHING]
     curves = attribution_figure(found)
     summary = "Cumulative; the lines sum to the excess return at every point."
@@ -83,18 +86,16 @@ def attribution_section(data: StrategyReportData, config: ReportConfig) -> Secti
     if len(months) > len(newest):
         by_month += f" The newest {len(newest)} months are shown; attribution_months.csv has all."
     parts = (
-        Part(plot=Plot("attribution", "Excess return by source", summary, curves)),
-        Part("In sum", (_introduction(data),), table=_total_table(found, shown), width="main"),
-        Part("Industries and styles", table=_names_table(found), width="side"),
+        Part(plot=Plot("excess-sources", "Excess return by source", summary, curves)),
+        Part("In sum", (_introduction(data),), table=_total_table(found, shown)),
+        Part("Industries and styles", table=_names_table(found)),
         Part("The benchmark's own error", (error_text(benchmark_error(found), data.benchmark),)),
-        Part("By year", (text,), table=_period_table(found.years.iloc[::-1], shown, "Excess return by source and year")),
+        Part(
+            "By year", (text,), table=_period_table(found.years.iloc[::-1], shown, "Excess return by source and year")
+        ),
         Part("By month", (by_month,), table=_period_table(newest, shown, "Excess return by source and month")),
     )
-    return Section("attribution", "Where the excess return came from", parts)
-
-
-_NOTHING = 1e-9
-"""An effect that never reaches this in a session is rounding, and has no line."""
+    return Section("return-attribution", "Where the excess return came from", parts)
 
 
 def _introduction(data: StrategyReportData) -> str:
@@ -106,7 +107,7 @@ def _introduction(data: StrategyReportData) -> str:
 
 
 def error_text(error: BenchmarkError, benchmark: str) -> str:
-    """What of the excess return is the benchmark's: dividends that it lacks, and how well the lake's weights make it."""
+    """What of the excess return is the benchmark's: dividends that it lacks, and weights that are not quite its own."""
     text = (
         f"The members of {benchmark} at the lake's weights differ from the index by "
         f"{formatting.percent(error.weights)} a year, with a tracking error of "
@@ -178,7 +179,10 @@ def _names_table(attribution: Attribution) -> Table:
     wide = wide.reindex(columns=[INDUSTRY, SELECTION], fill_value=0.0)
     order = wide.sum(axis=1).sort_values(ascending=False).index
     rows = [
-        (Cell(formatting.label(str(name))), *(_tinted(float(wide.loc[name, column])) for column in wide.columns))
+        (
+            Cell(_short(formatting.label(str(name)))),
+            *(_tinted(float(wide.loc[name, column])) for column in wide.columns),
+        )
         for name in order
     ]
     styles = names[names["effect"] == STYLE].sort_values("value", ascending=False)
@@ -187,6 +191,11 @@ def _names_table(attribution: Attribution) -> Table:
         for name, value in zip(styles["name"], styles["value"], strict=True)
     ]
     return Table("By industry and style", ("", "Weight", "Selection"), tuple(rows))
+
+
+def _short(name: str) -> str:
+    """A name that leaves a phone room for two figures."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip(' ,&')}…"
 
 
 def _period_table(periods: pd.DataFrame, shown: list[str], caption: str) -> Table:

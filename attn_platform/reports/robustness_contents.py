@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.backtest.config import BacktestConfig
+from attn_platform.evaluation import store
 from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.inference import t_value
@@ -28,7 +29,6 @@ from attn_platform.evaluation.robustness import (
     period_stability,
     worst_rolling,
 )
-from attn_platform.evaluation import store
 from attn_platform.market.lake import Lake
 
 ALL_YEARS = "all"
@@ -94,7 +94,7 @@ def read_attribution(lake: Lake, strategy: str, sessions_per_year: int) -> Attri
     rows = lake.read(store.attribution_table(strategy)).to_pandas()
     rows["date"] = pd.to_datetime(rows["date"])
     effects = summed_effects(rows, EFFECTS)
-    by_name = rows.pivot(index="date", columns=["effect", "name"], values="value")
+    by_name = rows.pivot(index="date", columns=["effect", "name"], values="value").fillna(0.0)
     names = linked_effects(by_name).drop(columns="excess_return", level=0).iloc[0].rename("value").reset_index()
     return Attribution(
         effects=effects,

@@ -1,7 +1,7 @@
 """Forecasts of each seed of a model, of which `prediction_<model>` keeps the mean only.
 
-Table `seeds_<model>`, a file a session: date, symbol, and a column `<horizon>_seed_<seed>` a seed and task. They take as
-long to make as the forecasts themselves, so they are made for the sessions that are asked for, and once: those whose
+Table `seeds_<model>`, a file a session: date, symbol, and a column `<horizon>_seed_<seed>` a seed and task. They take
+as long as the forecasts themselves, so they are made for the sessions that are asked for, and once: those whose
 mean is no longer the model's forecast are made again.
 """
 

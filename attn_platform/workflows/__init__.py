@@ -10,6 +10,7 @@ from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
+    from attn_platform.workflows.attribution import attribute_returns
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
     from attn_platform.workflows.data_page import write_data_page
     from attn_platform.workflows.evaluation import evaluate_factors, evaluate_forecasts, measured_predictions
@@ -25,17 +26,20 @@ if TYPE_CHECKING:
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
     from attn_platform.workflows.reports import report_page, write_pages
+    from attn_platform.workflows.robustness import collect_trials, forecast_seeds, measure_robustness
     from attn_platform.workflows.training import available_windows, train
     from attn_platform.workflows.universe import choose_members, group_neighbours, quarters_of, universe_on, years_of
 
 __all__ = [
     "Home",
+    "attribute_returns",
     "available_windows",
     "backtest_mix",
     "backtest_predictions",
     "backtest_strategy",
     "choose_factors",
     "choose_members",
+    "collect_trials",
     "compute_factors",
     "compute_panel",
     "evaluate_factors",
@@ -47,10 +51,12 @@ __all__ = [
     "explained_by",
     "factor_values",
     "forecast",
+    "forecast_seeds",
     "group_neighbours",
     "import_data",
     "import_predictions",
     "make_home",
+    "measure_robustness",
     "measured_predictions",
     "optimise",
     "orders_for",

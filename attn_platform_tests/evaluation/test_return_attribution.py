@@ -25,7 +25,6 @@ from attn_platform.evaluation.return_attribution import (
     EFFECTS,
     INDUSTRY,
     SELECTION,
-    STYLE,
     TRADING,
     active_effects,
     carino_coefficients,
@@ -247,7 +246,7 @@ def test_a_blocked_purchase_has_a_line_of_its_own_by_hand():
         "trading_status": [[0, 0]] * 3, "up_limit": [[11, 11]] * 3, "down_limit": [[9, 9]] * 3,
         "volume": [[1e6, 1e6], [1e6, 0], [1e6, 0]], "amount": [[1e7, 1e7], [1e7, 0], [1e7, 0]],
     }  # fmt: skip
-    rows |= {name: rows["close"] for name in ("open", "high", "low", "vwap")}
+    rows |= dict.fromkeys(("open", "high", "low", "vwap"), rows["close"])
     market = DenseMarket(
         sessions, np.array(["600000.SH", "600001.SH"]), {name: np.array(each, float) for name, each in rows.items()}
     )
@@ -319,16 +318,17 @@ def test_nothing_of_later_sessions_changes_what_was_attributed():
     assert not plain["value"].equals(noisy["value"])
 
 
-def test_names_that_never_matter_are_left_out():
-    rows = pd.DataFrame(
-        {
-            "date": pd.to_datetime(["2020-01-02"] * 3),
-            "effect": [INDUSTRY, INDUSTRY, STYLE],
-            "name": ["banks", "unknown", "size"],
-            "value": [0.01, 0.0, 0.02],
-        }
-    )
-    assert list(effects_by_name(rows, INDUSTRY).columns) == ["banks"]
+def test_an_industry_that_nobody_holds_has_no_row():
+    rng = np.random.default_rng(2)
+    market = random_market(rng, 30, 6)
+    frames, rest = backtested(market, random_targets(rng, market), BacktestConfig(), rng.normal(0, 0.01, 30))
+    inputs = attributed(rest, rng)
+    inputs = dataclasses.replace(inputs, industries=(*inputs.industries, "of later years"))
+    rows = attribute_backtest(frames, inputs, BacktestConfig())
+    assert "industry 0" in set(rows["name"])
+    assert "of later years" not in set(rows["name"])
+    by_name = effects_by_name(rows, INDUSTRY)
+    np.testing.assert_allclose(by_name.sum(axis=1), summed_effects(rows, EFFECTS)[INDUSTRY], atol=1e-15)
 
 
 def test_index_dividends_are_of_the_members_before_the_session():
