@@ -95,7 +95,9 @@ def read_attribution(lake: Lake, strategy: str, sessions_per_year: int) -> Attri
     rows["date"] = pd.to_datetime(rows["date"])
     effects = summed_effects(rows, EFFECTS)
     by_name = rows.pivot(index="date", columns=["effect", "name"], values="value").fillna(0.0)
-    names = linked_effects(by_name).drop(columns="excess_return", level=0).iloc[0].rename("value").reset_index()
+    by_name.columns = by_name.columns.to_flat_index()
+    linked = linked_effects(by_name).drop(columns="excess_return").iloc[0]
+    names = pd.DataFrame([(*key, value) for key, value in linked.items()], columns=["effect", "name", "value"])
     return Attribution(
         effects=effects,
         months=linked_effects(effects, "M"),
