@@ -37,7 +37,12 @@ def lake(daily, tmp_path_factory):
     rng, lake = np.random.default_rng(5), Lake(tmp_path_factory.mktemp("lake"))
     sessions = daily.iloc[1:]
     names = [(effect, "") for effect in EFFECTS if effect not in ("industry", "style", "selection")]
-    names += [("industry", "银行"), ("industry", "agriculture, forestry & fishery"), ("selection", "银行"), ("style", "bp")]
+    names += [
+        ("industry", "银行"),
+        ("industry", "agriculture, forestry & fishery"),
+        ("selection", "银行"),
+        ("style", "bp"),
+    ]
     values = rng.normal(0, 1e-3, (len(sessions), len(names)))
     values[:, -1] += sessions["excess_return"].to_numpy() - values.sum(axis=1)
     rows = pd.DataFrame(
