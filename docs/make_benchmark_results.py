@@ -119,36 +119,45 @@ def by_year(dates: pd.DataFrame, daily: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+PAGE_TEXT = """\
+# How well float values stand in for published index weights
+
+Made by `docs/make_benchmark_results.py` from the published weights of the CSI 300 and real prices. The figures are in
+[benchmark/csi300_weights.csv](benchmark/csi300_weights.csv). The index company weights by free float in steps, which the
+files for import lack: `attn import ashare` weights members by their float market value instead.
+
+- On {dates:,} published dates the two differ by an active share of {active_share:.1%} on average.
+- Over {sessions:,} sessions, both drifting from one published date to the next, float values earn {difference:+.2%} a
+  year beside the published weights, with a tracking error of {tracking_error:.2%}.
+- Against the index itself, dividends aside, the tracking error is {published:.2%} at published weights and {value:.2%} at
+  float values (from 2010 on, where the index is in the files).
+- Dividends of the members come to {dividends:.2%} a year. A price index lacks them.
+
+So an excess return over float-value weights is not known better than by about this tracking error; the report of a
+strategy gives its own figure, from its own benchmark and years. All figures are annual.
+
+| year | dates | sessions | active share | difference | tracking error | dividends | published to index | float to index |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
+"""
+
+
 def _page(table: pd.DataFrame) -> str:
     whole = table.iloc[-1]
-    lines = [
-        "# How well float values stand in for published index weights",
-        "",
-        "Made by `docs/make_benchmark_results.py` from the published weights of the CSI 300 and real prices; the figures",
-        "are in [benchmark/csi300_weights.csv](benchmark/csi300_weights.csv). The index company weights by free float in",
-        "steps, which the files for import lack: `attn import ashare` weights members by their float market value instead.",
-        "",
-        f"- On {whole.published_dates:,} published dates the two differ by an active share of "
-        f"{whole.active_share:.1%} on average.",
-        f"- Over {whole.sessions:,} sessions, both drifting from one published date to the next, float-value weights earn",
-        f"  {whole.difference:+.2%} a year beside the published ones, with a tracking error of {whole.tracking_error:.2%}.",
-        f"- Against the index itself, dividends aside, the tracking error is {whole.published_to_index:.2%} at the "
-        "published",
-        f"  weights and {whole.float_value_to_index:.2%} at float values (from 2010 on, where the index is in the files).",
-        f"- Dividends of the members come to {whole.dividends:.2%} a year. A price index lacks them.",
-        "",
-        "So an excess return over a benchmark of float-value weights is not known better than by about this tracking",
-        "error; the report of a strategy gives its own figure, from its own benchmark and years.",
-        "",
-        "| year | published dates | sessions | active share | difference | tracking error | dividends | published to index "
-        "| float value to index |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
+    text = PAGE_TEXT.format(
+        dates=whole.published_dates,
+        sessions=whole.sessions,
+        active_share=whole.active_share,
+        difference=whole.difference,
+        tracking_error=whole.tracking_error,
+        published=whole.published_to_index,
+        value=whole.float_value_to_index,
+        dividends=whole.dividends,
+    )
     for row in table.itertuples():
         shares = (row.active_share, row.difference, row.tracking_error, row.dividends)
-        texts = [_percent(value) for value in (*shares, row.published_to_index, row.float_value_to_index)]
-        lines.append(f"| {row.year} | {row.published_dates} | {row.sessions} | {' | '.join(texts)} |")
-    return "\n".join([*lines, ""])
+        cells = [_percent(value) for value in (*shares, row.published_to_index, row.float_value_to_index)]
+        text += f"| {row.year} | {row.published_dates} | {row.sessions} | {' | '.join(cells)} |\n"
+    return text
 
 
 def _percent(value: float) -> str:
