@@ -123,20 +123,21 @@ PAGE_TEXT = """\
 # How well float values stand in for published index weights
 
 Made by `docs/make_benchmark_results.py` from the published weights of the CSI 300 and real prices. The figures are in
-[benchmark/csi300_weights.csv](benchmark/csi300_weights.csv). The index company weights by free float in steps, which the
-files for import lack: `attn import ashare` weights members by their float market value instead.
+[benchmark/csi300_weights.csv](benchmark/csi300_weights.csv). The index company weights by free float in steps, which
+the files for import lack: `attn import ashare` weights members by their float market value instead.
 
 - On {dates:,} published dates the two differ by an active share of {active_share:.1%} on average.
 - Over {sessions:,} sessions, both drifting from one published date to the next, float values earn {difference:+.2%} a
   year beside the published weights, with a tracking error of {tracking_error:.2%}.
-- Against the index itself, dividends aside, the tracking error is {published:.2%} at published weights and {value:.2%} at
-  float values (from 2010 on, where the index is in the files).
+- Against the index itself, dividends aside, the tracking error is {published:.2%} at published weights and {value:.2%}
+  at float values (from 2010 on, where the index is in the files).
 - Dividends of the members come to {dividends:.2%} a year. A price index lacks them.
 
 So an excess return over float-value weights is not known better than by about this tracking error; the report of a
-strategy gives its own figure, from its own benchmark and years. All figures are annual.
+strategy gives its own figure, from its own benchmark and years. All figures are annual; the
+last two columns are tracking errors to the index.
 
-| year | dates | sessions | active share | difference | tracking error | dividends | published to index | float to index |
+| year | dates | sessions | active share | difference | tracking error | dividends | published, index | float, index |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 

@@ -1,5 +1,7 @@
 """Sections on attribution and robustness: what they say is what the tables say."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -122,8 +124,6 @@ def test_the_benchmarks_own_error_is_that_of_its_two_effects(data):
 
 
 def test_only_a_benchmark_with_approximate_weights_warns(data):
-    import dataclasses
-
     approximate = dataclasses.replace(data, is_benchmark_approximate=True)
     assert "approximations" not in render_strategy_report(data)
     assert "The weights of CSI 500 are approximations" in render_strategy_report(approximate)

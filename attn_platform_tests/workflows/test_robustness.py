@@ -5,15 +5,23 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.backtest_attribution import effects_by_name, summed_effects
 from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
 from attn_platform.evaluation.robustness import TRIALS
 from attn_platform.evaluation.store import attribution_table, robustness_tables
+from attn_platform.market.lake import Lake
 from attn_platform.studies.names import prediction_table
 from attn_platform.training.seed_predictions import seed_column, seeds_table
-from attn_platform.workflows import attribute_returns, collect_trials, forecast_seeds, measure_robustness
+from attn_platform.workflows import (
+    attribute_returns,
+    backtest_strategy,
+    collect_trials,
+    forecast_seeds,
+    measure_robustness,
+)
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY
 
 
@@ -41,9 +49,6 @@ def test_styles_and_industries_are_the_strategys(pipeline):
 
 
 def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
-    from attn_platform.backtest.config import BacktestConfig
-    from attn_platform.workflows import backtest_strategy
-
     home = copy_of(pipeline.home, own=[attribution_table(STRATEGY), backtest_table(STRATEGY)])
     config = home.study.strategy(STRATEGY).model_copy(
         update={"backtest": BacktestConfig(benchmark_return="total_return")}
@@ -101,20 +106,18 @@ def test_an_ensemble_has_no_seeds_of_its_own(pipeline):
     assert seeds.num_rows == 0
 
 
-def test_a_strategy_without_a_backtest_has_no_attribution(pipeline, copy_of):
-    home = copy_of(pipeline.home)
-    (home.lake.root / backtest_table(STRATEGY)).unlink()
-    for measure in (attribute_returns, measure_robustness):
-        with pytest.raises(MissingDataError, match=backtest_table(STRATEGY)):
-            measure(home, home.study.strategy(STRATEGY))
+@pytest.mark.parametrize(("measure", "part"), [(attribute_returns, None), (measure_robustness, "trades")])
+def test_a_strategy_without_a_backtest_is_named(pipeline, copy_of, measure, part):
+    home, table = copy_of(pipeline.home), backtest_table(STRATEGY, part)
+    (home.lake.root / table).unlink()
+    with pytest.raises(MissingDataError, match=table):
+        measure(home, home.study.strategy(STRATEGY))
 
 
 def test_all_that_was_tried_is_counted(pipeline, copy_of):
     home = copy_of(pipeline.home, own=[TRIALS])
     assert collect_trials(home)["strategy"].tolist() == [STRATEGY, ENSEMBLE]
     daily = home.lake.read(backtest_table(STRATEGY))
-    from attn_platform.market.lake import Lake
-
     Lake(home.backtests / "mine" / "lake").write(backtest_table("mine"), daily)
     (home.backtests / "begun").mkdir()
     found = collect_trials(home)
