@@ -36,7 +36,8 @@ from attn_platform.evaluation.return_attribution import (
 )
 
 BoolArray = NDArray[np.bool_]
-ATTRIBUTION_COLUMNS = ("date", "effect", "name", "value")
+# A name's effect below this is rounding: the sum of a session is exact to 1e-10.
+_NOTHING = 1e-15
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def attribute_backtest(frames: BacktestFrames, market: AttributedMarket, config:
         }
     )
     # Names without an effect have no row, so that a session does not know of industries that come later.
-    return rows[(rows["value"] != 0) | (rows["name"] == "")].reset_index(drop=True)
+    return rows[(rows["value"].abs() > _NOTHING) | (rows["name"] == "")].reset_index(drop=True)
 
 
 def _values(account: SessionAccount, market: AttributedMarket, index_return: float) -> Iterator[float]:
