@@ -127,7 +127,9 @@ def test_a_holding_can_be_followed_back_to_the_raw_tables(graph):
         behind = names(dg.AssetSelection.assets(dg.AssetKey(f"report_{strategy}")).upstream().resolve(graph))
         assert behind >= RAW - {"fundamental"} | OF_AI69 | {"universe", "factor_panel"}
         of_models = {f"{kind}_{model}" for kind in ("checkpoint", "prediction") for model in models}
-        assert behind & (CHECKPOINTS | PREDICTIONS) - {f"prediction_{ENSEMBLE}"} == of_models
+        # The report also knows of all that was tried (`trials`); what is traded knows of its own models only.
+        traded = names(dg.AssetSelection.assets(dg.AssetKey(f"attribution_{strategy}")).upstream().resolve(graph))
+        assert traded & (CHECKPOINTS | PREDICTIONS) - {f"prediction_{ENSEMBLE}"} == of_models
         assert {name for name in behind if name.endswith(f"_{strategy}")} >= {
             f"{kind}_{strategy}" for kind in ("portfolio", "backtest", "report")
         }
