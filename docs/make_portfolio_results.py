@@ -15,10 +15,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from attn_platform.backtest.benchmark import price_returns
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import run_backtest, targets_from_frame
-from attn_platform.backtest.store import backtest_table, benchmark_returns
+from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.performance import performance_figures
 from attn_platform.market.dense import load_dense, shared_dense
 from attn_platform.market.lake import Lake, days
@@ -128,7 +129,7 @@ def print_options(home: Home, strategy: str) -> None:
     targets = targets_from_frame(targets[targets["weight"] > 0].assign(date=lambda each: pd.to_datetime(each["date"])))
     last = days(lake.read(backtest_table(strategy), columns=["date"])["date"])[-1]
     market = shared_dense(lake, home.calendar, min(targets), last, BACKTEST_FIELDS)
-    benchmark = benchmark_returns(lake, market, home.study.benchmark)
+    benchmark = price_returns(lake, market, home.study.benchmark)
     print("| simulator | " + " | ".join(each.replace("_", " ") for each in FIGURES), end="")
     print(" | cost a year | cash | blocked or capped trades | of all | delistings | sessions a second |")
     print("|---|" + "---|" * (len(FIGURES) + 6))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 ExecutionPrice = Literal["vwap", "open", "close"]
 LimitBoard = Literal["one_price", "sealed_close"]
 Unfilled = Literal["drop", "carry"]
+BenchmarkReturn = Literal["price", "total_return"]
 
 
 class BacktestConfig(BaseModel):
@@ -50,3 +51,6 @@ class BacktestConfig(BaseModel):
     # CNY. With fractional shares and neither `volume_cap` nor `minimum_commission` every figure is the same for any
     # capital.
     initial_capital: float = Field(default=1e8, gt=0)
+    # What a portfolio, whose prices have its dividends, is measured against. price: the index as published, as in the
+    # studies. total_return: with the dividends of its members (`benchmark`).
+    benchmark_return: BenchmarkReturn = "price"

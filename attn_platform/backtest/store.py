@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from attn_platform.backtest.benchmark import benchmark_returns
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MIX_FIELDS, MixConfig, MixPart, MixResult, mix_backtests
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.simulator import BacktestResult, run_backtest, targets_from_frame
 from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, shared_dense
+from attn_platform.market.dense import shared_dense
 from attn_platform.market.lake import Lake
 
 PARTS = ("trades", "holdings", "delistings", "dividends")
@@ -51,7 +52,7 @@ def write_backtest(
     first = targets["date"].min().to_datetime64().astype("datetime64[D]")
     market = shared_dense(lake, calendar, first, last, BACKTEST_FIELDS)
     result = run_backtest(
-        targets_from_frame(targets), market, benchmark_returns(lake, market, benchmark), config, until=last
+        targets_from_frame(targets), market, benchmark_returns(lake, market, benchmark, config), config, until=last
     )
     _write(lake, strategy, result)
     return result
@@ -74,17 +75,6 @@ def write_mix(
     result = mix_backtests(parts, market, mix, config)
     _write(lake, name, result)
     return result
-
-
-def benchmark_returns(lake: Lake, market: DenseMarket, index: str) -> np.ndarray:
-    """[T] close-to-close returns of an index over the market's sessions; NaN in the first."""
-    bars = lake.read("index_bar", market.sessions[0], market.sessions[-1], ["date", "index", "close"]).to_pandas()
-    closes = bars[bars["index"] == index].set_index("date")["close"]
-    if closes.empty:
-        raise MissingDataError(f"index_bar has no {index} from {market.sessions[0]} on; import it")
-    closes.index = pd.DatetimeIndex(closes.index)
-    aligned = closes.reindex(pd.DatetimeIndex(market.sessions)).to_numpy(dtype=float)
-    return np.concatenate([[np.nan], aligned[1:] / aligned[:-1] - 1.0])
 
 
 def _write(lake: Lake, strategy: str, result: BacktestResult | MixResult) -> None:

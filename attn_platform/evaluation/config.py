@@ -23,6 +23,28 @@ class ExplanationConfig(BaseModel):
     samples_at_once: PositiveInt = 512  # of networks that read each sample by itself, over its steps
 
 
+class AttributionConfig(BaseModel):
+    """Attribution of returns; our choice, as the studies have none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Weights of the stocks in the regression that the returns of styles come from. The root of the float market value
+    # is that of the Barra models: the specific variance of a stock falls about with it.
+    regression_weights: Literal["root_float_mv", "equal"] = "root_float_mv"
+
+
+class RobustnessConfig(BaseModel):
+    """What is looked at beyond the studies; the values are our choice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    costs_per_side: tuple[PositiveFloat, ...] = (0.001, 0.002, 0.003, 0.004, 0.005)  # 0.1 to 0.5 %
+    # Capacity: money at which `traded_shares` of what is traded would take more than `volume_share` of the day's volume
+    volume_share: float = Field(default=0.1, gt=0, le=1)
+    traded_shares: tuple[float, ...] = (0.01, 0.05, 0.1, 0.25, 0.5)
+    rolling_sessions: PositiveInt = SESSIONS_A_YEAR  # of the worst year
+
+
 class EvaluationConfig(BaseModel):
     """Conventions of the published tables."""
 
@@ -37,6 +59,8 @@ class EvaluationConfig(BaseModel):
     layer_rebalance_sessions: int = Field(default=5, ge=1)
     layer_execution_lag: int = Field(default=1, ge=0)
     explanation: ExplanationConfig = ExplanationConfig()
+    attribution: AttributionConfig = AttributionConfig()
+    robustness: RobustnessConfig = RobustnessConfig()
 
 
 class ComparisonConfig(BaseModel):

@@ -45,6 +45,16 @@ def layer_column(place: int) -> str:
     return f"layer_{place + 1}"
 
 
+def attribution_table(strategy: str) -> str:
+    """Table and asset of the attribution of a strategy's excess return."""
+    return f"attribution_{strategy}"
+
+
+def robustness_tables(strategy: str) -> tuple[str, str]:
+    """Tables of a strategy's robustness: figures of each seed of its model, and the capacity of each trade."""
+    return f"robustness_{strategy}_seeds", f"robustness_{strategy}_trades"
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A model's predictions over a range of sessions, dense, beside the market that they are measured on."""

@@ -17,6 +17,7 @@ class ReportConfig(BaseModel):
     binding_limits_shown: int = Field(default=40, ge=1)
     explained_stocks_shown: int = Field(default=10, ge=1)  # of the highest and of the lowest forecasts
     explained_factors_shown: int = Field(default=20, ge=1)
+    attribution_months_shown: int = Field(default=24, ge=1)
     correlations_shown: int = Field(default=15, ge=1)
     # Curves of the page of a study are drawn from every n-th session, and its end: some thirty figures stand on it.
     study_curve_every: int = Field(default=5, ge=1)

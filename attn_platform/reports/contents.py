@@ -13,6 +13,7 @@ import pandas as pd
 from attn_platform.errors import ContractError
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.published import PublishedMonths, PublishedRow
+from attn_platform.reports.robustness_contents import Attribution, Robustness
 
 DAILY_COLUMNS = (
     "net_value",
@@ -180,6 +181,7 @@ class StrategyReportData:
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
     `evaluation` says how the layers are formed.
+    `attribution` and `robustness` are None where their assets were not made.
     `explanation` is None for ensembles and for models that are no networks; `planted` for real data.
     """
 
@@ -226,6 +228,10 @@ class StrategyReportData:
     conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
     universe_annual_return: float = float("nan")
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    attribution: Attribution | None = None
+    robustness: Robustness | None = None
+    is_benchmark_approximate: bool = False
+    """Whether the weights of the benchmark are not the published ones."""
 
     def __post_init__(self) -> None:
         if self.daily.empty:

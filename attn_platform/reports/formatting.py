@@ -28,6 +28,7 @@ LABELS = {
     "annual_return": "Annual return",
     "annual_volatility": "Annual volatility",
     "sharpe": "Sharpe ratio",
+    "deflated_sharpe": "Deflated Sharpe ratio",
     "max_drawdown": "Max drawdown",
     "calmar": "Calmar ratio",
     "excess_annual_return": "Excess annual return",
@@ -174,6 +175,7 @@ _PERCENT_2 = frozenset(
 _PERCENT_1 = frozenset(
     {
         "ic_mean",
+        "deflated_sharpe",
         "rank_ic_mean",
         "weighted_ic_mean",
         "weighted_rank_ic_mean",

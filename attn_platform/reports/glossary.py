@@ -29,6 +29,11 @@ TERMS = {
     # Performance
     "annual_return": Term("(net value at the end / at the start)^(252 / sessions) − 1, after costs.", _PERFORMANCE),
     "annual_volatility": Term("Standard deviation of the daily returns × √252.", _PERFORMANCE),
+    "deflated_sharpe": Term(
+        "Probability that the true Sharpe ratio of the excess return is above what the best of all trials would show "
+        "without skill.",
+        "Bailey and López de Prado (2014)",
+    ),
     "sharpe": Term("Annual return / annual volatility; no risk-free rate.", _PERFORMANCE),
     "max_drawdown": Term("Largest fall of the net value from its highest value so far.", _PERFORMANCE),
     "calmar": Term("Annual return / max drawdown.", _PERFORMANCE),

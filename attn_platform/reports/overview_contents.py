@@ -10,6 +10,7 @@ import pandas as pd
 from attn_platform.published import PublishedRow
 from attn_platform.reports.contents import DataSource
 
+DEFLATED = "deflated_sharpe"
 RANK_ICS = ("rank_ic_mean", "weighted_rank_ic_mean")
 
 
@@ -51,11 +52,15 @@ class Row:
 
 @dataclass(frozen=True)
 class OverviewData:
-    """All rows of a home, the pages that belong to it, and what is not there, by name with the reason."""
+    """All rows of a home, the pages that belong to it, and what is not there, by name with the reason.
+
+    `trials` counts all backtests on its market, those of `attn backtest` included.
+    """
 
     study_title: str
     data_source: DataSource
     universe: str
     rows: Sequence[Row]
+    trials: int
     pages: Sequence[Link] = ()
     absent: Mapping[str, str] = field(default_factory=dict)

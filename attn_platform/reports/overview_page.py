@@ -15,7 +15,7 @@ from attn_platform.reports import formatting
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import PERFORMANCE_FIGURES
 from attn_platform.reports.drawing import MAIN_COLOUR, SERIES_COLOURS, escape, line, numbers, panels, with_date_axis
-from attn_platform.reports.overview_contents import RANK_ICS, OverviewData
+from attn_platform.reports.overview_contents import DEFLATED, RANK_ICS, OverviewData
 from attn_platform.reports.page import Part, Plot, Section, write_page
 from attn_platform.reports.tables import CSV_ENCODING, Cell, Table
 from attn_platform.writing import write_atomically
@@ -60,7 +60,7 @@ def overview_frame(data: OverviewData) -> pd.DataFrame:
                 "horizon": row.horizon,
                 "first_session": row.daily.index[0].date(),
                 "last_session": row.daily.index[-1].date(),
-                **{name: row.figures.get(name, np.nan) for name in (*PERFORMANCE_FIGURES, *RANK_ICS)},
+                **{name: row.figures.get(name, np.nan) for name in (*PERFORMANCE_FIGURES, *RANK_ICS, DEFLATED)},
                 **{f"published_{name}": row.printed.get(name, np.nan) for name in PUBLISHED},
                 "published_source": "; ".join(each.source for each in row.published),
                 "data_source": data.data_source.description,
@@ -73,9 +73,12 @@ def overview_frame(data: OverviewData) -> pd.DataFrame:
 def _table_part(data: OverviewData) -> Part:
     text = (
         f"This run: {data.data_source.description}. A click on a column's head sorts by it; the field filters by words "
-        "and by figures (sharpe > 1), several of them separated by commas."
+        "and by figures (sharpe > 1), several of them separated by commas. The deflated Sharpe ratio is the "
+        "probability that the true ratio of the excess return is above what the best of all that was tried would show "
+        f"without skill: {data.trials} backtests on this market that the home knows. What was tried elsewhere makes it "
+        "less."
     )
-    others = [name for name in PERFORMANCE_FIGURES if name not in PUBLISHED]
+    others = [*(name for name in PERFORMANCE_FIGURES if name not in PUBLISHED), DEFLATED]
     header = (
         "Strategy", "Kind", "Model", "Horizon",
         *(text for label in map(formatting.label, PUBLISHED) for text in (label, f"{label}, published")),

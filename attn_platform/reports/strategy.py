@@ -50,6 +50,7 @@ from attn_platform.reports.contents import (
     StrategyReportData,
 )
 from attn_platform.reports.held import held_exposures
+from attn_platform.reports.robustness_contents import read_attribution, read_robustness
 from attn_platform.training.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 # Published tables by what they hold
@@ -76,6 +77,7 @@ class Subject:
     """Of a simulated market."""
     frequency: str | None = None
     """How often it is rebalanced, in words: "5 sessions", "week"."""
+    is_benchmark_approximate: bool = False
 
 
 def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -135,6 +137,17 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         limit_states=states[states["kind"] != Budget.kind].reset_index(drop=True),
         binding_limits=binding_limits(states),
         stock_reasons=_stock_reasons(portfolios),
+        attribution=read_attribution(lake, name, evaluation.sessions_per_year),
+        robustness=read_robustness(
+            lake,
+            name,
+            daily,
+            correlations["rank_ic"],
+            subject.evaluation_horizon,
+            strategy.backtest,
+            evaluation,
+        ),
+        is_benchmark_approximate=subject.is_benchmark_approximate,
     )
 
 

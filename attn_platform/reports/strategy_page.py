@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from attn_platform.reports import formatting, tables
+from attn_platform.reports.attribution_section import attribution_section, benchmark_warnings
 from attn_platform.reports.configuration import ReportConfig
 from attn_platform.reports.contents import (
     StrategyReportData,
@@ -24,6 +25,7 @@ from attn_platform.reports.result_sections import (
     performance_section,
     planted_section,
 )
+from attn_platform.reports.robustness_section import robustness_section
 from attn_platform.reports.week_section import weeks_section
 
 _TEMPLATE = "strategy_report.html.j2"
@@ -60,6 +62,8 @@ def _context(data: StrategyReportData, config: ReportConfig) -> dict[str, object
         factor_section(data, config),
         planted_section(data),
         explanation_section(data, config),
+        attribution_section(data, config),
+        robustness_section(data, config),
         exposure_section(data, config),
         trading_section(data, config),
         limits_section(data, config),
@@ -93,7 +97,7 @@ def _warnings(data: StrategyReportData, config: ReportConfig) -> list[str]:
             f"The test range holds only {formatting.count(sessions, 'session')}: "
             "annualised figures, ratios and win rates say little."
         )
-    return warnings + _planted_notes(data) + list(data.notes)
+    return warnings + benchmark_warnings(data) + _planted_notes(data) + list(data.notes)
 
 
 def _planted_notes(data: StrategyReportData) -> list[str]:

@@ -21,6 +21,7 @@ from attn_platform.reports.contents import (
     StrategyReportData,
     is_relaxed,
 )
+from attn_platform.reports.robustness_contents import attribution_tables, robustness_tables
 from attn_platform.writing import write_atomically
 
 # Excess return of a month that gets the full colour; AI-55's months rarely leave ±5 %.
@@ -250,6 +251,10 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
     if data.planted is not None:
         known = pd.DataFrame(data.planted.known, index=["all known"] if data.planted.known else [])
         frames["planted_signals"] = _indexed(pd.concat([data.planted.signals, known]), "signal")
+    if data.attribution is not None:
+        frames |= attribution_tables(data.attribution)
+    if data.robustness is not None:
+        frames |= robustness_tables(data.robustness)
     if data.factor_figures:
         frames["factor_figures"] = _figures_frame(
             data, data.factor_figures, FACTOR_FIGURES, data.published_factor_figures

@@ -13,10 +13,17 @@ from pydantic import Field
 
 from attn_platform.backtest.store import backtest_tables
 from attn_platform.evaluation.explanation_tables import explanation_tables
-from attn_platform.evaluation.store import figures_table, layers_table, sessions_table
+from attn_platform.evaluation.store import (
+    attribution_table,
+    figures_table,
+    layers_table,
+    robustness_tables,
+    sessions_table,
+)
 from attn_platform.factors.store import family_table
 from attn_platform.market.contract import TABLES
 from attn_platform.portfolio.strategy import account_table, limits_table, portfolio_table
+from attn_platform.training.seed_predictions import seeds_table
 from attn_platform.universe.store import ADJACENCY
 
 if TYPE_CHECKING:
@@ -70,12 +77,13 @@ def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
     for forecaster in study.forecasters:
         for name in (
             figures_table(forecaster.name), sessions_table(forecaster.name), layers_table(forecaster.name),
-            *explanation_tables(forecaster.name),
+            *explanation_tables(forecaster.name), seeds_table(forecaster.name),
         ):  # fmt: skip
             yield name, f"forecasts {forecaster.name}"
     for each in study.traded:
         for name in (
-            portfolio_table(each.name), account_table(each.name), limits_table(each.name), *backtest_tables(each.name)
+            portfolio_table(each.name), account_table(each.name), limits_table(each.name), *backtest_tables(each.name),
+            attribution_table(each.name), *robustness_tables(each.name),
         ):  # fmt: skip
             yield name, f"strategy {each.name}"
 

@@ -76,6 +76,26 @@ def industry_at(industry: pd.DataFrame, symbols: Sequence[str], session: np.date
     return np.array([names.get(symbol) for symbol in symbols], dtype=object)
 
 
+def industries_over(
+    industry: pd.DataFrame, symbols: NDArray[np.str_], sessions: NDArray[np.datetime64], scheme: str
+) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+    """What `industry_at` says of every session: codes [T, N] of sorted `symbols`, and the names that they stand for.
+
+    The last code, without a name, is that of stocks whose industry is not known.
+    """
+    rows = industry[industry["scheme"] == scheme].sort_values("in_date")
+    names = tuple(sorted(set(rows["name"])))
+    codes = np.full((len(sessions), len(symbols)), len(names), dtype=np.int16)
+    column = pd.Index(symbols).get_indexer(pd.Index(rows["symbol"]))
+    begins, ends = (pd.to_datetime(rows[name]).to_numpy().astype("datetime64[D]") for name in ("in_date", "out_date"))
+    begin = np.searchsorted(sessions, begins, side="left")
+    end = np.where(np.isnat(ends), len(sessions), np.searchsorted(sessions, ends, side="left"))
+    code = pd.Index(names).get_indexer(pd.Index(rows["name"]))
+    for at in np.flatnonzero(column >= 0):
+        codes[begin[at] : end[at], column[at]] = code[at]
+    return codes, names
+
+
 def sector_mapping(
     industry: pd.DataFrame, scheme: str, default: Mapping[str, str] = CITIC_L1_SECTORS
 ) -> dict[str, str]:

@@ -10,6 +10,7 @@ from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
+    from attn_platform.workflows.attribution import attribute_returns
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
     from attn_platform.workflows.comparison import compare, write_comparison_page
     from attn_platform.workflows.data_page import write_data_page
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
     from attn_platform.workflows.reports import report_page, write_pages
+    from attn_platform.workflows.robustness import forecast_seeds, measure_robustness, tried
     from attn_platform.workflows.study_report import write_study_page
     from attn_platform.workflows.training import available_windows, train
     from attn_platform.workflows.universe import choose_members, group_neighbours, quarters_of, universe_on, years_of
 
 __all__ = [
     "Home",
+    "attribute_returns",
     "available_windows",
     "backtest_mix",
     "backtest_predictions",
@@ -51,10 +54,12 @@ __all__ = [
     "explained_by",
     "factor_values",
     "forecast",
+    "forecast_seeds",
     "group_neighbours",
     "import_data",
     "import_predictions",
     "make_home",
+    "measure_robustness",
     "measured_predictions",
     "optimise",
     "orders_for",
@@ -67,6 +72,7 @@ __all__ = [
     "resolve",
     "target_portfolio",
     "train",
+    "tried",
     "universe_on",
     "write_comparison_page",
     "write_data_page",

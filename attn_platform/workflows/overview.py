@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from attn_platform import reports
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.performance import performance_figures
+from attn_platform.evaluation.robustness import deflated_sharpe
 from attn_platform.evaluation.store import figures_table
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS
 from attn_platform.published import PublishedRow
-from attn_platform.reports.overview_contents import RANK_ICS, Link, OverviewData, Row
+from attn_platform.reports.overview_contents import DEFLATED, RANK_ICS, Link, OverviewData, Row
 from attn_platform.reports.strategy import dated, published_factor_figures, published_performance, report_daily
 from attn_platform.studies.names import OVERVIEW, study_pages
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.workflows.reports import PAGE, data_source, universe_text
+from attn_platform.workflows.robustness import tried
 from attn_platform.workflows.study_report import NOT_MADE, has_exhibits
 
 MIX = "mix"
@@ -37,21 +41,25 @@ def write_overview_page(home: Home) -> OverviewData:
 def gather_overview(home: Home) -> OverviewData:
     """Every strategy and mix with its figures and the published ones; those without a backtest are named."""
     study = home.study
+    trials = tried(home)["sharpe"].to_numpy()
     made = [each for each in study.traded if home.lake.has(backtest_table(each.name))]
     exhibits = Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{PAGE}")
     return OverviewData(
         study_title=study.title,
         data_source=data_source(home.settings.source),
         universe=universe_text(study.universe),
-        rows=[_row(home, each) for each in made],
+        rows=[_row(home, each, trials) for each in made],
+        trials=len(trials),
         pages=[exhibits] if has_exhibits(home) else [],
         absent={each.name: NOT_MADE for each in study.traded if each not in made},
     )
 
 
-def _row(home: Home, config: StrategyConfig | StrategyMixConfig) -> Row:
+def _row(home: Home, config: StrategyConfig | StrategyMixConfig, trials: np.ndarray) -> Row:
     daily = dated(home.lake, backtest_table(config.name))
     figures = performance_figures(daily, home.study.evaluation)
+    search = deflated_sharpe(daily["excess_return"].to_numpy()[1:], trials, home.study.evaluation)
+    figures |= {DEFLATED: search[DEFLATED]}
     if isinstance(config, StrategyMixConfig):
         kind, model, horizon = MIX, " and ".join(config.parts), ""
     else:

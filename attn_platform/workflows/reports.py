@@ -22,6 +22,7 @@ from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.training import checkpoint_folder
 
 PAGE = "index.html"
+WEIGHT_COLUMN = "index_weight.weight"
 FORECAST_STOCKS = "A shares that the forecasts name"
 
 
@@ -81,6 +82,7 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         notes=[f"Missing: {text}" for text in absent],
         planted=None if source.simulation is None else source.simulation.signals,
         frequency=frequency_text(study.rebalance_every_of(config)),
+        is_benchmark_approximate=WEIGHT_COLUMN in source.absent_columns,
     )
     measured = measured_predictions(home, forecaster) if predictions is None else predictions
     return _write(home, gather(home.lake, subject, measured, study.evaluation))

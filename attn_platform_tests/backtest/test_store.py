@@ -5,10 +5,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from attn_platform.backtest.benchmark import benchmark_returns
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
-from attn_platform.backtest.store import PARTS, backtest_table, benchmark_returns, write_backtest, write_mix
+from attn_platform.backtest.store import PARTS, backtest_table, write_backtest, write_mix
 from attn_platform.errors import MissingDataError
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import from_columns
@@ -135,7 +136,7 @@ def test_a_mix_has_the_tables_of_a_strategy(home, result):
 def test_an_index_without_bars_is_named(home):
     market = load_dense(home.lake, home.calendar, FIRST, LAST, BACKTEST_FIELDS)
     with pytest.raises(MissingDataError, match=f"index_bar has no csi2000 from {FIRST}"):
-        benchmark_returns(home.lake, market, "csi2000")
+        benchmark_returns(home.lake, market, "csi2000", CONFIG)
 
 
 def test_an_index_with_a_hole_is_an_error_of_the_backtest(home, copy_of):

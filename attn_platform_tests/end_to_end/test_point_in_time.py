@@ -19,7 +19,7 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.definitions import build_defs, partitions_of
 from attn_platform.evaluation.config import FactorProfileConfig
-from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.evaluation.store import attribution_table, figures_table, robustness_tables, sessions_table
 from attn_platform.factors import inputs, panel, statements
 from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
@@ -29,6 +29,7 @@ from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.reports import report_asset
+from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.portfolio import rebalance
 from attn_platform.portfolio.strategy import portfolio_table
@@ -39,6 +40,7 @@ from attn_platform.training.checkpoints import load_checkpoint, weights_file
 from attn_platform.training.ensembles import MemberPredictions, write_ensemble
 from attn_platform.training.fingerprints import samples_fingerprint
 from attn_platform.training.manifest import MANIFEST_FILE
+from attn_platform.training.seed_predictions import seeds_table
 from attn_platform.training.window_training import train_windows, window_samples, write_predictions
 from attn_platform.training.windows import Window, window_of
 from attn_platform.universe import store as universe_store
@@ -95,6 +97,10 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     },
     FACTOR_REPORT: (),
     DATA_REPORT: (),
+    **{attribution_table(strategy): ((attribution_table(strategy), 0),) for strategy in STRATEGIES},
+    # Figures over the whole range beside the trades
+    **{robustness_asset(strategy): ((robustness_tables(strategy)[1], 0),) for strategy in STRATEGIES},
+    seeds_table(MODEL): ((seeds_table(MODEL), 0),),
     # What a simulated market hides is no data of a day; only reports read it, and an imported market has none.
     PLANTED_SIGNALS: (),
 }

@@ -226,7 +226,10 @@ def test_ashare_report_says_what_came_and_what_the_set_lacks(ashare: Imported) -
         "sw_l1",
     )
     assert set(ashare.report.absent_tables) == set(TABLES) - set(ashare.report.rows)
-    assert ashare.report.absent_columns == {"valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow"}
+    assert ashare.report.absent_columns == {
+        "valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow",
+        "index_weight.weight": "the ashare files hold members without weights; float market values stand in",
+    }
 
 
 # --- a company whose code was changed ---

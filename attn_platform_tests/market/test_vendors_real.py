@@ -67,7 +67,7 @@ def test_the_report_names_what_the_set_lacks(imported: Imported) -> None:
     assert set(imported.report.absent_tables) == {
         "consensus", "fundamental", "minute_bar", "transaction", "book_snapshot",
     }  # fmt: skip
-    assert list(imported.report.absent_columns) == ["valuation.pcf_ocf_ttm"]
+    assert list(imported.report.absent_columns) == ["valuation.pcf_ocf_ttm", "index_weight.weight"]
     assert imported.report.rows["security"] == 4762
 
 

@@ -34,7 +34,8 @@ PORTFOLIOS = {f"portfolio_{strategy}" for strategy in STRATEGIES}
 EXPLANATIONS = {f"explanation_{MODEL}"}
 REPORTED = {
     *(f"evaluation_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)),
-    *(f"{kind}_{strategy}" for kind in ("backtest", "report") for strategy in STRATEGIES),
+    *(f"{kind}_{strategy}" for kind in ("backtest", "attribution", "robustness", "report") for strategy in STRATEGIES),
+    f"seeds_{MODEL}",
 }
 COMPUTED = {
     *LISTS, "sector_adjacency", *PANELS, *CHECKPOINTS, *PREDICTIONS, *PORTFOLIOS, *EXPLANATIONS, *REPORTED
@@ -114,7 +115,7 @@ def test_groups_follow_the_pipeline(graph):
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert groups == {
         "market", "universe", "factors", "factor_evaluation", "training", "predictions", "explanations", "portfolios",
-        "backtests", "reports",
+        "backtests", "robustness", "reports",
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from attn_platform.errors import ConfigurationError, ContractError
 from attn_platform.universe.adjacency import (
     CITIC_L1_SECTORS,
+    industries_over,
     industry_at,
     neighbour_groups,
     sector_mapping,
@@ -149,3 +150,23 @@ def test_shenwan_stands_in_for_citic(year, stocks):
     assert (sizes[:5] > 0.02 * len(industries)).all()
     assert (sizes[5:] == 1).all()
     assert sizes.sum() == len(industries)
+
+
+def test_industries_over_sessions_are_those_of_each():
+    """Overlapping, open and closed intervals, a stock without any, rows of another scheme."""
+    rng = np.random.default_rng(0)
+    sessions = np.arange("2010-01-01", "2010-03-01", dtype="datetime64[D]")
+    symbols = np.array([f"60000{i}.SH" for i in range(6)])
+    rows = []
+    for symbol in symbols[:5]:
+        for _ in range(4):
+            begin = np.datetime64("2009-12-20") + int(rng.integers(0, 70))
+            end = None if rng.random() < 0.3 else begin + int(rng.integers(1, 40))
+            rows.append((symbol, rng.choice(["banks", "coal", "media"]), begin, end))
+    table = industry_table(rows).drop_duplicates(["symbol", "in_date"])
+    other = industry_table([(symbols[5], "Steel", "2009-01-01", None)], "sw_l1")
+    codes, names = industries_over(pd.concat([table, other]), symbols, sessions, "citic_l1")
+    assert names == ("banks", "coal", "media")
+    for session, row in zip(sessions, codes, strict=True):
+        expected = industry_at(table, symbols.tolist(), session, "citic_l1")
+        assert [(*names, None)[code] for code in row] == expected.tolist(), session

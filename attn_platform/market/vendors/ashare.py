@@ -53,7 +53,10 @@ ABSENT_TABLES = {
     "transaction": "the ashare files hold no trades",
     "book_snapshot": "the ashare files hold no order books",
 }
-ABSENT_COLUMNS = {"valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow"}
+ABSENT_COLUMNS = {
+    "valuation.pcf_ocf_ttm": "the ashare files hold no operating cash flow",
+    "index_weight.weight": "the ashare files hold members without weights; float market values stand in",
+}
 
 
 @vendor("ashare")

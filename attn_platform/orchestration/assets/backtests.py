@@ -51,7 +51,10 @@ def _backtest(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         deps=[
             *(
                 dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
-                for table in (strategy.portfolio_table, strategy.predictions, "daily_bar", "index_bar")
+                for table in (
+                    *(strategy.portfolio_table, strategy.predictions, "daily_bar", "index_bar"),
+                    *(("index_weight",) if costs.benchmark_return == "total_return" else ()),
+                )
             ),
             "security",
         ],

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.evaluation.store import figures_table
+from attn_platform.evaluation.store import attribution_table, figures_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.market import planted_assets
+from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, configured, page_metadata
 from attn_platform.portfolio.strategy import portfolio_table
@@ -51,6 +52,8 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         deps=[
             backtest_table(config.name),
             figures_table(config.model),
+            attribution_table(config.name),
+            robustness_asset(config.name),
             *(
                 dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
                 for table in (
@@ -68,8 +71,8 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
             *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
         ],
         description=(
-            "One page: net and excess value, months, layers, RankIC, what the model reads, exposures, turnover, what "
-            "was relaxed."
+            "One page: net and excess value, months, layers, RankIC, what the model reads, where the excess return "
+            "came from, how far to trust it, exposures, turnover, what was relaxed."
         ),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -1,0 +1,177 @@
+"""Beyond the backtest: attribution of the excess return, forecasts of each seed, and capacity."""
+
+import dagster as dg
+
+from attn_platform.backtest.store import backtest_table
+from attn_platform.evaluation.backtest_attribution import summed_effects
+from attn_platform.evaluation.return_attribution import EFFECTS, linked_effects
+from attn_platform.evaluation.robustness import capacities
+from attn_platform.evaluation.store import attribution_table, robustness_tables
+from attn_platform.orchestration.asset_modules import MadeAt
+from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
+from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.provenance import (
+    code_version,
+    configured,
+    data_version,
+    data_versions,
+    joined,
+    table_metadata,
+)
+from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.names import prediction_table
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
+from attn_platform.training.seed_predictions import seeds_table
+from attn_platform.universe.store import ADJACENCY
+from attn_platform.workflows.attribution import attribute_returns
+from attn_platform.workflows.portfolios import resolve
+from attn_platform.workflows.robustness import forecast_seeds, measure_robustness
+from attn_platform.workflows.training import model_training
+
+GROUP = "robustness"
+ATTRIBUTING = ("return_attribution", "account_returns", "backtest_attribution")
+"""Modules of `evaluation` that attribute returns."""
+
+
+def robustness_asset(strategy: str) -> str:
+    """Name of a strategy's robustness asset."""
+    return f"robustness_{strategy}"
+
+
+def seeded_models(home: Home) -> tuple[ModelConfig, ...]:
+    """Models that a strategy trades on, whose seeds are looked at one by one."""
+    traded = {strategy.model for strategy in home.study.strategies}
+    return tuple(model for model in home.study.models if model.name in traded)
+
+
+def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
+    """Names of the module's assets that can be made, by stage."""
+    strategies = [strategy.name for strategy in home.study.strategies]
+    return {
+        MadeAt.REPORTS: (
+            *(seeds_table(model.name) for model in seeded_models(home)),
+            *map(attribution_table, strategies),
+            *map(robustness_asset, strategies),
+        ),
+    }
+
+
+def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """Two assets a strategy, one a model, and one of all that was tried."""
+    return [
+        *(_seeds(home, model) for model in seeded_models(home)),
+        *(_attribution(home, config) for config in home.study.strategies),
+        *(_robustness(home, config) for config in home.study.strategies),
+    ]
+
+
+def _all_of(*tables: str) -> list[dg.AssetDep]:
+    """Tables by session, of which all sessions are read."""
+    return [dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping()) for table in dict.fromkeys(tables)]
+
+
+def _seeds(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
+    table, task = seeds_table(model.name), model_training(home, model)
+
+    @dg.asset(
+        name=table,
+        group_name=GROUP,
+        kinds={"parquet", "pytorch"},
+        code_version=configured(
+            joined(forecast_code(task), code_version("attn_platform.training.seed_predictions")), list(model.seeds)
+        ),
+        deps=[
+            *_all_of(prediction_table(model.name), task.panel, checkpoint_asset(model.name)),
+            *(_all_of(ADJACENCY) if reads_adjacency(model) else ()),
+        ],
+        description="Forecasts of each seed on the rebalances; their mean is the model's forecast.",
+    )
+    def seeds(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        made = forecast_seeds(home, model)
+        sessions = home.lake.sessions(table)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(str(data_versions(home.lake, sessions, table).value)),
+            metadata={"rebalances": len(sessions), "forecast in this run": len(made)},
+        )
+
+    return seeds
+
+
+def _attribution(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
+    strategy = resolve(home, config)
+
+    @dg.asset(
+        name=attribution_table(config.name),
+        group_name=GROUP,
+        kinds={"parquet"},
+        code_version=configured(
+            code_version(
+                *(f"attn_platform.evaluation.{name}" for name in ATTRIBUTING),
+                "attn_platform.workflows.attribution",
+                "attn_platform.backtest.benchmark",
+            ),
+            strategy.styles,
+            strategy.industry_scheme,
+            strategy.preprocessing,
+            home.study.evaluation.attribution,
+        ),
+        deps=[
+            backtest_table(config.name),
+            *_all_of(
+                *(strategy.portfolio_table, strategy.predictions, "daily_bar", "valuation", "index_weight"),
+                *strategy.style_tables.values(),
+            ),
+            "industry",
+            "security",
+        ],
+        description=(
+            "Excess return of each session by industries, styles and selection, and what blocked trades, costs, cash "
+            "and the benchmark's own error did to it; sums to it exactly."
+        ),
+    )
+    def attribution(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        effects = summed_effects(attribute_returns(home, config), EFFECTS)
+        total = linked_effects(effects).iloc[0].rename_axis("effect").reset_index(name="linked")
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, attribution_table(config.name)),
+            metadata={"effects": table_metadata(total), "sessions": len(effects)},
+        )
+
+    return attribution
+
+
+def _robustness(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
+    study = home.study
+    has_seeds = config.model in [model.name for model in seeded_models(home)]
+
+    @dg.asset(
+        name=robustness_asset(config.name),
+        group_name=GROUP,
+        kinds={"parquet"},
+        code_version=configured(
+            code_version("attn_platform.evaluation.robustness", "attn_platform.workflows.robustness"),
+            study.evaluation,
+            study.evaluation_horizon,
+            config.horizon,
+        ),
+        deps=[
+            backtest_table(config.name),
+            *_all_of("daily_bar", prediction_table(config.model)),
+            *((seeds_table(config.model),) if has_seeds else ()),
+            "security",
+        ],
+        description="RankIC and excess return of each seed, and the money at which trades meet the day's volume.",
+    )
+    def robustness(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        measured = measure_robustness(home, config)
+        of_shares = capacities(measured.trades, study.evaluation.robustness.traded_shares)
+        return dg.MaterializeResult(
+            data_version=data_version(home.lake, *robustness_tables(config.name)),
+            metadata={
+                "seeds": table_metadata(measured.seeds),
+                "capacity": table_metadata(of_shares.rename_axis("share of trades").reset_index(name="CNY")),
+            },
+        )
+
+    return robustness

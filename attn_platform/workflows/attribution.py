@@ -1,0 +1,157 @@
+"""Attribution of a strategy's excess return, from the tables of its backtest and of its market.
+
+Table `attribution_<strategy>`: the columns of `evaluation.backtest_attribution.attribute_backtest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from attn_platform.backtest.benchmark import booked_prices, close_returns, index_dividends, member_weights
+from attn_platform.backtest.store import backtest_table
+from attn_platform.evaluation.account_returns import BacktestFrames
+from attn_platform.evaluation.backtest_attribution import AttributedMarket, BoolArray, attribute_backtest
+from attn_platform.evaluation.cross_sections import FloatArray
+from attn_platform.evaluation.store import attribution_table
+from attn_platform.market.dense import DenseMarket, dense_array, load_dense, numeric
+from attn_platform.market.lake import Lake, days
+from attn_platform.portfolio.problem import UNKNOWN
+from attn_platform.portfolio.strategy import Strategy
+from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
+from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
+from attn_platform.universe.adjacency import industries_over
+from attn_platform.workflows.portfolios import resolve
+
+FIELDS = ("close", "adj_factor", "is_suspended", *VALUATION_FIELDS)
+
+
+def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
+    """Split the excess return of every session of a strategy's backtest, and write the table; returns its rows.
+
+    `MissingDataError` where the backtest, or what it was made from, is not in the lake.
+    """
+    strategy = resolve(home, config)
+    frames = backtest_frames(home.lake, strategy)
+    dates = frames.daily["date"].to_numpy().astype("datetime64[D]")
+    market = load_dense(home.lake, home.calendar, dates[0], dates[-1], FIELDS)
+    frames = _under_new_codes(frames, _new_codes(market))
+    attributed = attribute_backtest(frames, attributed_market(home, strategy, market), strategy.backtest)
+    table = pa.Table.from_pandas(attributed.assign(date=attributed["date"].dt.date), preserve_index=False)
+    home.lake.write(attribution_table(strategy.name), table)
+    return attributed
+
+
+def backtest_frames(lake: Lake, strategy: Strategy) -> BacktestFrames:
+    """The stored frames of a strategy's backtest, and the sessions of its targets."""
+    daily, trades, holdings, delistings = (
+        _dated(lake.read(backtest_table(strategy.name, part)).to_pandas())
+        for part in (None, "trades", "holdings", "delistings")
+    )
+    signals = lake.sessions(strategy.portfolio_table)
+    last = daily["date"].iloc[-1].to_datetime64()
+    return BacktestFrames(daily, trades, holdings, delistings, signals[signals < last])
+
+
+def attributed_market(home: Home, strategy: Strategy, market: DenseMarket) -> AttributedMarket:
+    """What an attribution reads beside the backtest; companies stand under the codes that they have at the end."""
+    lake, codes = home.lake, _new_codes(market)
+    benchmark = _columns_under(member_weights(lake, market, strategy.benchmark), market.symbols, codes)
+    market = market.under_codes_of(market.sessions[-1])
+    price = market["close"] if strategy.backtest.whole_shares else market["close"] * market["adj_factor"]
+    dividends = np.zeros(len(market.sessions))
+    if strategy.backtest.benchmark_return == "price":
+        dividends = index_dividends(market, benchmark, strategy.backtest.bonus_threshold)
+    industry, names = industries_over(
+        lake.read("industry").to_pandas().replace({"symbol": codes}),
+        market.symbols,
+        market.sessions,
+        strategy.industry_scheme,
+    )
+    by_root = home.study.evaluation.attribution.regression_weights == "root_float_mv"
+    return AttributedMarket(
+        sessions=market.sessions,
+        symbols=market.symbols,
+        returns=close_returns(booked_prices(market)),
+        unit_closes=price,
+        is_traded=market["is_suspended"] == 0,
+        benchmark=benchmark,
+        dividends=dividends,
+        industry=industry,
+        industries=(*names, UNKNOWN),
+        universe=_universe(lake, strategy, market, codes),
+        regression_weights=np.sqrt(market["float_mv"]) if by_root else np.ones(market.shape),
+        styles=strategy.styles,
+        exposures=_exposures(lake, strategy, market, codes),
+    )
+
+
+def _universe(lake: Lake, strategy: Strategy, market: DenseMarket, codes: Mapping[str, str]) -> BoolArray:
+    """[T, N] stocks with a forecast, the newest one where there is none of the session."""
+    data = lake.read(strategy.predictions, market.sessions[0], market.sessions[-1], ["date", "symbol"])
+    held = _scattered(data, np.ones(data.num_rows), market, codes) == 1
+    newest = np.maximum.accumulate(np.where(held.any(axis=1), np.arange(len(held)), 0))
+    return np.asarray(held[newest])
+
+
+def _exposures(
+    lake: Lake, strategy: Strategy, market: DenseMarket, codes: Mapping[str, str]
+) -> Callable[[int, BoolArray], FloatArray]:
+    """Exposures to the strategy's styles, as its weekly problem has them, of any session and stocks."""
+    factors = {}
+    for name, table in strategy.style_tables.items():
+        data = lake.read(table, market.sessions[0], market.sessions[-1], ["date", "symbol", name])
+        factors[name] = _scattered(data, numeric(data[name]), market, codes)
+
+    def raw(name: str, row: int, chosen: BoolArray) -> FloatArray:
+        if name in factors:
+            return factors[name][row, chosen]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return BUILT_IN_STYLES[name]({field: market[field][row, chosen] for field in VALUATION_FIELDS})
+
+    def exposures(row: int, chosen: BoolArray) -> FloatArray:
+        columns = [style_exposure(raw(name, row, chosen), strategy.preprocessing) for name in strategy.styles]
+        return np.column_stack(columns) if columns else np.zeros((int(chosen.sum()), 0))
+
+    return exposures
+
+
+def _scattered(data: pa.Table, values: FloatArray, market: DenseMarket, codes: Mapping[str, str]) -> FloatArray:
+    """[T, N] values of a table's rows; NaN where it has none."""
+    symbols = data["symbol"].to_pandas().replace(codes)
+    column = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
+    row = np.searchsorted(market.sessions, days(data["date"]))
+    return dense_array(values, row, column, column >= 0, market.shape)
+
+
+def _columns_under(weights: FloatArray, symbols: np.ndarray, codes: Mapping[str, str]) -> FloatArray:
+    """Weights [T, N], those of former codes moved to the codes that their companies have at the end."""
+    for former, code in codes.items():
+        old, new = np.searchsorted(symbols, [former, code])
+        weights[:, new] += weights[:, old]
+        weights[:, old] = 0.0
+    return weights
+
+
+def _new_codes(market: DenseMarket) -> dict[str, str]:
+    """The code at the end of each company that had another one before, where the market has both."""
+    known = set(market.symbols.tolist())
+    codes = market.new_codes(market.sessions[-1])
+    return {former: code for former, code in codes.items() if {former, code} <= known}
+
+
+def _under_new_codes(frames: BacktestFrames, codes: Mapping[str, str]) -> BacktestFrames:
+    if not codes:
+        return frames
+    trades, holdings, delistings = (
+        frame.replace({"symbol": codes}) for frame in (frames.trades, frames.holdings, frames.delistings)
+    )
+    return BacktestFrames(frames.daily, trades, holdings, delistings, frames.signals)
+
+
+def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(date=pd.to_datetime(frame["date"]))

@@ -1,0 +1,125 @@
+"""Attribution, seeds and all that was tried of a home after the whole pipeline."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from attn_platform.backtest.config import BacktestConfig
+from attn_platform.backtest.store import backtest_table
+from attn_platform.errors import MissingDataError
+from attn_platform.evaluation.backtest_attribution import effects_by_name, summed_effects
+from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
+from attn_platform.evaluation.store import attribution_table, robustness_tables
+from attn_platform.market.lake import Lake
+from attn_platform.studies.names import prediction_table
+from attn_platform.training.seed_predictions import seed_column, seeds_table
+from attn_platform.workflows import (
+    attribute_returns,
+    backtest_strategy,
+    forecast_seeds,
+    measure_robustness,
+    tried,
+)
+from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, WEEKLY
+
+
+def stored(home, table):
+    frame = home.lake.read(table).to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+@pytest.mark.parametrize("strategy", [STRATEGY, ENSEMBLE])
+def test_the_stored_effects_sum_to_the_excess_return(pipeline, strategy):
+    home = pipeline.home
+    effects = summed_effects(stored(home, attribution_table(strategy)), EFFECTS)
+    daily = stored(home, backtest_table(strategy)).set_index("date")
+    np.testing.assert_allclose(effects.sum(axis=1), daily["excess_return"].iloc[1:], atol=1e-12)
+    np.testing.assert_allclose(effects[BOOKINGS], 0, atol=1e-12)
+    assert (effects[COST] <= 0).all()
+    assert effects[COST].min() < 0
+
+
+def test_styles_and_industries_are_the_strategys(pipeline):
+    rows = stored(pipeline.home, attribution_table(STRATEGY))
+    assert set(effects_by_name(rows, STYLE).columns) == {"log_float_mv", "bp_lf"}
+    industries = set(pipeline.home.lake.read("industry").to_pandas()["name"])
+    assert set(effects_by_name(rows, INDUSTRY).columns) <= industries | {"unknown"}
+
+
+def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
+    home = copy_of(pipeline.home, own=[attribution_table(STRATEGY), backtest_table(STRATEGY)])
+    config = home.study.strategy(STRATEGY).model_copy(
+        update={"backtest": BacktestConfig(benchmark_return="total_return")}
+    )
+    before = summed_effects(stored(home, attribution_table(STRATEGY)), EFFECTS)
+    backtest_strategy(home, config)
+    after = summed_effects(attribute_returns(home, config), EFFECTS)
+    assert (after["dividends"] == 0).all()
+    np.testing.assert_allclose(after.sum(axis=1), before.sum(axis=1) - before["dividends"], atol=1e-12)
+    np.testing.assert_allclose(after["benchmark"], before["benchmark"], atol=1e-12)
+
+
+def test_the_mean_of_the_seeds_is_the_forecast(pipeline):
+    home = pipeline.home
+    sessions = home.lake.sessions(seeds_table(MODEL))
+    held, forecast = (
+        home.lake.read_sessions(table, sessions).to_pandas() for table in (seeds_table(MODEL), prediction_table(MODEL))
+    )
+    assert held["symbol"].equals(forecast["symbol"])
+    for horizon in ("3d", "5d"):
+        seeds = held[[seed_column(horizon, seed) for seed in (0, 1)]]
+        assert (seeds.std(axis=1) > 0).any()
+        np.testing.assert_allclose(seeds.mean(axis=1), forecast[horizon], rtol=1e-5, atol=1e-6)
+
+
+def test_seeds_are_forecast_once_and_again_where_the_model_changed(pipeline, copy_of):
+    home = copy_of(pipeline.home, own=[seeds_table(MODEL)])
+    model, table = home.study.model(MODEL), seeds_table(MODEL)
+    assert len(forecast_seeds(home, model)) == 0
+    changed, gone = home.lake.sessions(table)[:2]
+    before = home.lake.read(table, changed, changed)
+    values = before.to_pandas()
+    values[seed_column("3d", 0)] += 0.1
+    home.lake.write(table, pa.Table.from_pandas(values, schema=before.schema, preserve_index=False), changed)
+    home.lake.path(table, gone).unlink()
+    assert forecast_seeds(home, model).tolist() == [changed, gone]
+    assert home.lake.read(table, changed, changed).equals(before)
+
+
+def test_seeds_and_capacity_of_a_strategy(pipeline):
+    home = pipeline.home
+    seeds, trades = (home.lake.read(table).to_pandas() for table in robustness_tables(STRATEGY))
+    assert seeds["seed"].tolist() == ["mean", "0", "1"]
+    assert np.isfinite(seeds["rank_ic_mean"]).all()
+    done = stored(home, backtest_table(STRATEGY, "trades")).query("traded_weight != 0")
+    assert len(trades) == len(done)
+    session = np.datetime64(trades["date"].iloc[0])
+    bars = home.lake.read("daily_bar", session, session).to_pandas().set_index("symbol")["amount"]
+    first = trades.iloc[0]
+    assert first["capacity"] == pytest.approx(0.1 * bars[first["symbol"]] / abs(first["traded_weight"]))
+
+
+def test_an_ensemble_has_no_seeds_of_its_own(pipeline):
+    seeds, _ = (pipeline.home.lake.read(table) for table in robustness_tables(ENSEMBLE))
+    assert seeds.num_rows == 0
+
+
+@pytest.mark.parametrize(("measure", "part"), [(attribute_returns, None), (measure_robustness, "trades")])
+def test_a_strategy_without_a_backtest_is_named(pipeline, copy_of, measure, part):
+    home, table = copy_of(pipeline.home), backtest_table(STRATEGY, part)
+    (home.lake.root / table).unlink()
+    with pytest.raises(MissingDataError, match=table):
+        measure(home, home.study.strategy(STRATEGY))
+
+
+def test_all_that_was_tried_is_counted(pipeline, copy_of):
+    home = copy_of(pipeline.home)
+    assert tried(home)["strategy"].tolist() == [STRATEGY, ENSEMBLE, WEEKLY]
+    daily = home.lake.read(backtest_table(STRATEGY))
+    Lake(home.backtests / "mine" / "lake").write(backtest_table("mine"), daily)
+    (home.backtests / "begun").mkdir()
+    found = tried(home)
+    assert found["strategy"].tolist() == [STRATEGY, ENSEMBLE, WEEKLY, "mine (backtests)"]
+    excess = daily["excess_return"].to_numpy()[1:]
+    assert found["sharpe"].iloc[3] == found["sharpe"].iloc[0] == pytest.approx(excess.mean() / excess.std(ddof=1))
