@@ -9,12 +9,18 @@ import dagster as dg
 import numpy as np
 
 from attn_platform.evaluation.explanation_tables import STOCKS
+from attn_platform.evaluation.store import robustness_tables
 from attn_platform.orchestration.freshness import WHOLE, is_external
 from attn_platform.orchestration.provenance import data_version, data_versions
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import PAGE
 
-CHECKPOINT, EXPLANATION, REPORT = "checkpoint_", "explanation_", "report_"  # beginnings of assets' names
+CHECKPOINT, EXPLANATION, REPORT, ROBUSTNESS = (
+    "checkpoint_",
+    "explanation_",
+    "report_",
+    "robustness_",
+)  # beginnings of assets' names
 
 
 def held_of(home: Home, graph: Any, asset: str, keys: Sequence[str]) -> Mapping[str, str]:
@@ -36,6 +42,8 @@ def _present(home: Home, asset: str, kinds: Iterable[str], is_whole: bool) -> li
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if "html" in kinds:
         is_there = (home.reports / asset.removeprefix(REPORT) / PAGE).exists()
+    elif asset.startswith(ROBUSTNESS):
+        is_there = all(map(home.lake.has, robustness_tables(asset.removeprefix(ROBUSTNESS))))
     elif asset.startswith(EXPLANATION):
         is_there = home.lake.has(f"{asset}_{STOCKS}")
     elif is_whole:

@@ -13,6 +13,7 @@ from attn_platform.portfolio.strategy import Strategy
 CONDITION_COLUMNS = ("kind", "setting", "value", "meaning")
 _IN_PERCENT = {"cost_per_side", "volume_cap", "delisting_recovery", "bonus_threshold", "transfer_fee"}
 _TRADING = {
+    "benchmark_return": "the index as published (price), or with the dividends of its members (total return)",
     "cost_per_side": "of the traded value, each side",
     "stamp_duty": "the statutory one of the day on top",
     "transfer_fee": "on top, of the traded value, each side",

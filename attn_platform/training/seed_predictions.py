@@ -10,9 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from attn_platform.market.lake import from_columns
-from attn_platform.training.prediction import predict_by_seed
 from attn_platform.training.task import ModelTraining
-from attn_platform.training.window_training import checkpoint_of, panel_samples
 from attn_platform.training.windows import window_holding
 
 # Float32 means of the same numbers, taken by other code.
@@ -35,6 +33,10 @@ def write_seed_predictions(task: ModelTraining, sessions: np.ndarray, prediction
     `predictions` is the table of the model's forecasts. `CheckpointError` where a window's checkpoint is missing or
     another model's.
     """
+    # Definitions of a home ask for the table's name, and load no torch.
+    from attn_platform.training.prediction import predict_by_seed
+    from attn_platform.training.window_training import checkpoint_of, panel_samples
+
     table = seeds_table(task.model)
     lacking = sessions[[not _is_current(task, table, predictions, session) for session in sessions]]
     keys = np.array([window_holding(task.calendar, task.windows, session).key for session in lacking], dtype=str)

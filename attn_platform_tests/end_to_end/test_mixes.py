@@ -19,7 +19,7 @@ from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.reports import report_page
-from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, CopyOf
+from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, WEEKLY, CopyOf
 from attn_platform_tests.pipelines import Pipeline
 from attn_platform_tests.test_cli import Attn
 
@@ -109,5 +109,5 @@ def test_the_page_of_a_mix_on_the_command_line(home: Home, capsys: pytest.Captur
     assert attn("report", MIX, "--home", home.root) == 0
     assert attn.out.split() == [str(report_page(home, MIX))]
     assert attn("report", "tiny", "--home", home.root) == 0
-    assert attn.out.split() == [str(report_page(home, name)) for name in (STRATEGY, ENSEMBLE, MIX)]
+    assert attn.out.split() == [str(report_page(home, name)) for name in (STRATEGY, ENSEMBLE, WEEKLY, MIX)]
     assert "study tiny has no strategy 'none'" in attn.mistake("report", "none", "--home", home.root)

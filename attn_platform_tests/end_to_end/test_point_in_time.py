@@ -33,7 +33,7 @@ from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.portfolio import rebalance
 from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import OVERVIEW, prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
@@ -96,11 +96,12 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
         for family in catalogue().families
     },
     FACTOR_REPORT: (),
+    report_asset(OVERVIEW): (),
     DATA_REPORT: (),
     **{attribution_table(strategy): ((attribution_table(strategy), 0),) for strategy in STRATEGIES},
     # Figures over the whole range beside the trades
     **{robustness_asset(strategy): ((robustness_tables(strategy)[1], 0),) for strategy in STRATEGIES},
-    seeds_table(MODEL): ((seeds_table(MODEL), 0),),
+    **{seeds_table(model): ((seeds_table(model), 0),) for model in (MODEL, TREES)},
     # What a simulated market hides is no data of a day; only reports read it, and an imported market has none.
     PLANTED_SIGNALS: (),
 }

@@ -175,7 +175,7 @@ def test_net_values_equal_a_loop_over_sessions_and_stocks() -> None:
 
 def test_annual_returns_are_the_growth_of_the_net_values_over_their_sessions() -> None:
     predictions, returns = panel(4, sessions=19, stocks=23)
-    result = layer_net_values(predictions, returns, EvaluationConfig(layers=3))
+    result = layer_net_values(layers_of(predictions, 3), returns)
     by_layer, universe = result.first_sessions(15).annual_returns(252)
     # The signal of session 0 is bought at the close of session 1: sessions 2 … 14 earn.
     for place in range(3):

@@ -35,7 +35,7 @@ EXPLANATIONS = {f"explanation_{MODEL}"}
 REPORTED = {
     *(f"evaluation_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)),
     *(f"{kind}_{strategy}" for kind in ("backtest", "attribution", "robustness", "report") for strategy in STRATEGIES),
-    f"seeds_{MODEL}",
+    *(f"seeds_{model}" for model in (MODEL, TREES)),  # ensembles have no seeds of their own
 }
 COMPUTED = {
     *LISTS, "sector_adjacency", *PANELS, *CHECKPOINTS, *PREDICTIONS, *PORTFOLIOS, *EXPLANATIONS, *REPORTED

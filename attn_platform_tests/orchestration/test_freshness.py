@@ -202,7 +202,8 @@ def test_another_limit_is_a_matter_of_its_strategys_portfolios(pipeline) -> None
         stale |= causes
         if stage.title == "weekly portfolios":
             assert part == replace(stage, assets=(f"portfolio_{STRATEGY}",))
-    assert set(stale) == {f"portfolio_{STRATEGY}", f"backtest_{STRATEGY}", f"report_{STRATEGY}"}
+    of_strategy = {f"{kind}_{STRATEGY}" for kind in ("portfolio", "backtest", "attribution", "robustness", "report")}
+    assert set(stale) == of_strategy | {"report_overview"}
 
 
 @pytest.mark.parametrize(

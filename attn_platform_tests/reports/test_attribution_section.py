@@ -139,12 +139,12 @@ def test_the_page_has_both_sections_and_their_tables_lie_beside_it(data):
 
 def test_figures_of_robustness(data):
     tables = cells(robustness_section(data, ReportConfig()))
-    search = dict(tables["Chance and the search"])
+    chance = dict(tables["Chance"])
     excess = data.daily["excess_return"]
-    assert float(search["Sharpe ratio of the excess return"].replace("−", "-")) == pytest.approx(
+    assert float(chance["Sharpe ratio of the excess return"].replace("−", "-")) == pytest.approx(
         np.sqrt(252) * excess.mean() / excess.std(), abs=0.005
     )
-    assert search["Worst rolling year"] == "–"
+    assert chance["Worst rolling year"] == "–"
     assert tables["Capacity in millions of CNY"][0][1] == "100"
     spread = {row[0]: row[1] for row in tables["Seeds"]}
     assert spread["S.d. of the seeds"] == "1.41%"
