@@ -13,7 +13,18 @@ settings.load_profile("suite")
 # Bottleneck is installed to be compared with. Pandas would sum with it, and users' pandas would not.
 pd.set_option("compute.use_bottleneck", False)
 
+PIPELINE = {"pipeline", "noisy_home"}
+"""Fixtures that run the whole pipeline, which takes minutes; their tests are slow, however short they are."""
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "ashare"
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the whole pipeline as slow."""
+    for item in items:
+        if isinstance(item, pytest.Function) and PIPELINE & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
