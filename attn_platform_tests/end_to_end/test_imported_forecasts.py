@@ -18,6 +18,7 @@ from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.overview import overview_page
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_SESSION,
@@ -73,7 +74,7 @@ def test_forecasts_of_rebalances_go_the_whole_pipeline(attn: Attn, home: Home, p
     assert attn("import", "predictions", file, "--name", FORECASTS, "--home", home.root) == 0
     assert f"9 sessions, {FIRST_WINDOW} to " in attn.out
     assert attn("run", "--home", home.root) == 0
-    assert str(report_page(home, WEEKLY)) in attn.out
+    assert str(overview_page(home)) in attn.out
     expected = pipeline.home.lake.read(portfolio_table(STRATEGY))
     assert home.lake.read(portfolio_table(WEEKLY)) == expected, "the portfolios of the model whose forecasts they are"
     # Without forecasts between the rebalances the backtest ends with the last of them.
