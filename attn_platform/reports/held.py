@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.evaluation.exposures import UNKNOWN_INDUSTRY
 from attn_platform.evaluation.held_weights import HeldWeights, IntArray, drifted, group_sums, placed, week_contributors
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
+
+UNKNOWN_INDUSTRY = "unknown"
 
 STOCKS_OF_A_WEEK, INDUSTRIES_OF_A_WEEK = 5, 3  # shown of the largest contributions of either sign
 VALUATION = "valuation"
