@@ -144,9 +144,3 @@ def summed_effects(attribution: pd.DataFrame, order: Sequence[str]) -> pd.DataFr
     """[session] × effect from the rows of `attribute_backtest`, names summed; 0 for an effect without a row."""
     wide = attribution.pivot_table(index="date", columns="effect", values="value", aggfunc="sum")
     return wide.reindex(columns=list(order), fill_value=0.0)
-
-
-def effects_by_name(attribution: pd.DataFrame, effect: str) -> pd.DataFrame:
-    """[session] × name of one effect; 0 where a name has none."""
-    rows = attribution[attribution["effect"] == effect]
-    return rows.pivot(index="date", columns="name", values="value").fillna(0.0)

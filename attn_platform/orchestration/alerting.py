@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -148,10 +148,11 @@ def _late_alert(home: Home, asset: str, keys: list[str], since: datetime) -> Ale
 
 def _remarks(home: Home, now: datetime) -> Iterator[Alert]:
     """On the newest week of each strategy, as far as it is one of the last sessions."""
-    oldest = np.datetime64((now - timedelta(days=home.settings.automation.catch_up_sessions)).strftime(FORMAT), "D")
+    recent = home.calendar.between(home.first_session, np.datetime64(now.strftime(FORMAT), "D"))
+    recent = recent[-home.settings.automation.catch_up_sessions :]
     for strategy in home.study.strategies:
         weeks = home.lake.sessions(portfolio_table(strategy.name))
-        if not len(weeks) or weeks[-1] < oldest:
+        if not len(weeks) or weeks[-1] not in recent:
             continue
         try:
             found = remarks(home, strategy, weeks[-1], home.settings.automation.usual)

@@ -15,15 +15,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attn_platform.backtest.benchmark import booked_prices, close_returns
 from attn_platform.backtest.store import backtest_table
-from attn_platform.evaluation.held_weights import HeldWeights, IntArray, drifted, group_sums, placed, week_contributors
+from attn_platform.evaluation.held_weights import HeldWeights, drifted, group_sums, placed, week_contributors
 from attn_platform.evaluation.store import Predictions
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, days
+from attn_platform.portfolio.problem import UNKNOWN
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
-
-UNKNOWN_INDUSTRY = "unknown"
+from attn_platform.universe.adjacency import industries_over
 
 STOCKS_OF_A_WEEK, INDUSTRIES_OF_A_WEEK = 5, 3  # shown of the largest contributions of either sign
 VALUATION = "valuation"
@@ -44,7 +45,10 @@ class HeldExposures:
 def held_exposures(lake: Lake, strategy: Strategy, predictions: Predictions, daily: pd.DataFrame) -> HeldExposures:
     """Active exposures on each session of a backtest, whose `daily` figures are those of its table."""
     held = held_weights(lake, strategy, predictions, daily)
-    industries, names = industry_codes(lake, held, strategy.industry_scheme)
+    table = lake.read("industry").to_pandas()
+    codes, known_names = industries_over(table, held.symbols, held.sessions, strategy.industry_scheme)
+    industries = codes.astype(np.intp)
+    names = np.array([*known_names, UNKNOWN], dtype=object)
     index = pd.DatetimeIndex(held.sessions, name="date")
     known = np.asarray(np.isfinite(held.benchmark).any(axis=1))
     active = np.nan_to_num(held.active)
@@ -83,27 +87,6 @@ def _frame(weights: pa.Table) -> pd.DataFrame:
     return pd.DataFrame({"date": days(weights["date"]), "symbol": symbols, "weight": weights["weight"].to_numpy()})
 
 
-def industry_codes(lake: Lake, held: HeldWeights, scheme: str) -> tuple[IntArray, np.ndarray]:
-    """[T, N] code of each stock's industry as known on the session, and the names; the last one is "unknown".
-
-    `universe.adjacency.industry_at` of every session: an interval holds from in_date to the day before out_date, and
-    where two overlap the later in_date does.
-    """
-    table = lake.read("industry").to_pandas()
-    table = table[(table["scheme"] == scheme) & table["symbol"].isin(held.symbols)]
-    table = table.sort_values("in_date", kind="stable")
-    names = np.array([*sorted(set(table["name"])), UNKNOWN_INDUSTRY], dtype=object)
-    codes = np.full((len(held.sessions), len(held.symbols)), len(names) - 1, dtype=np.intp)
-    column = pd.Index(held.symbols).get_indexer(pd.Index(table["symbol"]))
-    first = np.searchsorted(held.sessions, pd.to_datetime(table["in_date"]).to_numpy().astype("datetime64[D]"))
-    over = pd.to_datetime(table["out_date"]).to_numpy().astype("datetime64[D]")
-    stop = np.where(np.isnat(over), len(held.sessions), np.searchsorted(held.sessions, over))
-    code = np.searchsorted(names[:-1].astype(str), table["name"].to_numpy(str))
-    for stock, begin, end, of in zip(column, first, stop, code, strict=True):
-        codes[begin:end, stock] = of
-    return codes, names
-
-
 def _returns(predictions: Predictions, sessions: np.ndarray, symbols: np.ndarray) -> np.ndarray:
     """[T, N] adjusted close-to-close returns; a suspended stock keeps its last price, one without prices returns 0."""
     market = predictions.market
@@ -111,11 +94,9 @@ def _returns(predictions: Predictions, sessions: np.ndarray, symbols: np.ndarray
         market = load_dense(predictions.lake, predictions.calendar, sessions[0], sessions[-1], ("close", "adj_factor"))
     rows = slice(market.position(sessions[0]), market.position(sessions[-1]) + 1)
     column = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
-    adjusted = (market["close"] * market["adj_factor"])[rows][:, np.maximum(column, 0)]
-    adjusted[:, column < 0] = np.nan
-    prices = pd.DataFrame(adjusted).ffill().to_numpy()
-    moves = np.vstack([np.zeros((1, len(symbols))), prices[1:] / prices[:-1] - 1.0])
-    return np.nan_to_num(moves)
+    prices = booked_prices(market)[rows][:, np.maximum(column, 0)]
+    prices[:, column < 0] = np.nan
+    return close_returns(prices)
 
 
 def _style_exposures(

@@ -14,7 +14,6 @@ from attn_platform.evaluation.account_returns import BacktestFrames
 from attn_platform.evaluation.backtest_attribution import (
     AttributedMarket,
     attribute_backtest,
-    effects_by_name,
     summed_effects,
 )
 from attn_platform.evaluation.return_attribution import (
@@ -327,8 +326,8 @@ def test_an_industry_that_nobody_holds_has_no_row():
     rows = attribute_backtest(frames, inputs, BacktestConfig())
     assert "industry 0" in set(rows["name"])
     assert "of later years" not in set(rows["name"])
-    by_name = effects_by_name(rows, INDUSTRY)
-    np.testing.assert_allclose(by_name.sum(axis=1), summed_effects(rows, EFFECTS)[INDUSTRY], atol=1e-15)
+    of_industries = rows[rows["effect"] == INDUSTRY].groupby("date")["value"].sum()
+    np.testing.assert_allclose(of_industries, summed_effects(rows, EFFECTS)[INDUSTRY], atol=1e-15)
 
 
 def test_index_dividends_are_of_the_members_before_the_session():
