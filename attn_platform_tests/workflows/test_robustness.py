@@ -8,7 +8,7 @@ import pytest
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
-from attn_platform.evaluation.backtest_attribution import effects_by_name, summed_effects
+from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
 from attn_platform.evaluation.store import attribution_table, robustness_tables
 from attn_platform.market.lake import Lake
@@ -42,9 +42,9 @@ def test_the_stored_effects_sum_to_the_excess_return(pipeline, strategy):
 
 def test_styles_and_industries_are_the_strategys(pipeline):
     rows = stored(pipeline.home, attribution_table(STRATEGY))
-    assert set(effects_by_name(rows, STYLE).columns) == {"log_float_mv", "bp_lf"}
+    assert set(rows.loc[rows["effect"] == STYLE, "name"]) == {"log_float_mv", "bp_lf"}
     industries = set(pipeline.home.lake.read("industry").to_pandas()["name"])
-    assert set(effects_by_name(rows, INDUSTRY).columns) <= industries | {"unknown"}
+    assert set(rows.loc[rows["effect"] == INDUSTRY, "name"]) <= industries | {"unknown"}
 
 
 def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
