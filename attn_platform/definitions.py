@@ -6,28 +6,14 @@ import warnings
 
 import dagster as dg
 
-from attn_platform.orchestration import alerting, automation
+from attn_platform.orchestration import alerting, automation, reloading
 from attn_platform.orchestration.asset_modules import build_assets
 from attn_platform.orchestration.event_batches import enable_batches
 from attn_platform.orchestration.jobs import build_jobs
-from attn_platform.orchestration.partitions import Partitions, build_partitions
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.provenance import VERSIONS
 from attn_platform.remembered import remembering_in
 from attn_platform.studies.settings import Home
-
-
-def partitions_of(home: Home) -> Partitions:
-    """Partitions of a home's sessions, windows and rebalances."""
-    study = home.study
-    return build_partitions(
-        home.calendar,
-        home.first_session,
-        home.last_session,
-        study.windows,
-        study.rebalance_every,
-        [study.windows_of(model) for model in study.models],
-        [study.rebalance_every_of(strategy) for strategy in study.strategies],
-    )
 
 
 def build_defs(home: Home) -> dg.Definitions:
@@ -42,7 +28,11 @@ def build_defs(home: Home) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=list(jobs.values()),
-        sensors=[automation.build_sensor(home, partitions, jobs), alerting.build_sensor(home, partitions)],
+        sensors=[
+            automation.build_sensor(home, partitions, jobs),
+            alerting.build_sensor(home, partitions),
+            reloading.build_sensor(home),
+        ],
         # A process a step would load everything again for each: seconds, where most steps take less than one
         executor=dg.in_process_executor,
     )

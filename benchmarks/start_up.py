@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attn_platform.definitions import partitions_of
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.studies.places import home_folder, is_home
 from attn_platform.studies.settings import Home
 

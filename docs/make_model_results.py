@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import PlatformError
 from attn_platform.evaluation.correlations import correlation_series
 from attn_platform.evaluation.inference import t_value
@@ -27,6 +27,7 @@ from attn_platform.market.simulation import SimulatedMarket
 from attn_platform.models.configuration import LossConfig
 from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.instance import open_instance
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import plan, run_stage
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.loading import load_study

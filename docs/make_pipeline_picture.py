@@ -11,7 +11,8 @@ from textwrap import wrap
 
 import dagster as dg
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.studies.settings import Home, profile_settings
 
 PICTURE = Path(__file__).parent / "images" / "pipeline.svg"

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import PlatformError
 from attn_platform.evaluation.composite_factor import composite_factor_figures
 from attn_platform.evaluation.correlations import correlation_series
@@ -40,6 +40,7 @@ from attn_platform.market.lake import from_columns
 from attn_platform.models.configuration import LossConfig
 from attn_platform.models.losses import row_weights
 from attn_platform.orchestration.instance import open_instance
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import plan, run_stage
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.loading import load_study

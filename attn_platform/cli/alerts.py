@@ -28,10 +28,10 @@ def alerts(
     if test:
         _test_channels(target)
         return
-    from attn_platform.definitions import partitions_of
     from attn_platform.orchestration.alerting import wrong_now
     from attn_platform.orchestration.automation import decision_now, exchange_now
     from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.partitions import partitions_of
 
     partitions, now = partitions_of(target), exchange_now()
     with open_instance(target) as instance:

@@ -44,6 +44,7 @@ def run(
     """
     from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
+    from attn_platform.orchestration.partitions import partitions_of
     from attn_platform.orchestration.pipeline import plan, run_stage, stale_part
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.workflows.homes import make_home
@@ -55,13 +56,13 @@ def run(
     chosen_models = None if models is None else () if models == ALL else [name.strip() for name in models.split(",")]
     target = make_home(home, profile, study, chosen_models)
     instance = open_instance(target)
-    from attn_platform.definitions import build_defs, partitions_of
+    from attn_platform.definitions import build_defs
 
     defs, partitions = build_defs(target), partitions_of(target)
     chosen = keys_between(windows, available_windows(target), "test window")
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
-    header = f"[bold]{target.study.title}[/bold] · {target.settings.source.description} · {target.root}"
+    header = f"[bold]{target.study.title}[/bold] · {target.data_description} · {target.root}"
     printing.show(header)
     lineage, causes = Lineage(defs.resolve_asset_graph(), instance), dict[str, "pd.Series"]()
     for number, planned in enumerate(stages, start=1):

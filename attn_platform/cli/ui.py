@@ -27,12 +27,14 @@ def ui(
     """
     from attn_platform.cli.supervising import supervise
     from attn_platform.orchestration.instance import prepare
+    from attn_platform.orchestration.reloading import WEBSERVER_VARIABLE
     from attn_platform.reports.serving import REPORTS_PORT, URL_VARIABLE, serving
 
     target = open_home(home)
-    environment = {**os.environ, **prepare(target)}
+    address = f"http://localhost:{port}"
+    environment = {**os.environ, WEBSERVER_VARIABLE: address, **prepare(target)}
     command = ["-m", "dagster", "dev", "--module-name", "attn_platform.definitions", "--port", str(port)]
     with serving(target.reports, REPORTS_PORT if reports_port is None else reports_port) as reports:
-        printing.show(f"Dagster of {target.root} at http://localhost:{port}, reports at {reports} (stop with Ctrl-C)")
+        printing.show(f"Dagster of {target.root} at {address}, reports at {reports} (stop with Ctrl-C)")
         code = supervise([sys.executable, *command], {URL_VARIABLE: reports, **environment})
     raise SystemExit(code)

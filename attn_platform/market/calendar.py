@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -24,6 +25,8 @@ Day = str | np.datetime64
 
 CalendarPeriod = Literal["week", "month"]
 """A calendar week, from Monday on, or a calendar month."""
+
+EXCHANGE_ZONE = ZoneInfo("Asia/Shanghai")
 
 # The exchange opened on 1990-12-19; list dates reach back to it, so ages in sessions need the calendar from there on.
 FIRST_KNOWN = "1990-12-19"
@@ -80,6 +83,10 @@ class Calendar:
         if at < 0:
             raise CalendarError(f"the calendar starts on {self.sessions[0]}, after {day}")
         return np.datetime64(self.sessions[at], "D")
+
+    def last_over(self, now: datetime.datetime) -> np.datetime64:
+        """The newest session whose day is over at a moment, on the exchange's clock."""
+        return self.on_or_before(np.datetime64(now.astimezone(EXCHANGE_ZONE).date(), "D") - 1)
 
     def age(self, since: np.ndarray, session: Day) -> np.ndarray:
         """Sessions from each date of `since` (datetime64[D], NaT allowed) to `session`, both included; NaT gives 0."""

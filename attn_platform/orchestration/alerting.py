@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
@@ -13,13 +12,14 @@ from attn_platform.alerts import Alert, AlertBook, Kind
 from attn_platform.automation import Deadline, Duty
 from attn_platform.automation.lateness import late
 from attn_platform.errors import MissingDataError
+from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.automation import DUTY, decision_now, exchange_now, histories
-from attn_platform.orchestration.partitions import FORMAT, TIMEZONE, Partitions
+from attn_platform.orchestration.partitions import FORMAT, Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.portfolios import rebalances
+from attn_platform.workflows.portfolios import rebalances_until
 from attn_platform.workflows.unusual import Aspect, remarks
 
 SENSOR = "alerts"
@@ -104,7 +104,7 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
     held = home.lake.sessions("daily_bar")
     if not len(held):
         return
-    recent = home.calendar.between(held[0], today)[-config.catch_up_sessions :]
+    recent = home.calendar.between(held[0], min(today, home.horizon))[-config.catch_up_sessions :]
     owed: dict[str, Collection[str]] = {}
     present: dict[str, Collection[str]] = {}
     deadlines: dict[str, Deadline] = {}
@@ -116,13 +116,14 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
     reported: set[str] = set()
     for strategy in home.study.strategies:
         table = portfolio_table(strategy.name)
-        days = rebalances(home, strategy)
-        owed[table] = days[(days >= recent[0]) & (days <= today)].astype(str).tolist()
+        days = rebalances_until(home, recent[-1], strategy)
+        owed[table] = days[days >= recent[0]].astype(str).tolist()
         present[table] = instance.get_materialized_partitions(dg.AssetKey(table))
         deadlines[table] = config.portfolio
         reported |= set(owed[table])
-    zone = ZoneInfo(TIMEZONE)
-    newest = max((day for day in reported if config.report.of(date.fromisoformat(day), zone) <= now), default=None)
+    newest = max(
+        (day for day in reported if config.report.of(date.fromisoformat(day), EXCHANGE_ZONE) <= now), default=None
+    )
     if newest is not None:
         owed[names.REPORT_JOB], deadlines[names.REPORT_JOB] = [newest], config.report
         duty = Duty(names.REPORT_JOB, newest)
@@ -130,7 +131,7 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
         present[names.REPORT_JOB] = {newest} if is_there is not None and is_there.has_succeeded else set()
     by_asset: dict[str, list[str]] = {}
     since: dict[str, datetime] = {}
-    for each in late(owed, present, deadlines, now, zone):
+    for each in late(owed, present, deadlines, now, EXCHANGE_ZONE):
         by_asset.setdefault(each.asset, []).append(each.key)
         since.setdefault(each.asset, each.due)
     for asset, keys in by_asset.items():

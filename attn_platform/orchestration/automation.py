@@ -12,14 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from attn_platform.automation import Decision, Duty, History, decide
+from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.market.contract import TABLES
 from attn_platform.orchestration.owed import BEGIN, owed
-from attn_platform.orchestration.partitions import TIMEZONE, Partitions
+from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START
 from attn_platform.studies.settings import Home
 
@@ -69,7 +69,7 @@ def build_sensor(
 
 def exchange_now() -> datetime:
     """The time now, on the exchange's clock."""
-    return datetime.now(ZoneInfo(TIMEZONE))
+    return datetime.now(EXCHANGE_ZONE)
 
 
 def decision_now(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> Decision | None:

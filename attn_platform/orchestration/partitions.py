@@ -18,11 +18,12 @@ import dagster as dg
 import numpy as np
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.market.calendar import Calendar
+from attn_platform.market.calendar import EXCHANGE_ZONE, Calendar
 from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_back, rebalances_between
+from attn_platform.studies.settings import Home
 from attn_platform.training.windows import WindowConfig, window_keys
 
-TIMEZONE = "Asia/Shanghai"
+TIMEZONE = EXCHANGE_ZONE.key
 FORMAT = "%Y-%m-%d"
 DAILY = "0 0 * * *"
 QUARTERLY = "0 0 1 1,4,7,10 *"
@@ -114,6 +115,20 @@ class Partitions:
         return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
 
+def partitions_of(home: Home) -> Partitions:
+    """Partitions of a home's sessions, windows and rebalances."""
+    study = home.study
+    return build_partitions(
+        home.calendar,
+        home.first_session,
+        home.horizon,
+        study.windows,
+        study.rebalance_every,
+        [study.windows_of(model) for model in study.models],
+        [study.rebalance_every_of(strategy) for strategy in study.strategies],
+    )
+
+
 def build_partitions(
     calendar: Calendar,
     first: np.datetime64,
@@ -134,8 +149,8 @@ def build_partitions(
         raise ConfigurationError(f"there is no session from {first} to {last}; correct first_session and last_session")
     if first_test > sessions[-1]:
         raise ConfigurationError(
-            f"the first test range begins on {first_test}, but the data ends on {sessions[-1]}; let windows.first_test "
-            "of the study lie within the data"
+            f"the first test range begins on {first_test}, but the sessions end on {sessions[-1]}; let "
+            "windows.first_test of the study lie before"
         )
     first_quarter = first.astype("datetime64[M]") + MONTHS_A_YEAR
     first_quarter -= int(first_quarter.astype(int)) % -MONTHS_A_QUARTER  # the first month of one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import datetime
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -19,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from attn_platform.alerts.configuration import AlertsConfig
 from attn_platform.automation.configuration import AutomationConfig
-from attn_platform.errors import ConfigurationError, SourceError
-from attn_platform.market.calendar import Calendar, IsoDate, calendar_from_file, exchange_calendar
+from attn_platform.errors import ConfigurationError, MissingDataError, SourceError
+from attn_platform.market.calendar import EXCHANGE_ZONE, Calendar, IsoDate, calendar_from_file, exchange_calendar
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig
@@ -37,6 +38,8 @@ PROFILE_VARIABLE = "ATTN_PROFILE"
 DEFAULT_PROFILE = "demo"
 DEFAULT_STUDY = "ai69"
 IMPORTED_PROFILE = "imported"
+# The table whose sessions are those of the data
+SESSIONS_TABLE = "daily_bar"
 # Settings that come into force together with an import, whose name follows.
 PENDING = f".{SETTINGS_FILE}.import-"
 
@@ -88,7 +91,7 @@ class Settings(BaseModel):
     source: SourceConfig
     first_session: IsoDate
     last_session: IsoDate | None = None
-    """None: the end of the published holidays, so that new sessions become partitions as they pass."""
+    """Of a history that goes no further. None: sessions become partitions as they pass, to the calendar's horizon."""
     automation: AutomationConfig = AutomationConfig()
     alerts: AlertsConfig = AlertsConfig()
     calendar_file: str | None = None
@@ -217,10 +220,33 @@ class Home:
         return np.datetime64(sessions[0], "D")
 
     @property
-    def last_session(self) -> np.datetime64:
-        """Last session of the data, or of the calendar where the data goes on."""
+    def horizon(self) -> np.datetime64:
+        """Last session that can become a partition: that of the settings, or of the calendar as far as it is known."""
         last = self.settings.last_session
         return self.calendar.on_or_before(last) if last is not None else self.calendar.last_known
+
+    @property
+    def last_session(self) -> np.datetime64:
+        """Last session of the data: of the daily bars that were imported, or that a simulated market can make by now.
+
+        `MissingDataError` where nothing was imported.
+        """
+        if self.settings.source.kind == "simulated":
+            return min(self.horizon, self.calendar.last_over(datetime.now(EXCHANGE_ZONE)))
+        held = self.lake.sessions(SESSIONS_TABLE, last=self.horizon)
+        if not len(held):
+            raise MissingDataError(
+                f"{self.root} holds no {SESSIONS_TABLE} up to {self.horizon}; import it (attn import)"
+            )
+        return np.datetime64(held[-1], "D")
+
+    @property
+    def data_description(self) -> str:
+        """Where the data comes from, and which sessions an import has brought."""
+        description = self.settings.source.description
+        if self.settings.source.kind == "simulated":
+            return description
+        return f"{description}, {self.first_session} to {self.last_session}"
 
     @property
     def absent_tables(self) -> dict[str, str]:
@@ -289,18 +315,19 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
 def imported_settings(
     report: ImportReport, held: Settings | None, study: str, lake: Lake, scheme: str | None = None
 ) -> Settings:
-    """Settings of a home after an import: those it has (or new ones), over all sessions that the lake now holds.
+    """Settings of a home after an import: those it has (or new ones), from the first session that the lake now holds.
 
-    A home keeps its industry scheme, unless another `scheme` is asked for; a new one has the vendor's.
+    A home keeps its industry scheme, unless another `scheme` is asked for; a new one has the vendor's. Where no more
+    will follow, its partitions end with the data, until an import goes beyond them.
     """
-    sessions = lake.sessions("daily_bar")
+    sessions = lake.sessions(SESSIONS_TABLE)
     is_all = report.first_session <= str(sessions[0]) and str(sessions[-1]) <= report.last_session
     before = held.source if held is not None and not is_all else None
     vendors = list(dict.fromkeys([*(before.vendor or "" if before else "").split(), report.vendor]))
     description = report.description if len(vendors) == 1 else f"data imported from files of {' and '.join(vendors)}"
     source = SourceConfig(
         kind="imported",
-        description=f"{description}, {sessions[0]} to {sessions[-1]}",
+        description=description,
         vendor=" ".join(vendors),
         # What an earlier import has brought is there, whether or not this vendor has it
         absent_tables={name: reason for name, reason in report.absent_tables.items() if not lake.has(name)},
@@ -312,10 +339,17 @@ def imported_settings(
         update={
             "source": source,
             "first_session": str(sessions[0]),
-            "last_session": str(sessions[-1]),
+            "last_session": _end_of_partitions(report, base.last_session, str(sessions[-1])),
             "changes": overlay(base.changes, {"adjacency": {"scheme": wanted}}) if wanted else base.changes,
         }
     )
+
+
+def _end_of_partitions(report: ImportReport, before: str | None, end: str) -> str | None:
+    """`last_session` after an import into a lake whose data ends on `end`; None for the calendar's horizon."""
+    if report.is_closed and report.last_session == end:
+        return end
+    return None if before is None or before < report.last_session else before
 
 
 def _absent_columns(report: ImportReport, before: SourceConfig | None) -> dict[str, str]:

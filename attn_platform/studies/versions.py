@@ -8,13 +8,18 @@ a warning that names the new one.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attn_platform.errors import ConfigurationError
 
-SCHEMA_VERSION = 2
-"""2: `schema_version` itself; runs of the UI wait a second at most (dagster.yaml)."""
+SCHEMA_VERSION = 3
+"""2: `schema_version` itself; runs of the UI wait a second at most (dagster.yaml). 3: partitions go on to the
+calendar's horizon, and the end of imported data is the lake's: an import no longer writes it into the settings."""
+END_OF_DATA_IN_THE_LAKE = 3
+CLOSED = frozenset({"ashare"})  # vendors of a history that was over before version 3
+RANGE = r", \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d$"
 FIRST_VERSION = 1  # of homes that do not say one
 VERSION_KEY = "schema_version"
 
@@ -34,7 +39,20 @@ def readable(content: dict[str, Any], source: str) -> dict[str, Any]:
             f"{source}: a home of schema version {version}, made by a newer attn_platform; this one knows versions up "
             f"to {SCHEMA_VERSION}. Install the newer one, or choose another --home"
         )
-    return {**with_new_names(content, RENAMED_IN_SETTINGS, source), VERSION_KEY: version}
+    content = {**with_new_names(content, RENAMED_IN_SETTINGS, source), VERSION_KEY: version}
+    is_earlier = isinstance(version, int) and version < END_OF_DATA_IN_THE_LAKE
+    return _without_end_of_data(content) if is_earlier else content
+
+
+def _without_end_of_data(content: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an imported home without the end of its data, which each import used to write in two places."""
+    held = content.get("source")
+    if not isinstance(held, dict) or held.get("kind") != "imported" or not held.get("vendor"):
+        return content
+    kept = {**content, "source": {**held, "description": re.sub(RANGE, "", str(held.get("description", "")))}}
+    if held["vendor"] not in CLOSED:
+        kept.pop("last_session", None)
+    return kept
 
 
 def with_new_names(content: Any, renamed: Renamed, source: str) -> Any:

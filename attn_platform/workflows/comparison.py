@@ -31,7 +31,7 @@ def compare(home: Home, first: str, second: str) -> Comparison:
         first=_side(home, first),
         second=_side(home, second),
         study_title=home.study.title,
-        data_source=data_source(home.settings.source),
+        data_source=data_source(home),
         config=home.study.comparison,
         evaluation=home.study.evaluation,
     )

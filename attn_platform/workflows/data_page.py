@@ -24,7 +24,7 @@ def write_data_page(home: Home) -> DataReportData:
     """
     data = DataReportData(
         title=home.study.title,
-        data_source=data_source(home.settings.source),
+        data_source=data_source(home),
         checks=CHECKS,
         survey=survey(home.lake, home.calendar),
     )

@@ -47,7 +47,7 @@ def write_factor_pages(
     subject = FactorSubject(
         study=home.study.title,
         universe=universe_text(home.study.universe),
-        data_source=data_source(home.settings.source),
+        data_source=data_source(home),
         config=home.study.factor_profile,
         min_observations={name: catalogue.definition(name).min_observations(home.study.factors) for name in chosen},
         pages=frozenset(chosen) if names is None else frozenset(),

@@ -46,7 +46,7 @@ def gather_overview(home: Home) -> OverviewData:
     exhibits = Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{PAGE}")
     return OverviewData(
         study_title=study.title,
-        data_source=data_source(home.settings.source),
+        data_source=data_source(home),
         universe=universe_text(study.universe),
         rows=[_row(home, each, trials) for each in made],
         trials=len(trials),

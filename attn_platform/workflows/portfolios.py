@@ -61,13 +61,18 @@ def portfolio_strategy(home: Home, name: str) -> StrategyConfig:
 
 
 def rebalances(home: Home, strategy: StrategyConfig | None = None) -> np.ndarray:
-    """Sessions on which a strategy is rebalanced, ascending, from the first test range on (`rebalance_every`).
+    """Sessions of the data on which a strategy is rebalanced, ascending, from the first test range on.
 
     Without a strategy those of the study, which hold for all strategies that have no frequency of their own.
     """
+    return rebalances_until(home, home.last_session, strategy)
+
+
+def rebalances_until(home: Home, last: Day, strategy: StrategyConfig | None = None) -> np.ndarray:
+    """Those up to a day, whether or not there is data of them: the calendar alone says which they are."""
     study = home.study
     every = study.rebalance_every if strategy is None else study.rebalance_every_of(strategy)
-    return rebalances_between(home.calendar, study.windows.first_test, home.last_session, every)
+    return rebalances_between(home.calendar, study.windows.first_test, last, every)
 
 
 def rebalances_on(home: Home, forecast: ImportedForecastConfig) -> np.ndarray:
@@ -94,8 +99,7 @@ def previous_rebalance(
     home: Home, session: np.datetime64, strategy: StrategyConfig | None = None
 ) -> np.datetime64 | None:
     """The rebalance before `session`, of a strategy or of the study; None for the first one."""
-    earlier = rebalances(home, strategy)
-    earlier = earlier[earlier < session]
+    earlier = rebalances_until(home, session - 1, strategy)
     return np.datetime64(earlier[-1], "D") if len(earlier) else None
 
 

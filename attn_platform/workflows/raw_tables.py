@@ -54,4 +54,4 @@ def _source(home: Home) -> Source:
 @cache
 def _simulated(config: SimulationConfig, home: Home) -> SimulatedMarket:
     """One simulation a process: the tables of a run come from the same one."""
-    return SimulatedMarket(config, home.calendar.between(home.first_session, home.last_session))
+    return SimulatedMarket(config, home.calendar.between(home.first_session, home.horizon))

@@ -14,7 +14,7 @@ from attn_platform.reports.strategy import Subject, gather
 from attn_platform.reports.tables import write_report_tables
 from attn_platform.studies.availability import missing_styles, switched_off
 from attn_platform.studies.rebalancing import frequency_text
-from attn_platform.studies.settings import Home, SourceConfig
+from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.config import UniverseConfig
 from attn_platform.workflows.evaluation import measured_predictions
@@ -37,9 +37,10 @@ def universe_text(config: UniverseConfig) -> str:
     return f"A shares, {share}, less ST, newly listed and delisting stocks"
 
 
-def data_source(source: SourceConfig) -> DataSource:
+def data_source(home: Home) -> DataSource:
     """Where the data of a home came from, as pages say it."""
-    return DataSource(DataKind.SIMULATED if source.kind == "simulated" else DataKind.VENDOR, source.description)
+    is_simulated = home.settings.source.kind == "simulated"
+    return DataSource(DataKind.SIMULATED if is_simulated else DataKind.VENDOR, home.data_description)
 
 
 def write_pages(home: Home, name: str) -> Iterator[Path]:
@@ -76,7 +77,7 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         study_title=study.title,
         model=config.model,
         universe=_universe_of(home, config),
-        data_source=data_source(source),
+        data_source=data_source(home),
         evaluation_horizon=study.evaluation_horizon,
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
@@ -99,7 +100,7 @@ def write_mix_report(home: Home, config: StrategyMixConfig) -> StrategyReportDat
         study=study.name,
         study_title=study.title,
         universe=" · ".join(dict.fromkeys(_universe_of(home, part) for part in parts)),
-        data_source=data_source(source),
+        data_source=data_source(home),
         notes=[f"Missing: {column}: {reason}" for column, reason in source.absent_columns.items()],
     )
     return _write(home, gather_mix(home.lake, subject, study.evaluation))

@@ -96,7 +96,7 @@ def gather_study(home: Home) -> StudyReportData:
     return StudyReportData(
         study=study.name,
         title=f"{reference.title}: exhibit by exhibit",
-        data_source=data_source(home.settings.source),
+        data_source=data_source(home),
         universe=universe_text(study.universe),
         strategies=strategies,
         forecasts=forecasts,

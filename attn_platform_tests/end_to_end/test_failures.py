@@ -9,7 +9,7 @@ import pytest
 from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from attn_platform.cli import main
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import (
     CheckpointError,
     MissingDataError,
@@ -24,6 +24,7 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.origins import origins_of, with_origins
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets import training as training_assets
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file

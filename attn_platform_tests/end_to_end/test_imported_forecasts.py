@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.store import figures_table
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.owed import owed
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home

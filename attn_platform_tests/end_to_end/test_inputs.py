@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import plan, run_stage
 from attn_platform_tests.homes import ENSEMBLE, STRATEGY, tiny_home
 from attn_platform_tests.pipelines import instance_of

@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.market.lake import days
 from attn_platform.orchestration.assets.reports import report_asset
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table

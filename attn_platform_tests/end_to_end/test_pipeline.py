@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 from scipy import stats
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import from_columns
@@ -19,6 +19,7 @@ from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage
 from attn_platform.portfolio.problem import TOLERANCE
 from attn_platform.training.checkpoints import load_checkpoint

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from attn_platform.backtest.store import backtest_table
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.store import attribution_table, figures_table, robustness_tables, sessions_table
 from attn_platform.factors import inputs, panel, statements
@@ -31,6 +31,7 @@ from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, 
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.portfolio import rebalance
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import OVERVIEW, prediction_table

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from attn_platform.alerts import AlertBook, Kind
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.orchestration import alerting, automation
 from attn_platform.orchestration.alerting import SENSOR, wrong_now
 from attn_platform.orchestration.automation import DUTY
-from attn_platform.orchestration.partitions import TIMEZONE
+from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.unusual import Aspect, Remark
 from attn_platform_tests.homes import FAMILIES, IMPORTED, SESSION_TABLES, STRATEGY, tiny_home

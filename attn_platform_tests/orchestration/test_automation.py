@@ -11,11 +11,11 @@ import dagster as dg
 import pytest
 
 from attn_platform.automation import Decision
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.orchestration import automation
 from attn_platform.orchestration.automation import DUTY, SENSOR, decision_now, summary
 from attn_platform.orchestration.owed import BEGIN
-from attn_platform.orchestration.partitions import TIMEZONE
+from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import (
     ENSEMBLE,

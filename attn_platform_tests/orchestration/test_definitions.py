@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS, AI69_FACTORS, catalogue
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import families_of
@@ -15,6 +15,7 @@ from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.factors import tables_of
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.universe.store import ADJACENCY

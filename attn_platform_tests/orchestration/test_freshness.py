@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.orchestration.freshness import (
     GONE,
@@ -22,7 +22,7 @@ from attn_platform.orchestration.freshness import (
 )
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.partition_versions import PartitionVersions
-from attn_platform.orchestration.partitions import build_partitions
+from attn_platform.orchestration.partitions import build_partitions, partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan, run_stage, stale_part
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import WindowConfig

@@ -3,8 +3,9 @@
 import dagster as dg
 import pytest
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError, MissingDataError, PlatformError
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform_tests.homes import (
@@ -135,7 +136,7 @@ def test_a_later_window_continues_the_weeks_before_it(home, partitions, pipeline
             {"train": 160},
             r"universe of 2020-01-01 needs a year of data before it; let the data \(first_session\) start",
         ),
-        ({"first_test": "2021-02-08"}, "first test range begins on 2021-02-08, but the data ends on 2021-02-05"),
+        ({"first_test": "2021-02-08"}, "first test range begins on 2021-02-08, but the sessions end on 2021-02-05"),
     ],
 )
 def test_windows_that_the_data_cannot_feed_are_refused(tmp_path, change, text):

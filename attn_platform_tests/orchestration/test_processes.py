@@ -5,8 +5,9 @@ import shutil
 import dagster as dg
 import pytest
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.errors import MissingDataError, PlatformError
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan
 from attn_platform.orchestration.processes import independent_parts, run_in_processes, usual_workers
 from attn_platform.studies.settings import Home

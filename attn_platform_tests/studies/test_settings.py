@@ -1,15 +1,19 @@
 """A home's settings: profiles, round trips, files that a user edits, and what an import makes of them."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import yaml
 
-from attn_platform.errors import CalendarError, ConfigurationError, SourceError
+from attn_platform.errors import CalendarError, ConfigurationError, MissingDataError, SourceError
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.market.lake import Lake
+from attn_platform.market.lake import Lake, days
 from attn_platform.market.vendors import ImportReport
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.settings import (
@@ -198,8 +202,8 @@ def test_factor_files_of_the_changes_lie_relative_to_the_home(tmp_path: Path, mo
 
 def test_first_and_last_sessions_need_not_be_sessions(tmp_path: Path) -> None:
     home = Home.open(edited(tmp_path, first_session="2020-01-01", last_session="2021-01-03"))
-    assert (str(home.first_session), str(home.last_session)) == ("2020-01-02", "2020-12-31")
-    assert Home.open(edited(tmp_path)).last_session == exchange_calendar().last_known
+    assert (str(home.first_session), str(home.horizon)) == ("2020-01-02", "2020-12-31")
+    assert Home.open(edited(tmp_path)).horizon == exchange_calendar().last_known
     with pytest.raises(ConfigurationError, match="first_session 2090-01-01 lies after the last session"):
         _ = Home.open(edited(tmp_path, first_session="2090-01-01")).first_session
 
@@ -222,12 +226,54 @@ def report(**changes: Any) -> ImportReport:
 def test_an_import_makes_settings_over_all_that_the_lake_holds(tmp_path: Path) -> None:
     lake = lake_of(tmp_path, contract_tables())
     settings = imported_settings(report(), None, "ai69", lake)
-    assert (settings.first_session, settings.last_session) == ("2020-12-29", "2021-01-06")
+    assert (settings.first_session, settings.last_session) == ("2020-12-29", None)
     assert settings.source.kind == "imported"
-    assert settings.source.description == "files, 2020-12-29 to 2021-01-06"
+    assert settings.source.description == "files"
+    assert Home(tmp_path, settings).data_description == "files, 2020-12-29 to 2021-01-06"
     assert settings.source.absent_tables == {"minute_bar": "none"}
     assert settings.source.absent_columns == {"daily_bar.vwap": "none"}
     assert Home(tmp_path, settings).study.adjacency.scheme == "sw_l1"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_closed", "last_brought", "after"),
+    [
+        (None, False, "2021-01-06", None),
+        (None, True, "2021-01-06", "2021-01-06"),
+        (None, True, "2021-01-04", None),  # of a lake that goes further by another vendor
+        ("2021-01-04", False, "2021-01-06", None),
+        ("2021-01-04", True, "2021-01-06", "2021-01-06"),
+        ("2021-01-06", False, "2020-12-31", "2021-01-06"),
+        ("2022-12-30", False, "2021-01-06", "2022-12-30"),
+    ],
+)
+def test_partitions_end_where_no_more_will_follow(
+    tmp_path: Path, before: str | None, is_closed: bool, last_brought: str, after: str | None
+) -> None:
+    lake = lake_of(tmp_path, contract_tables())
+    held = Settings(source=IMPORTED, first_session="2020-12-29", last_session=before)
+    brought = report(is_closed=is_closed, last_session=last_brought)
+    assert imported_settings(brought, held, "ai69", lake).last_session == after
+
+
+def test_the_data_ends_with_what_was_imported(tmp_path: Path) -> None:
+    bars = contract_tables()["daily_bar"]
+    is_late = pa.array(days(bars["date"]) >= np.datetime64("2021-01-05"))
+    lake_of(tmp_path, {"daily_bar": bars.filter(pc.invert(is_late))})
+    home = Home(tmp_path, Settings(source=IMPORTED, first_session="2020-12-29"))
+    assert (str(home.last_session), home.horizon) == ("2021-01-04", exchange_calendar().last_known)
+    lake_of(tmp_path, {"daily_bar": bars.filter(is_late)})
+    assert str(home.last_session) == "2021-01-06"
+    ended = home.with_settings(home.settings.model_copy(update={"last_session": "2021-01-05"}))
+    assert (str(ended.last_session), str(ended.horizon)) == ("2021-01-05", "2021-01-05")
+    with pytest.raises(MissingDataError, match=r"holds no daily_bar up to .*; import it"):
+        _ = Home(tmp_path / "nothing", home.settings).last_session
+
+
+def test_a_simulated_market_has_no_data_of_tomorrow(tmp_path: Path) -> None:
+    home = Home(tmp_path, profile_settings("demo").model_copy(update={"last_session": None}))
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    assert home.last_session <= np.datetime64(today) - 1 < home.horizon
 
 
 def test_another_import_keeps_what_the_user_has_set(tmp_path: Path) -> None:
@@ -285,8 +331,7 @@ def test_a_column_is_absent_where_no_session_of_the_lake_has_it(
     assert set(found.absent_columns) == absent
     is_all = first_session == "2020-12-29"
     assert found.vendor == ("contract" if is_all else "ashare contract")
-    beginning = "files, " if is_all else "data imported from files of ashare and contract, "
-    assert found.description == f"{beginning}2020-12-29 to 2021-01-06"
+    assert found.description == ("files" if is_all else "data imported from files of ashare and contract")
 
 
 def test_a_table_that_the_lake_holds_is_not_absent(tmp_path: Path) -> None:
@@ -308,3 +353,22 @@ def test_a_home_on_top_of_another_has_its_market_and_a_study_of_its_own(tmp_path
     assert top.lake.read("security") == beneath.lake.read("security")
     assert (top.reports, top.settings) == (top.root / "reports", beneath.settings)
     assert not top.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "vendor", "last_session"),
+    [
+        (2, "contract", None),
+        (None, "ashare contract", None),
+        (2, "ashare", "2022-12-30"),
+        (3, "mine", "2022-12-30"),
+    ],
+)
+def test_the_end_that_imports_wrote_into_settings_before_is_the_lakes(
+    tmp_path: Path, version: int | None, vendor: str, last_session: str | None
+) -> None:
+    source = {"kind": "imported", "vendor": vendor, "description": "files, 2000-01-04 to 2022-12-30"}
+    entries = {"source": source, "last_session": "2022-12-30", **({"schema_version": version} if version else {})}
+    settings = Home.open(edited(tmp_path, **entries)).settings
+    assert settings.last_session == last_session
+    assert settings.source.description == ("files" if version != 3 else source["description"])

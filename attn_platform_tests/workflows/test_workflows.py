@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from attn_platform.definitions import partitions_of
 from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.studies.settings import Home
 from attn_platform.workflows import (
     available_windows,

@@ -18,10 +18,11 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
-from attn_platform.definitions import build_defs, partitions_of
+from attn_platform.definitions import build_defs
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.store import TABLE_PREFIX, family_table
 from attn_platform.orchestration.instance import open_instance
+from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE, quarter_of

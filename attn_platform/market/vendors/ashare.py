@@ -149,6 +149,7 @@ def import_ashare(
         absent_columns=ABSENT_COLUMNS,
         findings=findings_of(journal),
         put_aside=put_aside,
+        is_closed=True,  # it ends with 2022
     )
 
 

@@ -30,6 +30,7 @@ class ImportReport:
 
     `absent_tables` and `absent_columns` (`table.column`) say what the vendor lacks, and why or what stands in;
     `findings` what was done to rows beyond copying them; `put_aside` how many rows of a table are in quarantine.
+    `is_closed` for a history to which no sessions will be added.
     """
 
     vendor: str
@@ -42,6 +43,7 @@ class ImportReport:
     absent_columns: Mapping[str, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     put_aside: Mapping[str, int] = field(default_factory=dict)
+    is_closed: bool = False
 
 
 class Importer(Protocol):

@@ -44,7 +44,7 @@ def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Assets of all raw tables; those that the source lacks are there to be seen, switched off with the reason."""
     kinds = {"parquet", "simulation" if home.settings.source.kind == "simulated" else "vendor"}
-    version = configured(code_version("attn_platform.market"), home.settings.source)
+    version = configured(code_version("attn_platform.market"), home.settings.source.simulation)
 
     def spec(name: str, partitioned: bool) -> dg.AssetSpec:
         return dg.AssetSpec(
@@ -132,7 +132,7 @@ def _planted_signals(home: Home) -> dg.AssetsDefinition:
         name=PLANTED_SIGNALS,
         group_name=GROUP,
         kinds={"parquet", "simulation"},
-        code_version=configured(code_version("attn_platform.market"), home.settings.source),
+        code_version=configured(code_version("attn_platform.market"), home.settings.source.simulation),
         description=(
             "The signals that the simulated returns hide, and the return that they promise. Reports set them beside "
             "the forecasts, nothing else reads them."
