@@ -9,6 +9,7 @@ import dagster as dg
 from attn_platform.orchestration import alerting, automation, reloading
 from attn_platform.orchestration.asset_modules import build_assets
 from attn_platform.orchestration.event_batches import enable_batches
+from attn_platform.orchestration.import_jobs import build_imports
 from attn_platform.orchestration.jobs import build_jobs
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.provenance import VERSIONS
@@ -22,14 +23,14 @@ def build_defs(home: Home) -> dg.Definitions:
     for announcement in (dg.BetaWarning, dg.SupersessionWarning):  # of interfaces that are chosen knowingly
         warnings.simplefilter("ignore", announcement)
     partitions = partitions_of(home)
-    jobs = build_jobs(home)
+    jobs, imports = build_jobs(home), build_imports(home)
     with remembering_in(home.dagster / VERSIONS if home.dagster.is_dir() else None):
         assets = build_assets(home, partitions)
     return dg.Definitions(
         assets=assets,
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), *imports.values()],
         sensors=[
-            automation.build_sensor(home, partitions, jobs),
+            automation.build_sensor(home, partitions, [*jobs.values(), *imports.values()]),
             alerting.build_sensor(home, partitions),
             reloading.build_sensor(home),
         ],

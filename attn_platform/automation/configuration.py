@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Deadline(BaseModel):
@@ -39,6 +42,22 @@ class UsualConfig(BaseModel):
     """One-way distance of a target from the one before it, Σ|w − w′|/2, that is still usual."""
 
 
+class DeliveryConfig(BaseModel):
+    """A folder that a vendor delivers into, whose files are imported as `attn import VENDOR FOLDER` does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vendor: str
+    folder: str
+    """A relative path starts at the home."""
+    marker: str | None = None
+    """A file of the folder that is written last. None: the files are whole once nothing has changed for a while."""
+    settled_seconds: PositiveFloat = 120.0
+    """That while."""
+    quarantine: bool = False
+    """Put single bad rows aside, and go on; otherwise one such row refuses all files, and an alert says so."""
+
+
 class AutomationConfig(BaseModel):
     """How far back missing work is caught up, how often failed work is tried, and when what is late."""
 
@@ -52,6 +71,8 @@ class AutomationConfig(BaseModel):
     """Before the second attempt; each later one waits twice as long as the one before."""
     runs_at_once: PositiveInt = 4
     """Runs that are launched and not yet over: what waits longer waits here, not in Dagster's queue."""
+    deliveries: dict[Identifier, DeliveryConfig] = Field(default_factory=dict)
+    """By names of their own."""
     tables: dict[str, Deadline] = Field(default_factory=dict)
     """When a raw table of a session must be there, where that is not `table`: some vendors' come next morning."""
     table: Deadline = Deadline(at=time(18))

@@ -80,6 +80,9 @@ def _why_failed(instance: dg.DagsterInstance, run_id: str) -> str:
 
 
 def _command(home: Home, duty: Duty) -> str:
+    for name, config in home.settings.automation.deliveries.items():
+        if duty.job == names.import_job(name):
+            return f"attn import {config.vendor} {home.root / config.folder} --home {home.root}"
     partitions = f" --partitions {duty.key}" if duty.assets else ""
     made = ",".join(duty.assets) if duty.assets else ",".join(_assets_of(home, duty.job))
     return f"attn materialize {made}{partitions} --home {home.root}"

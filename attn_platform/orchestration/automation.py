@@ -8,7 +8,7 @@ good: each piece of work (`owed`) is launched once, when its inputs are there, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ UNDER_WAY = tuple(status for status in dg.DagsterRunStatus if status not in OVER
 
 
 def build_sensor(
-    home: Home, partitions: Partitions, jobs: Mapping[str, UnresolvedAssetJobDefinition]
+    home: Home, partitions: Partitions, jobs: Sequence[UnresolvedAssetJobDefinition | dg.JobDefinition]
 ) -> dg.SensorDefinition:
     """The sensor of a live home."""
 
@@ -58,11 +58,12 @@ def build_sensor(
     return dg.SensorDefinition(
         name=SENSOR,
         evaluation_fn=look,
-        jobs=list(jobs.values()),
+        jobs=list(jobs),
         minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
         description=(
-            "Launches what the calendar owes once its inputs are there: raw tables and factors of a session, universe, "
-            "training, forecasts, target portfolios, reports. Catches up what was missed, and tries again what failed."
+            "Launches what is owed once its inputs are there: imports of what was delivered, raw tables and factors of "
+            "a session, universe, training, forecasts, target portfolios, reports. Catches up what was missed, and "
+            "tries again what failed."
         ),
     )
 

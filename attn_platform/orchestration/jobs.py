@@ -32,6 +32,11 @@ def portfolio_job(study: StudyConfig, every: RebalanceFrequency) -> str:
     return WEEK_JOB if every == study.rebalance_every else f"portfolio_every_{every}"
 
 
+def import_job(delivery: str) -> str:
+    """Name of the job that imports what lies in the folder of a delivery."""
+    return f"import_{delivery}"
+
+
 def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     """One job for each partitions definition that has assets, by name."""
     made = assets_made_at(home)

@@ -1,4 +1,4 @@
-"""What the calendar owes a home: for each job the keys of the last sessions, with what each needs.
+"""What is owed to a home: the import of what was delivered, and of each job the keys of the last sessions.
 
 In the order in which a day's work is done. A key exists once its day is over, so a session's work is owed from the
 midnight after it; universe and adjacency from the first day of their period on; training one window ahead, as soon as
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 
 import dagster as dg
 import numpy as np
 
-from attn_platform.automation import Duty
+from attn_platform.automation import Duty, delivery_in
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset
@@ -31,16 +32,18 @@ BEGIN = "nothing has been made yet: begin with attn run, or a backfill"
 
 
 def owed(home: Home, partitions: Partitions, made: Made, now: datetime, catch_up: int) -> list[Duty]:
-    """Duties of the last `catch_up` sessions before `now`, done or not; empty where no history was begun."""
+    """Duties of the last `catch_up` sessions before `now`, done or not; only imports where no history was begun."""
+    deliveries = list(_deliveries(home, now))
     raw = assets_made_at(home)[MadeAt.RAW]
     begun = min((key for table in raw for key in made(table)), default=None)
     if begun is None:
-        return []
+        return deliveries
     ended = [key for key in partitions.sessions.get_partition_keys(now) if key > begun][-catch_up:]
     if not ended:
-        return []
+        return deliveries
     since = ended[0]
     return [
+        *deliveries,
         *_static(home),
         *_sessions(home, ended),
         *_periods(home, partitions, now, since),
@@ -49,6 +52,14 @@ def owed(home: Home, partitions: Partitions, made: Made, now: datetime, catch_up
         *_portfolios(home, partitions, now, since),
         *_reports(home, partitions, made, now, since),
     ]
+
+
+def _deliveries(home: Home, now: datetime) -> Iterator[Duty]:
+    """Imports of the files that lie in the folders of the home's vendors, once they are whole."""
+    for name, config in home.settings.automation.deliveries.items():
+        found = delivery_in(home.root / config.folder, config)
+        if found is not None:
+            yield Duty(names.import_job(name), found.name, waits_for=partial(found.missing, config, now))
 
 
 def _static(home: Home) -> Iterator[Duty]:

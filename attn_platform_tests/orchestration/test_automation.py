@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from attn_platform.automation import Decision
+from attn_platform.automation import AutomationConfig, Decision, DeliveryConfig
 from attn_platform.definitions import build_defs
 from attn_platform.orchestration import automation
+from attn_platform.orchestration.alerting import wrong_now
 from attn_platform.orchestration.automation import DUTY, SENSOR, decision_now, summary
 from attn_platform.orchestration.owed import BEGIN
 from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
@@ -32,6 +33,7 @@ from attn_platform_tests.homes import (
     WEEKLY,
     tiny_home,
 )
+from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, write_files
 
 UNIVERSES = ("universe", f"universe_{TREES}")
 PANELS = ("factor_panel", f"factor_panel_{TREES}")
@@ -295,3 +297,50 @@ def test_every_job_is_owed_at_some_time(home, instance, monkeypatch) -> None:
     assert found is not None
     duties = [*(duty for duty, _ in found.launched), *(duty for duty, _ in found.waiting)]
     assert {duty.job for duty in duties} == {job.name for job in build_defs(home).jobs or ()} - {"static"}
+
+
+@pytest.fixture
+def delivered(tmp_path: Path) -> Home:
+    """A home without data, and contract files in the folder that its settings name."""
+    files = write_files(tmp_path / "in", contract_tables())
+    config = AutomationConfig(deliveries={"nightly": DeliveryConfig(vendor="contract", folder="../in")})
+    home = tiny_home(tmp_path / "home", IMPORTED)
+    home = home.with_settings(home.settings.model_copy(update={"automation": config, "last_session": None}))
+    home.save()
+    assert files.is_dir()
+    return home
+
+
+def test_what_was_delivered_is_imported_once(delivered: Home, empty: dg.DagsterInstance) -> None:
+    now = datetime.now(ZoneInfo(TIMEZONE))
+    partitions = partitions_of(delivered)
+    decision = decision_now(delivered, partitions, empty, now)
+    assert decision is not None
+    assert list(waiting(decision).values()) == ["files are coming into ../in"]
+    later = now + timedelta(minutes=5)
+    decision = decision_now(delivered, partitions, empty, later)
+    assert decision is not None
+    (duty,) = [duty for duty, _ in decision.launched]
+    assert duty.job == "import_nightly"
+    job = build_defs(delivered).resolve_job_def(duty.job)
+    assert job.execute_in_process(instance=empty, tags={DUTY: duty.name}).success
+    assert delivered.lake.sessions("daily_bar").astype(str).tolist() == list(SESSIONS)
+    decision = decision_now(delivered, partitions, empty, later)
+    assert decision is not None
+    assert not decision.launched, "the same files again are nothing new"
+    assert Home.open(delivered.root).settings.automation == delivered.settings.automation
+
+
+def test_files_that_cannot_be_used_are_told_with_the_command(delivered: Home, empty: dg.DagsterInstance) -> None:
+    (delivered.root.parent / "in" / "daily_bar.parquet").write_bytes(b"no parquet")
+    later = datetime.now(ZoneInfo(TIMEZONE)) + timedelta(minutes=5)
+    job = build_defs(delivered).resolve_job_def("import_nightly")
+    partitions = partitions_of(delivered)
+    for attempt in range(3):
+        decision = decision_now(delivered, partitions, empty, later + timedelta(hours=attempt))
+        assert decision is not None
+        (duty,) = [duty for duty, _ in decision.launched]
+        assert not job.execute_in_process(instance=empty, tags={DUTY: duty.name}, raise_on_error=False).success
+    (alert,) = wrong_now(delivered, partitions, empty, later + timedelta(hours=3))
+    assert "daily_bar.parquet" in alert.what
+    assert alert.remedy == f"attn import contract {delivered.root / '../in'} --home {delivered.root}"
