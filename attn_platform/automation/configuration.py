@@ -51,9 +51,9 @@ class DeliveryConfig(BaseModel):
     folder: str
     """A relative path starts at the home."""
     marker: str | None = None
-    """A file of the folder that is written last. None: the files are whole once nothing has changed for a while."""
+    """A file of the folder that is written last, say `_SUCCESS`. None: they are whole once none comes."""
     settled_seconds: PositiveFloat = 120.0
-    """That while."""
+    """So long, without a marker."""
     quarantine: bool = False
     """Put single bad rows aside, and go on; otherwise one such row refuses all files, and an alert says so."""
 

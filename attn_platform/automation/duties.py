@@ -24,7 +24,8 @@ class Duty:
     """A job for one key.
 
     `assets` have `key` for a partition; none of them for a job whose assets have no partitions. `needs` are made by
-    other duties, `waits_for` says of what comes from outside why it is not there yet (None: it is).
+    other duties, `waits_for` says of what comes from outside why it is not there yet (None: it is). A duty `is_part` of
+    its job where the job has more assets, which have no such key.
     """
 
     job: str
@@ -32,6 +33,7 @@ class Duty:
     assets: tuple[str, ...] = ()
     needs: tuple[Place, ...] = ()
     waits_for: Callable[[], str | None] = field(default=lambda: None, compare=False)
+    is_part: bool = False
 
     @property
     def name(self) -> str:

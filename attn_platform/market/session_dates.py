@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.market.readings import Reading, Refusal, is_text
 
-EXCHANGE_ZONE = ZoneInfo("Asia/Shanghai")
 OPENING_OF_DAY, CLOSE = datetime.timedelta(0), datetime.timedelta(hours=15)
 TIMES_OF_A_DATE = (OPENING_OF_DAY, CLOSE)
 """Times of the day in Shanghai that stand for the day itself."""

@@ -50,6 +50,7 @@ def build_sensor(
                 run_key=f"{duty.name}:{number}",
                 job_name=duty.job,
                 partition_key=duty.key if duty.assets else None,
+                asset_selection=[dg.AssetKey(asset) for asset in duty.assets] if duty.is_part else None,
                 tags={DUTY: duty.name},
             )
         if not decision.launched:

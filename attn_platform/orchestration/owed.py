@@ -9,6 +9,7 @@ begun by `attn run` or a backfill.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -16,6 +17,7 @@ import dagster as dg
 import numpy as np
 
 from attn_platform.automation import Duty, delivery_in
+from attn_platform.errors import MissingDataError
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import checkpoint_asset
@@ -123,19 +125,21 @@ def _reaches(home: Home, first: np.datetime64, test: int) -> bool:
 
 
 def _cross_sections(home: Home, partitions: Partitions, now: datetime, since: str) -> Iterator[Duty]:
+    """Panels, and predictions from the first test range on."""
     study, stages = home.study, assets_made_at(home)
-    assets = (*stages[MadeAt.PANELS], *stages[MadeAt.PREDICTIONS])
     for key in _since(partitions.cross_sections, now, since):
         date = np.datetime64(key)
         needs = [(universe.table, str(quarter_of(date))) for universe in study.universes]
         needs += [(family, key) for family in stages[MadeAt.FACTORS]]
         needs.append((ADJACENCY, str(year_of(date))))
-        if date >= np.datetime64(study.windows.first_test):
+        is_tested = date >= np.datetime64(study.windows.first_test)
+        if is_tested:
             needs += [
                 (checkpoint_asset(model.name), window_holding(home.calendar, study.windows_of(model), key).key)
                 for model in study.models
             ]
-        yield Duty(names.CROSS_SECTION_JOB, key, assets, tuple(needs), _forecasts(home, key))
+        assets = (*stages[MadeAt.PANELS], *(stages[MadeAt.PREDICTIONS] if is_tested else ()))
+        yield Duty(names.CROSS_SECTION_JOB, key, assets, tuple(needs), _forecasts(home, key), is_part=not is_tested)
 
 
 def _forecasts(home: Home, key: str) -> Callable[[], str | None]:
@@ -176,7 +180,22 @@ def _reports(home: Home, partitions: Partitions, made: Made, now: datetime, sinc
     ready = [day for day, tables in rebalanced.items() if all(day in made(table) for table in tables)]
     for day in sorted(rebalanced):
         if day >= max(ready, default=since):
-            yield Duty(names.REPORT_JOB, day, needs=tuple((table, day) for table in rebalanced[day]))
+            needs = tuple((table, day) for table in rebalanced[day])
+            yield Duty(names.REPORT_JOB, day, needs=needs, waits_for=_first_return(home))
+
+
+def _first_return(home: Home) -> Callable[[], str | None]:
+    """A home's first forecasts can be traded, but not evaluated before a return of theirs is known."""
+
+    def missing() -> str | None:
+        first = home.calendar.between(home.study.windows.first_test, home.horizon)[0]
+        known = home.calendar.shift(first, home.study.evaluation_horizon + 1)
+        with suppress(MissingDataError):  # where nothing was imported
+            if home.last_session >= known:
+                return None
+        return f"waiting for the first realised return, on {known}"
+
+    return missing
 
 
 def _since(definition: dg.TimeWindowPartitionsDefinition, now: datetime, since: str) -> list[str]:

@@ -344,3 +344,32 @@ def test_files_that_cannot_be_used_are_told_with_the_command(delivered: Home, em
     (alert,) = wrong_now(delivered, partitions, empty, later + timedelta(hours=3))
     assert "daily_bar.parquet" in alert.what
     assert alert.remedy == f"attn import contract {delivered.root / '../in'} --home {delivered.root}"
+
+
+def test_sessions_before_the_first_test_range_have_panels_only(home: Home, empty: dg.DagsterInstance) -> None:
+    """Of a home whose history was begun long before: what no window tests has no forecast."""
+    materialise(empty, RAW, "2020-11-30", "2020-12-01")
+    materialise(empty, UNIVERSES, "2020-10-01")
+    materialise(empty, "sector_adjacency", "2020-01-01")
+    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"))
+    assert decision is not None
+    (duty,) = [duty for duty, _ in decision.launched if duty.job == "cross_section"]
+    assert (duty.key, duty.assets, duty.is_part) == ("2020-12-01", PANELS, True)
+    materialise(empty, PANELS, "2020-12-01")
+    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"))
+    assert decision is not None
+    assert not [duty.name for duty, _ in decision.launched if duty.job == "cross_section"]
+
+
+def test_a_report_waits_for_the_first_realised_return(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """Three sessions from the close after 2020-12-10, the first forecast: on 2020-12-16."""
+    home = tiny_home(tmp_path / "imported", IMPORTED)
+    name, moment = f"weekly_report:{BEFORE}", at("2020-12-12T00:01:00")
+    for last, reason in (("2020-12-15", "waiting for the first realised return, on 2020-12-16"), ("2020-12-16", None)):
+        file = home.lake.path("daily_bar", last)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        decision = decision_now(home, partitions_of(home), instance, moment)
+        assert decision is not None
+        assert waiting(decision).get(name) == reason
+        assert (name in launched(decision)) == (reason is None)

@@ -129,7 +129,7 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         name = path.stem if path.is_file() else path.name
-        if name.startswith("."):
+        if name.startswith((".", "_")):  # of a tool, or a marker such as _SUCCESS
             continue
         if name not in TABLES:
             raise SourceError(
