@@ -21,6 +21,7 @@ from attn_platform.portfolio.strategy import Strategy
 from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
 from attn_platform.reports.strategy import (
     dated,
+    enhanced_text,
     of_backtest,
     published_performance,
     published_portfolio_months,
@@ -43,6 +44,8 @@ class MixSubject:
     universe: str
     data_source: DataSource
     notes: Sequence[str]
+    frequency: str
+    """How often the parts are rebalanced, in words: "5 sessions", "week"."""
 
 
 def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -54,7 +57,7 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
     holdings, held_on = _holdings(lake, name, first)
     titles = " and ".join(part.name.replace("_", " ") for part in subject.parts)
     return StrategyReportData(
-        title=f"{name.replace('_', ' ')} · weekly {first.benchmark} enhanced",
+        title=f"{name.replace('_', ' ')} · {enhanced_text(first.benchmark, subject.frequency)}",
         strategy=name,
         model=titles,
         horizon=HORIZON,

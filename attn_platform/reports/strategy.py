@@ -73,10 +73,10 @@ class Subject:
     checkpoints: Mapping[str, Path]
     """Folder of the checkpoints of the model, or of each member of an ensemble; none of imported forecasts."""
     notes: Sequence[str]
+    frequency: str
+    """How often it is rebalanced, in words: "5 sessions", "week"."""
     planted: SignalStrengths | None = None
     """Of a simulated market."""
-    frequency: str | None = None
-    """How often it is rebalanced, in words: "5 sessions", "week"."""
     is_benchmark_approximate: bool = False
 
 
@@ -98,7 +98,8 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
     states = dated(lake, strategy.limits_table)
     exposures = held_exposures(lake, strategy, predictions, daily)
     return StrategyReportData(
-        title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · weekly {strategy.benchmark} enhanced",
+        title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · "
+        f"{enhanced_text(strategy.benchmark, subject.frequency)}",
         strategy=name,
         model=subject.model,
         horizon=strategy.horizon,
@@ -149,6 +150,11 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         ),
         is_benchmark_approximate=subject.is_benchmark_approximate,
     )
+
+
+def enhanced_text(benchmark: str, frequency: str) -> str:
+    """What kind of portfolio it is, as titles have it: "csi500 enhanced, every 5 sessions"."""
+    return f"{benchmark} enhanced, every {frequency}"
 
 
 def dated(lake: Lake, table: str) -> pd.DataFrame:

@@ -95,10 +95,11 @@ def backtest_predictions(
             f"'{chosen}' cannot be a backtest's name; it has small letters, digits and _, and starts with a letter"
         )
     study, model = find_strategy(home.study, strategy)
+    frequency = study.rebalance_every_of(model) if every is None else every
     with replacing_folder(home.backtests / chosen) as folder:
-        own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
+        own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen, frequency))
         predicted = _imported(own, path, first, last)
-        rebalances = _rebalances(home, path, predicted, study.rebalance_every_of(model) if every is None else every)
+        rebalances = _rebalances(home, path, predicted, frequency)
         end = _end(home, path, predicted, last)
         relaxed, figures, untraded = _run(own, rebalances, end)
     config = own.study.strategies[0]
@@ -116,9 +117,17 @@ def backtest_predictions(
     )
 
 
-def study_of_predictions(study: StudyConfig, strategy: str, name: str) -> StudyConfig:
-    """The study with nothing but predictions of somebody else's, and the strategy on them under their name."""
-    config = study.strategy(strategy).model_copy(update={"name": name, "model": name, "horizon": PREDICTION})
+def study_of_predictions(
+    study: StudyConfig, strategy: str, name: str, every: RebalanceFrequency | None = None
+) -> StudyConfig:
+    """The study with nothing but predictions of somebody else's, and the strategy on them under their name.
+
+    It is rebalanced `every`; as the strategy is without it.
+    """
+    own = study.strategy(strategy)
+    frequency = own.rebalance_every if every is None else every
+    changes = {"name": name, "model": name, "horizon": PREDICTION, "rebalance_every": frequency}
+    config = own.model_copy(update=changes)
     forecasts = ImportedForecastConfig(name=name, horizons=(PREDICTION,))
     title = f"Imported predictions under the limits of {strategy}, {study.title}"
     return study.replace(title=title, models=(), ensembles=(), mixes=(), forecasts=(forecasts,), strategies=(config,))

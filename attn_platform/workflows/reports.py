@@ -80,8 +80,8 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         evaluation_horizon=study.evaluation_horizon,
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
-        planted=None if source.simulation is None else source.simulation.signals,
         frequency=frequency_text(study.rebalance_every_of(config)),
+        planted=None if source.simulation is None else source.simulation.signals,
         is_benchmark_approximate=WEIGHT_COLUMN in source.absent_columns,
     )
     measured = measured_predictions(home, forecaster) if predictions is None else predictions
@@ -101,6 +101,7 @@ def write_mix_report(home: Home, config: StrategyMixConfig) -> StrategyReportDat
         universe=" · ".join(dict.fromkeys(_universe_of(home, part) for part in parts)),
         data_source=data_source(source),
         notes=[f"Missing: {column}: {reason}" for column, reason in source.absent_columns.items()],
+        frequency=frequency_text(study.rebalance_every_of(parts[0])),  # that of every part
     )
     return _write(home, gather_mix(home.lake, subject, study.evaluation))
 
