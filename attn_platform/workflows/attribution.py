@@ -1,6 +1,7 @@
-"""Attribution of a strategy's excess return, from the tables of its backtest and of its market.
+"""Attribution of the excess return of a strategy or a mix, and exposures of what it held on every session.
 
-Table `attribution_<strategy>`: the columns of `evaluation.backtest_attribution.attribute_backtest`.
+Tables: `attribution_<strategy>` (the columns of `evaluation.backtest_attribution.attribute_backtest`), and
+`exposures_<strategy>` and `contributors_<strategy>` (`evaluation.held_exposures`), all from one reading of the market.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ import pandas as pd
 import pyarrow as pa
 
 from attn_platform.backtest.benchmark import booked_prices, close_returns, index_dividends, member_weights
+from attn_platform.backtest.mix import mix_money
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.account_returns import BacktestFrames
 from attn_platform.evaluation.backtest_attribution import AttributedMarket, BoolArray, attribute_backtest
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.store import attribution_table
+from attn_platform.evaluation.held_exposures import held_exposures
+from attn_platform.evaluation.mixed import mixed_attribution, mixed_exposures
+from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table
 from attn_platform.market.dense import DenseMarket, dense_array, load_dense, numeric
 from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.problem import UNKNOWN
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import StrategyConfig
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.adjacency import industries_over
 from attn_platform.workflows.portfolios import resolve
 
@@ -31,7 +35,7 @@ FIELDS = ("close", "adj_factor", "is_suspended", *VALUATION_FIELDS)
 
 
 def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
-    """Split the excess return of every session of a strategy's backtest, and write the table; returns its rows.
+    """Split the excess return of every session of a strategy's backtest, and write the tables; returns the split.
 
     `MissingDataError` where the backtest, or what it was made from, is not in the lake.
     """
@@ -40,10 +44,29 @@ def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
     dates = frames.daily["date"].to_numpy().astype("datetime64[D]")
     market = load_dense(home.lake, home.calendar, dates[0], dates[-1], FIELDS)
     frames = _under_new_codes(frames, _new_codes(market))
-    attributed = attribute_backtest(frames, attributed_market(home, strategy, market), strategy.backtest)
-    table = pa.Table.from_pandas(attributed.assign(date=attributed["date"].dt.date), preserve_index=False)
-    home.lake.write(attribution_table(strategy.name), table)
+    read = attributed_market(home, strategy, market)
+    attributed, held = attribute_backtest(frames, read, strategy.backtest), held_exposures(frames, read)
+    _write(home.lake, attribution_table(strategy.name), attributed)
+    _write(home.lake, exposures_table(strategy.name), held.exposures)
+    _write(home.lake, contributors_table(strategy.name), held.contributors)
     return attributed
+
+
+def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
+    """Split the excess return of every session of a mix, and write its attribution and exposures; returns the split.
+
+    Both follow from those of its parts (`evaluation.mixed`), which are in the lake; else `MissingDataError`.
+    """
+    lake, first = home.lake, resolve(home, home.study.strategy(config.parts[0]))
+    daily, attributed, exposures = (
+        [_dated(lake.read(table(part)).to_pandas()) for part in config.parts]
+        for table in (backtest_table, attribution_table, exposures_table)
+    )
+    money = mix_money(daily, config, first.backtest)
+    mixed = mixed_attribution(attributed, money)
+    _write(lake, attribution_table(config.name), mixed)
+    _write(lake, exposures_table(config.name), mixed_exposures(exposures, money))
+    return mixed
 
 
 def backtest_frames(lake: Lake, strategy: Strategy) -> BacktestFrames:
@@ -92,8 +115,9 @@ def attributed_market(home: Home, strategy: Strategy, market: DenseMarket) -> At
 
 def _universe(lake: Lake, strategy: Strategy, market: DenseMarket, codes: Mapping[str, str]) -> BoolArray:
     """[T, N] stocks with a forecast, the newest one where there is none of the session."""
-    data = lake.read(strategy.predictions, market.sessions[0], market.sessions[-1], ["date", "symbol"])
-    held = _scattered(data, np.ones(data.num_rows), market, codes) == 1
+    columns = ["date", "symbol", strategy.horizon]
+    data = lake.read(strategy.predictions, market.sessions[0], market.sessions[-1], columns)
+    held = np.isfinite(_scattered(data, numeric(data[strategy.horizon]), market, codes))
     newest = np.maximum.accumulate(np.where(held.any(axis=1), np.arange(len(held)), 0))
     return np.asarray(held[newest])
 
@@ -155,3 +179,9 @@ def _under_new_codes(frames: BacktestFrames, codes: Mapping[str, str]) -> Backte
 
 def _dated(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def _write(lake: Lake, table: str, frame: pd.DataFrame) -> None:
+    """With its timestamps as dates."""
+    days = {name: column.dt.date for name, column in frame.items() if column.dtype.kind == "M"}
+    lake.write(table, pa.Table.from_pandas(frame.assign(**days), preserve_index=False))

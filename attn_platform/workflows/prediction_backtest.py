@@ -29,6 +29,7 @@ from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
+from attn_platform.workflows.attribution import attribute_returns
 from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
@@ -165,7 +166,7 @@ def _end(home: Home, path: Path, predicted: np.ndarray, last: Day | None) -> np.
 
 
 def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, dict[str, float], dict[str, float]]:
-    """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and both kinds of figures."""
+    """All from portfolios to the report; returns the number of relaxed weeks and both kinds of figures."""
     study, config = home.study, home.study.strategies[0]
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
     write_style_tables(home, strategy, rebalances)
@@ -177,7 +178,8 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     )
     predictions = measured_predictions(home, forecaster)
     evaluate_forecasts(home, forecaster, predictions)
-    write_report(home, config, predictions)
+    attribute_returns(home, config)
+    write_report(home, config)
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
 
