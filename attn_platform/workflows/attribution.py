@@ -2,11 +2,13 @@
 
 Tables: `attribution_<strategy>` (the columns of `evaluation.backtest_attribution.attribute_backtest`), and
 `exposures_<strategy>` and `contributors_<strategy>` (`evaluation.held_exposures`), all from one reading of the market.
+Rows of sessions whose origins are as they were stay (`attribution_origins`): a new week reads a few weeks' market.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.account_returns import BacktestFrames
 from attn_platform.evaluation.backtest_attribution import AttributedMarket, BoolArray, attribute_backtest
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.held_exposures import held_exposures
+from attn_platform.evaluation.held_exposures import HeldExposures, held_exposures
 from attn_platform.evaluation.mixed import mixed_attribution, mixed_exposures
 from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table
 from attn_platform.market.dense import DenseMarket, dense_array, load_dense, numeric
@@ -29,6 +31,7 @@ from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, st
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.adjacency import industries_over
+from attn_platform.workflows.attribution_origins import kept_sessions, session_origins, write_origins
 from attn_platform.workflows.portfolios import resolve
 
 FIELDS = ("close", "adj_factor", "is_suspended", *VALUATION_FIELDS)
@@ -39,17 +42,20 @@ def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
 
     `MissingDataError` where the backtest, or what it was made from, is not in the lake.
     """
-    strategy = resolve(home, config)
-    frames = backtest_frames(home.lake, strategy)
-    dates = frames.daily["date"].to_numpy().astype("datetime64[D]")
-    market = load_dense(home.lake, home.calendar, dates[0], dates[-1], FIELDS)
-    frames = _under_new_codes(frames, _new_codes(market))
-    read = attributed_market(home, strategy, market)
-    attributed, held = attribute_backtest(frames, read, strategy.backtest), held_exposures(frames, read)
-    _write(home.lake, attribution_table(strategy.name), attributed)
-    _write(home.lake, exposures_table(strategy.name), held.exposures)
-    _write(home.lake, contributors_table(strategy.name), held.contributors)
-    return attributed
+    lake, strategy = home.lake, resolve(home, config)
+    tables = (attribution_table(strategy.name), exposures_table(strategy.name), contributors_table(strategy.name))
+    frames = backtest_frames(lake, strategy)
+    sessions = frames.sessions
+    origins = session_origins(lake, strategy, frames, home.study.evaluation.attribution.model_dump_json())
+    kept = kept_sessions(lake, strategy.name, sessions, origins) if all(map(lake.has, tables)) else 0
+    if kept == len(sessions):
+        return _stored(lake, tables[0])
+    write_origins(lake, strategy.name, sessions[:kept], origins[:kept])  # of whatever is written from here on, none
+    found = _added(lake, tables, _attributed(home, strategy, frames, sessions[kept]), sessions[kept])
+    for table, frame in zip(tables, found, strict=True):
+        _write(lake, table, frame)
+    write_origins(lake, strategy.name, sessions, origins)
+    return found[0]
 
 
 def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
@@ -67,6 +73,68 @@ def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
     _write(lake, attribution_table(config.name), mixed)
     _write(lake, exposures_table(config.name), mixed_exposures(exposures, money))
     return mixed
+
+
+@dataclass(frozen=True)
+class _Attributed:
+    """What was computed, of all sessions from some one on; `codes` are those that companies have at the end."""
+
+    attribution: pd.DataFrame
+    held: HeldExposures
+    codes: Mapping[str, str]
+
+
+def _attributed(home: Home, strategy: Strategy, frames: BacktestFrames, since: np.datetime64) -> _Attributed:
+    """Of the sessions from `since` on, and of its week; sessions before may be among them that are not to be used."""
+    sessions, week = frames.sessions, week_of(since)
+    for base in dict.fromkeys((frames.base_before(week), sessions[0])):
+        market = load_dense(home.lake, home.calendar, base, sessions[-1], FIELDS)
+        of_market = _under_new_codes(frames.since(base), _new_codes(market))
+        if base == sessions[0] or _begins_whole(home.lake, market, of_market):
+            break
+    read = attributed_market(home, strategy, market)
+    return _Attributed(
+        attribution=attribute_backtest(of_market, read, strategy.backtest),
+        held=held_exposures(of_market, read),
+        codes=market.new_codes(market.sessions[-1]),
+    )
+
+
+def _begins_whole(lake: Lake, market: DenseMarket, frames: BacktestFrames) -> bool:
+    """Whether the first session has a price of every stock that was listed by then: else an earlier one is the last.
+
+    And whether all that the frames hold is in the market.
+    """
+    close = market.under_codes_of(market.sessions[-1])["close"]
+    comes_later = np.isnan(close[0]) & np.isfinite(close).any(axis=0)
+    security = lake.read("security", columns=["symbol", "list_date"]).to_pandas().set_index("symbol")["list_date"]
+    listed = pd.to_datetime(security).reindex(market.symbols[comes_later])
+    traded = (frames.trades["symbol"], frames.holdings["symbol"], frames.delistings["symbol"])
+    known = all(symbols.isin(market.symbols).all() for symbols in traded)
+    return known and bool((listed >= pd.Timestamp(market.sessions[0])).all())
+
+
+def _added(
+    lake: Lake, tables: tuple[str, str, str], new: _Attributed, since: np.datetime64
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows of the tables up to the day before `since` (of weeks: before its week), and the new ones from then on."""
+    firsts = (("date", since), ("date", since), ("last_session", week_of(since)))
+    computed = (new.attribution, new.held.exposures, new.held.contributors)
+    found = []
+    for table, frame, (date, first) in zip(tables, computed, firsts, strict=True):
+        later = frame[frame[date] >= pd.Timestamp(first)]
+        if lake.has(table):
+            stored = _stored(lake, table)
+            before = stored[stored[date] < pd.Timestamp(first)]
+            names = before["name"].replace(dict(new.codes)) if date == "last_session" else before["name"]
+            later = pd.concat([before.assign(name=names), later]) if len(before) else later
+        found.append(later.reset_index(drop=True))
+    return found[0], found[1], found[2]
+
+
+def week_of(session: np.datetime64) -> np.datetime64:
+    """The Monday of a session's week."""
+    return np.datetime64(pd.Timestamp(session).to_period("W").start_time, "D")
 
 
 def backtest_frames(lake: Lake, strategy: Strategy) -> BacktestFrames:
@@ -175,6 +243,12 @@ def _under_new_codes(frames: BacktestFrames, codes: Mapping[str, str]) -> Backte
         frame.replace({"symbol": codes}) for frame in (frames.trades, frames.holdings, frames.delistings)
     )
     return BacktestFrames(frames.daily, trades, holdings, delistings, frames.signals)
+
+
+def _stored(lake: Lake, table: str) -> pd.DataFrame:
+    """A table that `_write` has written."""
+    frame = lake.read(table).to_pandas()
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("date", "last_session") if name in frame})
 
 
 def _dated(frame: pd.DataFrame) -> pd.DataFrame:

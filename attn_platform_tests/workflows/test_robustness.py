@@ -1,5 +1,7 @@
 """Attribution, seeds and all that was tried of a home after the whole pipeline."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,10 +12,11 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
-from attn_platform.evaluation.store import attribution_table, robustness_tables
+from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table, robustness_tables
 from attn_platform.market.lake import Lake
 from attn_platform.studies.names import prediction_table
 from attn_platform.training.seed_predictions import seed_column, seeds_table
+from attn_platform.universe.adjacency import industry_at
 from attn_platform.workflows import (
     attribute_returns,
     backtest_strategy,
@@ -21,7 +24,11 @@ from attn_platform.workflows import (
     measure_robustness,
     tried,
 )
-from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, WEEKLY
+from attn_platform.workflows.portfolios import resolve
+from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, WEEKLY, with_new_code
+
+ATTRIBUTED = (attribution_table(STRATEGY), exposures_table(STRATEGY), contributors_table(STRATEGY))
+"""What the attribution of a strategy writes."""
 
 
 def stored(home, table):
@@ -48,7 +55,7 @@ def test_styles_and_industries_are_the_strategys(pipeline):
 
 
 def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
-    home = copy_of(pipeline.home, own=[attribution_table(STRATEGY), backtest_table(STRATEGY)])
+    home = copy_of(pipeline.home, own=[*ATTRIBUTED, backtest_table(STRATEGY)])
     config = home.study.strategy(STRATEGY).model_copy(
         update={"backtest": BacktestConfig(benchmark_return="total_return")}
     )
@@ -58,6 +65,70 @@ def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
     assert (after["dividends"] == 0).all()
     np.testing.assert_allclose(after.sum(axis=1), before.sum(axis=1) - before["dividends"], atol=1e-12)
     np.testing.assert_allclose(after["benchmark"], before["benchmark"], atol=1e-12)
+
+
+def test_a_session_without_published_weights_has_those_that_its_members_drifted_to(pipeline, copy_of):
+    home = copy_of(pipeline.home, own=[*ATTRIBUTED, "index_weight"])
+    before = stored(home, exposures_table(STRATEGY))
+    gap = np.unique(before["date"])[6]
+    session = gap.astype("datetime64[D]")
+    home.lake.path("index_weight", session).unlink()
+    attribute_returns(home, home.study.strategy(STRATEGY))
+    after = stored(home, exposures_table(STRATEGY))
+    pd.testing.assert_frame_equal(after[after["date"] != gap], before[before["date"] != gap])
+    # The benchmark's industries on that day, by hand: members of the day before, grown by adjusted closes.
+    day_before = home.calendar.shift(session, -1)
+    weights = stored(home, "index_weight").query("date == @day_before and index == 'csi500'")
+    weights = weights.set_index("symbol")["weight"]
+    bars = stored(home, "daily_bar").assign(price=lambda rows: rows["close"] * rows["adj_factor"])
+    price = bars.pivot(index="date", columns="symbol", values="price").ffill()
+    grown = weights * (price.loc[gap] / price.loc[pd.Timestamp(day_before)]).reindex(weights.index)
+    strategy = resolve(home, home.study.strategy(STRATEGY))
+    table = home.lake.read("industry").to_pandas()
+    names = industry_at(table, weights.index.tolist(), session, strategy.industry_scheme)
+    drifted = (grown / grown.sum()).groupby(names).sum()
+    published = stored(pipeline.home, "index_weight").query("date == @gap and index == 'csi500'").set_index("symbol")
+    names = industry_at(table, published.index.tolist(), session, strategy.industry_scheme)
+    moved = published["weight"].groupby(names).sum() - drifted
+    were, are = (frame[(frame["date"] == gap) & (frame["kind"] == INDUSTRY)] for frame in (before, after))
+    found = are.set_index("name")["value"].sub(were.set_index("name")["value"], fill_value=0.0)
+    np.testing.assert_allclose(found, moved.reindex(found.index), atol=1e-12)
+    assert abs(found).max() > 1e-9
+
+
+def test_a_company_under_a_new_code_is_the_same_company(pipeline, tmp_path):
+    """Everywhere under its new code from a session on: nothing but its name among those that moved weeks changes."""
+    held = stored(pipeline.home, backtest_table(STRATEGY, "holdings"))
+    often = held["symbol"].value_counts()
+    former, new = often.index[0], "689999.SH"
+    since = np.sort(held.loc[held["symbol"] == former, "date"].unique())[len(held["date"].unique()) // 2]
+    home = with_new_code(pipeline.home, tmp_path / "renamed", former, new, str(since.astype("datetime64[D]")))
+    renamed = ("index_weight", prediction_table(MODEL), *ATTRIBUTED)
+    parts = [backtest_table(STRATEGY, part) for part in ("trades", "holdings")]
+    for table in (*renamed, *parts, "industry"):
+        (home.lake.root / table).unlink()
+        shutil.copytree(pipeline.home.lake.root / table, home.lake.root / table)
+    for table in ("index_weight", prediction_table(MODEL)):
+        for session in home.lake.sessions(table, since.astype("datetime64[D]")):
+            rows = home.lake.read(table, session, session)
+            frame = rows.to_pandas().replace({"symbol": {former: new}})
+            home.lake.write(table, pa.Table.from_pandas(frame, schema=rows.schema, preserve_index=False), session)
+    for table in parts:
+        rows = home.lake.read(table)
+        frame = rows.to_pandas()
+        later = (pd.to_datetime(frame["date"]) >= since) & (frame["symbol"] == former)
+        frame.loc[later, "symbol"] = new
+        home.lake.write(table, pa.Table.from_pandas(frame, schema=rows.schema, preserve_index=False))
+    before = {table: stored(pipeline.home, table) for table in ATTRIBUTED[:2]}
+    attribute_returns(home, home.study.strategy(STRATEGY))
+    for table, frame in before.items():
+        found = stored(home, table)
+        pd.testing.assert_frame_equal(found.drop(columns="value"), frame.drop(columns="value"))
+        np.testing.assert_allclose(found["value"], frame["value"], atol=1e-12)
+    weeks, were = (each.lake.read(ATTRIBUTED[2]).to_pandas() for each in (home, pipeline.home))
+    assert new in set(weeks["name"])
+    assert former in set(were["name"])
+    pd.testing.assert_frame_equal(weeks, were.replace({"name": {former: new}}))
 
 
 def test_the_mean_of_the_seeds_is_the_forecast(pipeline):

@@ -8,7 +8,7 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, page_metadata
+from attn_platform.orchestration.provenance import code_version, configured, page_link, page_metadata
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.settings import Home
@@ -62,12 +62,13 @@ def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
             "One page: net and excess value, months, layers, RankIC, what the model reads, where the excess return "
             "came from, how far to trust it, exposures, turnover, what was relaxed."
         ),
+        metadata=page_link(home.reports, report_page(home, config.name)),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_report(home, config)
         return dg.MaterializeResult(
             metadata={
-                **page_metadata(home.reports, report_page(home, config.name)),
+                **page_metadata(report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
                 "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),
@@ -98,12 +99,13 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
             "One page: net and excess value, months, the mix beside its parts, where the excess return came from, "
             "exposures, turnover and cost, holdings."
         ),
+        metadata=page_link(home.reports, report_page(home, config.name)),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_mix_report(home, config)
         return dg.MaterializeResult(
             metadata={
-                **page_metadata(home.reports, report_page(home, config.name)),
+                **page_metadata(report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
                 "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),
