@@ -13,21 +13,26 @@ from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
 from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table, robustness_tables
+from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake
 from attn_platform.studies.names import prediction_table
 from attn_platform.training.seed_predictions import seed_column, seeds_table
 from attn_platform.universe.adjacency import industry_at
 from attn_platform.workflows import (
     attribute_returns,
+    attribution,
     backtest_strategy,
     forecast_seeds,
     measure_robustness,
     tried,
 )
+from attn_platform.workflows.attribution_origins import origins_table
 from attn_platform.workflows.portfolios import resolve
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY, WEEKLY, with_new_code
 
-ATTRIBUTED = (attribution_table(STRATEGY), exposures_table(STRATEGY), contributors_table(STRATEGY))
+ORIGINS = origins_table(STRATEGY)
+FIGURES = (attribution_table(STRATEGY), exposures_table(STRATEGY), contributors_table(STRATEGY))
+ATTRIBUTED = (*FIGURES, ORIGINS)
 """What the attribution of a strategy writes."""
 
 
@@ -67,6 +72,80 @@ def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
     np.testing.assert_allclose(after["benchmark"], before["benchmark"], atol=1e-12)
 
 
+def known_rows(home, table, until):
+    """Rows of a table up to a session: of weeks, those that are over by then."""
+    frame = home.lake.read(table).to_pandas()
+    date = "last_session" if "last_session" in frame else "date"
+    return frame[pd.to_datetime(frame[date]) <= pd.Timestamp(until)]
+
+
+@pytest.mark.parametrize("sessions", [1, 5, 11])
+def test_new_sessions_are_added_to_what_is_there(pipeline, copy_of, monkeypatch, sessions):
+    home = copy_of(pipeline.home, own=ATTRIBUTED)
+    config, origins = home.study.strategy(STRATEGY), home.lake.read(ORIGINS)
+    until = origins["date"].to_pylist()[-1 - sessions]
+    expected = {table: home.lake.read(table).to_pandas() for table in FIGURES}
+    for table in FIGURES:
+        rows = known_rows(home, table, until)
+        home.lake.write(table, pa.Table.from_pandas(rows, schema=home.lake.read(table).schema, preserve_index=False))
+    home.lake.write(ORIGINS, origins.slice(0, len(origins) - sessions))
+    begun = []
+
+    def recorded(lake, calendar, first, last, fields):
+        begun.append(first)
+        return load_dense(lake, calendar, first, last, fields)
+
+    monkeypatch.setattr(attribution, "load_dense", recorded)
+    attribute_returns(home, config)
+    assert len(begun) == 1
+    assert origins["date"].to_pylist()[0] < begun[0].item() < until, "the market is read again from a rebalance on"
+    for table, frame in expected.items():
+        pd.testing.assert_frame_equal(home.lake.read(table).to_pandas(), frame, rtol=0, atol=1e-12)
+    assert home.lake.read(ORIGINS).equals(origins)
+
+
+def test_nothing_is_read_again_where_nothing_changed(pipeline, copy_of, monkeypatch):
+    home = copy_of(pipeline.home, own=ATTRIBUTED)
+    config = home.study.strategy(STRATEGY)
+    monkeypatch.setattr(attribution, "load_dense", None)
+    found = attribute_returns(home, config)
+    pd.testing.assert_frame_equal(found, stored(home, FIGURES[0]))
+    # With other settings nothing is as it was.
+    other = config.model_copy(update={"backtest": BacktestConfig(cost_per_side=0.001)})
+    with pytest.raises(TypeError):
+        attribute_returns(home, other)
+
+
+@pytest.mark.parametrize("table", ["daily_bar", "valuation", "industry", backtest_table(STRATEGY, "trades")])
+def test_what_changed_in_between_is_computed_again_from_then_on(pipeline, copy_of, table):
+    home = copy_of(pipeline.home, own=[*ATTRIBUTED, table])
+    lake, config = home.lake, home.study.strategy(STRATEGY)
+    sessions = lake.read(ORIGINS)["date"].to_numpy().astype("datetime64[D]")
+    changed = sessions[len(sessions) // 2]
+    is_by_session = table in ("daily_bar", "valuation")
+    before = lake.read(table, *((changed, changed) if is_by_session else ()))
+    frame = before.to_pandas()
+    if table == "industry":
+        names = frame["name"].to_numpy()
+        moved = frame["symbol"].isin(stored(home, backtest_table(STRATEGY, "holdings"))["symbol"])
+        later = frame[moved].assign(name=names[::-1][moved.to_numpy()], in_date=changed.item(), out_date=None)
+        frame = pd.concat([frame, later])
+    else:
+        column = {"daily_bar": "adj_factor", "valuation": "float_mv"}.get(table, "fee")
+        of_day = pd.to_datetime(frame["date"]) == pd.Timestamp(changed)
+        frame.loc[of_day, column] = frame.loc[of_day, column] * np.linspace(0.98, 1.02, of_day.sum())
+    key = (changed,) if is_by_session else ()
+    lake.write(table, pa.Table.from_pandas(frame, schema=before.schema, preserve_index=False), *key)
+    attribute_returns(home, config)
+    added = {each: lake.read(each).to_pandas() for each in FIGURES}
+    lake.path(ORIGINS).unlink()
+    attribute_returns(home, config)
+    for each, rows in added.items():
+        pd.testing.assert_frame_equal(rows, lake.read(each).to_pandas(), rtol=0, atol=1e-12)
+    was = stored(pipeline.home, FIGURES[0])
+    assert not added[FIGURES[0]]["value"].equals(was["value"])
+
+
 def test_a_session_without_published_weights_has_those_that_its_members_drifted_to(pipeline, copy_of):
     home = copy_of(pipeline.home, own=[*ATTRIBUTED, "index_weight"])
     before = stored(home, exposures_table(STRATEGY))
@@ -75,7 +154,8 @@ def test_a_session_without_published_weights_has_those_that_its_members_drifted_
     home.lake.path("index_weight", session).unlink()
     attribute_returns(home, home.study.strategy(STRATEGY))
     after = stored(home, exposures_table(STRATEGY))
-    pd.testing.assert_frame_equal(after[after["date"] != gap], before[before["date"] != gap])
+    others = [frame[frame["date"] != gap].reset_index(drop=True) for frame in (before, after)]
+    pd.testing.assert_frame_equal(*others, rtol=0, atol=1e-12)
     # The benchmark's industries on that day, by hand: members of the day before, grown by adjusted closes.
     day_before = home.calendar.shift(session, -1)
     weights = stored(home, "index_weight").query("date == @day_before and index == 'csi500'")
@@ -119,13 +199,13 @@ def test_a_company_under_a_new_code_is_the_same_company(pipeline, tmp_path):
         later = (pd.to_datetime(frame["date"]) >= since) & (frame["symbol"] == former)
         frame.loc[later, "symbol"] = new
         home.lake.write(table, pa.Table.from_pandas(frame, schema=rows.schema, preserve_index=False))
-    before = {table: stored(pipeline.home, table) for table in ATTRIBUTED[:2]}
+    before = {table: stored(pipeline.home, table) for table in FIGURES[:2]}
     attribute_returns(home, home.study.strategy(STRATEGY))
     for table, frame in before.items():
         found = stored(home, table)
         pd.testing.assert_frame_equal(found.drop(columns="value"), frame.drop(columns="value"))
         np.testing.assert_allclose(found["value"], frame["value"], atol=1e-12)
-    weeks, were = (each.lake.read(ATTRIBUTED[2]).to_pandas() for each in (home, pipeline.home))
+    weeks, were = (each.lake.read(FIGURES[2]).to_pandas() for each in (home, pipeline.home))
     assert new in set(weeks["name"])
     assert former in set(were["name"])
     pd.testing.assert_frame_equal(weeks, were.replace({"name": {former: new}}))
