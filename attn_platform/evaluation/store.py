@@ -20,7 +20,7 @@ from attn_platform.evaluation.composite_factor import composite_factor_series, s
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.layers import LayerNetValues, Layers, layer_net_values, layers_of
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, dense_array, load_dense
+from attn_platform.market.dense import DenseMarket, columns_of, dense_array, load_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.training.labels import LabelConfig, label_prices, label_returns
 from attn_platform.training.task import PRICE_FIELDS
@@ -115,9 +115,7 @@ class Predictions:
         data = self.lake.read(table, self.first, self.last, ["date", "symbol", field])
         dates = days(data["date"])
         row = np.searchsorted(self.market.sessions, dates)
-        held = data["symbol"].combine_chunks().dictionary_encode()  # a symbol is looked up once, not once a session
-        places = pd.Index(self.market.symbols).get_indexer(pd.Index(held.dictionary.to_numpy(zero_copy_only=False)))
-        column = places[held.indices.to_numpy()]
+        column = columns_of(data["symbol"], self.market.symbols)
         values = data[field].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
         inside = (column >= 0) & (dates >= self.first) & (dates <= self.last)
         return dense_array(values, row, column, inside, self.market.shape)

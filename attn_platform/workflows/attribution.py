@@ -23,7 +23,7 @@ from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.held_exposures import HeldExposures, held_exposures
 from attn_platform.evaluation.mixed import mixed_attribution, mixed_exposures
 from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table
-from attn_platform.market.dense import DenseMarket, dense_array, load_dense, numeric
+from attn_platform.market.dense import DenseMarket, columns_of, dense_array, load_dense, numeric
 from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.problem import UNKNOWN
 from attn_platform.portfolio.strategy import Strategy
@@ -214,8 +214,12 @@ def _exposures(
 
 def _scattered(data: pa.Table, values: FloatArray, market: DenseMarket, codes: Mapping[str, str]) -> FloatArray:
     """[T, N] values of a table's rows; NaN where it has none."""
-    symbols = data["symbol"].to_pandas().replace(codes)
-    column = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
+    under = np.arange(len(market.symbols) + 1)  # the last place is that of no column, −1
+    for former, code in codes.items():
+        old, new = np.searchsorted(market.symbols, [former, code])
+        under[old] = new
+    under[-1] = -1
+    column = under[columns_of(data["symbol"], market.symbols)]
     row = np.searchsorted(market.sessions, days(data["date"]))
     return dense_array(values, row, column, column >= 0, market.shape)
 
