@@ -46,9 +46,11 @@ class BacktestFrames:
 
     def since(self, session: np.datetime64) -> BacktestFrames:
         """The frames from a session on."""
-        parts = (self.daily, self.trades, self.holdings, self.delistings)
-        later = (part[part["date"] >= pd.Timestamp(session)].reset_index(drop=True) for part in parts)
-        return BacktestFrames(*later, self.signals[self.signals >= session])
+        daily, trades, holdings, delistings = (
+            part[part["date"] >= pd.Timestamp(session)].reset_index(drop=True)
+            for part in (self.daily, self.trades, self.holdings, self.delistings)
+        )
+        return BacktestFrames(daily, trades, holdings, delistings, self.signals[self.signals >= session])
 
     def base_before(self, session: np.datetime64) -> np.datetime64:
         """The last session to begin with so that all is known from `session` on: a target was traded right after it.

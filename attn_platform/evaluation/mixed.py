@@ -50,4 +50,5 @@ def _weighted(rows: pd.DataFrame, dates: np.ndarray, shares: np.ndarray) -> pd.D
 def _summed(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
     """Values summed by session and names, in the order in which the names come first."""
     rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-    return rows.groupby(["date", *names], sort=False, as_index=False)["value"].sum().sort_values("date", kind="stable")
+    sums = rows.groupby(["date", *names], sort=False)["value"].sum().reset_index()
+    return sums.sort_values("date", kind="stable", ignore_index=True)

@@ -261,5 +261,5 @@ def _dated(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _write(lake: Lake, table: str, frame: pd.DataFrame) -> None:
     """With its timestamps as dates."""
-    days = {name: column.dt.date for name, column in frame.items() if column.dtype.kind == "M"}
+    days = {str(name): column.dt.date for name, column in frame.items() if column.dtype.kind == "M"}
     lake.write(table, pa.Table.from_pandas(frame.assign(**days), preserve_index=False))

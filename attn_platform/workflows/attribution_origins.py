@@ -74,7 +74,7 @@ def _timeless(lake: Lake, scheme: str) -> Iterator[tuple[pd.DataFrame, str]]:
             {
                 "symbol": list(gone),
                 "successor": [successors.get(symbol, "") for symbol in gone],
-                "delist_date": pd.to_datetime(list(gone.values())),
+                "delist_date": np.array(list(gone.values()), dtype="datetime64[s]"),
             }
         ),
         "delist_date",

@@ -55,7 +55,7 @@ def test_pages_are_linked_where_the_ui_serves_them_whoever_made_them(
         links = [str(graph.get(dg.AssetKey(name)).metadata["open"].value) for name in names]
         assert all(link.startswith(f"http://localhost:{port}/") for link in links)
         assert links[0].endswith(f"/{STRATEGY}/index.html")
-    for name in names:
+    for name in names[:2]:  # those that the pipeline has made
         event = pipeline.instance.get_latest_materialization_event(dg.AssetKey(name))
         assert event is not None
         assert event.asset_materialization is not None
