@@ -273,7 +273,7 @@ def _planted(lake: Lake, subject: Subject, strengths: SignalStrengths) -> Plante
         {name: {"strength": getattr(strengths, name), "seen_by": SEEN_BY[name]} for name in SIGNALS}
     ).T.rename_axis("signal")
     found = read_planted_correlations(lake, subject.model, subject.strategy.horizon)
-    known = {figure: float(found.at[COMPOSITE, figure]) for figure in FIGURES} if COMPOSITE in found.index else {}
+    known = {figure: float(found.loc[COMPOSITE, figure]) for figure in FIGURES} if COMPOSITE in found.index else {}
     return PlantedSignals(signals.join(found), known)
 
 
