@@ -148,7 +148,7 @@ def test_a_session_without_published_weights_has_those_that_its_members_drifted_
     """Weights of the simulated index move with the closes of its members: without those of a day nothing changes."""
     home = copy_of(pipeline.home, own=[*ATTRIBUTED, "index_weight"])
     before = {table: home.lake.read(table).to_pandas() for table in FIGURES}
-    gap = np.unique(before[FIGURES[1]]["date"])[6]
+    gap = np.datetime64(np.unique(before[FIGURES[1]]["date"])[6], "D")
     weights = stored(home, "index_weight").query("index == 'csi500'")
     weights = weights.pivot(index="date", columns="symbol", values="weight")
     at = weights.index.get_loc(pd.Timestamp(gap))

@@ -98,7 +98,7 @@ def _noise(home: Home, market: DenseMarket, name: str) -> np.ndarray:
             column
         ]
     mean = pd.DataFrame(steps).ewm(alpha=1.0 - PERSISTENCE).mean().to_numpy()
-    return mean / mean.std(axis=1, keepdims=True)
+    return mean * np.sqrt((1.0 + PERSISTENCE) / (1.0 - PERSISTENCE))  # of variance 1, but for the first sessions
 
 
 def copy_results(home: Home, many: Home) -> None:
