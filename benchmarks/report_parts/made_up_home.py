@@ -30,6 +30,7 @@ STUDY, LIMITS_OF, HORIZON = "ai69", "multi_task_baseline_10d", "10d"
 NAMES, MIX = ("first", "second"), "mixed"
 STOCKS = 2_500  # the largest ones of a session, as many as AI-69's universe may have
 MONTH, REVERSAL, PERSISTENCE = 20, 0.3, 0.95
+DIGITS = 6  # of a forecast
 READ_BACK = 60  # sessions before the first forecast, for the reversal
 
 
@@ -75,7 +76,8 @@ def extend(home: Home, first: np.datetime64, last: np.datetime64) -> None:
     is_forecast[market.sessions < sessions[0]] = False
     row, column = np.nonzero(is_forecast)
     for strategy in home.study.strategies:
-        forecast = REVERSAL * np.nan_to_num(reversal) + _noise(home, market, strategy.name)
+        # Rounded, since sums over the stocks of a longer range differ in their last bits.
+        forecast = np.round(REVERSAL * np.nan_to_num(reversal) + _noise(home, market, strategy.name), DIGITS)
         columns = {"date": market.sessions[row], "symbol": market.symbols[column], HORIZON: forecast[row, column]}
         import_forecasts(home.lake, prediction_table(strategy.model), from_columns(columns))
         resolved = resolve(home, strategy)
