@@ -26,13 +26,12 @@ def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:
     return Predictions(home.lake, home.calendar, table, labels, first, last, home.study.evaluation_horizon + 1)
 
 
-def evaluate_forecasts(home: Home, forecaster: Forecaster, predictions: Predictions | None = None) -> pd.DataFrame:
+def evaluate_forecasts(home: Home, forecaster: Forecaster) -> pd.DataFrame:
     """Write the figures of a forecaster as a composite factor, a row a horizon; returns them.
 
     On a simulated market whose planted signals are in the lake, what these foretell as well.
-    `predictions` where they have been loaded already (`measured_predictions`).
     """
-    measured = measured_predictions(home, forecaster) if predictions is None else predictions
+    measured = measured_predictions(home, forecaster)
     of, study = (forecaster.name, forecaster.horizons), home.study
     if home.lake.has(PLANTED_SIGNALS):
         signals = (PLANTED_SIGNALS, (*SIGNALS, COMPOSITE))

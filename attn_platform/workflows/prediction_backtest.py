@@ -30,7 +30,7 @@ from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
 from attn_platform.workflows.attribution import attribute_returns
-from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
+from attn_platform.workflows.evaluation import evaluate_forecasts
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
 from attn_platform.writing import replacing_folder
@@ -176,8 +176,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     result = write_backtest(
         home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest
     )
-    predictions = measured_predictions(home, forecaster)
-    evaluate_forecasts(home, forecaster, predictions)
+    evaluate_forecasts(home, forecaster)
     attribute_returns(home, config)
     write_report(home, config)
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
