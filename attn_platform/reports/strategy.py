@@ -23,7 +23,7 @@ from attn_platform.evaluation.performance import (
     worst_weeks,
     yearly_figures,
 )
-from attn_platform.evaluation.planted import FIGURES, read_planted_correlations
+from attn_platform.evaluation.planted import read_planted_correlations
 from attn_platform.evaluation.store import figures_table, layer_column, read_layers, sessions_table
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SignalStrengths
@@ -273,7 +273,7 @@ def _planted(lake: Lake, subject: Subject, strengths: SignalStrengths) -> Plante
         {name: {"strength": getattr(strengths, name), "seen_by": SEEN_BY[name]} for name in SIGNALS}
     ).T.rename_axis("signal")
     found = read_planted_correlations(lake, subject.model, subject.strategy.horizon)
-    known = {figure: float(found.loc[COMPOSITE, figure]) for figure in FIGURES} if COMPOSITE in found.index else {}
+    known = {str(figure): value for figure, value in found.to_dict("index").get(COMPOSITE, {}).items()}
     return PlantedSignals(signals.join(found), known)
 
 
