@@ -19,7 +19,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation docs clean
+.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ bench-portfolio: $(VENV)/.dev ## the weekly solver beside cvxpy, strategies in p
 
 bench-evaluation: $(VENV)/.dev ## figures of a strategy's forecasts beside alphalens-reloaded (OUT=file)
 	$(BIN)/python benchmarks/evaluation.py $(if $(OUT),--out $(OUT))
+
+bench-reports: $(VENV)/.dev ## reports of many years, of a new week, of thirty strategies on HOME_DIR (OUT=file)
+	$(BIN)/python benchmarks/reports.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
 
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py

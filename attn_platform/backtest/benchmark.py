@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.entitlements import FACTOR_TOLERANCE
 from attn_platform.errors import MissingDataError
-from attn_platform.market.dense import DenseMarket
+from attn_platform.market.dense import DenseMarket, columns_of, numeric
 from attn_platform.market.lake import Lake, days
 
 
@@ -53,12 +54,12 @@ def member_weights(lake: Lake, market: DenseMarket, index: str) -> np.ndarray:
     and adj_factor; `MissingDataError` where the first session has no weights.
     """
     data = lake.read("index_weight", market.sessions[0], market.sessions[-1], ["date", "index", "symbol", "weight"])
-    frame = data.select(["index", "symbol", "weight"]).to_pandas()
+    data = data.filter(pc.equal(data["index"], index))
     row = np.searchsorted(market.sessions, days(data["date"]))
-    column = pd.Index(market.symbols).get_indexer(pd.Index(frame["symbol"]))
-    kept = (frame["index"] == index).to_numpy() & (column >= 0)
+    column = columns_of(data["symbol"], market.symbols)
+    kept = column >= 0
     weights = np.zeros(market.shape)
-    weights[row[kept], column[kept]] = frame["weight"].to_numpy(dtype=float)[kept]
+    weights[row[kept], column[kept]] = numeric(data["weight"])[kept]
     known = weights.sum(axis=1) > 0
     if not known[0]:
         raise MissingDataError(f"index_weight has no weights of {index} on {market.sessions[0]}; import them")

@@ -120,6 +120,30 @@ def mix_backtests(parts: Sequence[MixPart], market: DenseMarket, mix: MixConfig,
     )
 
 
+@dataclass(frozen=True)
+class MixMoney:
+    """Whose money a mix is: shares of the parts [T, P] after each close and its reset; what resets cost [T].
+
+    The cost of a reset is over the money of the mix at the close before its session, as a return is.
+    """
+
+    dates: np.ndarray
+    shares: np.ndarray
+    reset_costs: np.ndarray
+
+
+def mix_money(parts: Sequence[pd.DataFrame], mix: MixConfig, config: BacktestConfig) -> MixMoney:
+    """From the daily frames of the parts' backtests: with these shares s, the return of the mix in session t is
+
+    Σ s(t − 1) r(t) − reset_costs(t), r the parts' own returns.
+    """
+    money = _move_money(parts, "net_value", mix, config)
+    totals, costs = money.net_values.sum(axis=1), np.zeros(len(money.net_values))
+    for row in money.resets:
+        costs[row] = float(money.reset_costs(row).sum()) / totals[row - 1]
+    return MixMoney(parts[0]["date"].to_numpy(), money.shares, costs)
+
+
 class _Drift:
     """Weights of one part at any close: those after its last trades, moved by prices and by its own net value."""
 

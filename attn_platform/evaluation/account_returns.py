@@ -39,6 +39,31 @@ class BacktestFrames:
     delistings: pd.DataFrame
     signals: np.ndarray
 
+    @property
+    def sessions(self) -> np.ndarray:
+        """[T] datetime64[D], the base first."""
+        return self.daily["date"].to_numpy().astype("datetime64[D]")
+
+    def since(self, session: np.datetime64) -> BacktestFrames:
+        """The frames from a session on."""
+        daily, trades, holdings, delistings = (
+            part[part["date"] >= pd.Timestamp(session)].reset_index(drop=True)
+            for part in (self.daily, self.trades, self.holdings, self.delistings)
+        )
+        return BacktestFrames(daily, trades, holdings, delistings, self.signals[self.signals >= session])
+
+    def base_before(self, session: np.datetime64) -> np.datetime64:
+        """The last session to begin with so that all is known from `session` on: a target was traded right after it.
+
+        A target leaves nothing over of what an earlier one could not trade, and what was held after its trades is
+        kept. The base of the backtest where there is none.
+        """
+        sessions = self.sessions
+        bases = self.signals[np.searchsorted(sessions, self.signals) + 1 < np.searchsorted(sessions, session)]
+        traded = sessions[np.searchsorted(sessions, bases) + 1]
+        usable = bases[np.isin(traded, self.holdings["date"].to_numpy().astype("datetime64[D]"))]
+        return usable[-1] if len(usable) else sessions[0]
+
 
 @dataclass(frozen=True)
 class SessionAccount:

@@ -1,7 +1,8 @@
 """Evaluation of a model's predictions in the lake, by horizon (AI-69 exhibits 10 and 22, AI-55 exhibit 20).
 
 Tables: `evaluation_<model>` (composite-factor figures, one row a horizon), `evaluation_<model>_sessions` (the
-correlations of every session) and `evaluation_<model>_layers` (the layers' net values relative to the universe).
+correlations of every session) and `evaluation_<model>_layers` (the layers' net values relative to the universe, the
+universe's own, and whether the session has a return); on a simulated market `evaluation_<model>_planted` (`planted`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from attn_platform.evaluation.composite_factor import composite_factor_series, s
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.layers import LayerNetValues, Layers, layer_net_values, layers_of
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import DenseMarket, dense_array, load_dense
+from attn_platform.market.dense import DenseMarket, columns_of, dense_array, load_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.training.labels import LabelConfig, label_prices, label_returns
 from attn_platform.training.task import PRICE_FIELDS
+
+UNIVERSE, IS_EARNING = "universe", "is_earning"  # columns of the table of layers beside those of the layers
 
 
 def figures_table(model: str) -> str:
@@ -45,9 +48,24 @@ def layer_column(place: int) -> str:
     return f"layer_{place + 1}"
 
 
+def planted_table(model: str) -> str:
+    """Table of what the signals of a simulated market foretell, on the stocks and sessions of a model's forecasts."""
+    return f"evaluation_{model}_planted"
+
+
 def attribution_table(strategy: str) -> str:
-    """Table and asset of the attribution of a strategy's excess return."""
+    """Table and asset of the attribution of the excess return of a strategy or a mix."""
     return f"attribution_{strategy}"
+
+
+def exposures_table(strategy: str) -> str:
+    """Table of the active exposures of what a strategy or a mix held on each session."""
+    return f"exposures_{strategy}"
+
+
+def contributors_table(strategy: str) -> str:
+    """Table of what moved the weeks of a strategy."""
+    return f"contributors_{strategy}"
 
 
 def robustness_tables(strategy: str) -> tuple[str, str]:
@@ -97,9 +115,7 @@ class Predictions:
         data = self.lake.read(table, self.first, self.last, ["date", "symbol", field])
         dates = days(data["date"])
         row = np.searchsorted(self.market.sessions, dates)
-        held = data["symbol"].combine_chunks().dictionary_encode()  # a symbol is looked up once, not once a session
-        places = pd.Index(self.market.symbols).get_indexer(pd.Index(held.dictionary.to_numpy(zero_copy_only=False)))
-        column = places[held.indices.to_numpy()]
+        column = columns_of(data["symbol"], self.market.symbols)
         values = data[field].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
         inside = (column >= 0) & (dates >= self.first) & (dates <= self.last)
         return dense_array(values, row, column, inside, self.market.shape)
@@ -143,9 +159,10 @@ def write_evaluation(
         found = composite_factor_series(predictions.dense(horizon), realised, config)
         figures.append({"horizon": horizon, **summary(found, evaluation_horizon, config)})
         series.append(_by_session(predictions, horizon, found.correlations))
-        relative = predictions.net_values(found.layers, config).relative
-        columns = {layer_column(place): relative[:, place] for place in range(config.layers)}
-        layers.append(_by_session(predictions, horizon, columns))
+        values = predictions.net_values(found.layers, config)
+        columns = {layer_column(place): values.relative[:, place] for place in range(config.layers)}
+        of_universe = {UNIVERSE: values.universe, IS_EARNING: values.is_earning}
+        layers.append(_by_session(predictions, horizon, {**columns, **of_universe}))
     table = pd.DataFrame(figures)
     lake.write(figures_table(model), pa.Table.from_pandas(table, preserve_index=False))
     for name, frames in ((sessions_table(model), series), (layers_table(model), layers)):
@@ -153,6 +170,20 @@ def write_evaluation(
         dated = sessions.assign(date=sessions["date"].dt.date)
         lake.write(name, pa.Table.from_pandas(dated, preserve_index=False))
     return table
+
+
+def read_layers(lake: Lake, model: str, horizon: str, layers: int) -> tuple[pd.DatetimeIndex, LayerNetValues]:
+    """Predicted sessions, and the net values of so many layers of one horizon on them.
+
+    `MissingDataError` where the model has not been evaluated, or was before all of these were kept.
+    """
+    columns = [layer_column(place) for place in range(layers)]
+    rows = lake.read(layers_table(model), columns=["date", "horizon", *columns, UNIVERSE, IS_EARNING]).to_pandas()
+    rows = rows[rows["horizon"] == horizon]
+    universe = rows[UNIVERSE].to_numpy(dtype=np.float64)
+    net_values = rows[columns].to_numpy(dtype=np.float64) * universe[:, None]
+    is_earning = rows[IS_EARNING].to_numpy(dtype=bool)
+    return pd.DatetimeIndex(rows["date"], name="date"), LayerNetValues(net_values, universe, is_earning)
 
 
 def _by_session(predictions: Predictions, horizon: str, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -208,6 +209,16 @@ def numeric(values: pa.ChunkedArray) -> np.ndarray:
     elif pa.types.is_string(values.type):
         values = pc.index_in(values, value_set=pa.array(TRADING_STATUSES))
     return values.cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+
+
+def columns_of(names: pa.ChunkedArray, symbols: np.ndarray) -> np.ndarray:
+    """Where each name of a table's column stands among `symbols`; −1 where it does not.
+
+    A name is looked up once, not once a session.
+    """
+    coded = names.combine_chunks().dictionary_encode()
+    places = pd.Index(symbols).get_indexer(pd.Index(coded.dictionary.to_numpy(zero_copy_only=False)))
+    return np.asarray(places[coded.indices.to_numpy()], dtype=np.intp)
 
 
 def dense_array(

@@ -134,9 +134,17 @@ def figures_metadata(by_column: Mapping[str, Mapping[str, float]]) -> dg.Markdow
     return table_metadata(pd.DataFrame({"figure": [formatting.label(name) for name in names], **columns}))
 
 
-def page_metadata(reports: Path, page: Path) -> dict[str, dg.MetadataValue]:
-    """A page of the folder `reports` as the UI shows it: a link that opens it where `attn ui` runs, and its path."""
-    return {"open": dg.MetadataValue.url(page_url(reports, page)), "page": dg.MetadataValue.path(str(page))}
+def page_link(reports: Path, page: Path) -> dict[str, dg.UrlMetadataValue]:
+    """A link that opens a page of the folder `reports`, as metadata of an asset's definition.
+
+    Not of a materialisation: the address is that of the UI which shows the link, not of the run that made the page.
+    """
+    return {"open": dg.MetadataValue.url(page_url(reports, page))}
+
+
+def page_metadata(page: Path) -> dict[str, dg.PathMetadataValue]:
+    """Where a page lies, as metadata of its materialisation."""
+    return {"page": dg.MetadataValue.path(str(page))}
 
 
 def named_values(values: Mapping[str, object], names: tuple[str, str]) -> dg.MarkdownMetadataValue:

@@ -30,7 +30,7 @@ _TRADING = {
 }
 
 
-def conditions(strategy: Strategy, frequency: str | None) -> pd.DataFrame:
+def conditions(strategy: Strategy, frequency: str) -> pd.DataFrame:
     """One row a setting, as text: `CONDITION_COLUMNS`."""
     rows = [
         *_of_problem(strategy, frequency),
@@ -41,10 +41,9 @@ def conditions(strategy: Strategy, frequency: str | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CONDITION_COLUMNS))
 
 
-def _of_problem(strategy: Strategy, frequency: str | None) -> Iterator[tuple[str, str, str, str]]:
+def _of_problem(strategy: Strategy, frequency: str) -> Iterator[tuple[str, str, str, str]]:
     yield "portfolio", "benchmark", strategy.benchmark, "index that the limits and the excess are measured against"
-    if frequency is not None:
-        yield "portfolio", "rebalance", f"every {frequency}", "from one rebalance to the next"
+    yield "portfolio", "rebalance", f"every {frequency}", "from one rebalance to the next"
     yield "portfolio", "industries", strategy.industry_scheme, "scheme of the industry limit"
 
 

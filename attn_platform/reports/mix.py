@@ -1,7 +1,8 @@
 """Gathers what the report of a mix shows: its backtest, beside those of the strategies that it is made of.
 
 A mix (AI-55, exhibits 6 and 21) has no forecast and no weekly problem of its own, so its page has neither a composite
-factor nor limits; these stand on the pages of its parts.
+factor nor limits; these stand on the pages of its parts. What it holds is known, and so are its exposures and where its
+excess return came from (`evaluation.mixed`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from attn_platform.market.lake import Lake
 from attn_platform.portfolio.rebalance import benchmark_weights
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
+from attn_platform.reports.exposures import read_exposures
+from attn_platform.reports.robustness_contents import read_attribution
 from attn_platform.reports.strategy import (
     dated,
+    enhanced_text,
     of_backtest,
     published_performance,
     published_portfolio_months,
@@ -43,6 +47,9 @@ class MixSubject:
     universe: str
     data_source: DataSource
     notes: Sequence[str]
+    frequency: str
+    """How often the parts are rebalanced, in words: "5 sessions", "week"."""
+    is_benchmark_approximate: bool = False
 
 
 def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -52,9 +59,12 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
     parts = {part.name: dated(lake, backtest_table(part.name)) for part in subject.parts}
     excess = pd.DataFrame({part: frame.set_index("date")["excess_return"] for part, frame in parts.items()})
     holdings, held_on = _holdings(lake, name, first)
+    # A style that is none of a part's is not known of the mix.
+    styles = [style for style in first.styles if all(style in part.styles for part in subject.parts)]
+    exposures = read_exposures(lake, name, styles)
     titles = " and ".join(part.name.replace("_", " ") for part in subject.parts)
     return StrategyReportData(
-        title=f"{name.replace('_', ' ')} · weekly {first.benchmark} enhanced",
+        title=f"{name.replace('_', ' ')} · {enhanced_text(first.benchmark, subject.frequency)}",
         strategy=name,
         model=titles,
         horizon=HORIZON,
@@ -68,8 +78,8 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         weighted_rank_ic=pd.Series(dtype=float),
         layers=pd.DataFrame(),
         layer_annual_returns=pd.Series(dtype=float),
-        industry_exposures=pd.DataFrame(),
-        style_exposures=pd.DataFrame(),
+        industry_exposures=exposures.industries,
+        style_exposures=exposures.styles,
         limits=ExposureLimits(industry=None, styles={}, one_way_turnover=None),
         rebalances=_rebalances(daily, trades, _relaxed(lake, subject.parts)),
         holdings=holdings,
@@ -77,14 +87,16 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         checkpoint_windows=pd.DataFrame(),
         fingerprints={},
         notes=(
-            f"Equal money in {titles}, set back to equal every {subject.reset_sessions} sessions. Forecasts, exposures "
-            "and limits stand on their own pages.",
+            f"Equal money in {titles}, set back to equal every {subject.reset_sessions} sessions. Forecasts and limits "
+            "stand on their own pages.",
             *subject.notes,
         ),
         published_performance=published_performance(subject.study, name, first.horizon, first.limits),
         published_months=published_portfolio_months(subject.study, name, first.limits),
         mix_parts={part: performance_figures(frame, evaluation) for part, frame in parts.items()},
         mix_correlations=excess.corr(),
+        attribution=read_attribution(lake, name, evaluation.sessions_per_year),
+        is_benchmark_approximate=subject.is_benchmark_approximate,
     )
 
 

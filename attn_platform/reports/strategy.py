@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from attn_platform.backtest.store import backtest_table
@@ -24,10 +23,10 @@ from attn_platform.evaluation.performance import (
     worst_weeks,
     yearly_figures,
 )
-from attn_platform.evaluation.planted import planted_correlations
-from attn_platform.evaluation.store import Predictions, figures_table, sessions_table
+from attn_platform.evaluation.planted import read_planted_correlations
+from attn_platform.evaluation.store import figures_table, layer_column, read_layers, sessions_table
 from attn_platform.market.lake import Lake
-from attn_platform.market.simulation import PLANTED_SIGNALS, SignalStrengths
+from attn_platform.market.simulation import SignalStrengths
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.portfolio.explanation.reasons import binding_limits, weight_reasons
 from attn_platform.portfolio.limits.budget import Budget
@@ -49,7 +48,7 @@ from attn_platform.reports.contents import (
     PlantedSignals,
     StrategyReportData,
 )
-from attn_platform.reports.held import held_exposures
+from attn_platform.reports.exposures import read_exposures
 from attn_platform.reports.robustness_contents import read_attribution, read_robustness
 from attn_platform.training.manifest import MANIFEST_FILE, Manifest, read_manifest
 
@@ -73,14 +72,14 @@ class Subject:
     checkpoints: Mapping[str, Path]
     """Folder of the checkpoints of the model, or of each member of an ensemble; none of imported forecasts."""
     notes: Sequence[str]
+    frequency: str
+    """How often it is rebalanced, in words: "5 sessions", "week"."""
     planted: SignalStrengths | None = None
     """Of a simulated market."""
-    frequency: str | None = None
-    """How often it is rebalanced, in words: "5 sessions", "week"."""
     is_benchmark_approximate: bool = False
 
 
-def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: EvaluationConfig) -> StrategyReportData:
+def gather(lake: Lake, subject: Subject, evaluation: EvaluationConfig) -> StrategyReportData:
     """Everything the report shows; `MissingDataError` names what has not been materialised."""
     strategy, name = subject.strategy, subject.strategy.name
     daily = dated(lake, backtest_table(name))
@@ -90,15 +89,16 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
     figures = lake.read(figures_table(subject.model)).to_pandas().set_index("horizon").loc[strategy.horizon]
     correlations = dated(lake, sessions_table(subject.model))
     correlations = correlations[correlations["horizon"] == strategy.horizon].set_index("date")
-    forecast_sessions = predictions.market.sessions[predictions.market.sessions <= predictions.last]
-    layer_values = predictions.layers(strategy.horizon, evaluation).first_sessions(len(forecast_sessions))
+    forecast_sessions, layer_values = read_layers(lake, subject.model, strategy.horizon, evaluation.layers)
     layer_growth, universe_growth = layer_values.annual_returns(evaluation.sessions_per_year)
+    layers = [layer_column(place) for place in range(evaluation.layers)]
     newest = portfolios["date"].max()
     manifests = _manifests(subject.checkpoints)
     states = dated(lake, strategy.limits_table)
-    exposures = held_exposures(lake, strategy, predictions, daily)
+    exposures = read_exposures(lake, name, strategy.styles)
     return StrategyReportData(
-        title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · weekly {strategy.benchmark} enhanced",
+        title=f"{subject.model.replace('_', ' ')} · {strategy.horizon} · "
+        f"{enhanced_text(strategy.benchmark, subject.frequency)}",
         strategy=name,
         model=subject.model,
         horizon=strategy.horizon,
@@ -110,13 +110,13 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         factor_figures=figures.to_dict(),
         rank_ic=correlations["rank_ic"],
         weighted_rank_ic=correlations["weighted_rank_ic"],
-        layers=_layer_frame(layer_values.relative, forecast_sessions),
-        layer_annual_returns=pd.Series(layer_growth, _layer_names(layer_growth)),
+        layers=pd.DataFrame(layer_values.relative, forecast_sessions, layers),
+        layer_annual_returns=pd.Series(layer_growth, layers),
         universe_annual_return=universe_growth,
         evaluation=evaluation,
         industry_exposures=exposures.industries,
         style_exposures=exposures.styles,
-        week_contributors=_contributors(lake, exposures.contributors),
+        week_contributors=exposures.contributors,
         conditions=conditions(strategy, subject.frequency),
         limits=ExposureLimits(
             industry=strategy.limits.industry_deviation,
@@ -133,7 +133,7 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         published_factor_figures=published_factor_figures(subject.study, subject.model, strategy.horizon),
         published_months=published_portfolio_months(subject.study, subject.model, strategy.limits),
         explanation=_explanation(lake, subject.model, strategy.horizon) if subject.checkpoints else None,
-        planted=_planted(lake, subject, subject.planted, predictions, evaluation) if subject.planted else None,
+        planted=_planted(lake, subject, subject.planted) if subject.planted else None,
         limit_states=states[states["kind"] != Budget.kind].reset_index(drop=True),
         binding_limits=binding_limits(states),
         stock_reasons=_stock_reasons(portfolios),
@@ -149,6 +149,11 @@ def gather(lake: Lake, subject: Subject, predictions: Predictions, evaluation: E
         ),
         is_benchmark_approximate=subject.is_benchmark_approximate,
     )
+
+
+def enhanced_text(benchmark: str, frequency: str) -> str:
+    """What kind of portfolio it is, as titles have it: "csi500 enhanced, every 5 sessions"."""
+    return f"{benchmark} enhanced, every {frequency}"
 
 
 def dated(lake: Lake, table: str) -> pd.DataFrame:
@@ -177,20 +182,6 @@ def report_daily(daily: pd.DataFrame) -> pd.DataFrame:
     frame = daily.set_index("date")
     frame["benchmark_net_value"] = (1.0 + frame["benchmark_return"].fillna(0.0)).cumprod()
     return frame.iloc[1:]
-
-
-def _layer_frame(relative: np.ndarray, sessions: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(relative, index=pd.DatetimeIndex(sessions, name="date"), columns=_layer_names(relative[0]))
-
-
-def _layer_names(layers: np.ndarray) -> list[str]:
-    return [f"layer_{place + 1}" for place in range(len(layers))]
-
-
-def _contributors(lake: Lake, contributors: pd.DataFrame) -> pd.DataFrame:
-    """With the name of each stock."""
-    names = lake.read("security", columns=["symbol", "name"]).to_pandas().set_index("symbol")["name"]
-    return contributors.assign(label=contributors["name"].map(names).fillna(""))
 
 
 def _rebalances(
@@ -276,24 +267,14 @@ def _explanation(lake: Lake, model: str, horizon: str) -> Explanation | None:
     )
 
 
-def _planted(
-    lake: Lake, subject: Subject, strengths: SignalStrengths, predictions: Predictions, evaluation: EvaluationConfig
-) -> PlantedSignals:
+def _planted(lake: Lake, subject: Subject, strengths: SignalStrengths) -> PlantedSignals:
     """Signals and strengths; what they foretell as far as the home has kept them."""
     signals = pd.DataFrame(
         {name: {"strength": getattr(strengths, name), "seen_by": SEEN_BY[name]} for name in SIGNALS}
     ).T.rename_axis("signal")
-    if not lake.has(PLANTED_SIGNALS):
-        return PlantedSignals(signals.assign(rank_ic_mean=np.nan, weighted_rank_ic_mean=np.nan), {})
-    found = planted_correlations(
-        predictions,
-        subject.strategy.horizon,
-        PLANTED_SIGNALS,
-        (*SIGNALS, COMPOSITE),
-        subject.evaluation_horizon,
-        evaluation,
-    )
-    return PlantedSignals(signals.join(pd.DataFrame(found).T), found[COMPOSITE])
+    found = read_planted_correlations(lake, subject.model, subject.strategy.horizon)
+    known = {str(figure): value for figure, value in found.to_dict("index").get(COMPOSITE, {}).items()}
+    return PlantedSignals(signals.join(found), known)
 
 
 def _manifests(folders: Mapping[str, Path]) -> list[Manifest]:

@@ -67,5 +67,7 @@ def frequency_named(text: str) -> RebalanceFrequency:
 
 
 def frequency_text(every: RebalanceFrequency) -> str:
-    """In words: "5 sessions", "week"."""
+    """In words, after "every": "5 sessions", "session", "week"."""
+    if every == 1:
+        return "session"
     return f"{every} sessions" if isinstance(every, int) else every

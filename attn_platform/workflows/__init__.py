@@ -10,7 +10,7 @@ from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
-    from attn_platform.workflows.attribution import attribute_returns
+    from attn_platform.workflows.attribution import attribute_mix, attribute_returns
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
     from attn_platform.workflows.comparison import compare, write_comparison_page
     from attn_platform.workflows.data_page import write_data_page
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Home",
+    "attribute_mix",
     "attribute_returns",
     "available_windows",
     "backtest_mix",

@@ -1,49 +1,140 @@
-"""Attribution of a strategy's excess return, from the tables of its backtest and of its market.
+"""Attribution of the excess return of a strategy or a mix, and exposures of what it held on every session.
 
-Table `attribution_<strategy>`: the columns of `evaluation.backtest_attribution.attribute_backtest`.
+Tables: `attribution_<strategy>` (the columns of `evaluation.backtest_attribution.attribute_backtest`), and
+`exposures_<strategy>` and `contributors_<strategy>` (`evaluation.held_exposures`), all from one reading of the market.
+Rows of sessions whose origins are as they were stay (`attribution_origins`): a new week reads a few weeks' market.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from attn_platform.backtest.benchmark import booked_prices, close_returns, index_dividends, member_weights
+from attn_platform.backtest.mix import mix_money
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.account_returns import BacktestFrames
 from attn_platform.evaluation.backtest_attribution import AttributedMarket, BoolArray, attribute_backtest
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.store import attribution_table
-from attn_platform.market.dense import DenseMarket, dense_array, load_dense, numeric
+from attn_platform.evaluation.held_exposures import HeldExposures, held_exposures
+from attn_platform.evaluation.mixed import mixed_attribution, mixed_exposures
+from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table
+from attn_platform.market.dense import DenseMarket, columns_of, dense_array, load_dense, numeric
 from attn_platform.market.lake import Lake, days
 from attn_platform.portfolio.problem import UNKNOWN
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import StrategyConfig
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.adjacency import industries_over
+from attn_platform.workflows.attribution_origins import kept_sessions, session_origins, write_origins
 from attn_platform.workflows.portfolios import resolve
 
 FIELDS = ("close", "adj_factor", "is_suspended", *VALUATION_FIELDS)
 
 
 def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
-    """Split the excess return of every session of a strategy's backtest, and write the table; returns its rows.
+    """Split the excess return of every session of a strategy's backtest, and write the tables; returns the split.
 
     `MissingDataError` where the backtest, or what it was made from, is not in the lake.
     """
-    strategy = resolve(home, config)
-    frames = backtest_frames(home.lake, strategy)
-    dates = frames.daily["date"].to_numpy().astype("datetime64[D]")
-    market = load_dense(home.lake, home.calendar, dates[0], dates[-1], FIELDS)
-    frames = _under_new_codes(frames, _new_codes(market))
-    attributed = attribute_backtest(frames, attributed_market(home, strategy, market), strategy.backtest)
-    table = pa.Table.from_pandas(attributed.assign(date=attributed["date"].dt.date), preserve_index=False)
-    home.lake.write(attribution_table(strategy.name), table)
-    return attributed
+    lake, strategy = home.lake, resolve(home, config)
+    tables = (attribution_table(strategy.name), exposures_table(strategy.name), contributors_table(strategy.name))
+    frames = backtest_frames(lake, strategy)
+    sessions = frames.sessions
+    origins = session_origins(lake, strategy, frames, home.study.evaluation.attribution.model_dump_json())
+    kept = kept_sessions(lake, strategy.name, sessions, origins) if all(map(lake.has, tables)) else 0
+    if kept == len(sessions):
+        return _stored(lake, tables[0])
+    write_origins(lake, strategy.name, sessions[:kept], origins[:kept])  # of whatever is written from here on, none
+    found = _added(lake, tables, _attributed(home, strategy, frames, sessions[kept]), sessions[kept])
+    for table, frame in zip(tables, found, strict=True):
+        _write(lake, table, frame)
+    write_origins(lake, strategy.name, sessions, origins)
+    return found[0]
+
+
+def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
+    """Split the excess return of every session of a mix, and write its attribution and exposures; returns the split.
+
+    Both follow from those of its parts (`evaluation.mixed`), which are in the lake; else `MissingDataError`.
+    """
+    lake, first = home.lake, resolve(home, home.study.strategy(config.parts[0]))
+    daily, attributed, exposures = (
+        [_dated(lake.read(table(part)).to_pandas()) for part in config.parts]
+        for table in (backtest_table, attribution_table, exposures_table)
+    )
+    money = mix_money(daily, config, first.backtest)
+    mixed = mixed_attribution(attributed, money)
+    _write(lake, attribution_table(config.name), mixed)
+    _write(lake, exposures_table(config.name), mixed_exposures(exposures, money))
+    return mixed
+
+
+@dataclass(frozen=True)
+class _Attributed:
+    """What was computed, of all sessions from some one on; `codes` are those that companies have at the end."""
+
+    attribution: pd.DataFrame
+    held: HeldExposures
+    codes: Mapping[str, str]
+
+
+def _attributed(home: Home, strategy: Strategy, frames: BacktestFrames, since: np.datetime64) -> _Attributed:
+    """Of the sessions from `since` on, and of its week; sessions before may be among them that are not to be used."""
+    sessions, week = frames.sessions, week_of(since)
+    for base in dict.fromkeys((frames.base_before(week), sessions[0])):
+        market = load_dense(home.lake, home.calendar, base, sessions[-1], FIELDS)
+        of_market = _under_new_codes(frames.since(base), _new_codes(market))
+        if base == sessions[0] or _begins_whole(home.lake, market, of_market):
+            break
+    read = attributed_market(home, strategy, market)
+    return _Attributed(
+        attribution=attribute_backtest(of_market, read, strategy.backtest),
+        held=held_exposures(of_market, read),
+        codes=market.new_codes(market.sessions[-1]),
+    )
+
+
+def _begins_whole(lake: Lake, market: DenseMarket, frames: BacktestFrames) -> bool:
+    """Whether the first session has a price of every stock that was listed by then: else an earlier one is the last.
+
+    And whether all that the frames hold is in the market.
+    """
+    close = market.under_codes_of(market.sessions[-1])["close"]
+    comes_later = np.isnan(close[0]) & np.isfinite(close).any(axis=0)
+    security = lake.read("security", columns=["symbol", "list_date"]).to_pandas().set_index("symbol")["list_date"]
+    listed = pd.to_datetime(security).reindex(market.symbols[comes_later])
+    traded = (frames.trades["symbol"], frames.holdings["symbol"], frames.delistings["symbol"])
+    known = all(symbols.isin(market.symbols).all() for symbols in traded)
+    return known and bool((listed >= pd.Timestamp(market.sessions[0])).all())
+
+
+def _added(
+    lake: Lake, tables: tuple[str, str, str], new: _Attributed, since: np.datetime64
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows of the tables up to the day before `since` (of weeks: before its week), and the new ones from then on."""
+    firsts = (("date", since), ("date", since), ("last_session", week_of(since)))
+    computed = (new.attribution, new.held.exposures, new.held.contributors)
+    found = []
+    for table, frame, (date, first) in zip(tables, computed, firsts, strict=True):
+        later = frame[frame[date] >= pd.Timestamp(first)]
+        if lake.has(table):
+            stored = _stored(lake, table)
+            before = stored[stored[date] < pd.Timestamp(first)]
+            names = before["name"].replace(dict(new.codes)) if date == "last_session" else before["name"]
+            later = pd.concat([before.assign(name=names), later]) if len(before) else later
+        found.append(later.reset_index(drop=True))
+    return found[0], found[1], found[2]
+
+
+def week_of(session: np.datetime64) -> np.datetime64:
+    """The Monday of a session's week."""
+    return np.datetime64(pd.Timestamp(session).to_period("W").start_time, "D")
 
 
 def backtest_frames(lake: Lake, strategy: Strategy) -> BacktestFrames:
@@ -92,8 +183,9 @@ def attributed_market(home: Home, strategy: Strategy, market: DenseMarket) -> At
 
 def _universe(lake: Lake, strategy: Strategy, market: DenseMarket, codes: Mapping[str, str]) -> BoolArray:
     """[T, N] stocks with a forecast, the newest one where there is none of the session."""
-    data = lake.read(strategy.predictions, market.sessions[0], market.sessions[-1], ["date", "symbol"])
-    held = _scattered(data, np.ones(data.num_rows), market, codes) == 1
+    columns = ["date", "symbol", strategy.horizon]
+    data = lake.read(strategy.predictions, market.sessions[0], market.sessions[-1], columns)
+    held = np.isfinite(_scattered(data, numeric(data[strategy.horizon]), market, codes))
     newest = np.maximum.accumulate(np.where(held.any(axis=1), np.arange(len(held)), 0))
     return np.asarray(held[newest])
 
@@ -122,8 +214,12 @@ def _exposures(
 
 def _scattered(data: pa.Table, values: FloatArray, market: DenseMarket, codes: Mapping[str, str]) -> FloatArray:
     """[T, N] values of a table's rows; NaN where it has none."""
-    symbols = data["symbol"].to_pandas().replace(codes)
-    column = pd.Index(market.symbols).get_indexer(pd.Index(symbols))
+    under = np.arange(len(market.symbols) + 1)  # the last place is that of no column, −1
+    for former, code in codes.items():
+        old, new = np.searchsorted(market.symbols, [former, code])
+        under[old] = new
+    under[-1] = -1
+    column = under[columns_of(data["symbol"], market.symbols)]
     row = np.searchsorted(market.sessions, days(data["date"]))
     return dense_array(values, row, column, column >= 0, market.shape)
 
@@ -153,5 +249,17 @@ def _under_new_codes(frames: BacktestFrames, codes: Mapping[str, str]) -> Backte
     return BacktestFrames(frames.daily, trades, holdings, delistings, frames.signals)
 
 
+def _stored(lake: Lake, table: str) -> pd.DataFrame:
+    """A table that `_write` has written."""
+    frame = lake.read(table).to_pandas()
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("date", "last_session") if name in frame})
+
+
 def _dated(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+def _write(lake: Lake, table: str, frame: pd.DataFrame) -> None:
+    """With its timestamps as dates."""
+    days = {str(name): column.dt.date for name, column in frame.items() if column.dtype.kind == "M"}
+    lake.write(table, pa.Table.from_pandas(frame.assign(**days), preserve_index=False))

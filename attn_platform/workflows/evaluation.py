@@ -8,7 +8,10 @@ import pandas as pd
 
 from attn_platform.evaluation.factor_profile import FactorProfile
 from attn_platform.evaluation.factor_store import FactorHistory, profiles, write_figures
+from attn_platform.evaluation.planted import write_planted_correlations
 from attn_platform.evaluation.store import Predictions, predicted_range, write_evaluation
+from attn_platform.market.simulation import PLANTED_SIGNALS
+from attn_platform.market.simulation.signals import COMPOSITE, SIGNALS
 from attn_platform.studies.availability import lacking
 from attn_platform.studies.forecasters import Forecaster
 from attn_platform.studies.names import prediction_table
@@ -23,19 +26,17 @@ def measured_predictions(home: Home, forecaster: Forecaster) -> Predictions:
     return Predictions(home.lake, home.calendar, table, labels, first, last, home.study.evaluation_horizon + 1)
 
 
-def evaluate_forecasts(home: Home, forecaster: Forecaster, predictions: Predictions | None = None) -> pd.DataFrame:
+def evaluate_forecasts(home: Home, forecaster: Forecaster) -> pd.DataFrame:
     """Write the figures of a forecaster as a composite factor, a row a horizon; returns them.
 
-    `predictions` where they have been loaded already (`measured_predictions`).
+    On a simulated market whose planted signals are in the lake, what these foretell as well.
     """
-    return write_evaluation(
-        home.lake,
-        measured_predictions(home, forecaster) if predictions is None else predictions,
-        forecaster.name,
-        forecaster.horizons,
-        home.study.evaluation_horizon,
-        home.study.evaluation,
-    )
+    measured = measured_predictions(home, forecaster)
+    of, study = (forecaster.name, forecaster.horizons), home.study
+    if home.lake.has(PLANTED_SIGNALS):
+        signals = (PLANTED_SIGNALS, (*SIGNALS, COMPOSITE))
+        write_planted_correlations(home.lake, measured, *of, *signals, study.evaluation_horizon, study.evaluation)
+    return write_evaluation(home.lake, measured, *of, study.evaluation_horizon, study.evaluation)
 
 
 def factor_history(home: Home) -> FactorHistory:

@@ -29,7 +29,8 @@ from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
 from attn_platform.studies.study import StudyConfig
-from attn_platform.workflows.evaluation import evaluate_forecasts, measured_predictions
+from attn_platform.workflows.attribution import attribute_returns
+from attn_platform.workflows.evaluation import evaluate_forecasts
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
 from attn_platform.writing import replacing_folder
@@ -95,10 +96,11 @@ def backtest_predictions(
             f"'{chosen}' cannot be a backtest's name; it has small letters, digits and _, and starts with a letter"
         )
     study, model = find_strategy(home.study, strategy)
+    frequency = study.rebalance_every_of(model) if every is None else every
     with replacing_folder(home.backtests / chosen) as folder:
-        own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen))
+        own = LayeredHome(folder, home, study_of_predictions(study, model.name, chosen, frequency))
         predicted = _imported(own, path, first, last)
-        rebalances = _rebalances(home, path, predicted, study.rebalance_every_of(model) if every is None else every)
+        rebalances = _rebalances(home, path, predicted, frequency)
         end = _end(home, path, predicted, last)
         relaxed, figures, untraded = _run(own, rebalances, end)
     config = own.study.strategies[0]
@@ -116,9 +118,17 @@ def backtest_predictions(
     )
 
 
-def study_of_predictions(study: StudyConfig, strategy: str, name: str) -> StudyConfig:
-    """The study with nothing but predictions of somebody else's, and the strategy on them under their name."""
-    config = study.strategy(strategy).model_copy(update={"name": name, "model": name, "horizon": PREDICTION})
+def study_of_predictions(
+    study: StudyConfig, strategy: str, name: str, every: RebalanceFrequency | None = None
+) -> StudyConfig:
+    """The study with nothing but predictions of somebody else's, and the strategy on them under their name.
+
+    It is rebalanced `every`; as the strategy is without it.
+    """
+    own = study.strategy(strategy)
+    frequency = own.rebalance_every if every is None else every
+    changes = {"name": name, "model": name, "horizon": PREDICTION, "rebalance_every": frequency}
+    config = own.model_copy(update=changes)
     forecasts = ImportedForecastConfig(name=name, horizons=(PREDICTION,))
     title = f"Imported predictions under the limits of {strategy}, {study.title}"
     return study.replace(title=title, models=(), ensembles=(), mixes=(), forecasts=(forecasts,), strategies=(config,))
@@ -156,7 +166,7 @@ def _end(home: Home, path: Path, predicted: np.ndarray, last: Day | None) -> np.
 
 
 def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, dict[str, float], dict[str, float]]:
-    """Portfolios, backtest, evaluation and report; returns the number of relaxed weeks and both kinds of figures."""
+    """All from portfolios to the report; returns the number of relaxed weeks and both kinds of figures."""
     study, config = home.study, home.study.strategies[0]
     strategy, forecaster = resolve(home, config), home.study.forecaster(config.model)
     write_style_tables(home, strategy, rebalances)
@@ -166,9 +176,9 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     result = write_backtest(
         home.lake, home.calendar, strategy.name, strategy.portfolio_table, strategy.benchmark, end, strategy.backtest
     )
-    predictions = measured_predictions(home, forecaster)
-    evaluate_forecasts(home, forecaster, predictions)
-    write_report(home, config, predictions)
+    evaluate_forecasts(home, forecaster)
+    attribute_returns(home, config)
+    write_report(home, config)
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attn_platform import reports
-from attn_platform.evaluation.store import Predictions
 from attn_platform.factors.panel import families_of
 from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
 from attn_platform.reports.mix import MixSubject, gather_mix
@@ -17,7 +16,6 @@ from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.config import UniverseConfig
-from attn_platform.workflows.evaluation import measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.training import checkpoint_folder
 
@@ -58,8 +56,8 @@ def write_pages(home: Home, name: str) -> Iterator[Path]:
         yield report_page(home, config.name)
 
 
-def write_report(home: Home, config: StrategyConfig, predictions: Predictions | None = None) -> StrategyReportData:
-    """Gather and write the page and the tables of one strategy; `predictions` where they have been loaded already."""
+def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
+    """Gather and write the page and the tables of one strategy."""
     study = home.study
     forecaster = study.forecaster(config.model)
     models = study.members_of(forecaster)
@@ -81,12 +79,11 @@ def write_report(home: Home, config: StrategyConfig, predictions: Predictions | 
         evaluation_horizon=study.evaluation_horizon,
         checkpoints={model.name: checkpoint_folder(home, model.name) for model in models},
         notes=[f"Missing: {text}" for text in absent],
-        planted=None if source.simulation is None else source.simulation.signals,
         frequency=frequency_text(study.rebalance_every_of(config)),
+        planted=None if source.simulation is None else source.simulation.signals,
         is_benchmark_approximate=WEIGHT_COLUMN in source.absent_columns,
     )
-    measured = measured_predictions(home, forecaster) if predictions is None else predictions
-    return _write(home, gather(home.lake, subject, measured, study.evaluation))
+    return _write(home, gather(home.lake, subject, study.evaluation))
 
 
 def write_mix_report(home: Home, config: StrategyMixConfig) -> StrategyReportData:
@@ -102,6 +99,8 @@ def write_mix_report(home: Home, config: StrategyMixConfig) -> StrategyReportDat
         universe=" · ".join(dict.fromkeys(_universe_of(home, part) for part in parts)),
         data_source=data_source(home),
         notes=[f"Missing: {column}: {reason}" for column, reason in source.absent_columns.items()],
+        frequency=frequency_text(study.rebalance_every_of(parts[0])),  # that of every part
+        is_benchmark_approximate=WEIGHT_COLUMN in source.absent_columns,
     )
     return _write(home, gather_mix(home.lake, subject, study.evaluation))
 

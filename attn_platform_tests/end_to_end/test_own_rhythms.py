@@ -55,6 +55,11 @@ def rebalanced(home: Home, strategy: str) -> list[str]:
     return home.lake.sessions(portfolio_table(strategy)).astype(str).tolist()
 
 
+def title_of(home: Home, strategy: str) -> str:
+    page = report_page(home, strategy).read_text(encoding="utf-8")
+    return page.partition("<title>")[2].partition("</title>")[0]
+
+
 def test_a_monthly_strategy_on_models_of_different_windows(home: Home, attn: Attn) -> None:
     defs, partitions = build_defs(home), partitions_of(home)
     stages = {stage.title: stage for stage in plan(home, partitions, partitions.windows.get_partition_keys())}
@@ -81,7 +86,7 @@ def test_a_monthly_strategy_on_models_of_different_windows(home: Home, attn: Att
     assert set(first_days) <= set(days(traded["date"])), "what is decided at a month's end is traded the session after"
     daily = home.lake.read(backtest_table(MONTHLY)).to_pandas()
     assert str(daily["date"].iloc[-1]) == LAST_SESSION
-    assert report_page(home, MONTHLY).exists()
+    assert "csi500 enhanced, every month" in title_of(home, MONTHLY)
     assert attn("portfolio", MONTHLY, "--date", MONTH_ENDS[1], "--home", home.root) == 0
     mistake = attn.mistake("portfolio", MONTHLY, "--date", "2021-01-15", "--home", home.root)
     assert f"2021-01-15 is no rebalance; the nearest: {' and '.join(MONTH_ENDS)}" in mistake
@@ -94,7 +99,8 @@ def test_the_pipeline_rebalanced_each_strategy_at_its_own_times(pipeline: Pipeli
     ends = weeks.groupby(weeks.dt.to_period("W-SUN")).max()
     assert rebalanced(home, WEEKLY) == [str(day.date()) for day in ends]
     assert rebalanced(home, STRATEGY) == tested[::5].astype(str).tolist()
-    assert report_page(home, WEEKLY).exists()
+    assert "csi500 enhanced, every week" in title_of(home, WEEKLY)
+    assert "csi500 enhanced, every 5 sessions" in title_of(home, STRATEGY)
 
 
 @pytest.mark.parametrize(("model", "length"), [(MODEL, 16), (TREES, 8)])

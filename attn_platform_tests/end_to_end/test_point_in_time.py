@@ -19,7 +19,13 @@ import pytest
 from attn_platform.backtest.store import backtest_table
 from attn_platform.definitions import build_defs
 from attn_platform.evaluation.config import FactorProfileConfig
-from attn_platform.evaluation.store import attribution_table, figures_table, robustness_tables, sessions_table
+from attn_platform.evaluation.store import (
+    attribution_table,
+    exposures_table,
+    figures_table,
+    robustness_tables,
+    sessions_table,
+)
 from attn_platform.factors import inputs, panel, statements
 from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
@@ -99,7 +105,10 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     FACTOR_REPORT: (),
     report_asset(OVERVIEW): (),
     DATA_REPORT: (),
-    **{attribution_table(strategy): ((attribution_table(strategy), 0),) for strategy in STRATEGIES},
+    **{
+        attribution_table(strategy): ((attribution_table(strategy), 0), (exposures_table(strategy), 0))
+        for strategy in STRATEGIES
+    },
     # Figures over the whole range beside the trades
     **{robustness_asset(strategy): ((robustness_tables(strategy)[1], 0),) for strategy in STRATEGIES},
     **{seeds_table(model): ((seeds_table(model), 0),) for model in (MODEL, TREES)},

@@ -167,6 +167,7 @@ def test_start_end_and_every_choose_the_rebalances(home: Home, predictions: Path
     assert made.sessions(portfolio_table("part")).tolist() == [day.item() for day in expected]
     assert (found.first_session, found.last_session) == (first, end)
     assert made.read(backtest_table("part"))["date"].to_pylist()[-1] == end.item()
+    assert "csi500 enhanced, every 7 sessions" in found.page.read_text(encoding="utf-8")
 
 
 def test_a_strategy_of_months_trades_on_their_last_sessions(home: Home, predictions: Path, tmp_path: Path) -> None:

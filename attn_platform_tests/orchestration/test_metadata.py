@@ -7,8 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attn_platform.orchestration.provenance import figures_metadata, page_metadata, table_metadata
+from attn_platform.definitions import build_defs
+from attn_platform.orchestration.assets.data_quality import DATA_REPORT
+from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
+from attn_platform.orchestration.assets.reports import report_asset
+from attn_platform.orchestration.provenance import figures_metadata, page_link, page_metadata, table_metadata
 from attn_platform.reports.serving import URL_VARIABLE
+from attn_platform.studies.names import OVERVIEW
 from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import STRATEGY
 from attn_platform_tests.pipelines import Pipeline
@@ -34,11 +39,29 @@ def test_figures_stand_under_their_names() -> None:
 def test_a_page_is_linked_where_it_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(URL_VARIABLE, "http://reports.example/here/")
     reports = Path("/home/reports")
-    found = page_metadata(reports, reports / "a b" / "index.html")
-    assert found == {
-        "open": dg.MetadataValue.url("http://reports.example/here/a%20b/index.html"),
-        "page": dg.MetadataValue.path("/home/reports/a b/index.html"),
-    }
+    page = reports / "a b" / "index.html"
+    assert page_link(reports, page) == {"open": dg.MetadataValue.url("http://reports.example/here/a%20b/index.html")}
+    assert page_metadata(page) == {"page": dg.MetadataValue.path("/home/reports/a b/index.html")}
+
+
+def test_pages_are_linked_where_the_ui_serves_them_whoever_made_them(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run records is the path alone; the link is that of the process which shows the asset."""
+    names = (f"report_{STRATEGY}", report_asset(OVERVIEW), DATA_REPORT, FACTOR_REPORT)
+    for port in (3001, 4001):
+        monkeypatch.setenv(URL_VARIABLE, f"http://localhost:{port}")
+        graph = build_defs(pipeline.home).resolve_asset_graph()
+        links = [str(graph.get(dg.AssetKey(name)).metadata["open"].value) for name in names]
+        assert all(link.startswith(f"http://localhost:{port}/") for link in links)
+        assert links[0].endswith(f"/{STRATEGY}/index.html")
+    for name in names[:2]:  # those that the pipeline has made
+        event = pipeline.instance.get_latest_materialization_event(dg.AssetKey(name))
+        assert event is not None
+        assert event.asset_materialization is not None
+        recorded = event.asset_materialization.metadata
+        assert "open" not in recorded
+        assert Path(str(recorded["page"].value)).exists()
 
 
 def test_reports_and_backtests_of_the_pipeline_say_percentages(pipeline: Pipeline) -> None:
@@ -49,7 +72,6 @@ def test_reports_and_backtests_of_the_pipeline_say_percentages(pipeline: Pipelin
         return dict(event.asset_materialization.metadata)
 
     report, backtest = metadata(f"report_{STRATEGY}"), metadata(f"backtest_{STRATEGY}")
-    assert str(report["open"].value).endswith(f"/{STRATEGY}/index.html")
     assert report["page"].value == str(report_page(pipeline.home, STRATEGY))
     for found in (report["excess annual return"], report["RankIC"], backtest["excess annual return"]):
         assert isinstance(found.value, str)

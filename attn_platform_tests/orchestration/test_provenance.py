@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import attn_platform
 from attn_platform.orchestration.assets.portfolios import WEEKLY_CODE
+from attn_platform.orchestration.assets.reports import PAGE_CODE
 from attn_platform.orchestration.provenance import code_version
 from attn_platform.portfolio.extension import BUILT_IN
 
@@ -58,6 +61,27 @@ def test_a_code_version_covers_templates_and_not_comments(tmp_path: Path, monkey
     assert version(**{"page.py": files["page.py"].replace("1", "2")}) != plain
     assert version(**{"templates/page.html.j2": "<b>"}) != plain
     code_version.cache_clear()
+
+
+@pytest.mark.parametrize("changed", ["reports/templates/report.css", "reports/templates/figures.js", "published/*.csv"])
+def test_the_version_of_a_page_covers_templates_and_published_figures(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more line in a file that is no module, and the pages are made again."""
+    root = Path(attn_platform.__file__).parent
+    file = next(iter(root.glob(changed)))
+    before = code_version(*PAGE_CODE)
+    read = Path.read_text
+
+    def with_a_line(path: Path, *arguments: Any, **options: Any) -> str:
+        return read(path, *arguments, **options) + ("\n" if path == file else "")
+
+    monkeypatch.setattr(Path, "read_text", with_a_line)
+    code_version.cache_clear()
+    assert code_version(*PAGE_CODE) != before
+    monkeypatch.undo()
+    code_version.cache_clear()
+    assert code_version(*PAGE_CODE) == before
 
 
 def test_the_version_of_portfolios_covers_all_that_a_target_depends_on() -> None:

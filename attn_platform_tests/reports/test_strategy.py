@@ -10,7 +10,7 @@ import pytest
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.store import backtest_table
 from attn_platform.errors import MissingDataError
-from attn_platform.evaluation.store import figures_table, sessions_table
+from attn_platform.evaluation.store import figures_table, planted_table, sessions_table
 from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.portfolio.extension import Extension, OwnLimit, PortfolioFunction
 from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
@@ -20,7 +20,6 @@ from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance, relaxed_by
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.universe.adjacency import industry_at
-from attn_platform.workflows.evaluation import measured_predictions
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_report
 from attn_platform.workflows.training import checkpoint_folder
@@ -52,7 +51,7 @@ def subject(home):
 
 
 def gathered(home, subject):
-    return gather(home.lake, subject, measured_predictions(home, home.study.model(MODEL)), home.study.evaluation)
+    return gather(home.lake, subject, home.study.evaluation)
 
 
 @pytest.fixture(scope="module")
@@ -327,8 +326,8 @@ def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts
 
 
 def test_a_home_that_kept_no_planted_signals_still_names_them(pipeline, subject, copy_of):
-    home = copy_of(pipeline.home, ["planted_signals"])
-    home.lake.path("planted_signals").unlink()
+    home = copy_of(pipeline.home, [planted_table(MODEL)])
+    home.lake.path(planted_table(MODEL)).unlink()
     data = gathered(home, replace(subject, planted=home.settings.source.simulation.signals))
     assert (data.planted.signals["strength"] > 0).all()
     assert data.planted.signals["rank_ic_mean"].isna().all()

@@ -6,7 +6,13 @@ import pytest
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import Calendar, exchange_calendar
-from attn_platform.studies.rebalancing import frequency_named, rebalances_back, rebalances_between, rebalances_of
+from attn_platform.studies.rebalancing import (
+    frequency_named,
+    frequency_text,
+    rebalances_back,
+    rebalances_between,
+    rebalances_of,
+)
 
 CALENDAR = exchange_calendar()
 PERIODS = {"week": "W-SUN", "month": "M"}
@@ -78,6 +84,10 @@ def test_so_many_rebalances_back_always_reach_so_many_sessions(every, sessions):
     if back:
         fewer = back - 1
         assert (at[fewer:] - at[: len(at) - fewer] < sessions).any()
+
+
+def test_a_frequency_in_words():
+    assert [frequency_text(every) for every in (1, 5, "week")] == ["session", "5 sessions", "week"]
 
 
 def test_words_of_the_command_line():

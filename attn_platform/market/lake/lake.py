@@ -198,6 +198,15 @@ class Lake:
         stats = ((path, path.stat()) for path in lake._files(manifest, table, first, last))
         return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
+    def versions(self, table: str, sessions: np.ndarray) -> list[str]:
+        """What tells the file of each session from any other: name, size and time; empty where there is none.
+
+        The same in every process, as `stamp` is not.
+        """
+        lake, manifest = self._holder(table)
+        paths = (lake._file(manifest, table, key_of(session)) for session in sessions)
+        return [_version(path) for path in paths]
+
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with a view of each of the `tables` (all of the lake's without them) as it is now."""
         lake, connection = self.snapshot(), duckdb.connect()
@@ -381,6 +390,14 @@ class Stage(Lake):
 
 def _no_table(lake: Lake, table: str, span: str = "") -> MissingDataError:
     return MissingDataError(f"the lake {lake.root} has no table '{table}'{span}; materialise or import it first")
+
+
+def _version(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{path.name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _sql_text(text: str) -> str:

@@ -5,7 +5,7 @@ import dagster as dg
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, page_metadata, table_metadata
+from attn_platform.orchestration.provenance import code_version, page_link, page_metadata, table_metadata
 from attn_platform.reports.data_contents import PAGE, findings_frame
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.data_page import data_pages, write_data_page
@@ -35,12 +35,13 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
             ),
         ],
         description="What the checks of data quality find in the raw tables, with examples and remedies; coverage.",
+        metadata=page_link(home.reports, data_pages(home) / PAGE),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_data_page(home)
         return dg.MaterializeResult(
             metadata={
-                **page_metadata(home.reports, data_pages(home) / PAGE),
+                **page_metadata(data_pages(home) / PAGE),
                 "findings": table_metadata(findings_frame(data.survey.findings)),
             }
         )

@@ -15,13 +15,21 @@ from attn_platform.factors.store import family_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP as REPORTS
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, data_version, page_metadata, table_metadata
+from attn_platform.orchestration.provenance import (
+    code_version,
+    configured,
+    data_version,
+    page_link,
+    page_metadata,
+    table_metadata,
+)
 from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE
 from attn_platform.workflows.evaluation import evaluate_factors
-from attn_platform.workflows.factor_pages import write_factor_pages
+from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
+from attn_platform.workflows.reports import PAGE
 
 GROUP = "factor_evaluation"
 FACTOR_REPORT = "report_factors"
@@ -79,6 +87,7 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
         code_version=code_version("attn_platform.reports"),
         deps=[evaluation_asset(family) for family in families],
         description="A page for each factor (RankIC, decay, layers, persistence, values, other factors), and an index.",
+        metadata=page_link(home.reports, factor_pages(home) / PAGE),
     )
 
     @dg.multi_asset(name="factor_evaluations", specs=[*evaluations, pages], can_subset=True)
@@ -97,7 +106,7 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
             index, *others = write_factor_pages(home, computed=computed if len(chosen) == len(families) else None)
             yield dg.MaterializeResult(
                 asset_key=FACTOR_REPORT,
-                metadata={**page_metadata(home.reports, index), "pages": len(others)},
+                metadata={**page_metadata(index), "pages": len(others)},
             )
 
     return factor_evaluations

@@ -134,8 +134,8 @@ def _planted_signals(home: Home) -> dg.AssetsDefinition:
         kinds={"parquet", "simulation"},
         code_version=configured(code_version("attn_platform.market"), home.settings.source.simulation),
         description=(
-            "The signals that the simulated returns hide, and the return that they promise. Reports set them beside "
-            "the forecasts, nothing else reads them."
+            "The signals that the simulated returns hide, and the return that they promise. Evaluations set them "
+            "beside the forecasts, nothing else reads them."
         ),
         metadata=column_schema(
             {

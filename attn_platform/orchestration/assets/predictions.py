@@ -7,9 +7,10 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from attn_platform.evaluation.store import figures_table, layers_table, sessions_table
+from attn_platform.evaluation.store import figures_table, layers_table, planted_table, sessions_table
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
+from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions
@@ -186,6 +187,7 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
             dg.AssetDep(prediction_table(forecaster.name), partition_mapping=dg.AllPartitionMapping()),
             dg.AssetDep("daily_bar", partition_mapping=dg.AllPartitionMapping()),
             "security",
+            *planted_assets(home),
         ],
         description=f"Composite-factor figures of each horizon against the realised {study.evaluation_horizon}-session "
         "return (AI-69 exhibit 10).",
@@ -207,6 +209,7 @@ def _evaluation(home: Home, forecaster: Forecaster) -> dg.AssetsDefinition:
                 figures_table(forecaster.name),
                 sessions_table(forecaster.name),
                 layers_table(forecaster.name),
+                planted_table(forecaster.name),
             ),
             metadata={
                 "figures": figures_metadata(by_horizon),

@@ -6,20 +6,22 @@ from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.store import attribution_table, figures_table
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.explanation import explanation_asset
-from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.robustness import robustness_asset
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, page_metadata
+from attn_platform.orchestration.provenance import code_version, configured, page_link, page_metadata
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.reports import formatting, thumbnails
-from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.workflows.explanations import explained_models
-from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.reports import report_page, write_mix_report, write_report
 
 GROUP = "reports"
+PAGE_CODE = (
+    *("attn_platform.reports", "attn_platform.evaluation.performance", "attn_platform.evaluation.robustness"),
+    *("attn_platform.published", "attn_platform.workflows.reports"),
+)
+"""What the page of a strategy or a mix is made by, its templates, style sheet and published figures among it."""
 EXCESS, RANK_IC = "excess_annual_return", "rank_ic_mean"  # of the figures those that an asset's page names
 
 
@@ -42,44 +44,31 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def _report(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
-    style_tables = resolve(home, config).style_tables
-
     @dg.asset(
         name=report_asset(config.name),
         group_name=GROUP,
         kinds={"html", "csv"},
-        code_version=configured(code_version("attn_platform.reports"), config, home.study.evaluation),
+        code_version=configured(code_version(*PAGE_CODE), config, home.study.evaluation),
         deps=[
             backtest_table(config.name),
             figures_table(config.model),
             attribution_table(config.name),
             robustness_asset(config.name),
-            *(
-                dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
-                for table in (
-                    portfolio_table(config.name),
-                    prediction_table(config.model),
-                    "daily_bar",
-                    "index_weight",
-                    "valuation",
-                    *sorted(set(style_tables.values())),
-                )
-            ),
-            "industry",
+            dg.AssetDep(portfolio_table(config.name), partition_mapping=dg.AllPartitionMapping()),
             "security",
-            *planted_assets(home),
             *(explanation_asset(model.name) for model in explained_models(home) if model.name == config.model),
         ],
         description=(
             "One page: net and excess value, months, layers, RankIC, what the model reads, where the excess return "
             "came from, how far to trust it, exposures, turnover, what was relaxed."
         ),
+        metadata=page_link(home.reports, report_page(home, config.name)),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_report(home, config)
         return dg.MaterializeResult(
             metadata={
-                **page_metadata(home.reports, report_page(home, config.name)),
+                **page_metadata(report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
                 "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),
@@ -95,9 +84,10 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
         name=report_asset(config.name),
         group_name=GROUP,
         kinds={"html", "csv"},
-        code_version=configured(code_version("attn_platform.reports"), config, home.study.evaluation),
+        code_version=configured(code_version(*PAGE_CODE), config, home.study.evaluation),
         deps=[
             *(backtest_table(name) for name in (config.name, *config.parts)),
+            attribution_table(config.name),
             *(
                 dg.AssetDep(table, partition_mapping=dg.AllPartitionMapping())
                 for table in (*map(portfolio_table, config.parts), "index_weight")
@@ -105,13 +95,17 @@ def _mix_report(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
             "industry",
             "security",
         ],
-        description="One page: net and excess value, months, the mix beside its parts, turnover and cost, holdings.",
+        description=(
+            "One page: net and excess value, months, the mix beside its parts, where the excess return came from, "
+            "exposures, turnover and cost, holdings."
+        ),
+        metadata=page_link(home.reports, report_page(home, config.name)),
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_mix_report(home, config)
         return dg.MaterializeResult(
             metadata={
-                **page_metadata(home.reports, report_page(home, config.name)),
+                **page_metadata(report_page(home, config.name)),
                 "data": data.data_source.description,
                 "net value": dg.MetadataValue.md(thumbnails.net_value_thumbnail(data.daily)),
                 "excess annual return": formatting.figure(EXCESS, data.performance[EXCESS]),

@@ -1,12 +1,13 @@
 """Beyond the backtest: attribution of the excess return, forecasts of each seed, and capacity."""
 
 import dagster as dg
+import pandas as pd
 
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.return_attribution import EFFECTS, linked_effects
 from attn_platform.evaluation.robustness import capacities
-from attn_platform.evaluation.store import attribution_table, robustness_tables
+from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table, robustness_tables
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.partitions import Partitions
@@ -21,17 +22,20 @@ from attn_platform.orchestration.provenance import (
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import StrategyConfig
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.training.seed_predictions import seeds_table
 from attn_platform.universe.store import ADJACENCY
-from attn_platform.workflows.attribution import attribute_returns
+from attn_platform.workflows.attribution import attribute_mix, attribute_returns
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.robustness import forecast_seeds, measure_robustness
 from attn_platform.workflows.training import model_training
 
 GROUP = "robustness"
-ATTRIBUTING = ("return_attribution", "account_returns", "backtest_attribution")
-"""Modules of `evaluation` that attribute returns."""
+ATTRIBUTING = (
+    *("return_attribution", "account_returns", "backtest_attribution"),
+    *("held_weights", "held_exposures", "mixed"),
+)
+"""Modules of `evaluation` that attribute returns, and say what was held."""
 
 
 def robustness_asset(strategy: str) -> str:
@@ -48,20 +52,22 @@ def seeded_models(home: Home) -> tuple[ModelConfig, ...]:
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
     strategies = [strategy.name for strategy in home.study.strategies]
+    traded = [each.name for each in home.study.traded]
     return {
         MadeAt.REPORTS: (
             *(seeds_table(model.name) for model in seeded_models(home)),
-            *map(attribution_table, strategies),
+            *map(attribution_table, traded),
             *map(robustness_asset, strategies),
         ),
     }
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Two assets a strategy, one a model, and one of all that was tried."""
+    """Two assets a strategy, one a mix, and one a model."""
     return [
         *(_seeds(home, model) for model in seeded_models(home)),
         *(_attribution(home, config) for config in home.study.strategies),
+        *(_mix_attribution(home, config) for config in home.study.mixes),
         *(_robustness(home, config) for config in home.study.strategies),
     ]
 
@@ -98,6 +104,43 @@ def _seeds(home: Home, model: ModelConfig) -> dg.AssetsDefinition:
     return seeds
 
 
+def _attribution_code() -> str:
+    return code_version(
+        *(f"attn_platform.evaluation.{name}" for name in ATTRIBUTING),
+        "attn_platform.workflows.attribution",
+        "attn_platform.backtest.benchmark",
+    )
+
+
+def _attributed(home: Home, name: str, attribution: pd.DataFrame) -> dg.MaterializeResult:
+    """What an attribution has written (of a mix no contributors), and its effects in sum."""
+    effects = summed_effects(attribution, EFFECTS)
+    total = linked_effects(effects).iloc[0].rename_axis("effect").reset_index(name="linked")
+    written = (attribution_table(name), exposures_table(name), contributors_table(name))
+    return dg.MaterializeResult(
+        data_version=data_version(home.lake, *written),
+        metadata={"effects": table_metadata(total), "sessions": len(effects)},
+    )
+
+
+def _mix_attribution(home: Home, config: StrategyMixConfig) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=attribution_table(config.name),
+        group_name=GROUP,
+        kinds={"parquet"},
+        code_version=configured(joined(_attribution_code(), code_version("attn_platform.backtest.mix")), config),
+        deps=[name for part in config.parts for name in (backtest_table(part), attribution_table(part))],
+        description=(
+            "Excess return of each session by industries, styles and selection, and what blocked trades, costs (those "
+            "of the resets, too), cash and the benchmark's own error did to it: from its parts; active exposures."
+        ),
+    )
+    def attribution(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        return _attributed(home, config.name, attribute_mix(home, config))
+
+    return attribution
+
+
 def _attribution(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
     strategy = resolve(home, config)
 
@@ -106,11 +149,7 @@ def _attribution(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"parquet"},
         code_version=configured(
-            code_version(
-                *(f"attn_platform.evaluation.{name}" for name in ATTRIBUTING),
-                "attn_platform.workflows.attribution",
-                "attn_platform.backtest.benchmark",
-            ),
+            _attribution_code(),
             strategy.styles,
             strategy.industry_scheme,
             strategy.preprocessing,
@@ -127,16 +166,12 @@ def _attribution(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
         ],
         description=(
             "Excess return of each session by industries, styles and selection, and what blocked trades, costs, cash "
-            "and the benchmark's own error did to it; sums to it exactly."
+            "and the benchmark's own error did to it; sums to it exactly. Beside it the active exposures after every "
+            "close, and what moved each week."
         ),
     )
     def attribution(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        effects = summed_effects(attribute_returns(home, config), EFFECTS)
-        total = linked_effects(effects).iloc[0].rename_axis("effect").reset_index(name="linked")
-        return dg.MaterializeResult(
-            data_version=data_version(home.lake, attribution_table(config.name)),
-            metadata={"effects": table_metadata(total), "sessions": len(effects)},
-        )
+        return _attributed(home, config.name, attribute_returns(home, config))
 
     return attribution
 

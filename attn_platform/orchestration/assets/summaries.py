@@ -9,7 +9,14 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.reports import GROUP, report_asset
 from attn_platform.orchestration.assets.training import checkpoint_asset
 from attn_platform.orchestration.partitions import Partitions
-from attn_platform.orchestration.provenance import code_version, configured, table_metadata
+from attn_platform.orchestration.provenance import (
+    code_version,
+    configured,
+    page_link,
+    page_metadata,
+    table_metadata,
+)
+from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import OVERVIEW, prediction_table, study_pages
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.overview import overview_page, write_overview_page
@@ -59,13 +66,14 @@ def _overview(home: Home) -> dg.AssetsDefinition:
         code_version=configured(code_version(*_OVERVIEW_CODE), study.evaluation, [each.name for each in study.traded]),
         deps=_results(home),
         description="All strategies and mixes in one table that sorts and filters, with the published figures.",
+        metadata=page_link(home.reports, overview_page(home)),
     )
     def overview(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_overview_page(home)
         rows = [{"strategy": row.name, **{name: row.figures.get(name) for name in HEADLINES}} for row in data.rows]
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.path(str(overview_page(home))),
+                **page_metadata(overview_page(home)),
                 "data": data.data_source.description,
                 "strategies": table_metadata(pd.DataFrame(rows)),
             }
@@ -87,18 +95,19 @@ def _study(home: Home) -> dg.AssetsDefinition:
         name=report_asset(study_pages(study.name)),
         group_name=GROUP,
         kinds={"html", "csv"},
-        code_version=configured(code_version(*_STUDY_CODE), study, home.settings.source),
+        code_version=configured(code_version(*_STUDY_CODE), study, load_study(study.name), home.settings.source),
         deps=[
             *dict.fromkeys([*_results(home), *map(figures_table, (each.name for each in study.forecasters))]),
             *(dg.AssetDep(table, partition_mapping=everything) for table in dict.fromkeys(tables)),
         ],
         description=f"Every exhibit of {study.title} from this home's results, beside the published one.",
+        metadata=page_link(home.reports, study_page(home)),
     )
     def exhibits(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         data = write_study_page(home)
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.path(str(study_page(home))),
+                **page_metadata(study_page(home)),
                 "data": data.data_source.description,
                 "strategies": len(data.strategies),
                 "forecasts": len(data.forecasts),

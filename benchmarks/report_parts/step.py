@@ -1,0 +1,88 @@
+"""One step in a process of its own: python -m report_parts.step MARKET WORK STEP [ARGUMENT ...]."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from attn_platform.studies.settings import Home
+from attn_platform.workflows.attribution import attribute_mix, attribute_returns
+from attn_platform.workflows.evaluation import evaluate_forecasts
+from attn_platform.workflows.overview import write_overview_page
+from attn_platform.workflows.reports import write_mix_report, write_report
+from attn_platform.workflows.study_report import write_study_page
+from report_parts.made_up_home import copy_results, extend, made_up_home, many_strategies_home
+
+
+def main() -> None:
+    """Run the step."""
+    market, work, step, *arguments = sys.argv[1:]
+    STEPS[step](Home.open(Path(market)), Path(work), *arguments)
+
+
+def prepare(market: Home, work: Path, first: str, last: str) -> None:
+    """All that comes before the evaluation of forecasts, up to `last`."""
+    extend(made_up_home(market, work), np.datetime64(first), np.datetime64(last))
+
+
+def evaluation(market: Home, work: Path) -> None:
+    """Of the first strategy's forecasts."""
+    home = made_up_home(market, work)
+    evaluate_forecasts(home, home.study.forecasters[0])
+
+
+def attribution(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    attribute_returns(home, home.study.strategies[0])
+
+
+def attribution_of_second(market: Home, work: Path) -> None:
+    """Of the second strategy, which the mix needs."""
+    home = made_up_home(market, work)
+    attribute_returns(home, home.study.strategies[1])
+
+
+def report(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    write_report(home, home.study.strategies[0])
+
+
+def mix(market: Home, work: Path) -> None:
+    """Attribution and report of the mix."""
+    home = made_up_home(market, work)
+    attribute_mix(home, home.study.mixes[0])
+    write_mix_report(home, home.study.mixes[0])
+
+
+def many(market: Home, work: Path, count: str) -> None:
+    """The results of many strategies."""
+    copy_results(made_up_home(market, work), many_strategies_home(market, work, int(count)))
+
+
+def study(market: Home, work: Path, count: str) -> None:
+    """The page of the study's exhibits."""
+    write_study_page(many_strategies_home(market, work, int(count)))
+
+
+def overview(market: Home, work: Path, count: str) -> None:
+    """The page of all strategies."""
+    write_overview_page(many_strategies_home(market, work, int(count)))
+
+
+def nothing(market: Home, work: Path) -> None:
+    """What every step pays: the imports, and the home opened."""
+    made_up_home(market, work)
+
+
+STEPS: dict[str, Callable[..., None]] = {
+    step.__name__: step
+    for step in (
+        *(prepare, evaluation, attribution, attribution_of_second, report, mix, many, study, overview, nothing),
+    )
+}
+
+if __name__ == "__main__":
+    main()
