@@ -112,7 +112,7 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     # Figures over the whole range beside the trades
     **{robustness_asset(strategy): ((robustness_tables(strategy)[1], 0),) for strategy in STRATEGIES},
     **{seeds_table(model): ((seeds_table(model), 0),) for model in (MODEL, TREES)},
-    # What a simulated market hides is no data of a day; only reports read it, and an imported market has none.
+    # What a simulated market hides is no data of a day; only evaluations read it, and an imported market has none.
     PLANTED_SIGNALS: (),
 }
 """Assets without partitions: their tables, and how many sessions before T the rows end that are known on T."""

@@ -9,11 +9,16 @@ from scipy import stats
 
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.config import EvaluationConfig
-from attn_platform.evaluation.planted import planted_correlations
+from attn_platform.evaluation.planted import (
+    planted_correlations,
+    read_planted_correlations,
+    write_planted_correlations,
+)
 from attn_platform.evaluation.store import (
     Predictions,
     figures_table,
     predicted_range,
+    read_layers,
     sessions_table,
     write_evaluation,
 )
@@ -103,6 +108,25 @@ def test_planted_signals_are_measured_on_the_stocks_of_the_forecast(home, predic
     by_session = [stats.spearmanr(day["signal"], day["returns"]).statistic for _, day in pairs.groupby("date")]
     assert found["known"]["rank_ic_mean"] == pytest.approx(np.mean(by_session), abs=1e-12)
     assert all(np.isnan(value) for value in found["constant"].values())
+    of = (["3d", "5d"], "planted", ["known", "constant"], HORIZON, EvaluationConfig())
+    write_planted_correlations(lake, replace(predictions, lake=lake), "model", *of)
+    read = read_planted_correlations(lake, "model", "3d")
+    pd.testing.assert_frame_equal(read, pd.DataFrame(found).T, check_names=False)
+    assert read_planted_correlations(lake, "another", "3d").empty
+
+
+def test_layers_are_read_as_they_were_computed(home, figures, predictions):
+    config = EvaluationConfig()
+    sessions, read = read_layers(home.lake, "model", "5d", config.layers)
+    assert sessions.to_numpy().astype("datetime64[D]").tolist() == home.calendar.between(FIRST, LAST).tolist()
+    computed = predictions.layers("5d", config).first_sessions(len(sessions))
+    np.testing.assert_allclose(read.layers, computed.layers, rtol=1e-14)
+    np.testing.assert_array_equal(read.universe, computed.universe)
+    np.testing.assert_array_equal(read.is_earning, computed.is_earning)
+    assert read.is_earning.any()
+    of_layers, of_universe = computed.annual_returns(config.sessions_per_year)
+    np.testing.assert_allclose(read.annual_returns(config.sessions_per_year)[0], of_layers, rtol=1e-12)
+    assert read.annual_returns(config.sessions_per_year)[1] == of_universe
 
 
 def test_figures_are_stored_by_horizon(home, figures):

@@ -94,8 +94,15 @@ build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def(
 def test_the_graph_is_the_pipeline(graph):
     assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
-        f"report_{strategy}" for strategy in STRATEGIES
+        f"evaluation_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)
     }
+
+
+def test_a_report_of_a_strategy_reads_no_market(graph):
+    """What needs prices, weights of the index or forecasts is computed before, and a page reads that."""
+    reads = parents(graph, f"report_{STRATEGY}")
+    assert not reads & {"daily_bar", "index_weight", "valuation", "industry", f"prediction_{MODEL}"}
+    assert {f"attribution_{STRATEGY}", f"evaluation_{MODEL}", f"backtest_{STRATEGY}"} <= reads
 
 
 def parents(graph, asset: str) -> set[str]:
