@@ -12,6 +12,7 @@ from attn_platform.cli import (
     alerts,
     backtest,
     compare,
+    corrections,
     doctor,
     evaluate,
     explain,
@@ -39,6 +40,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run.run,
     "import": import_data.import_data,
+    "corrections": corrections.corrections,
     "materialize": materialize.materialize,
     "factors": factors.factors,
     "universe": universe.universe,
