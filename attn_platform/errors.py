@@ -58,6 +58,10 @@ class PortfolioError(PlatformError):
     """The weekly problem cannot be stated, or no solver status that can be trusted came back."""
 
 
+class ConsentError(PlatformError):
+    """Somebody has to look at orders first, or to consent to making a week again whose orders were sent."""
+
+
 class SimulationError(PlatformError):
     """The backtest met a state that no rule covers."""
 

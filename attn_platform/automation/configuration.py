@@ -38,6 +38,12 @@ class UsualConfig(BaseModel):
     """Values without which there is no band: half a year of weeks."""
     mean_sessions: PositiveInt = 60
     """Sessions of realised RankIC whose mean is looked at."""
+    rank_ic_lower: float = Field(default=0.005, gt=0, lt=0.5)
+    rank_ic_upper: float = Field(default=0.995, gt=0.5, lt=1)
+    """Quantiles between which that mean usually lies: what is beyond them is the share of the looks at which a model is
+    told of that has not changed."""
+    least_means: PositiveInt = Field(default=6, ge=2)
+    """Such means of the history, one after the other, without which there is no band of RankIC."""
     largest_change: float = Field(default=0.5, gt=0, le=1)
     """One-way distance of a target from the one before it, Σ|w − w′|/2, that is still usual."""
 

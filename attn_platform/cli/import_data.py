@@ -16,9 +16,12 @@ from attn_platform.cli.report import DATA
 from attn_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attn_platform.studies.settings import Home
 
 PREDICTIONS = "predictions"  # attn import predictions
+CORRECTIONS_SHOWN = 10  # tables and sessions
 
 
 def _list_vendors(is_asked: bool) -> None:
@@ -86,10 +89,23 @@ def import_data(
     for name, reason in {**report.absent_tables, **report.absent_columns}.items():
         if name not in missing:
             printing.show(f"kept from an earlier import: {name} ({reason})")
+    _show_corrections(done.corrections.to_pandas(), target)
     for line in _scheme_lines(done.scheme_before, done.scheme, industry_schemes(target.lake)):
         printing.show(line)
     printing.show(f"imported in {time.perf_counter() - started:.0f} s into {target.root}")
     printing.show(f"What the data is like: attn report {DATA} --home {target.root}")
+
+
+def _show_corrections(corrections: pd.DataFrame, home: Home) -> None:
+    """What was there otherwise before the import: tables and sessions, and where to find all of it."""
+    if corrections.empty:
+        return
+    from attn_platform.market.corrections import summary
+    from attn_platform.reports.correction_lines import summary_lines
+
+    for line in summary_lines(summary(corrections), CORRECTIONS_SHOWN):
+        printing.show(f"[yellow]corrected[/yellow] {line}", highlight=False)
+    printing.show(f"value by value, and what is stale by it: attn corrections --stale --home {home.root}")
 
 
 def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,9 @@ HomeOption = Annotated[
 ]
 StudyOption = Annotated[
     str | None, typer.Option(help="For a new home: a study of the package (ai69), or a YAML file of your own.")
+]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Who does it, as it goes on record. Default: the name you are logged in by.")
 ]
 DateOption = Annotated[str, typer.Option("--date", help="Session, as YYYY-MM-DD.")]
 
@@ -41,6 +45,17 @@ def session_of(home: Home, date: str) -> np.datetime64:
     """The session of a date."""
     calendar = home.calendar
     return calendar.sessions[calendar.position(date)]
+
+
+def who(by: str | None) -> str:
+    """The name under which something goes on record; `ConfigurationError` where there is none."""
+    try:
+        name = getuser() if by is None else by.strip()
+    except OSError:  # a container may run under a number that has no name
+        name = ""
+    if not name:
+        raise ConfigurationError("say who you are: --by NAME")
+    return name
 
 
 def keys_between(text: str | None, keys: Sequence[str], what: str) -> Sequence[str]:

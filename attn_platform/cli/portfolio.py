@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attn_platform.cli import printing
-from attn_platform.cli.options import DateOption, HomeOption, open_home
+from attn_platform.cli.options import DateOption, HomeOption, open_home, who
 from attn_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PORTFOLIO_SHOWN = ("symbol", "weight", "held_weight", "benchmark_weight", "score", "industry", "reason")
 PORTFOLIO_BY_IMPORTANCE = ("symbol", "weight", "reason", "held_weight", "benchmark_weight", "score", "industry")
 EXCEEDED_SHOWN = 15  # limits that an order list exceeds
+CHANGES_SHOWN = 15  # orders that are others than at the last look
 FACTORS_SHOWN = 15  # of the panel row behind a forecast, the largest
 
 
@@ -37,7 +39,8 @@ def portfolio(
         Path | None,
         typer.Option(
             help="With --orders: CSV, Parquet or Excel file of symbol, shares and (optional) sellable. Default: the "
-            "strategy's own account, scaled to the money."
+            "what the fills of the orders before imply, where orders were sent; else (and with --money) the strategy's "
+            "own account."
         ),
     ] = None,
     cash: Annotated[
@@ -132,9 +135,11 @@ def _make_orders(
     as_json: bool,
 ) -> None:
     """Orders of a rebalance to the terminal or a file; their figures are always printed."""
+    from attn_platform.market.calendar import EXCHANGE_ZONE
+    from attn_platform.reports.blotter_lines import changes_table, look_lines
     from attn_platform.reports.order_files import write_order_file
     from attn_platform.reports.terminal import order_headline, order_tables, orders_record
-    from attn_platform.workflows.portfolios import orders_for
+    from attn_platform.workflows.orders import orders_for, record_look
 
     proposal = orders_for(home, strategy, signal, config, money, positions, cash, days)
     made, set_aside = proposal.orders, proposal.set_aside
@@ -152,16 +157,20 @@ def _make_orders(
             **{"left out": made.listed.left_out, "limits": made.exceeded, "holdings": made.listed.holdings},
             **{"set aside": set_aside},
         )
+    # As late as this: what could not be written to its file was not looked at.
+    shown = record_look(home, strategy, proposal, who(None), datetime.now(EXCHANGE_ZONE))
     if as_json:
         printing.print_json({**orders_record(made), "set_aside": printing.records(set_aside)})
         return
-    for line in order_headline(made):
+    for line in (*order_headline(made), *look_lines(shown, proposal.real)):
         printing.show(line, highlight=False)
     first, *others = order_tables(made, EXCEEDED_SHOWN, config.breach_tolerance)
     if out is None:
         printing.show(first, everything=printing.JSON_OR_FILE)
     for table in others:
         printing.show(table)
+    if shown.changes:
+        printing.show(changes_table(shown.changes, CHANGES_SHOWN))
     if len(set_aside):
         printing.print_frame(
             set_aside, "Set aside: no A shares, neither ordered nor counted as cash (--cash can say so)"

@@ -45,8 +45,10 @@ def run(
     from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.partitions import partitions_of
-    from attn_platform.orchestration.pipeline import plan, run_stage, stale_part
+    from attn_platform.orchestration.pipeline import plan, run_stage, stale_part, without_sent_weeks
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
+    from attn_platform.orchestration.rebuilds import offers
+    from attn_platform.reports.formatting import count
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.overview import overview_page
     from attn_platform.workflows.study_report import has_exhibits, study_page
@@ -78,12 +80,19 @@ def run(
             for asset, of_asset in stale.items():
                 printing.show(f"      {asset}, {len(of_asset):,}: {', '.join(of_asset.unique())}")
             continue
-        if stage.divisible and processes > 1:
-            seconds = run_in_processes(build_defs, target, stage, processes, printing.set_up_messages)
-        else:
-            seconds = run_stage(defs, instance, stage)
+        seconds = 0.0
+        for part in without_sent_weeks(target, stage):
+            if part.divisible and processes > 1:
+                seconds += run_in_processes(build_defs, target, part, processes, printing.set_up_messages)
+            else:
+                seconds += run_stage(defs, instance, part)
         lineage.forget()
         printing.show(f"      done in {seconds:.1f} s")
+    if offered := offers(target, lineage):
+        weeks = count(len(offered), "week")
+        printing.show(
+            f"{weeks} whose orders were sent would be made again; with consent: attn rebuilds", highlight=False
+        )
     if plan_only:
         return
     printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] All strategies:")

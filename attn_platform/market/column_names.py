@@ -21,6 +21,16 @@ SHARES_NAMES = (
     "shares", "quantity", "position", "持仓数量", "证券数量", "股票余额", "当前持仓", "持股数量", "持仓", "数量",
 )  # fmt: skip
 SELLABLE_NAMES = ("sellable", "available", "可用数量", "可卖数量", "可用余额", "可用股份", "可卖")
+SIDE_NAMES = ("side", "direction", "bs", "买卖标志", "买卖方向", "操作", "方向", "委托方向")
+FILL_DATE_NAMES = (*DATE_NAMES, "成交日期")
+FILLED_NAMES = ("shares", "quantity", "volume", "成交数量", "成交股数", "数量")
+PRICE_NAMES = ("price", "fill_price", "成交均价", "成交价格", "成交价", "价格")
+FEE_NAMES = ("fees", "fee", "commission", "费用合计", "手续费", "费用")
+SIDES = {
+    "buy": ("buy", "b", "买入", "买", "证券买入"),
+    "sell": ("sell", "s", "卖出", "卖", "证券卖出"),
+}
+"""What files call the sides of a trade."""
 
 LOTS, PERCENT = "in lots: times 100", "in percent: divided by 100"
 VENDORS: dict[str, tuple[str, str]] = {

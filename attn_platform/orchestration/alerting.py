@@ -19,6 +19,7 @@ from attn_platform.orchestration.automation import DUTY, decision_now, exchange_
 from attn_platform.orchestration.partitions import FORMAT, Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.forecast_bands import forecast_remarks
 from attn_platform.workflows.portfolios import rebalances_until
 from attn_platform.workflows.unusual import Aspect, remarks
 
@@ -49,7 +50,8 @@ def build_sensor(home: Home, partitions: Partitions) -> dg.SensorDefinition:
 
 def wrong_now(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> list[Alert]:
     """Everything that is wrong."""
-    return [*_given_up(home, partitions, instance, now), *_late(home, instance, now), *_remarks(home, now)]
+    found = [*_given_up(home, partitions, instance, now), *_late(home, instance, now), *_remarks(home, now)]
+    return [*found, *_forecasts(home, now)]
 
 
 def _given_up(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> Iterator[Alert]:
@@ -169,3 +171,17 @@ def _remarks(home: Home, now: datetime) -> Iterator[Alert]:
         for (aspect, asset), of_asset in texts.items():
             link = f"{home.settings.alerts.link}/assets/{asset}"
             yield Alert(KINDS[aspect], asset, str(weeks[-1]), "; ".join(of_asset), now, remedy, link)
+
+
+def _forecasts(home: Home, now: datetime) -> Iterator[Alert]:
+    """On models whose realised RankIC has left its band: one alert of a model until it is back."""
+    session = np.datetime64(now.strftime(FORMAT), "D")
+    texts: dict[str, list[str]] = {}
+    for remark in forecast_remarks(home, session, home.settings.automation.usual):
+        texts.setdefault(remark.asset, []).append(remark.text)
+    for asset, of_asset in texts.items():
+        link = f"{home.settings.alerts.link}/assets/{asset}"
+        remedy = (
+            f"attn report {home.study.name} --home {home.root}: whether the model still works is for a person to say"
+        )
+        yield Alert(KINDS[Aspect.FORECAST], asset, None, "; ".join(of_asset), now, remedy, link)

@@ -28,7 +28,9 @@ FOLDER = "recipes"  # in the Dagster home
 PARTITION, VERSION, CODE = "partition", "version", "code"
 WHOLE = ""  # the key of an asset without partitions
 NEVER, UNRECORDED, GONE = "never made", "made without a record", "its file is gone"
+IMPORTED = "other rows were imported"
 NEW_CODE = "other code or configuration"
+ONE_BEFORE = "one before it is made again"
 _DIGEST_BYTES = 8
 
 Versions = Mapping[str, str]
@@ -86,8 +88,11 @@ class Lineage:
             ends = np.where(last < 0, WHOLE, own[np.clip(last, 0, len(own) - 1)])
             start = np.maximum(np.searchsorted(read, begins, side="right") - 1, 0)
             return start, np.searchsorted(read, ends, side="right")
+        start = np.searchsorted(read, begins)
+        if mapping.end_offset == 0 and self._rhythm(asset) == self._rhythm(source):
+            return start, np.searchsorted(read, own, side="right")  # a rebalance's day ends before the next rebalance
         bounds = np.array([*own, "~"])  # behind every date
-        return np.searchsorted(read, begins), np.searchsorted(read, bounds[np.clip(last + 1, 0, len(own))])
+        return start, np.searchsorted(read, bounds[np.clip(last + 1, 0, len(own))])
 
     def _rhythm(self, asset: str) -> str | None:
         return getattr(self.graph.get(dg.AssetKey(asset)).partitions_def, "cron_schedule", None)
@@ -134,23 +139,49 @@ def stale_partitions(
     last: str | None,
     current: Callable[[str, Sequence[str]], Versions],
     upstream: Mapping[str, pd.Series] | None = None,
+    kept: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, pd.Series]:
     """Of assets that are made in one run, in the order of the graph: partitions to be made again, and why, by key.
 
     `first` and `last` bound the partitions. `current` gives what is in the lake now of some partitions: their versions
     where the asset's files come from outside, else anything, and nothing of partitions that have no file. What is made
     from a stale partition is stale, be it of these assets or of those `upstream`, and so is every week after a stale
-    one.
+    one. Partitions that are `kept` as they are, whatever they would be now, are not stale, and nothing follows of them.
     """
     found: dict[str, pd.Series] = dict(upstream or {})
     for key in lineage.graph.toposorted_asset_keys:
         if (asset := key.to_user_string()) in assets:
             causes = _causes(lineage, asset, current)
-            _follow(lineage, asset, causes, found)
+            _follow(lineage, asset, causes, found, causes.index.isin(list((kept or {}).get(asset, ()))))
             if first is not None and lineage.keys(asset)[0] != WHOLE:
                 causes = causes[(causes.index >= first) & (causes.index <= (last or first))]
             found[asset] = causes[causes != ""]
     return {asset: found[asset] for asset in assets}
+
+
+def dependents(lineage: Lineage, changed: Mapping[str, Collection[str]]) -> dict[str, pd.Series]:
+    """Of every asset the partitions that are made, directly or not, from some partitions of others, and from which.
+
+    `changed` are keys by asset, without which an asset has no part in the result. Nothing is compared: what comes out
+    as it was on the way is followed like everything else.
+    """
+    found: dict[str, pd.Series] = {}
+    for node in (lineage.graph.get(key) for key in lineage.graph.toposorted_asset_keys):
+        asset = node.key.to_user_string()
+        keys = lineage.keys(asset)
+        causes = pd.Series("", index=pd.Index(keys, name=PARTITION), dtype=object)
+        causes[causes.index.isin(list(changed.get(asset, ())))] = IMPORTED
+        _follow(lineage, asset, causes, found, np.zeros(len(keys), dtype=bool))
+        found[asset] = causes[causes != ""]
+    return {asset: causes for asset, causes in found.items() if len(causes)}
+
+
+def stale_of_made(lineage: Lineage, current: Callable[[str, Sequence[str]], Versions]) -> dict[str, pd.Series]:
+    """Of all that was ever made: partitions that would be made again, and why; `current` as in `stale_partitions`."""
+    nodes = [lineage.graph.get(key) for key in lineage.graph.toposorted_asset_keys]
+    assets = [node.key.to_user_string() for node in nodes if node.is_materializable]
+    unmade = {asset: set(lineage.keys(asset)) - set(lineage.versions(asset)) for asset in assets}
+    return stale_partitions(lineage, assets, None, None, current, kept=unmade)
 
 
 def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]], Versions]) -> pd.Series:
@@ -169,7 +200,7 @@ def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]]
     causes[held[CODE] != today[CODE]] = NEW_CODE
     differs = held[VERSION] != logged
     if is_external(lineage.graph, asset):
-        differs |= held[VERSION] != pd.Series(there, dtype=object).reindex(keys)
+        causes[held[VERSION] != pd.Series(there, dtype=object).reindex(keys)] = IMPORTED
     causes[differs] = UNRECORDED
     causes[logged.isna()] = NEVER
     causes[logged.notna() & ~keys.isin(list(there))] = GONE
@@ -192,8 +223,10 @@ def is_external(graph: Any, asset: str) -> bool:
     return "vendor" in graph.get(dg.AssetKey(asset)).kinds
 
 
-def _follow(lineage: Lineage, asset: str, causes: pd.Series, stale: Mapping[str, pd.Series]) -> None:
-    """Enter what follows from partitions that will be made again."""
+def _follow(
+    lineage: Lineage, asset: str, causes: pd.Series, stale: Mapping[str, pd.Series], is_kept: np.ndarray
+) -> None:
+    """Enter what follows from partitions that will be made again; those that are kept have no cause."""
     for source in lineage.inputs(asset):
         if source == asset or source not in stale or stale[source].empty:
             continue
@@ -202,9 +235,11 @@ def _follow(lineage: Lineage, asset: str, causes: pd.Series, stale: Mapping[str,
         start, end = lineage.read_between(asset, source)
         follows = (counts[end] > counts[start]) & (causes == "").to_numpy()
         causes[follows] = f"{source} is made again"
+    causes[is_kept] = ""
     if asset in lineage.inputs(asset) and (causes != "").any():
-        after = (causes != "").to_numpy().cumsum() > 0
-        causes[after & (causes == "").to_numpy()] = "one before it is made again"
+        # What is kept is not made again, so that the chain behind it begins anew.
+        after = (causes != "").groupby(is_kept.cumsum()).cummax()
+        causes[after & (causes == "")] = ONE_BEFORE
 
 
 def _logged_versions(instance: dg.DagsterInstance, key: dg.AssetKey, keys: np.ndarray) -> Versions:

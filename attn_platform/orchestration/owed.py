@@ -25,8 +25,10 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StrategyConfig
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
+from attn_platform.workflows.consent import orders_were_sent
 from attn_platform.workflows.portfolios import previous_rebalance, rebalances_on
 
 Made = Callable[[str], Collection[str]]
@@ -165,7 +167,19 @@ def _portfolios(home: Home, partitions: Partitions, now: datetime, since: str) -
             before = previous_rebalance(home, np.datetime64(key), strategies[0])
             if before is not None:
                 needs += [(table, str(before)) for table in tables]
-            yield Duty(names.portfolio_job(study, every), key, tables, tuple(needs))
+            yield Duty(names.portfolio_job(study, every), key, tables, tuple(needs), _consent(home, strategies, key))
+
+
+def _consent(home: Home, strategies: Iterable[StrategyConfig], key: str) -> Callable[[], str | None]:
+    """Whose orders of a rebalance were sent: it is made again by a person's consent only."""
+
+    def missing() -> str | None:
+        sent = [each.name for each in strategies if orders_were_sent(home, each.name, np.datetime64(key))]
+        return (
+            f"waiting for consent, the orders of {', '.join(sent)} of {key} were sent: attn rebuilds" if sent else None
+        )
+
+    return missing
 
 
 def _reports(home: Home, partitions: Partitions, made: Made, now: datetime, since: str) -> Iterator[Duty]:

@@ -28,6 +28,7 @@ from attn_platform.orchestration.dagster_internals.execution import is_failed_ch
 from attn_platform.orchestration.freshness import Lineage, stale_partitions
 from attn_platform.orchestration.outputs import held_of
 from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.rebuilds import sent_weeks
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.similar import similar_to
 from attn_platform.studies.forecasters import ModelConfig
@@ -155,10 +156,10 @@ def stale_part(
     """What of a stage has to be made, None where all of it is fresh; and the causes by asset and partition.
 
     One run makes a range: from the first stale partition of any of its assets to the last one. `upstream` are causes in
-    stages before, which will be made first.
+    stages before, which will be made first. Weeks whose orders were sent are left as they are (`rebuilds`).
     """
     held = partial(held_of, home, lineage.graph)
-    found = stale_partitions(lineage, stage.assets, stage.first, stage.last, held, upstream)
+    found = stale_partitions(lineage, stage.assets, stage.first, stage.last, held, upstream, sent_weeks(home))
     stale = {asset: causes for asset, causes in found.items() if len(causes)}
     if not stale:
         return None, {}
@@ -169,20 +170,41 @@ def stale_part(
     return part, stale
 
 
-def run_stage(defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage) -> float:
-    """Run one stage in this process; returns its seconds.
+def without_sent_weeks(home: Home, stage: Stage) -> list[Stage]:
+    """The stage cut around the weeks whose orders were sent, so that no run makes one of them again."""
+    sent = {table: keys for table, keys in sent_weeks(home).items() if table in stage.assets}
+    parts: list[Stage] = []
+    for strategy in home.study.strategies:
+        table = portfolio_table(strategy.name)
+        days = rebalances(home, strategy).astype(str).tolist()
+        days = [day for day in days if stage.first is not None and stage.first <= day <= (stage.last or stage.first)]
+        if sent.keys() & {table} and not sent[table].isdisjoint(days):
+            for is_sent, run in groupby(days, sent[table].__contains__):
+                span = list(run)
+                if not is_sent:
+                    parts.append(replace(stage, assets=(table,), first=span[0], last=span[-1]))
+        else:
+            sent.pop(table, None)
+    others = tuple(asset for asset in stage.assets if asset not in sent)
+    return [*([replace(stage, assets=others)] if others else []), *parts]
+
+
+def run_stage(
+    defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage, tags: Mapping[str, str] | None = None
+) -> float:
+    """Run one stage in this process, as a run with `tags` beside Dagster's own; returns its seconds.
 
     A user's mistake comes out as the `PlatformError` it was, and so does a blocking check that failed: a later stage is
     a run of its own, which Dagster would not stop.
     """
     started = time.perf_counter()
-    tags = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
+    span = {RANGE_START: stage.first, RANGE_END: stage.last} if stage.first and stage.last else {}
     job = defs.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
     try:
         job.execute_in_process(
             asset_selection=[dg.AssetKey(name) for name in stage.assets],
-            tags=tags,
+            tags={**span, **(tags or {})},
             instance=instance,
             run_config=QUIET,
             run_id=run_id,

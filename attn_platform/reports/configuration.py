@@ -15,6 +15,7 @@ class ReportConfig(BaseModel):
     holdings_shown: int = Field(default=30, ge=1)
     relaxations_shown: int = Field(default=40, ge=1)
     binding_limits_shown: int = Field(default=40, ge=1)
+    executed_weeks_shown: int = Field(default=26, ge=1)
     explained_stocks_shown: int = Field(default=10, ge=1)  # of the highest and of the lowest forecasts
     explained_factors_shown: int = Field(default=20, ge=1)
     attribution_months_shown: int = Field(default=24, ge=1)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from attn_platform.errors import ContractError
 from attn_platform.evaluation.config import EvaluationConfig
+from attn_platform.portfolio.trading.shortfall import WEEK_FIGURES
 from attn_platform.published import PublishedMonths, PublishedRow
 from attn_platform.reports.robustness_contents import Attribution, Robustness
 
@@ -178,6 +179,7 @@ class StrategyReportData:
     stock_reasons       [rebalance date] × reason: how many stocks of the target have their weight for it
     holdings            `HOLDINGS_COLUMNS` of the newest portfolio, any order
     checkpoint_windows  one row a window, any columns
+    execution           `portfolio.trading.shortfall.WEEK_FIGURES` of the weeks with fills
     mix_parts           performance of each strategy that a mix is made of, by its name
     mix_correlations    part × part: correlation of daily excess returns
     `evaluation` says how the layers are formed.
@@ -226,6 +228,7 @@ class StrategyReportData:
     best_weeks: pd.DataFrame = field(default_factory=pd.DataFrame)
     week_contributors: pd.DataFrame = field(default_factory=pd.DataFrame)
     conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    execution: pd.DataFrame = field(default_factory=pd.DataFrame)
     universe_annual_return: float = float("nan")
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     attribution: Attribution | None = None
@@ -252,6 +255,7 @@ class StrategyReportData:
             ("holdings", self.holdings, HOLDINGS_COLUMNS),
             ("limit_states", self.limit_states, LIMIT_STATE_COLUMNS),
             ("binding_limits", self.binding_limits, BINDING_COLUMNS),
+            ("execution", self.execution, WEEK_FIGURES),
         )
         for name, part, columns in optional_parts:
             if len(part):

@@ -73,6 +73,15 @@ LABELS = {
     "mean_price": "Mean price",
     "year_total": "Total",
     "bp": "BP",
+    # Plan against fill
+    "signal": "Signal",
+    "ordered_value": "Ordered, CNY",
+    "filled_share": "Filled",
+    "close_slippage": "Slippage to the close",
+    "vwap_slippage": "Slippage to the vwap",
+    "fee_rate": "Fees",
+    "missed": "Missed",
+    "unfilled_value": "Unfilled, CNY",
     # Single factors
     "rank_ic_std": "RankIC, s.d.",
     "positive_share": "RankIC > 0",
@@ -197,9 +206,11 @@ _PERCENT_DIGITS = (
     | {"cost": 3, "rank_ic_std": 1, "positive_share": 1, "coverage": 1, "zero_share": 1}
     | dict.fromkeys(("at_upper", "at_lower"), 1)
     | dict.fromkeys(("top_return", "bottom_return", "universe_return", "spread"), 2)
+    | dict.fromkeys(("close_slippage", "vwap_slippage", "fee_rate", "missed", "shortfall"), 3)
+    | {"filled_share": 1}
     | dict.fromkeys(("top_turnover", "bottom_turnover"), 1)
 )
-_NUMBER_DIGITS = dict.fromkeys(_COUNTS, 0) | {
+_NUMBER_DIGITS = dict.fromkeys((*_COUNTS, "orders", "ordered_value", "unfilled_value"), 0) | {
     **{column: 3 for column, limit in _RELAXED.items() if not limit.is_weight},
     "score": 3,
     "half_life": 1,

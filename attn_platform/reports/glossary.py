@@ -14,6 +14,7 @@ from attn_platform.reports import formatting
 _PERFORMANCE = "AI-69 exhibit 11, AI-55 exhibit 21"
 _FACTOR = "AI-69 exhibit 10, AI-55 exhibit 20"
 _OURS = "our choice"
+_SHORTFALL = "implementation shortfall, Perold (1988)"
 _LIMITS = "the weekly problem of AI-69 and AI-55"
 
 
@@ -50,6 +51,23 @@ TERMS = {
         "Bought and sold weight of all sessions, summed, × 252 / sessions: 16 means 8 portfolios bought and 8 sold a "
         "year.",
         _PERFORMANCE,
+    ),
+    # Plan against fill
+    "filled_share": Term("Value of what was filled over that of what was ordered, at the signal's closes.", _OURS),
+    "close_slippage": Term(
+        "What the fills cost more than at the signal's close, over the value filled; negative where less.", _SHORTFALL
+    ),
+    "vwap_slippage": Term("The same beside the vwap of the session in which each fill was.", _OURS),
+    "fee_rate": Term("All that the broker charged, over the value filled.", _SHORTFALL),
+    "missed": Term(
+        "What the orders that were not filled would have gained by the close of the last session, over the value "
+        "ordered.",
+        _SHORTFALL,
+    ),
+    "shortfall": Term(
+        "Slippage to the close, fees and what was missed, over the value ordered: how much less it was worth than "
+        "the orders traded at the signal's closes for nothing.",
+        _SHORTFALL,
     ),
     # Holdings that could not be traded
     "delistings": Term("Holdings that were delisted while the portfolio held them.", _OURS),

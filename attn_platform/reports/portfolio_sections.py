@@ -70,6 +70,25 @@ def trading_section(data: StrategyReportData, config: ReportConfig) -> Section:
     )
 
 
+def execution_section(data: StrategyReportData, config: ReportConfig) -> Section:
+    """Orders that were sent beside what was filled of them."""
+    weeks = data.execution
+    if weeks.empty:
+        return Section("execution", "Plan against fill")
+    ordered = weeks["ordered_value"]
+    mean = float((weeks["shortfall"] * ordered).sum() / ordered.sum())
+    text = (
+        f"{formatting.count(len(weeks), 'week')} with fills: the implementation shortfall is "
+        f"{formatting.percent(mean, 3)} of the {formatting.number(float(ordered.sum()), 0)} CNY ordered, and "
+        f"{formatting.number(float(weeks['unfilled_value'].sum()), 0)} CNY were not filled. Costs are positive. The "
+        "backtest of this page trades on paper and knows nothing of it."
+    )
+    if len(weeks) > config.executed_weeks_shown:
+        text += f" The newest {config.executed_weeks_shown} are shown; execution.csv has all."
+    table = tables.execution_table(weeks, config.executed_weeks_shown)
+    return Section("execution", "Plan against fill", (Part(paragraphs=(text,), table=table),))
+
+
 def limits_section(data: StrategyReportData, config: ReportConfig) -> Section:
     """Limits that bind, and what one unit more room would add."""
     if data.binding_limits.empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,8 @@ class Subject:
     planted: SignalStrengths | None = None
     """Of a simulated market."""
     is_benchmark_approximate: bool = False
+    execution: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Plan against fill of the weeks whose orders were filled."""
 
 
 def gather(lake: Lake, subject: Subject, evaluation: EvaluationConfig) -> StrategyReportData:
@@ -148,6 +150,7 @@ def gather(lake: Lake, subject: Subject, evaluation: EvaluationConfig) -> Strate
             evaluation,
         ),
         is_benchmark_approximate=subject.is_benchmark_approximate,
+        execution=subject.execution,
     )
 
 

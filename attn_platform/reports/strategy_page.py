@@ -14,6 +14,7 @@ from attn_platform.reports.explanation_section import explanation_section
 from attn_platform.reports.page import Card, Part, Section, render_page, write_page
 from attn_platform.reports.portfolio_sections import (
     conditions_section,
+    execution_section,
     exposure_section,
     holdings_section,
     limits_section,
@@ -66,6 +67,7 @@ def _context(data: StrategyReportData, config: ReportConfig) -> dict[str, object
         robustness_section(data, config),
         exposure_section(data, config),
         trading_section(data, config),
+        execution_section(data, config),
         limits_section(data, config),
         holdings_section(data, config),
         conditions_section(data),

@@ -119,6 +119,16 @@ def yearly_table(yearly: pd.DataFrame) -> Table:
     return Table("Figures by year", ("Year", *(formatting.label(column) for column in columns)), rows)
 
 
+def execution_table(execution: pd.DataFrame, shown: int) -> Table:
+    """Plan against fill of the newest weeks, `shown` at most."""
+    columns = [str(column) for column in execution.columns if column != "signal"]
+    rows = tuple(
+        _cells(formatting.date(row["signal"]), *(formatting.figure(name, float(row[name])) for name in columns))
+        for row in execution.tail(shown)[::-1].to_dict("records")
+    )
+    return Table("Plan against fill", tuple(formatting.label(name) for name in ("signal", *columns)), rows)
+
+
 def weeks_table(caption: str, weeks: pd.DataFrame) -> Table:
     """Weeks with their returns, in the order given."""
     rows = tuple(
@@ -241,6 +251,7 @@ def report_tables(data: StrategyReportData) -> dict[str, pd.DataFrame]:
         "limits": data.limit_states,
         "binding_limits": data.binding_limits,
         "stock_reasons": _indexed(data.stock_reasons, "date"),
+        "execution": data.execution,
         "holdings": _by_weight(data.holdings) if len(data.holdings) else data.holdings,
         "checkpoint_windows": data.checkpoint_windows,
     }

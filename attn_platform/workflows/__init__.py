@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.imports import import_data, import_predictions
     from attn_platform.workflows.one_week import optimise
+    from attn_platform.workflows.orders import approve_orders, orders_for, record_look, take_fills
     from attn_platform.workflows.overview import write_overview_page
-    from attn_platform.workflows.portfolios import orders_for, rebalance, rebalances, resolve, target_portfolio
+    from attn_platform.workflows.portfolios import rebalance, rebalances, resolve, target_portfolio
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
     from attn_platform.workflows.reports import report_page, write_pages
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Home",
+    "approve_orders",
     "attribute_mix",
     "attribute_returns",
     "available_windows",
@@ -69,8 +71,10 @@ __all__ = [
     "quarters_of",
     "rebalance",
     "rebalances",
+    "record_look",
     "report_page",
     "resolve",
+    "take_fills",
     "target_portfolio",
     "train",
     "tried",

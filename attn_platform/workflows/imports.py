@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from attn_platform.errors import ConfigurationError
-from attn_platform.market.calendar import Day
+from attn_platform.market.calendar import EXCHANGE_ZONE, Day
+from attn_platform.market.corrections import record_corrections
 from attn_platform.market.vendors import ImportReport, importer_of
 from attn_platform.studies.forecasts import import_forecasts, read_forecasts
 from attn_platform.studies.loading import load_study
@@ -17,12 +21,16 @@ from attn_platform.workflows.homes import require_same, study_name
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import has done: the home with its settings, and the industries that it follows before and after."""
+    """What an import has done: the home with its settings, and the industries that it follows before and after.
+
+    `corrections` are the values that had been there otherwise, and the sessions that came late (`market.corrections`).
+    """
 
     home: Home
     report: ImportReport
     scheme_before: str | None
     scheme: str
+    corrections: pa.Table
 
     @property
     def missing(self) -> dict[str, str]:
@@ -75,11 +83,12 @@ def import_data(
         scheme_before = home.study.adjacency.scheme if held else None
         scheme = industry_scheme or scheme_before or report.industry_scheme
         require_industry_scheme(stage, scheme, str(path))
+        corrections = record_corrections(stage, datetime.now(EXCHANGE_ZONE))
         settings = imported_settings(report, held, wanted or DEFAULT_STUDY, stage, industry_scheme)
         home = home.with_settings(settings)
         stage.at_commit(home.save_for)
     settle(home.root)
-    return Imported(home, report, scheme_before, scheme)
+    return Imported(home, report, scheme_before, scheme, corrections)
 
 
 def import_predictions(

@@ -1,9 +1,6 @@
-"""Weekly target portfolios of a home: the rebalances, the targets, and the orders that lead to them."""
+"""Weekly target portfolios of a home: the rebalances, and the targets."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +10,6 @@ from attn_platform.market.calendar import Day, as_day
 from attn_platform.portfolio.explanation.reasons import weight_reasons
 from attn_platform.portfolio.rebalance import Rebalance, walk
 from attn_platform.portfolio.strategy import Strategy, load_portfolio
-from attn_platform.portfolio.trading.orders import OrderConfig
-from attn_platform.portfolio.trading.positions import read_positions
-from attn_platform.portfolio.trading.rebalance_orders import RebalanceOrders, rebalance_orders
 from attn_platform.progress import tqdm
 from attn_platform.studies.availability import missing_styles, style_tables
 from attn_platform.studies.forecasters import ImportedForecastConfig
@@ -23,14 +17,7 @@ from attn_platform.studies.names import prediction_table
 from attn_platform.studies.rebalancing import rebalances_between
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
-
-
-@dataclass(frozen=True)
-class OrderProposal:
-    """The orders of a rebalance, and the rows of the positions file that are no A shares."""
-
-    orders: RebalanceOrders
-    set_aside: pd.DataFrame
+from attn_platform.workflows.consent import remade_with_consent
 
 
 def resolve(home: Home, config: StrategyConfig) -> Strategy:
@@ -103,14 +90,18 @@ def previous_rebalance(
     return np.datetime64(earlier[-1], "D") if len(earlier) else None
 
 
-def rebalance(home: Home, config: StrategyConfig, sessions: np.ndarray) -> list[Rebalance]:
+def rebalance(
+    home: Home, config: StrategyConfig, sessions: np.ndarray, consented_by: str | None = None
+) -> list[Rebalance]:
     """Solve and write the weeks of `sessions`, ascending rebalances, each starting from the one before it.
 
-    The forecasts of all of them are in the lake, and the week before the first one, where there is one.
+    The forecasts of all of them are in the lake, and the week before the first one, where there is one. A week whose
+    orders were sent is only made again where somebody consents, which goes on record; `ConsentError` without.
     """
     strategy = resolve(home, config)
-    weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(home, sessions[0], config))
-    return list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
+    with remade_with_consent(home, strategy, sessions, consented_by):
+        weeks = walk(home.lake, home.calendar, strategy, sessions, previous_rebalance(home, sessions[0], config))
+        return list(tqdm(weeks, total=len(sessions), desc=strategy.name, unit="week"))
 
 
 def target_portfolio(home: Home, config: StrategyConfig, session: np.datetime64) -> pd.DataFrame:
@@ -120,44 +111,3 @@ def target_portfolio(home: Home, config: StrategyConfig, session: np.datetime64)
     """
     held = load_portfolio(home.lake, resolve(home, config), session)
     return held.assign(reason=weight_reasons(held))
-
-
-def orders_for(
-    home: Home,
-    config: StrategyConfig,
-    signal: np.datetime64,
-    trading: OrderConfig | None = None,
-    money: float | None = None,
-    positions: Path | None = None,
-    cash: float | None = None,
-    days: int = 1,
-) -> OrderProposal:
-    """Orders in whole shares that lead to the target of the rebalance of `signal`, for the session after it.
-
-    Args:
-        home: whose lake has the rebalance.
-        config: the strategy.
-        signal: session of the rebalance.
-        trading: buffer against prices that move, least cost of an order, and which excess over a limit counts.
-        money: CNY in all; what the strategy's account has without it.
-        positions: CSV, Parquet or Excel file of what is held; the strategy's own account, scaled, without it.
-        cash: CNY beside the positions of the file, in place of `money`.
-        days: sessions over which the orders are spread in about equal parts.
-
-    Raises:
-        BadInputError: the file of positions cannot be used.
-        PortfolioError: the rebalance is not in the lake, or the orders cannot be made.
-    """
-    held = None if positions is None else read_positions(positions)
-    orders = rebalance_orders(
-        home.lake,
-        home.calendar,
-        resolve(home, config),
-        signal,
-        trading or OrderConfig(),
-        money,
-        None if held is None else held.stocks,
-        cash,
-        days,
-    )
-    return OrderProposal(orders, pd.DataFrame() if held is None else held.set_aside)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attn_platform import reports
 from attn_platform.factors.panel import families_of
+from attn_platform.portfolio.trading.blotter import Blotter
+from attn_platform.portfolio.trading.shortfall import shortfall_by_week
 from attn_platform.reports.contents import DataKind, DataSource, StrategyReportData
 from attn_platform.reports.mix import MixSubject, gather_mix
 from attn_platform.reports.strategy import Subject, gather
@@ -82,6 +84,7 @@ def write_report(home: Home, config: StrategyConfig) -> StrategyReportData:
         frequency=frequency_text(study.rebalance_every_of(config)),
         planted=None if source.simulation is None else source.simulation.signals,
         is_benchmark_approximate=WEIGHT_COLUMN in source.absent_columns,
+        execution=shortfall_by_week(home.lake, home.calendar, Blotter(home.root, config.name)),
     )
     return _write(home, gather(home.lake, subject, study.evaluation))
 

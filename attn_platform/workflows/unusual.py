@@ -1,7 +1,7 @@
 """What a person should look at before a week's portfolio is traded: relaxed limits, and what is out of the usual.
 
 Each figure is compared with its own history before the week: turnover, exposures to industries and styles, the distance
-from the target before, and the realised RankIC of the forecasts behind it.
+from the target before. The forecasts behind it have their realised RankIC, by the model (`forecast_bands`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.automation.configuration import UsualConfig
-from attn_platform.automation.usual import Band, band, newest_mean
+from attn_platform.automation.usual import Band, band
 from attn_platform.errors import MissingDataError
-from attn_platform.evaluation.store import sessions_table
 from attn_platform.market.lake import Lake
 from attn_platform.portfolio.limits.industry import IndustryLimit
 from attn_platform.portfolio.limits.style import StyleLimit
@@ -55,7 +54,7 @@ def remarks(home: Home, config: StrategyConfig, session: np.datetime64, usual: U
     found = [*_relaxed(config, accounts), *_turnover(config, accounts, usual)]
     found += _exposures(config, _until(lake, limits_table(name), session, ["date", "kind", "name", "value"]), usual)
     found += _change(config, _targets(lake, portfolio_table(name), pd.DatetimeIndex(accounts.index[-2:])), usual)
-    return [*found, *_forecasts(home, config, session, usual)]
+    return found
 
 
 def _relaxed(config: StrategyConfig, accounts: pd.DataFrame) -> Iterator[Remark]:
@@ -67,7 +66,7 @@ def _relaxed(config: StrategyConfig, accounts: pd.DataFrame) -> Iterator[Remark]
 
 def _turnover(config: StrategyConfig, accounts: pd.DataFrame, usual: UsualConfig) -> Iterator[Remark]:
     values = accounts["turnover"].to_numpy(dtype=np.float64)
-    if (text := _beyond(values[-1], band(values[:-1], usual), ".1%")) is not None:
+    if (text := beyond(values[-1], band(values[:-1], usual), ".1%")) is not None:
         yield Remark(Aspect.PORTFOLIO, portfolio_table(config.name), f"one-way turnover of {text}")
 
 
@@ -77,7 +76,7 @@ def _exposures(config: StrategyConfig, limits: pd.DataFrame, usual: UsualConfig)
     table = named.pivot(index="date", columns="exposure", values="value")
     for exposure in table.columns:
         values = table[exposure].to_numpy(dtype=np.float64)
-        if (text := _beyond(values[-1], band(values[:-1], usual), "+.3f")) is not None:
+        if (text := beyond(values[-1], band(values[:-1], usual), "+.3f")) is not None:
             yield Remark(Aspect.PORTFOLIO, portfolio_table(config.name), f"exposure to {exposure} of {text}")
 
 
@@ -94,20 +93,7 @@ def _change(config: StrategyConfig, targets: pd.DataFrame, usual: UsualConfig) -
         yield Remark(Aspect.PORTFOLIO, portfolio_table(config.name), text)
 
 
-def _forecasts(home: Home, config: StrategyConfig, session: np.datetime64, usual: UsualConfig) -> Iterator[Remark]:
-    table = sessions_table(config.model)
-    if not home.lake.has(table):
-        return
-    series = _until(home.lake, table, session, ["date", "horizon", "rank_ic"])
-    values = series[series["horizon"] == config.horizon].sort_values("date")["rank_ic"].to_numpy(dtype=np.float64)
-    # A return that is not over on the session is not known on it.
-    known = values[: len(values) - home.study.evaluation_horizon - 1]
-    mean, usually = newest_mean(known, usual)
-    if (text := _beyond(mean, usually, ".1%")) is not None:
-        yield Remark(Aspect.FORECAST, table, f"RankIC over the last {usual.mean_sessions} known sessions of {text}")
-
-
-def _beyond(value: float, usually: Band | None, form: str) -> str | None:
+def beyond(value: float, usually: Band | None, form: str) -> str | None:
     """How far a value lies outside of its band; None inside, and without one."""
     if usually is None or usually.holds(value):
         return None

@@ -116,6 +116,17 @@ def test_remarks_on_the_newest_week(home: Home, instance: dg.DagsterInstance, mo
     assert found(home, instance, "2021-04-01T08:00:00").keys() & {("relaxed limit", "portfolio_x")} == set()
 
 
+def test_models_outside_of_their_band_are_one_alert_each(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [Remark(Aspect.FORECAST, "evaluation_m", text) for text in ("RankIC (3d) …", "RankIC (5d) …")]
+    monkeypatch.setattr(alerting, "forecast_remarks", lambda home, session, usual: told)
+    wrong = wrong_now(home, partitions_of(home), instance, at("2020-12-10T20:00:00"))
+    (alert,) = [each for each in wrong if each.kind == Kind.FORECAST]
+    assert (alert.asset, alert.partition, alert.what) == ("evaluation_m", None, "RankIC (3d) …; RankIC (5d) …")
+    assert alert.link.endswith("/assets/evaluation_m")
+
+
 def test_the_sensor_keeps_the_book(home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     defs = build_defs(home)
     sensor = defs.resolve_sensor_def(SENSOR)

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from attn_platform.automation import AutomationConfig, Decision, DeliveryConfig
@@ -17,6 +18,7 @@ from attn_platform.orchestration.alerting import wrong_now
 from attn_platform.orchestration.automation import DUTY, SENSOR, decision_now, summary
 from attn_platform.orchestration.owed import BEGIN
 from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
+from attn_platform.portfolio.trading.blotter import Approval, Blotter
 from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import (
     ENSEMBLE,
@@ -157,6 +159,24 @@ def test_a_day_goes_through_in_order(look, instance) -> None:
     rest = look(morning)
     assert launched(rest) == []
     assert all(name.startswith("window") for name in waiting(rest)), "the next windows, trained ahead"
+
+
+def test_a_week_that_was_sent_is_not_made_again(look, instance, home: Home) -> None:
+    """The sensor waits where a week whose orders were sent would have to be made (again), until somebody consents."""
+    materialise(instance, RAW, "2020-12-11")
+    materialise(instance, (*PANELS, *PREDICTIONS), "2020-12-11")
+    week = "portfolio_every_week:2020-12-11"
+    assert week in launched(look("2020-12-12T06:00:00"))
+    blotter = Blotter(home.root, WEEKLY)
+    entry = Approval(at=at("2020-12-11T20:00:00"), by="Li Lei", look=1, changes=())
+    blotter.record(np.datetime64("2020-12-11"), lambda _: entry)
+    try:
+        sent = look("2020-12-12T06:00:00")
+        assert week not in launched(sent)
+        reason = f"waiting for consent, the orders of {WEEKLY} of 2020-12-11 were sent: attn rebuilds"
+        assert waiting(sent)[week] == reason
+    finally:
+        shutil.rmtree(blotter.folder)
 
 
 def test_a_cross_section_says_what_it_waits_for(look, instance) -> None:

@@ -13,11 +13,14 @@ from attn_platform.orchestration.freshness import (
     GONE,
     NEVER,
     NEW_CODE,
+    ONE_BEFORE,
     UNRECORDED,
     WHOLE,
     Lineage,
+    dependents,
     record,
     recorded,
+    stale_of_made,
     stale_partitions,
 )
 from attn_platform.orchestration.instance import open_instance
@@ -40,13 +43,18 @@ Content = dict[str, dict[str, str]]
 
 
 class Market:
-    """A graph of six assets whose data versions are what `content` says; it runs them and asks what is stale."""
+    """A graph of seven assets whose data versions are what `content` says; it runs them and asks what is stale."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.content: Content = {}
-        self.code = dict.fromkeys(("bar", "members", "mean", "chain", "network", "page"), "1")
+        self.code = dict.fromkeys(("bar", "members", "mean", "chain", "drift", "network", "page"), "1")
         self.gone: dict[str, set[str]] = {}
+
+    @property
+    def weeks(self) -> list[str]:
+        keys: list[str] = PARTITIONS.rebalances.get_partition_keys()
+        return keys
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -69,12 +77,14 @@ class Market:
             return dg.AssetDep(name, partition_mapping=mapping)
 
         samples = PARTITIONS.samples_of_window(PARTITIONS.window_config)
+        held = PARTITIONS.sessions_held(5)
         return dg.Definitions(
             [
                 asset("bar", PARTITIONS.sessions),
                 asset("members", PARTITIONS.quarters, dep("bar", PARTITIONS.sessions_before_quarter)),
                 asset("mean", PARTITIONS.sessions, dep("bar", PARTITIONS.back(2)), "members"),
                 asset("chain", PARTITIONS.rebalances, "mean", dep("chain", PARTITIONS.previous)),
+                asset("drift", PARTITIONS.rebalances, dep("bar", held)),
                 asset("network", PARTITIONS.windows, dep("mean", samples)),
                 asset("page", None, dep("chain", dg.AllPartitionMapping())),
             ]
@@ -88,13 +98,16 @@ class Market:
             span = (None, None) if held[0] == WHOLE else (str(first), str(last))
             run_stage(definitions, self.instance, Stage(name, (name,), *span))
 
-    def stale(self, *names: str, **bounds: str) -> dict[str, dict[str, str]]:
+    def stale(
+        self, *names: str, kept: Mapping[str, set[str]] | None = None, **bounds: str
+    ) -> dict[str, dict[str, str]]:
         lineage = Lineage(self.definitions.resolve_asset_graph(), self.instance)
 
         def there(asset: str, keys: Sequence[str]) -> Mapping[str, str]:
             return {key: "" for key in keys if key not in self.gone.get(asset, ())}
 
-        found = stale_partitions(lineage, names or list(self.code), bounds.get("first"), bounds.get("last"), there)
+        span = bounds.get("first"), bounds.get("last")
+        found = stale_partitions(lineage, names or list(self.code), *span, there, kept=kept)
         return {asset: causes.to_dict() for asset, causes in found.items() if len(causes)}
 
 
@@ -102,7 +115,7 @@ class Market:
 def market() -> Iterator[Market]:
     with dg.DagsterInstance.ephemeral() as instance:
         made = Market(instance)
-        made.run("bar", "members", "mean", "chain", "network", "page")
+        made.run("bar", "members", "mean", "chain", "drift", "network", "page")
         assert made.stale() == {}
         yield made
 
@@ -125,7 +138,7 @@ def test_inputs_that_came_out_as_they_were_leave_the_rest_fresh(market: Market) 
     market.run("bar")
     market.run("members")
     assert set(market.stale()["mean"].values()) == {"other bar"}, "the lists came out as they were"
-    market.run("mean", keys=("2020-08-12", "2020-08-14"))
+    market.run("mean", "drift", keys=("2020-08-12", "2020-08-19"))
     assert market.stale() == {}, "and so did the means"
 
 
@@ -137,6 +150,59 @@ def test_a_chain_is_stale_from_its_first_stale_week_on(market: Market) -> None:
     stale = market.stale("chain", "page")
     assert stale["chain"] == {week: "other mean"} | dict.fromkeys(weeks[5:], "one before it is made again")
     assert stale["page"] == {WHOLE: "chain is made again"}
+
+
+def test_what_is_kept_is_not_stale_and_nothing_follows_from_it(market: Market) -> None:
+    weeks = market.weeks
+    market.content["mean"] = {weeks[4]: "other", weeks[8]: "other"}
+    market.run("mean", keys=(weeks[4], weeks[8]))
+    behind = dict.fromkeys(weeks[9:], ONE_BEFORE)
+    assert market.stale("chain", "page", kept={"chain": {weeks[4]}}) == {
+        "chain": {weeks[8]: "other mean"} | behind,
+        "page": {WHOLE: "chain is made again"},
+    }
+    kept = {"chain": {weeks[8], weeks[9]}}
+    assert market.stale("chain", kept=kept)["chain"] == {weeks[4]: "other mean"} | dict.fromkeys(weeks[5:8], ONE_BEFORE)
+    assert market.stale("chain", "page", kept={"chain": {weeks[4], weeks[8]}}) == {}
+
+
+def test_a_week_does_not_read_the_sessions_after_it(market: Market) -> None:
+    """A bar of the days up to the next rebalance is no input of the week before, nor is it by Dagster's mapping."""
+    weeks = market.weeks
+    after = SESSIONS[SESSIONS.index(weeks[4]) + 1]
+    market.content["mean"] = {after: "other"}
+    market.run("mean", keys=(after, after))
+    assert market.stale("chain", "page") == {}
+    market.content["bar"] = {after: "other"}
+    market.run("bar", keys=(after, after))
+    assert market.stale("drift") == {"drift": {weeks[5]: "other bar"}}
+
+
+def test_what_was_never_made_makes_nothing_stale(market: Market) -> None:
+    with dg.DagsterInstance.ephemeral() as other:
+        begun = Market(other)
+        first, last = market.weeks[3], market.weeks[-1]
+        begun.run("bar", "members")
+        begun.run("mean", keys=(SESSIONS[SESSIONS.index(first) - 5], SESSIONS[-1]))
+        begun.run("chain", keys=(first, last))
+        lineage = Lineage(begun.definitions.resolve_asset_graph(), other)
+
+        def there(asset: str, keys: Sequence[str]) -> Mapping[str, str]:
+            return dict.fromkeys(keys, "")
+
+        assert {asset: len(causes) for asset, causes in stale_of_made(lineage, there).items() if len(causes)} == {}
+        assert begun.stale("chain")["chain"][first] == ONE_BEFORE, "a run would make the weeks before it first"
+
+
+def test_dependents_are_what_would_be_stale(market: Market) -> None:
+    changed = "2020-08-12"
+    lineage = Lineage(market.definitions.resolve_asset_graph(), market.instance)
+    found = {asset: set(causes.index) for asset, causes in dependents(lineage, {"bar": [changed]}).items()}
+    market.content["bar"] = {changed: "other"}
+    market.run("bar", keys=(changed, changed))
+    stale = {asset: set(causes) for asset, causes in market.stale().items()}
+    assert found == stale | {"bar": {changed}}
+    assert dependents(lineage, {}) == {}
 
 
 def test_a_window_reads_its_own_samples(market: Market) -> None:

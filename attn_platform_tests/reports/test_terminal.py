@@ -37,6 +37,7 @@ def rebalance(listed: OrderList, limit: float, days: int = 1) -> RebalanceOrders
         exceeded=pd.DataFrame(columns=list(EXCEEDED_COLUMNS)),
         turnover_limit=limit,
         days_within_limit=days_within(listed.whole, 2 * limit * EQUITY_IN_FEN),
+        positions=positions_of(s600000_SH=2000, s000001_SZ=1234),
         daily=daily_orders(listed, [SESSION + day for day in range(days)]) if days > 1 else None,
     )
 

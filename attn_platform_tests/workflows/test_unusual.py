@@ -18,11 +18,9 @@ from attn_platform.studies.study import StrategyConfig
 from attn_platform.workflows.unusual import Aspect, Remark, remarks
 
 CONFIG = StrategyConfig(name="s", model="m", horizon="10d")
-USUAL = UsualConfig(least_history=10, mean_sessions=5, largest_change=0.3)
+USUAL = UsualConfig(least_history=10, largest_change=0.3)
 WEEKS = pd.date_range("2024-01-05", periods=20, freq="7D")
-SESSIONS = pd.bdate_range("2024-01-01", WEEKS[-1])
 LAST = np.datetime64(WEEKS[-1], "D")
-HORIZON = 3
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:
@@ -41,7 +39,6 @@ class _Market:
             {"date": WEEKS, "kind": "industry", "name": "banks", "value": 0.005 * np.sin(numbers)}
         )
         self.weights = {week: {"a": 0.6, "b": 0.4} for week in WEEKS}
-        self.rank_ic = pd.Series(0.1 + 0.01 * np.cos(np.arange(len(SESSIONS))), index=SESSIONS)
 
     def remarks(self, session: np.datetime64 = LAST) -> list[Remark]:
         for number, week in enumerate(WEEKS):
@@ -51,9 +48,7 @@ class _Market:
             held = self.weights[week]
             frame = pd.DataFrame({"date": week, "symbol": list(held), "weight": list(held.values())})
             self.lake.write("portfolio_s", _table(frame), day)
-        series = pd.DataFrame({"date": SESSIONS, "horizon": "10d", "rank_ic": self.rank_ic.to_numpy()})
-        self.lake.write("evaluation_m_sessions", _table(series))
-        home: Any = SimpleNamespace(lake=self.lake, study=SimpleNamespace(evaluation_horizon=HORIZON))
+        home: Any = SimpleNamespace(lake=self.lake)
         return remarks(cast(Home, home), CONFIG, session, USUAL)
 
 
@@ -90,22 +85,11 @@ def test_a_target_unlike_the_last_one(market: _Market) -> None:
     assert remark.text == f"80.0% of the target is another one than on {WEEKS[-2]:%Y-%m-%d}, more than 30%"
 
 
-def test_rank_ic_outside_of_its_band_once_it_is_known(market: _Market) -> None:
-    known = len(SESSIONS) - HORIZON - 1  # returns of the last four sessions are not over
-    market.rank_ic.iloc[known:] = -0.5
-    assert market.remarks() == []
-    market.rank_ic.iloc[known - 5 : known] = -0.2
-    (remark,) = market.remarks()
-    assert (remark.aspect, remark.asset) == (Aspect.FORECAST, "evaluation_m_sessions")
-    assert remark.text.startswith("RankIC over the last 5 known sessions of -20.0%, usually ")
-
-
 def test_what_comes_later_changes_nothing(market: _Market) -> None:
     market.accounts.loc[len(WEEKS) - 1, "turnover"] = 0.9
     market.accounts.loc[len(WEEKS) - 1, "relaxed"] = '[{"limit": "x"}]'
     market.exposures.loc[len(WEEKS) - 1, "value"] = 9.0
     market.weights[WEEKS[-1]] = {"z": 1.0}
-    market.rank_ic.loc[WEEKS[-2] < SESSIONS] = -1.0
     assert market.remarks(np.datetime64(WEEKS[-2], "D")) == []
 
 

@@ -351,6 +351,36 @@ class Stage(Lake):
         """This import itself."""
         yield self
 
+    def replaced(self) -> Iterator[tuple[str, str, Path, Path]]:
+        """Table, key, the file in force and the one that takes its place, of all that the import brings anew."""
+        for table, key, version in self._brought():
+            before, after = Lake._file(self, self._before, table, key), imported_file(self.root, table, key, version)
+            if before != after and before.exists():
+                yield table, key, before, after
+
+    def added(self) -> Iterator[tuple[str, str, bool]]:
+        """Table, key, and whether later sessions of the table are there already, of what was not in the lake before."""
+        newest: dict[str, str] = {}
+        for table, key, _ in self._brought():
+            if Lake._file(self, self._before, table, key).exists():
+                continue
+            if table not in newest:
+                held = Lake._sessions(self, self._before, table, None, None)
+                newest[table] = str(held[-1]) if len(held) else ""
+            yield table, key, key != WHOLE and key < newest[table]
+
+    def keep(self, table: str, key: str) -> None:
+        """Leave the file in force that is there, in place of the one that the import brings."""
+        self._views[table].maps[0].pop(key, None)
+
+    def _brought(self) -> list[tuple[str, str, str]]:
+        """Table, key and version of what was written."""
+        return [
+            (table, key, version)
+            for table, view in self._views.items()
+            for key, version in sorted(view.maps[0].items())
+        ]
+
     def at_commit(self, action: Callable[[str], None]) -> None:
         """Do something right before the import comes into force, which `Manifest.last_import` will then be told by.
 

@@ -21,6 +21,7 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
     with_files,
 )
+from attn_platform.orchestration.rebuilds import CONSENT
 from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.limits.style import STYLE_PREFIX, StyleLimit
 from attn_platform.portfolio.rebalance import Rebalance
@@ -101,7 +102,7 @@ def _portfolio(home: Home, partitions: Partitions, config: StrategyConfig) -> dg
     )
     def portfolio(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         sessions = session_keys(context)
-        done = rebalance(home, config, sessions)
+        done = rebalance(home, config, sessions, context.run.tags.get(CONSENT))
         for week in done:
             for relaxation in week.solution.relaxations:
                 context.log.warning("%s: relaxed %s", week.session, relaxation)

@@ -13,25 +13,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from attn_platform.backtest.account import Account
 from attn_platform.errors import BadInputError
 from attn_platform.market.codes import normalise
 from attn_platform.market.column_names import SELLABLE_NAMES, SHARES_NAMES
 from attn_platform.market.lots import buy_shares
-from attn_platform.market.readings import is_text
 from attn_platform.market.schema import FLOAT, Column, Table, symbol_column
 from attn_platform.market.trading_rules import FEN_PER_CNY, board_of, in_fen
 from attn_platform.market.user_tables import KEY_NAMES, renamed
 from attn_platform.market.vendors.files import read_columns
+from attn_platform.portfolio.trading.cells import BROKER_SUFFIXES, code_cells, number_cells, reject
 from attn_platform.portfolio.trading.orders import quote_column
 
-SUFFIXES = (".csv", ".parquet", ".xlsx")
 POSITIONS = Table(
     name="positions",
     title="Positions",
@@ -66,24 +63,24 @@ def read_positions(path: Path) -> BrokerPositions:
     Raises BadInputError: no such file, another format, a missing or unknown column, and the first row with a symbol
     that is invalid or stands twice, with shares that are no whole number, or with more sellable shares than there are.
     """
-    data = renamed(read_columns(path, SUFFIXES), POSITIONS, NAMES, str(path), has_others=False)
-    codes = normalise(_text(path, data, "symbol"), bare=True)
+    data = renamed(read_columns(path, BROKER_SUFFIXES), POSITIONS, NAMES, str(path), has_others=False)
+    codes = normalise(code_cells(path, data, "symbol"), bare=True)
     found = [codes.explain(row) if codes.refused[row] else None for row in range(data.num_rows)]
     written = data["symbol"].to_pylist()
     no_code = next((row for row, code in enumerate(found) if code is not None and code.kind is None), None)
     if no_code is not None and (code := found[no_code]) is not None:
         raise BadInputError(f"{path}: row {no_code + 1}, column symbol: {code.found!r} is {code.what}; {code.remedy}")
     is_missing = np.array([text is None for text in written], dtype=bool)
-    _reject(path, "symbol", written, is_missing, "no symbol", "write it like 600519.SH")
+    reject(path, "symbol", written, is_missing, "no symbol", "write it like 600519.SH")
     symbols = pd.Series(
         [share if code is None else code.symbol for share, code in zip(codes.column.to_pylist(), found, strict=True)],
         dtype="str",
     )
-    _reject(path, "symbol", written, symbols.duplicated().to_numpy(), "there twice", "add the rows up")
+    reject(path, "symbol", written, symbols.duplicated().to_numpy(), "there twice", "add the rows up")
     is_share = np.array([code is None for code in found], dtype=bool)
-    shares = _numbers(path, data, "shares", is_share)
-    sellable = _numbers(path, data, "sellable", is_share) if "sellable" in data.column_names else shares
-    _reject(path, "sellable", sellable, is_share & (sellable > shares), "more than the shares", "correct it")
+    shares = number_cells(path, data, "shares", is_share)
+    sellable = number_cells(path, data, "sellable", is_share) if "sellable" in data.column_names else shares
+    reject(path, "sellable", sellable, is_share & (sellable > shares), "more than the shares", "correct it")
     frame = pd.DataFrame({"symbol": symbols, "shares": shares, "sellable": sellable})
     stocks = frame[is_share].astype({"shares": np.int64, "sellable": np.int64}).reset_index(drop=True)
     notes = pd.Series([code.what for code in found if code is not None], dtype="str")
@@ -107,43 +104,3 @@ def scaled_positions(account: Account, quotes: pd.DataFrame, money: float) -> tu
     positions = pd.DataFrame({"symbol": account.symbols, "shares": shares, "sellable": shares})
     left = float(in_fen(money)) - float((shares * in_fen(close)).sum())
     return positions[shares > 0].reset_index(drop=True), left / FEN_PER_CNY
-
-
-def _text(path: Path, data: pa.Table, column: str) -> pa.ChunkedArray:
-    """A column of codes as text; BadInputError where it is of a type that holds no codes."""
-    found = data[column].type
-    value = found.value_type if pa.types.is_dictionary(found) else found
-    if not (pa.types.is_integer(value) or pa.types.is_null(value) or is_text(value)):
-        raise BadInputError(f"{path}: row 1, column {column}: its type is {found}; write codes as text like 600519.SH")
-    return data[column].cast(value).cast(pa.string())
-
-
-def _numbers(path: Path, data: pa.Table, column: str, must_be_whole: np.ndarray) -> np.ndarray:
-    """A column of numbers of shares [n], float64; whole ones where they must be."""
-    found = data[column].type
-    if is_text(found):
-        values = pd.to_numeric(pd.Series(data[column].to_pylist(), dtype=object), errors="coerce").to_numpy(np.float64)
-    elif pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_null(found):
-        values = data[column].cast(pa.float64(), safe=False).to_numpy()
-    else:
-        raise BadInputError(f"{path}: row 1, column {column}: its type is {found}; write numbers like 1200")
-    is_number = np.isfinite(values) & (values >= 0)
-    whole = is_number & (np.where(is_number, values, 0.0) % 1 == 0)
-    _reject(
-        path,
-        column,
-        data[column].to_pylist(),
-        must_be_whole & ~whole,
-        "no whole number of shares",
-        "write it like 1200",
-    )
-    _reject(path, column, data[column].to_pylist(), ~is_number, "no number", "write it like 1200")
-    return values
-
-
-def _reject(path: Path, column: str, values: Any, bad: np.ndarray, what: str, remedy: str) -> None:
-    """BadInputError for the first bad row."""
-    if bad.any():
-        at = int(np.argmax(bad))
-        value = np.asarray(values, dtype=object)[at]
-        raise BadInputError(f"{path}: row {at + 1}, column {column}: {value!r} is {what}; {remedy}")

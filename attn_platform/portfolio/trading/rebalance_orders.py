@@ -46,7 +46,8 @@ class RebalanceOrders:
     `turnover_limit` is infinite where nothing is held, as there is none for a first portfolio; `days_within_limit` is
     the fewest days over which the orders can be spread so that each day keeps it, None where there is no such number.
     It is one where the target itself keeps the limit: what its orders exceed it by is the rounding to whole lots.
-    `daily` are the orders spread over the days that were asked for, None for one day.
+    `positions` (symbol, shares, sellable) are what the orders start from, beside the cash of the summary. `daily` are
+    the orders spread over the days that were asked for, None for one day.
     """
 
     signal: np.datetime64
@@ -55,12 +56,18 @@ class RebalanceOrders:
     exceeded: pd.DataFrame
     turnover_limit: float
     days_within_limit: int | None
+    positions: pd.DataFrame
     daily: DailyOrders | None = None
 
     @property
     def orders(self) -> pd.DataFrame:
         """The orders, day by day where they are spread over several."""
         return self.listed.orders if self.daily is None else self.daily.orders
+
+    @property
+    def sessions(self) -> list[str]:
+        """The sessions that the orders are for, one a day."""
+        return [str(self.session)] if self.daily is None else self.daily.days["session"].tolist()
 
 
 def rebalance_orders(
@@ -112,6 +119,7 @@ def rebalance_orders(
         exceeded=_exceeded(problem, strategy, listed, config.breach_tolerance),
         turnover_limit=turnover_limit,
         days_within_limit=days_within_limit,
+        positions=positions,
         daily=daily_orders(listed, [calendar.shift(session, day) for day in range(days)]) if days != 1 else None,
     )
 
