@@ -172,9 +172,9 @@ def _approvable(home: Home, strategy: Strategy, week: Week) -> int:
 
 def _made_again(home: Home, strategy: Strategy, signal: np.datetime64, look: Look) -> tuple[Order, ...]:
     """The orders of a look as they would be made now, from the same positions and cash."""
-    positions = pd.DataFrame(
-        [position.model_dump() for position in look.positions], columns=list(Position.model_fields)
-    )
+    held = [position.model_dump() for position in look.positions]
+    whole = {"shares": np.int64, "sellable": np.int64}  # also where nothing is held
+    positions = pd.DataFrame(held, columns=list(Position.model_fields)).astype(whole)
     days = len(look.sessions)
     made = rebalance_orders(home.lake, home.calendar, strategy, signal, look.config, None, positions, look.cash, days)
     return look_at(made, look.portfolio, look.config, look.start, look.at, look.by).orders

@@ -65,6 +65,17 @@ def test_a_look_is_on_record_once_and_again_where_orders_differ(attn, desk, week
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_the_first_orders_start_from_nothing(attn, desk, pipeline):
+    first = pipeline.home.lake.sessions(f"portfolio_{STRATEGY}")[0]
+    assert not Blotter(desk.root, STRATEGY).week(first).looks
+    ask(attn, first, "--money", "2e7")
+    (_, look), *_ = Blotter(desk.root, STRATEGY).week(first).looks
+    assert look.positions == ()
+    code, _, err = attn("approve", STRATEGY, "--date", first, "--by", "Li Lei")
+    assert code == 0, err
+    assert orders_were_sent(desk, STRATEGY, first)
+
+
 def test_orders_count_as_sent_once_somebody_approves_what_was_looked_at(attn, desk, week):
     code, _, err = attn("approve", STRATEGY, "--date", week, "--by", "Li Lei")
     assert (code, err.count("\n")) == (FAILED, 1)
