@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.limits.base import OWN, LinearLimit, Rows, Stage, stage_of
-from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
+from attn_platform.portfolio.problem import WeeklyProblem
 from attn_platform.user_files import RunningFile, registered_in
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["limit", "constraint", "term"]
 BUILT_IN = "attn_platform.portfolio.terms"
+OWN_PREFIX = "own_limit_"
+"""Of the columns that hold the coefficients of a user's limits. No table has them: they are the functions' own."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,15 @@ class OwnLimit(LinearLimit):
     function: InstanceOf[PortfolioFunction]
 
     @property
+    def name(self) -> str:
+        """Of the function, and of the limit in tables."""
+        return self.function.name
+
+    @property
     def place(self) -> tuple[Stage, int] | None:
         """Its stage and rank in the order of relaxation; None where it is never relaxed."""
         rank = self.function.rank
-        return None if rank is None else (stage_of(OWN, self.function.name), rank)
+        return None if rank is None else (stage_of(OWN, self.name), rank)
 
     def rows(self, problem: WeeklyProblem) -> Rows:
         """The one sum; `PortfolioError` where the function gives no coefficient for each stock."""
@@ -83,20 +90,16 @@ class OwnLimit(LinearLimit):
         row = np.asarray(coefficients, dtype=np.float64)
         if row.shape != (len(problem.symbols),) or not np.isfinite(row).all():
             raise PortfolioError(
-                f"limit {self.function.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
+                f"limit {self.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
                 f"the {len(problem.symbols)} stocks; correct {self.function.file or BUILT_IN}"
             )
-        return Rows(OWN, (self.function.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
+        return Rows(OWN, (self.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
 
     @classmethod
     def parts(cls, portfolio: pd.DataFrame) -> Mapping[str, pd.Series]:
-        """None: the coefficients are the function's, and stand in no stored row."""
-        return {}
-
-    @classmethod
-    def found(cls, portfolio: pd.DataFrame, limits: pd.DataFrame) -> FloatArray:
-        """What was recorded, which is therefore compared with the limits alone."""
-        return limits["value"].to_numpy(dtype=np.float64)
+        """The sums, by the coefficients that `checking` has put beside the stored rows."""
+        columns = portfolio.columns[portfolio.columns.str.startswith(OWN_PREFIX)]
+        return {column.removeprefix(OWN_PREFIX): portfolio["weight"] * portfolio[column] for column in columns}
 
 
 @dataclass(frozen=True)
