@@ -1,10 +1,15 @@
 """Fixtures of the whole suite."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
 from hypothesis import settings
+
+from attn_platform.register import Register
 
 # How long one example takes says more about what else the machine does than about the code.
 settings.register_profile("suite", deadline=None)
@@ -33,3 +38,15 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real data at {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture
+def scratch() -> Iterator[Callable[[Register], None]]:
+    """Makes a register one in which what the test enters is gone after it."""
+    with ExitStack() as stack:
+
+        def made_scratch(register: Register) -> None:
+            register.everybodys()
+            stack.enter_context(patch.dict(register._entries))
+
+        yield made_scratch

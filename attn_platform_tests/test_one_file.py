@@ -8,6 +8,7 @@ of the three is what the table in CONTRIBUTING says.
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.vendors import importer_of, importers, registry
+from attn_platform.register import Register
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import Checkpoint
@@ -202,19 +204,20 @@ def test_a_mistake_in_a_vendors_file_is_named_with_its_place(vendor_file: Path, 
 
 def test_the_name_of_a_platforms_vendor_is_taken(vendor_file: Path) -> None:
     vendor_file.write_text(VENDOR.replace('"house"', '"ashare"'), encoding="utf-8")
-    message = rf"vendor 'ashare' is defined by attn_platform.*\.import_ashare and by {vendor_file} \(import_house\)"
+    message = rf"vendor ashare is defined by attn_platform.*\.import_ashare and by {vendor_file} \(import_house\)"
     with pytest.raises(ConfigurationError, match=message):
         importer_of(str(vendor_file))
 
 
-def test_an_installed_package_brings_a_vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_brings_a_vendor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: Callable[[Register], None]
+) -> None:
     (tmp_path / "brought_vendor.py").write_text(VENDOR, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    importers()
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    scratch(registry.REGISTER)
     asked: list[str] = []
-    point = EntryPoint("house", "brought_vendor", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
-    registry._load_vendors.cache_clear()
+    point = EntryPoint("house", "brought_vendor", "attn_platform.vendors")
+    monkeypatch.setattr("attn_platform.register.entry_points", lambda group: asked.append(group) or [point])
+    monkeypatch.setattr(registry.REGISTER, "_is_loaded", False)
     assert list(importers()) == ["ashare", "contract", "house"]
     assert asked == ["attn_platform.vendors"]

@@ -1,7 +1,8 @@
 """A strategy's own constraints, and terms of its objective beside the forecast.
 
-Three decorators register functions under their own names, in the package (see `terms`) or in a Python file that a study
-names in its `portfolio_files`; a strategy lists the names:
+Three decorators register functions under their own names: in the platform (see `terms`), in a module that an installed
+package names under the entry-point group `attn_platform.portfolio`, or in a Python file that a study names in its
+`portfolio_files`. A strategy lists the names:
 
     @limit        problem → (a [n], lower, upper): lower ≤ a · w ≤ upper. Linear, so HiGHS solves the week as ever.
     @constraint   (w, problem) → cvxpy constraints on the weights w [n]. Anything convex.
@@ -16,8 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.limits.base import OWN, LinearLimit, Rows, Stage, stage_of
 from attn_platform.portfolio.problem import WeeklyProblem
-from attn_platform.user_files import RunningFile, registered_in
+from attn_platform.register import Register, origin_of
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -53,6 +53,20 @@ class PortfolioFunction:
     history: int | str = 0
     rank: int | None = None
     file: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """The user's file and the name in it, or module and name."""
+        return origin_of(self.function, self.file)
+
+
+REGISTER = Register[PortfolioFunction](
+    "portfolio function",
+    option="portfolio_files",
+    remedy="registers nothing; decorate a function with @limit, @constraint or @term",
+    group="attn_platform.portfolio",
+    modules=BUILT_IN,
+)
 
 
 class TermConfig(BaseModel):
@@ -142,13 +156,13 @@ def limit(function: Callable[..., Any] | None = None, *, rank: int | None = None
     if function is None:
         if rank is None or rank < 1:
             raise ConfigurationError(f"a limit's rank is its place in the order of relaxation, 1 the first, not {rank}")
-        return lambda named: _register(PortfolioFunction(named.__name__, "limit", named, rank=rank))
-    return _register(PortfolioFunction(function.__name__, "limit", function))
+        return lambda named: _register("limit", named, rank=rank)
+    return _register("limit", function)
 
 
 def constraint(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register a convex constraint: (w, problem) → list of cvxpy constraints."""
-    return _register(PortfolioFunction(function.__name__, "constraint", function))
+    return _register("constraint", function)
 
 
 def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -156,21 +170,15 @@ def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[...,
 
     With a `history`, `problem.returns` holds that many past sessions; the name of a parameter stands for its value.
     """
-    return lambda function: _register(PortfolioFunction(function.__name__, "term", function, history))
+    return lambda function: _register("term", function, history=history)
 
 
 def known_functions(files: Iterable[str | Path] = ()) -> dict[str, PortfolioFunction]:
-    """All registered functions by name: the package's, and those of the user's files.
+    """All registered functions by name: the platform's, those of installed packages, and those of the user's files.
 
     `ConfigurationError` names the file, and the line where there is one, or a name that is taken.
     """
-    import_module(BUILT_IN)
-    known = dict(_built_in)
-    for file in dict.fromkeys(Path(file).resolve() for file in files):
-        empty = "registers nothing; decorate a function with @limit, @constraint or @term"
-        for function in registered_in(file, "portfolio_files", _running_file.registering, empty):
-            _add(known, function)
-    return known
+    return REGISTER.with_files(files)
 
 
 def extension_of(
@@ -198,21 +206,11 @@ def extension_of(
     )
 
 
-_built_in: dict[str, PortfolioFunction] = {}
-_running_file = RunningFile[PortfolioFunction]("portfolios")
-
-
-def _register(given: PortfolioFunction) -> Callable[..., Any]:
-    file, registered = _running_file.register_for(given.function, _built_in)
-    _add(registered, replace(given, file=file))
-    return given.function
-
-
-def _add(registered: dict[str, PortfolioFunction], function: PortfolioFunction) -> None:
-    if function.name in registered:
-        places = [str(each.file or BUILT_IN) for each in (registered[function.name], function)]
-        raise ConfigurationError(f"{function.name} is defined by {' and by '.join(places)}; rename one of them")
-    registered[function.name] = function
+def _register(
+    kind: Kind, function: Callable[..., Any], history: int | str = 0, rank: int | None = None
+) -> Callable[..., Any]:
+    REGISTER.enter(function, lambda file: PortfolioFunction(function.__name__, kind, function, history, rank, file))
+    return function
 
 
 def _chosen(known: Mapping[str, PortfolioFunction], name: str, kinds: tuple[Kind, ...]) -> PortfolioFunction:

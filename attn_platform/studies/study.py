@@ -25,8 +25,7 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.config import ComparisonConfig, EvaluationConfig, FactorProfileConfig
-from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue
-from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue, catalogue_with
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
