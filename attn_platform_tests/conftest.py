@@ -21,7 +21,15 @@ pd.set_option("compute.use_bottleneck", False)
 PIPELINE = {"pipeline", "noisy_home"}
 """Fixtures that run the whole pipeline, which takes minutes; their tests are slow, however short they are."""
 
+WHOLLY_SLOW = {"test_point_in_time.py"}
+"""Files of such tests alone, which are not even read without the slow tests: this one names its tests by the graph."""
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "ashare"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what only holds slow tests where those are not asked for."""
+    return True if collection_path.name in WHOLLY_SLOW and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
