@@ -20,7 +20,8 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.lake.files import require_whole
 from attn_platform.market.lake.leftovers import GRACE
 from attn_platform.market.quality.examine import examine as examine_quality
-from attn_platform.reports.data_contents import FOLDER, reported_counts
+from attn_platform.reports.data_contents import reported_counts
+from attn_platform.studies.names import DATA
 from attn_platform.studies.settings import Home
 
 PACKAGES = ("dagster", "torch", "pandas", "numpy", "duckdb", "pyarrow", "numba", "highspy", "cvxpy")
@@ -169,7 +170,7 @@ def _data_quality(home: Home) -> Iterator[Finding]:
         yield Finding(state, what, f"{each.table}, {each.check}: {each.text}; {each.remedy}")
     if not found:
         yield Finding("ok", what, f"{span}: nothing found")
-    counts = reported_counts(home.reports / FOLDER)
+    counts = reported_counts(home.reports / DATA)
     yield Finding(
         "note" if counts is None else "ok",
         "data report",

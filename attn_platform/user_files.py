@@ -2,22 +2,21 @@
 constraints and terms of portfolios (`portfolio_files`), importers (`attn import FILE`).
 
 A file is run once for each of its contents and each kind of thing that it is named for, each time as another module.
-What it registers belongs to those who name the file and to nobody else, so two homes of one process may have files of
-the same names, and a file of factors and networks gives its factors to those who name it for factors.
+So a file of factors and networks gives its factors to those who name it for factors. What it registers goes into a
+`register`.
 """
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from hashlib import blake2b
 from importlib.abc import InspectLoader
 from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from attn_platform.errors import ConfigurationError
 
@@ -25,35 +24,6 @@ MODULE_PREFIX = "user_file_"  # of the names of the modules that files are run a
 Item = TypeVar("Item")
 Registering = Callable[[Path], AbstractContextManager[Mapping[str, Item]]]
 """Opens a register for a file, which fills while the file runs."""
-
-
-class RunningFile(Generic[Item]):
-    """The user's file that runs at the moment, and what it has registered so far, by name."""
-
-    def __init__(self, kind: str) -> None:
-        self._running: ContextVar[tuple[Path, dict[str, Item]] | None] = ContextVar(kind, default=None)
-
-    def register_for(self, defined: object, others: dict[str, Item]) -> tuple[Path | None, dict[str, Item]]:
-        """The file and its register; no file, and that of all `others`, where none runs.
-
-        What a file defines that is run for things of another kind goes into a register that nobody reads.
-        """
-        if (running := self._running.get()) is not None:
-            return running
-        module = getattr(defined, "__module__", "")
-        if module.startswith(MODULE_PREFIX):
-            return Path(str(sys.modules[module].__file__)), {}
-        return None, others
-
-    @contextmanager
-    def registering(self, file: Path) -> Iterator[dict[str, Item]]:
-        """What is registered inside belongs to `file` and goes into the mapping given, not to the process."""
-        registered: dict[str, Item] = {}
-        token = self._running.set((file, registered))
-        try:
-            yield registered
-        finally:
-            self._running.reset(token)
 
 
 def registered_in(file: str | Path, option: str, registering: Registering[Item], empty: str) -> tuple[Item, ...]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
@@ -20,17 +21,18 @@ from packaging.requirements import Requirement
 
 from attn_platform import cli
 from attn_platform.factors import catalogue
-from attn_platform.factors.catalogue import STUDY_FACTORS
+from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue_with
 from attn_platform.factors.checking import check_factor
 from attn_platform.factors.engine import factor_values
-from attn_platform.factors.factor_files import catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.market import vendors
 from attn_platform.market.vendors import importer_of
 from attn_platform.models import registry
+from attn_platform.portfolio import extension
 from attn_platform.portfolio.extension import extension_of, known_functions
 from attn_platform.portfolio.solver.solve import solve
 from attn_platform.published import published_tables
+from attn_platform.register import Register
 from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform.studies.study import StrategyConfig
@@ -46,7 +48,7 @@ PAGES = sorted(
 )
 # What its authors write by hand, and a user types from.
 GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
-ENTRY_POINT_GROUPS = {module.ENTRY_POINT_GROUP for module in (catalogue, registry, vendors.registry)}
+ENTRY_POINT_GROUPS = {module.REGISTER.group for module in (catalogue, registry, vendors.registry, extension)}
 COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
 
@@ -200,10 +202,9 @@ def page_factor(folder: Path) -> Path:
 
 
 @pytest.fixture
-def page_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def page_network(scratch: Callable[[Register], None], tmp_path: Path) -> Path:
     """The page's network as a user's file, registered for the length of a test only."""
-    registry.parse_network_config({"name": "multi_task_baseline"})
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    scratch(registry.REGISTER)
     [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@register_network(" in code]
     file = tmp_path / "my_networks.py"
     file.write_text(code, encoding="utf-8")

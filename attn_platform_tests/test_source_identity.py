@@ -5,7 +5,7 @@ import inspect
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,11 +13,11 @@ import pytest
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors import kernels
-from attn_platform.factors.catalogue import catalogue
-from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.catalogue import catalogue, catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.factors.statements import Statements
 from attn_platform.models.networks.lstm import LSTM
+from attn_platform.register import Register
 from attn_platform.source_identity import Definition, modules_identity, source_identity
 
 ARGUMENTS = (FactorInputs, FactorConfig, Statements)
@@ -394,12 +394,13 @@ def test_the_kernel_under_a_factor_counts(monkeypatch: pytest.MonkeyPatch, old: 
     assert differing == ({name for name in before if name.startswith("corr_")} if changes else set())
 
 
-def test_a_new_network_changes_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_network_changes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: Callable[[Register], None]
+) -> None:
     from attn_platform.models import registry
 
     before = source_identity(LSTM)
-    registry.parse_network_config({"name": "lstm"})  # all of the platform's own are entered now, and stay
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    scratch(registry.REGISTER)
     source_identity.cache_clear()
     text = """
 from typing import Literal

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.factors.catalogue import catalogue
-from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.catalogue import catalogue, catalogue_with
 from attn_platform.market.vendors import importers
 from attn_platform.market.vendors.registry import importer_of
 from attn_platform.models.registry import enter_files, parse_network_config

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from attn_platform.cli import printing
 from attn_platform.cli.options import HomeOption, StudyOption, open_home
-from attn_platform.cli.report import DATA
 from attn_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -70,6 +69,7 @@ def import_data(
         return
     if name is not None:
         raise ConfigurationError(f"--name goes with attn import {PREDICTIONS}")
+    from attn_platform.studies.names import DATA
     from attn_platform.studies.settings import industry_schemes
     from attn_platform.workflows.imports import import_data as import_files
 

@@ -12,16 +12,17 @@ from attn_platform.cli.options import HomeOption, open_home
 from attn_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from attn_platform.studies.pages import Page
     from attn_platform.studies.settings import Home
 
-FACTOR, DATA, ALL = "factor", "data", "all"  # attn report factor all, attn report data
+FACTOR, ALL = "factor", "all"  # attn report factor all
 STUDY, OVERVIEW = "study", "overview"
 
 
 def report(
     name: Annotated[
         str,
-        typer.Argument(help="A strategy or a mix; the study's name: all; or the word study, overview, factor or data."),
+        typer.Argument(help="A strategy, a mix or a page; the study's name: all; or study, overview, factor, data."),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     single_file: Annotated[
@@ -38,6 +39,7 @@ def report(
     Example: attn report multi_task_baseline_10d --pdf, or: attn report study, or: attn report factor ret_1m
     """
     from attn_platform.reports import exports
+    from attn_platform.studies.pages import pages_of
     from attn_platform.workflows.reports import write_pages
 
     if png or pdf:
@@ -61,14 +63,17 @@ def report(
     if factor is not None:
         raise ConfigurationError(
             f"'{factor}' is one name too many: attn report takes a strategy, the study, '{STUDY}', "
-            f"'{OVERVIEW}', '{DATA}', or '{FACTOR}' and a factor"
+            f"'{OVERVIEW}', a page such as 'data', or '{FACTOR}' and a factor"
         )
-    if name in (DATA, STUDY, OVERVIEW):
-        export({DATA: _report_data, STUDY: _report_study, OVERVIEW: _report_overview}[name](target))
+    if name in (STUDY, OVERVIEW):
+        export({STUDY: _report_study, OVERVIEW: _report_overview}[name](target))
         return
-    for page in write_pages(target, name):
-        printing.show(str(page))
-        export(page)
+    if (page := pages_of(target).get(name)) is not None:
+        export(_report_page(target, page))
+        return
+    for path in write_pages(target, name):
+        printing.show(str(path))
+        export(path)
 
 
 def _report_factor(home: Home, factor: str | None) -> list[Path]:
@@ -83,16 +88,14 @@ def _report_factor(home: Home, factor: str | None) -> list[Path]:
     return pages
 
 
-def _report_data(home: Home) -> Path:
-    """The page of data quality; its path, and how many findings of each severity it has."""
-    from attn_platform.reports.data_contents import PAGE, counts_of
-    from attn_platform.workflows.data_page import data_pages, write_data_page
+def _report_page(home: Home, page: Page) -> Path:
+    """A page that declares itself; its path, and what is said of it in a few words."""
+    from attn_platform.studies.pages import write_page
 
-    data = write_data_page(home)
-    found = counts_of([finding.severity for finding in data.survey.findings])
-    page = data_pages(home) / PAGE
-    printing.show(f"{page}: {found}")
-    return page
+    path, summary = write_page(home, page)
+    said = [str(value) for value in summary.values() if isinstance(value, str | int | float)]
+    printing.show(": ".join([str(path), *([", ".join(said)] if said else [])]))
+    return path
 
 
 def _report_study(home: Home) -> Path:

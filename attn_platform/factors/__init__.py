@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from attn_platform.factors.catalogue import Catalogue, FactorDefinition, factor
+    from attn_platform.factors.catalogue import Catalogue, FactorDefinition, catalogue_with, factor
     from attn_platform.factors.checking import check_factor
     from attn_platform.factors.engine import compute_factors
-    from attn_platform.factors.factor_files import catalogue_with
     from attn_platform.factors.inputs import FactorConfig, FactorInputs
     from attn_platform.factors.panel import write_panel
     from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_session

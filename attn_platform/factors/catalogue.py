@@ -2,28 +2,23 @@
 
 A factor is one small function of `FactorInputs`, registered by `@factor`. Every module in `families/` belongs to the
 catalogue, and so does every module that an installed package names under the entry-point group `attn_platform.factors`.
-A user's own file, which belongs to the homes that name it, joins by `factor_files.catalogue_with`.
+A user's own files, named in a study's `factor_files`, belong to the homes that name them.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import ClassVar
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.input_columns import KEYS, require_input
 from attn_platform.factors.inputs import ROW_FIELD, FactorConfig, FactorInputs
 from attn_platform.factors.kernels import FloatArray
-from attn_platform.user_files import RunningFile
+from attn_platform.register import Register, by_name, origin_of
 
-ENTRY_POINT_GROUP = "attn_platform.factors"
+KIND = "factor"
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")  # the name of a column or table: Parquet, SQL, assets
 RESERVED_FAMILY = re.compile(r"panel(_.*)?")  # factor_panel and factor_panel_… hold the pre-processed factors
 
@@ -97,8 +92,7 @@ class FactorDefinition:
     @property
     def origin(self) -> str:
         """Where its function stands: the user's file and the name in it, or module and name."""
-        name = getattr(self.function, "__qualname__", repr(self.function))
-        return f"{self.file} ({name})" if self.file else f"{self.function.__module__}.{name}"
+        return origin_of(self.function, self.file)
 
     def min_observations(self, config: FactorConfig) -> int:
         """Observations below which its longest window gives no value; 0 for a factor without a window."""
@@ -109,9 +103,7 @@ class Catalogue:
     """Factors by name, in a fixed order; immutable. `ConfigurationError` where two have one name."""
 
     def __init__(self, definitions: Iterable[FactorDefinition]) -> None:
-        self._by_name: dict[str, FactorDefinition] = {}
-        for definition in definitions:
-            _add(self._by_name, definition)
+        self._by_name = by_name(KIND, definitions)
 
     def __iter__(self) -> Iterator[FactorDefinition]:
         return iter(self._by_name.values())
@@ -140,8 +132,13 @@ class Catalogue:
         return self._by_name[name]
 
 
-_registry: dict[str, FactorDefinition] = {}
-_running_file = RunningFile[FactorDefinition]("factors")
+REGISTER = Register[FactorDefinition](
+    KIND,
+    option="factor_files",
+    remedy="defines no factor; decorate a function with @factor",
+    group="attn_platform.factors",
+    modules="attn_platform.factors.families",
+)
 
 
 def factor(
@@ -164,14 +161,13 @@ def factor(
         raise ConfigurationError(f'factor {name}: inputs are a tuple of columns, as in inputs=("close",)')
 
     def register(function: FactorFunction) -> FactorFunction:
-        file, registered = _running_file.register_for(function, _registry)
-        definition = FactorDefinition(name, family, inputs, lookback, formula, source, function, window, file)
-        for column in definition.fields:
-            require_input(name, column)
-        known = registered.get(name)
-        if file is None and known is not None and known.origin == definition.origin:
-            del registered[name]  # a module reloaded, a notebook's cell run again
-        _add(registered, definition)
+        def definition(file: Path | None) -> FactorDefinition:
+            made = FactorDefinition(name, family, inputs, lookback, formula, source, function, window, file)
+            for column in made.fields:
+                require_input(name, column)
+            return made
+
+        REGISTER.enter(function, definition)
         return function
 
     return register
@@ -179,9 +175,18 @@ def factor(
 
 def catalogue() -> Catalogue:
     """The factors of this process: AI-69's in the order of its table, XGBoost's own, then others as registered."""
-    _load_families()
-    ordered = dict.fromkeys((*(name for name in STUDY_FACTORS if name in _registry), *_registry))
-    return Catalogue(_registry[name] for name in ordered)
+    return catalogue_with(())
+
+
+def catalogue_with(files: Iterable[str | Path]) -> Catalogue:
+    """The catalogue of this process, and the factors of a user's `files` after it.
+
+    `ConfigurationError` names the file, and the line where there is one: no such file, no valid Python, an error while
+    it runs, no factor in it, an input that no raw table has, or a name that is taken.
+    """
+    known = REGISTER.with_files(files)
+    ordered = dict.fromkeys((*(name for name in STUDY_FACTORS if name in known), *known))
+    return Catalogue(known[name] for name in ordered)
 
 
 def unavailable(definition: FactorDefinition, available_fields: Collection[str]) -> str | None:
@@ -192,29 +197,3 @@ def unavailable(definition: FactorDefinition, available_fields: Collection[str])
         if not any(name in available_fields for name in names):
             return f"needs {' or '.join(names)}"
     return None
-
-
-@contextmanager
-def registering_for(file: Path) -> Iterator[dict[str, FactorDefinition]]:
-    """What is registered inside belongs to the user's `file` and goes into the mapping given, not to the process."""
-    _load_families()
-    with _running_file.registering(file) as registered:
-        yield registered
-
-
-def _add(registered: dict[str, FactorDefinition], definition: FactorDefinition) -> None:
-    known = registered.get(definition.name)
-    if known is not None:
-        raise ConfigurationError(
-            f"factor {definition.name} is defined by {known.origin} and {definition.origin}; rename one of them"
-        )
-    registered[definition.name] = definition
-
-
-@cache
-def _load_families() -> None:
-    package = import_module("attn_platform.factors.families")
-    for module in iter_modules(package.__path__, f"{package.__name__}."):
-        import_module(module.name)
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()

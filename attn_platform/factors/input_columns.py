@@ -8,7 +8,8 @@ from attn_platform.market.contract import TABLES
 from attn_platform.market.schema import DATE
 
 KEYS = ("date", "symbol")
-INPUT_TABLES = ("daily_bar", "valuation", "consensus", "fundamental", "index_bar")
+# Whatever has a row a stock and session, then what reaches factors in a form of its own
+INPUT_TABLES = (*(table.name for table in TABLES.values() if table.is_panel), "fundamental", "index_bar")
 
 
 def _inputs_of(table: str) -> tuple[str, ...]:

@@ -9,10 +9,7 @@ network is loaded when it is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
@@ -20,13 +17,11 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.models.configuration import MODELS, NetworkConfig
+from attn_platform.register import Register, origin_of
 from attn_platform.source_identity import Definition
-from attn_platform.user_files import RunningFile, registered_in
 
 if TYPE_CHECKING:
     from attn_platform.models.networks.base import StackedNetwork
-
-ENTRY_POINT_GROUP = "attn_platform.networks"
 
 _NetworkType = TypeVar("_NetworkType", bound="type[StackedNetwork]")
 
@@ -44,31 +39,7 @@ class _Entry(NamedTuple):
         """The user's file and the class in it, or module and class."""
         if isinstance(self.network, Definition):
             return ".".join(self.network)
-        defined = self.network or self.config
-        return f"{self.file} ({defined.__qualname__})" if self.file else f"{defined.__module__}.{defined.__qualname__}"
-
-
-_registry: dict[str, _Entry] = {}
-_running_file = RunningFile[_Entry]("networks")
-
-
-def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
-    """Class decorator: `config_type` (its `name` has a default) configures the decorated network."""
-
-    def register(registered: _NetworkType) -> _NetworkType:
-        _register(config_type, registered)
-        return registered
-
-    return register
-
-
-def _register(config_type: type[NetworkConfig], registered: type[StackedNetwork]) -> None:
-    file, register = _running_file.register_for(registered, _registry)
-    entry = _Entry(config_type, registered, _name_of(config_type), file)
-    known = register.get(entry.name)
-    if file is None and known is not None and known.origin == entry.origin:
-        del register[entry.name]  # a module reloaded, a notebook's cell run again
-    _add(register, entry)
+        return origin_of(self.network or self.config, self.file)
 
 
 def _name_of(config_type: type[NetworkConfig]) -> str:
@@ -76,13 +47,28 @@ def _name_of(config_type: type[NetworkConfig]) -> str:
     return name
 
 
-def _add(register: dict[str, _Entry], entry: _Entry) -> None:
-    known = register.get(entry.name)
-    if known is not None:
-        raise ConfigurationError(
-            f"network {entry.name!r} is defined by {known.origin} and by {entry.origin}; rename one of them"
-        )
-    register[entry.name] = entry
+# Part of what every training is, through `build_network`: rewritten, it would refuse the checkpoints made before.
+_registry: dict[str, _Entry] = {}
+_registry.update(
+    {_name_of(config): _Entry(config, network, _name_of(config), None) for config, network in MODELS.items()}
+)
+REGISTER = Register[_Entry](
+    "network",
+    option="network_files",
+    remedy="defines no network; decorate a class with @register_network(…)",
+    group="attn_platform.networks",
+    entries=_registry,
+)
+
+
+def register_network(config_type: type[NetworkConfig]) -> Callable[[_NetworkType], _NetworkType]:
+    """Class decorator: `config_type` (its `name` has a default) configures the decorated network."""
+
+    def register(registered: _NetworkType) -> _NetworkType:
+        REGISTER.enter(registered, lambda file: _Entry(config_type, registered, _name_of(config_type), file))
+        return registered
+
+    return register
 
 
 def enter_files(files: Iterable[str | Path]) -> None:
@@ -91,29 +77,7 @@ def enter_files(files: Iterable[str | Path]) -> None:
     They stay for the process: checkpoints name their network. `ConfigurationError` names the file, and the line where
     there is one: no such file, no valid Python, an error while it runs, no network in it, or a name that is taken.
     """
-    for file in dict.fromkeys(Path(file).resolve() for file in files):
-        entries = registered_in(
-            file, "network_files", _registering, "defines no network; decorate a class with @register_network(…)"
-        )
-        kept = {name: entry for name, entry in _registry.items() if entry.file != file}
-        for entry in entries:
-            _add(kept, entry)
-        _registry.clear()
-        _registry.update(kept)
-
-
-@contextmanager
-def _registering(file: Path) -> Iterator[dict[str, _Entry]]:
-    _load_installed()  # what a package registers when it is imported first must not count as the file's
-    with _running_file.registering(file) as registered:
-        yield registered
-
-
-@cache
-def _load_installed() -> None:
-    """Enter the networks of installed packages."""
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
+    REGISTER.keep_files(files)
 
 
 def _entry(name: object) -> _Entry:
@@ -131,7 +95,7 @@ def parse_network_config(config: Mapping[str, Any] | NetworkConfig) -> NetworkCo
         return config
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"a network's configuration is a mapping with a name, not {config!r}")
-    _load_installed()
+    REGISTER.everybodys()  # those of installed packages are entered by now
     config_type = _entry(config.get("name")).config
     try:
         return config_type.model_validate(config)
@@ -171,7 +135,3 @@ def build_network(config: NetworkConfig, feature_count: int, task_count: int, se
 
 AnyNetworkConfig = Annotated[NetworkConfig, BeforeValidator(parse_network_config), SerializeAsAny()]
 """Field type for configurations that hold a network's: a mapping becomes the named network's own type."""
-
-_registry.update(
-    {_name_of(config): _Entry(config, network, _name_of(config), None) for config, network in MODELS.items()}
-)

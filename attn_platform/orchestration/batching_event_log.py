@@ -205,7 +205,8 @@ def _is_asset_event(event: dg.EventLogEntry) -> bool:
 
 def _insert(connection: Connection, row: Row) -> int:
     """The id of the new row."""
-    inserted = connection.execute(SqlEventLogStorageTable.insert().values(**row))
+    # Not `insert().values(…)`: that states and caches thousands of statements where this is one
+    inserted = connection.execute(SqlEventLogStorageTable.insert(), dict(row))
     return int(cast(Any, inserted.inserted_primary_key)[0])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
 from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.rebalancing import RebalanceFrequency
@@ -22,9 +22,13 @@ STATIC_JOB, SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, W
 )  # fmt: skip
 
 
-def window_job(study: StudyConfig, test: int) -> str:
-    """Name of the job that trains the models with test ranges of so many sessions."""
-    return WINDOW_JOB if test == study.windows.test else f"{WINDOW_JOB}_{test}"
+def window_job(study: StudyConfig, test: int, together: int) -> str:
+    """Name of the job that trains the models with test ranges of so many sessions, so many windows in one run.
+
+    Each number of windows has a job: a backfill of a job divides the windows for all of its models alike.
+    """
+    name = WINDOW_JOB if test == study.windows.test else f"{WINDOW_JOB}_{test}"
+    return name if together == 1 else f"{name}_{together}_together"
 
 
 def portfolio_job(study: StudyConfig, every: RebalanceFrequency) -> str:
@@ -64,8 +68,13 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]
-    for test, models in home.study.models_by_test.items():
-        train = [checkpoint_asset(model.name) for model in models]
-        name, text = window_job(home.study, test), f"Train models with test ranges of {test} sessions on one window."
-        jobs.append(dg.define_asset_job(name, train, tags=GPU_TAGS, description=text))
+    for (test, together), models in trained_alike(home.study).items():
+        jobs.append(
+            dg.define_asset_job(
+                window_job(home.study, test, together),
+                [checkpoint_asset(model.name) for model in models],
+                tags=GPU_TAGS,
+                description=f"Train models with test ranges of {test} sessions, {together} to a run of a backfill.",
+            )
+        )
     return {job.name: job for job in jobs}

@@ -20,7 +20,7 @@ from attn_platform.automation import Duty, delivery_in
 from attn_platform.errors import MissingDataError
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
@@ -107,7 +107,7 @@ def _periods(home: Home, partitions: Partitions, now: datetime, since: str) -> I
 def _windows(home: Home, partitions: Partitions, now: datetime, since: str) -> Iterator[Duty]:
     """Windows that test the sessions, and the next one once the session before its first one has its panel."""
     study = home.study
-    for test, models in study.models_by_test.items():
+    for (test, together), models in trained_alike(study).items():
         start = np.datetime64(since)
         for key in partitions.windows_by_test[test].get_partition_keys(now):
             first = np.datetime64(key)
@@ -119,7 +119,7 @@ def _windows(home: Home, partitions: Partitions, now: datetime, since: str) -> I
             years = {str(year_of(home.calendar.shift(first, -1)))}
             needs = [(panel, before) for panel in panels] + [(ADJACENCY, year) for year in sorted(years)]
             assets = tuple(checkpoint_asset(model.name) for model in models)
-            yield Duty(names.window_job(study, test), key, assets, tuple(needs))
+            yield Duty(names.window_job(study, test, together), key, assets, tuple(needs))
 
 
 def _reaches(home: Home, first: np.datetime64, test: int) -> bool:

@@ -22,7 +22,7 @@ import pandas as pd
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.market.calendar import as_day
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset, windows_in_run
+from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.dagster_internals.execution import is_failed_check
 from attn_platform.orchestration.freshness import Lineage, stale_partitions
@@ -31,7 +31,6 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.rebuilds import sent_weeks
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.similar import similar_to
-from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
@@ -113,16 +112,12 @@ def _training(home: Home, keys: Mapping[str, Sequence[str]]) -> list[Stage]:
     `keys` are the windows by model, the same for models with test ranges of one length.
     """
     stages = []
-    for test, models in home.study.models_by_test.items():
-        by_run: dict[int, list[ModelConfig]] = {}
-        for model in models:
-            by_run.setdefault(windows_in_run(model), []).append(model)
+    for (test, together), models in trained_alike(home.study).items():
         of_own = "" if test == home.study.windows.test else f", test ranges of {test} sessions"
-        for together, trained in sorted(by_run.items()):
-            checkpoints = tuple(checkpoint_asset(model.name) for model in trained)
-            for first, last in _spans(keys[trained[0].name], together):
-                title = f"training of window {first}" if first == last else f"training of windows {first} … {last}"
-                stages.append(Stage(f"{title}{of_own}", checkpoints, first, last))
+        checkpoints = tuple(checkpoint_asset(model.name) for model in models)
+        for first, last in _spans(keys[models[0].name], together):
+            title = f"training of window {first}" if first == last else f"training of windows {first} … {last}"
+            stages.append(Stage(f"{title}{of_own}", checkpoints, first, last))
     return stages
 
 

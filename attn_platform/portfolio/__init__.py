@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from attn_platform.portfolio.frames import binding_frame, limits_frame, relaxed_frame, weights_frame
     from attn_platform.portfolio.limits.configuration import RELAXED_LIMITS, PortfolioLimits
     from attn_platform.portfolio.problem import WeeklyProblem
-    from attn_platform.portfolio.rebalance import Rebalance, load_problem, walk
+    from attn_platform.portfolio.rebalance import Rebalance, load_problem, stored_problem, walk
     from attn_platform.portfolio.solution import PortfolioSolution
     from attn_platform.portfolio.solver.convex import cvxpy_problem
     from attn_platform.portfolio.solver.solve import solve
@@ -72,6 +72,7 @@ __all__ = [
     "rebalance_orders",
     "relaxed_frame",
     "solve",
+    "stored_problem",
     "term",
     "walk",
     "weight_reasons",

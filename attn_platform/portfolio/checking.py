@@ -1,24 +1,66 @@
-"""Whether the stored weeks of a strategy keep its limits: every limit recomputed from the rows of the portfolios."""
+"""Whether the stored weeks of a strategy keep its limits: every limit recomputed from the rows of the portfolios.
+
+A limit of the user's is a function of the week's problem, which holds more than the stored rows: it is called again on
+the problem as the lake states it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
-from attn_platform.portfolio.extension import OwnLimit
-from attn_platform.portfolio.limits.base import Limit, Relaxed
+from attn_platform.portfolio.extension import OWN_PREFIX, OwnLimit
+from attn_platform.portfolio.limits.base import OWN, Limit, Relaxed
 from attn_platform.portfolio.limits.configuration import LIMITS
+from attn_platform.portfolio.problem import WeeklyProblem
+
+ProblemOf = Callable[[np.datetime64], WeeklyProblem]
+"""States the problem of a stored week again."""
 
 
-def limit_failures(portfolio: pd.DataFrame, limits: pd.DataFrame, relaxed: Relaxed) -> Iterator[str]:
+def limit_failures(
+    portfolio: pd.DataFrame, limits: pd.DataFrame, relaxed: Relaxed, own: Sequence[OwnLimit], problem_of: ProblemOf
+) -> Iterator[str]:
     """A text for each limit that is broken and not on record as relaxed, misreported, or of a kind that nobody checks.
 
     `portfolio` and `limits` are rows of the tables of a strategy, `relaxed` the date, kind and name of what its
-    accounts have on record. Of limits that are a user's own functions the recorded value is compared with the limits.
+    accounts have on record, and `own` its limits that are a user's functions.
     """
-    kinds: tuple[type[Limit], ...] = (*LIMITS, OwnLimit)
-    for limit in kinds:
+    for limit in LIMITS:
         yield from limit.failures(portfolio, limits[limits["kind"] == limit.kind], relaxed)
+    yield from _own_failures(portfolio, limits[limits["kind"] == OWN], relaxed, own, problem_of)
+    kinds: list[type[Limit]] = [*LIMITS, OwnLimit]
     for row in limits[~limits["kind"].isin([limit.kind for limit in kinds])].itertuples():
         yield f"{row.date}: {row.kind} {row.name} is of a kind that no check knows; make the week again"
+
+
+def _own_failures(
+    portfolio: pd.DataFrame, limits: pd.DataFrame, relaxed: Relaxed, own: Sequence[OwnLimit], problem_of: ProblemOf
+) -> Iterator[str]:
+    names = [limit.name for limit in own]
+    is_own = limits["name"].isin(names)
+    for row in limits[~is_own].itertuples():
+        yield f"{row.date}: {OWN} {row.name} is none of the strategy's; make the week again"
+    if not own:
+        return
+    recorded = set(zip(limits["date"], limits["name"], strict=True))
+    for date in portfolio["date"].unique():
+        for name in names:
+            if (date, name) not in recorded:
+                yield f"{date}: {OWN} {name} is not on record; make the week again"
+    yield from OwnLimit.failures(_with_coefficients(portfolio, own, problem_of), limits[is_own], relaxed)
+
+
+def _with_coefficients(portfolio: pd.DataFrame, own: Sequence[OwnLimit], problem_of: ProblemOf) -> pd.DataFrame:
+    """The rows with a column for the coefficients of each of the limits."""
+    weeks = []
+    for date, week in portfolio.groupby("date"):
+        problem = problem_of(np.datetime64(str(date), "D"))
+        by_symbol = {
+            f"{OWN_PREFIX}{limit.name}": pd.Series(limit.rows(problem).coefficients[0], index=problem.symbols)
+            for limit in own
+        }
+        weeks.append(week.assign(**{column: week["symbol"].map(values) for column, values in by_symbol.items()}))
+    return pd.concat(weeks)

@@ -1,7 +1,8 @@
 """A strategy's own constraints, and terms of its objective beside the forecast.
 
-Three decorators register functions under their own names, in the package (see `terms`) or in a Python file that a study
-names in its `portfolio_files`; a strategy lists the names:
+Three decorators register functions under their own names: in the platform (see `terms`), in a module that an installed
+package names under the entry-point group `attn_platform.portfolio`, or in a Python file that a study names in its
+`portfolio_files`. A strategy lists the names:
 
     @limit        problem → (a [n], lower, upper): lower ≤ a · w ≤ upper. Linear, so HiGHS solves the week as ever.
     @constraint   (w, problem) → cvxpy constraints on the weights w [n]. Anything convex.
@@ -16,8 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -27,14 +27,16 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.limits.base import OWN, LinearLimit, Rows, Stage, stage_of
-from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
-from attn_platform.user_files import RunningFile, registered_in
+from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.register import Register, origin_of
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 Kind = Literal["limit", "constraint", "term"]
 BUILT_IN = "attn_platform.portfolio.terms"
+OWN_PREFIX = "own_limit_"
+"""Of the columns that hold the coefficients of a user's limits. No table has them: they are the functions' own."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,20 @@ class PortfolioFunction:
     history: int | str = 0
     rank: int | None = None
     file: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """The user's file and the name in it, or module and name."""
+        return origin_of(self.function, self.file)
+
+
+REGISTER = Register[PortfolioFunction](
+    "portfolio function",
+    option="portfolio_files",
+    remedy="registers nothing; decorate a function with @limit, @constraint or @term",
+    group="attn_platform.portfolio",
+    modules=BUILT_IN,
+)
 
 
 class TermConfig(BaseModel):
@@ -72,10 +88,15 @@ class OwnLimit(LinearLimit):
     function: InstanceOf[PortfolioFunction]
 
     @property
+    def name(self) -> str:
+        """Of the function, and of the limit in tables."""
+        return self.function.name
+
+    @property
     def place(self) -> tuple[Stage, int] | None:
         """Its stage and rank in the order of relaxation; None where it is never relaxed."""
         rank = self.function.rank
-        return None if rank is None else (stage_of(OWN, self.function.name), rank)
+        return None if rank is None else (stage_of(OWN, self.name), rank)
 
     def rows(self, problem: WeeklyProblem) -> Rows:
         """The one sum; `PortfolioError` where the function gives no coefficient for each stock."""
@@ -83,20 +104,16 @@ class OwnLimit(LinearLimit):
         row = np.asarray(coefficients, dtype=np.float64)
         if row.shape != (len(problem.symbols),) or not np.isfinite(row).all():
             raise PortfolioError(
-                f"limit {self.function.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
+                f"limit {self.name}: gives coefficients of shape {row.shape}, not a finite one for each of "
                 f"the {len(problem.symbols)} stocks; correct {self.function.file or BUILT_IN}"
             )
-        return Rows(OWN, (self.function.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
+        return Rows(OWN, (self.name,), row[None], np.zeros(1), np.array([lower]), np.array([upper]))
 
     @classmethod
     def parts(cls, portfolio: pd.DataFrame) -> Mapping[str, pd.Series]:
-        """None: the coefficients are the function's, and stand in no stored row."""
-        return {}
-
-    @classmethod
-    def found(cls, portfolio: pd.DataFrame, limits: pd.DataFrame) -> FloatArray:
-        """What was recorded, which is therefore compared with the limits alone."""
-        return limits["value"].to_numpy(dtype=np.float64)
+        """The sums, by the coefficients that `checking` has put beside the stored rows."""
+        columns = portfolio.columns[portfolio.columns.str.startswith(OWN_PREFIX)]
+        return {column.removeprefix(OWN_PREFIX): portfolio["weight"] * portfolio[column] for column in columns}
 
 
 @dataclass(frozen=True)
@@ -139,13 +156,13 @@ def limit(function: Callable[..., Any] | None = None, *, rank: int | None = None
     if function is None:
         if rank is None or rank < 1:
             raise ConfigurationError(f"a limit's rank is its place in the order of relaxation, 1 the first, not {rank}")
-        return lambda named: _register(PortfolioFunction(named.__name__, "limit", named, rank=rank))
-    return _register(PortfolioFunction(function.__name__, "limit", function))
+        return lambda named: _register("limit", named, rank=rank)
+    return _register("limit", function)
 
 
 def constraint(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register a convex constraint: (w, problem) → list of cvxpy constraints."""
-    return _register(PortfolioFunction(function.__name__, "constraint", function))
+    return _register("constraint", function)
 
 
 def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -153,21 +170,15 @@ def term(history: int | str = 0) -> Callable[[Callable[..., Any]], Callable[...,
 
     With a `history`, `problem.returns` holds that many past sessions; the name of a parameter stands for its value.
     """
-    return lambda function: _register(PortfolioFunction(function.__name__, "term", function, history))
+    return lambda function: _register("term", function, history=history)
 
 
 def known_functions(files: Iterable[str | Path] = ()) -> dict[str, PortfolioFunction]:
-    """All registered functions by name: the package's, and those of the user's files.
+    """All registered functions by name: the platform's, those of installed packages, and those of the user's files.
 
     `ConfigurationError` names the file, and the line where there is one, or a name that is taken.
     """
-    import_module(BUILT_IN)
-    known = dict(_built_in)
-    for file in dict.fromkeys(Path(file).resolve() for file in files):
-        empty = "registers nothing; decorate a function with @limit, @constraint or @term"
-        for function in registered_in(file, "portfolio_files", _running_file.registering, empty):
-            _add(known, function)
-    return known
+    return REGISTER.with_files(files)
 
 
 def extension_of(
@@ -195,21 +206,11 @@ def extension_of(
     )
 
 
-_built_in: dict[str, PortfolioFunction] = {}
-_running_file = RunningFile[PortfolioFunction]("portfolios")
-
-
-def _register(given: PortfolioFunction) -> Callable[..., Any]:
-    file, registered = _running_file.register_for(given.function, _built_in)
-    _add(registered, replace(given, file=file))
-    return given.function
-
-
-def _add(registered: dict[str, PortfolioFunction], function: PortfolioFunction) -> None:
-    if function.name in registered:
-        places = [str(each.file or BUILT_IN) for each in (registered[function.name], function)]
-        raise ConfigurationError(f"{function.name} is defined by {' and by '.join(places)}; rename one of them")
-    registered[function.name] = function
+def _register(
+    kind: Kind, function: Callable[..., Any], history: int | str = 0, rank: int | None = None
+) -> Callable[..., Any]:
+    REGISTER.enter(function, lambda file: PortfolioFunction(function.__name__, kind, function, history, rank, file))
+    return function
 
 
 def _chosen(known: Mapping[str, PortfolioFunction], name: str, kinds: tuple[Kind, ...]) -> PortfolioFunction:

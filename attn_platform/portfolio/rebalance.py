@@ -30,6 +30,7 @@ from attn_platform.portfolio.solver.solve import solve
 from attn_platform.portfolio.strategy import (
     Strategy,
     load_account,
+    load_held,
     load_target,
     target_weights,
     week_fingerprint,
@@ -158,6 +159,11 @@ def load_problem(
     first = calendar.sessions[max(calendar.position(session) - strategy.history, 0)]
     market = load_dense(lake, calendar, first, session, MARKET_FIELDS)
     return weekly_problem(lake, strategy, market, session, lake.read("industry").to_pandas(), account, others)
+
+
+def stored_problem(lake: Lake, calendar: Calendar, strategy: Strategy, session: np.datetime64) -> WeeklyProblem:
+    """The problem of a rebalance that is in the lake, stated again; `PortfolioError` where it is not there."""
+    return load_problem(lake, calendar, strategy, session, load_held(lake, strategy, session))
 
 
 def _write(lake: Lake, strategy: Strategy, rebalance: Rebalance) -> pd.Series:

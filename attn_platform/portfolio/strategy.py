@@ -102,6 +102,12 @@ def load_account(lake: Lake, strategy: Strategy, session: np.datetime64) -> Acco
     return Account.from_record(json.loads(_week(lake, strategy, strategy.account_table, session)["account"][0].as_py()))
 
 
+def load_held(lake: Lake, strategy: Strategy, session: np.datetime64) -> Account | None:
+    """The account that the rebalance of `session` moves from; None for the first one, before which there is none."""
+    is_first = not _week(lake, strategy, strategy.account_table, session)["origin"][0].as_py()
+    return None if is_first else load_account(lake, strategy, session)
+
+
 def load_target(lake: Lake, strategy: Strategy, session: np.datetime64) -> pd.Series:
     """Target weights by symbol of the rebalance of `session`."""
     data = _week(lake, strategy, strategy.portfolio_table, session)

@@ -15,7 +15,7 @@ from attn_platform.market.quality.findings import Finding
 from attn_platform.reports.contents import DataSource
 from attn_platform.reports.tables import CSV_ENCODING
 
-FOLDER, PAGE, TABLES = "data", "index.html", "tables"
+PAGE, TABLES = "index.html", "tables"
 FINDINGS_CSV, EXAMPLES_CSV, COVERAGE_CSV = "findings.csv", "examples.csv", "coverage.csv"
 FINDING_COLUMNS = ("check", "table", "severity", "count", "examined", "text", "remedy")
 

@@ -13,7 +13,7 @@ from attn_platform.studies.versions import RENAMED_IN_STUDIES, with_new_names
 
 YAML_SUFFIXES = (".yaml", ".yml")
 CHANGES = "changes of the home"
-USER_FILES = ("factor_files", "network_files", "portfolio_files")
+USER_FILES = ("factor_files", "network_files", "portfolio_files", "page_files")
 
 
 def available_studies() -> tuple[str, ...]:

@@ -34,6 +34,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 FACTOR_PAGES = "factors"
 OVERVIEW = "overview"
 COMPARISONS = "comparisons"
+DATA = "data"
 
 
 def prediction_table(forecaster: str) -> str:
@@ -93,5 +94,8 @@ def _folders(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield OVERVIEW, "the overview"
     yield COMPARISONS, "the comparisons"
     yield study_pages(study.name), "the page of the study"
+    yield DATA, "the page of the raw data"
+    for page in study.own_pages:
+        yield page.name, f"page {page.name}"
     for each in study.traded:
         yield each.name, f"strategy {each.name}"

@@ -25,8 +25,7 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.config import ComparisonConfig, EvaluationConfig, FactorProfileConfig
-from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue
-from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue, catalogue_with
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
@@ -44,6 +43,8 @@ from attn_platform.studies.forecasters import (
     ModelConfig,
 )
 from attn_platform.studies.names import Name, require_names_of_their_own, require_once
+from attn_platform.studies.pages import REGISTER as PAGES
+from attn_platform.studies.pages import Page
 from attn_platform.studies.parsing import parse
 from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.training.labels import LabelConfig
@@ -117,6 +118,8 @@ class StudyConfig(BaseModel):
     """Python files with networks of the user's own. It stands before `models`, whose networks are parsed by name."""
     portfolio_files: tuple[str, ...] = ()
     """Python files with constraints and terms of the user's own, for portfolios."""
+    page_files: tuple[str, ...] = ()
+    """Python files with pages of reports of the user's own."""
     features: Features = AI69_FACTORS  # AI-69, AI-55: the 42 factors
     factors: FactorConfig = FactorConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
@@ -201,6 +204,11 @@ class StudyConfig(BaseModel):
     def catalogue(self) -> Catalogue:
         """All factors of the platform and of the study's own files, be they features or not."""
         return catalogue_with(self.factor_files)
+
+    @cached_property
+    def own_pages(self) -> tuple[Page, ...]:
+        """Pages of reports of the study's own files."""
+        return tuple(page for file in dict.fromkeys(self.page_files) for page in PAGES.of_file(file))
 
     @cached_property
     def portfolio_functions(self) -> dict[str, PortfolioFunction]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from attn_platform.studies.pages import page
     from attn_platform.studies.settings import Home
     from attn_platform.workflows.attribution import attribute_mix, attribute_returns
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
     from attn_platform.workflows.comparison import compare, write_comparison_page
-    from attn_platform.workflows.data_page import write_data_page
     from attn_platform.workflows.evaluation import evaluate_factors, evaluate_forecasts, measured_predictions
     from attn_platform.workflows.explained_holdings import explain_holding
     from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explain_model, explained_by
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from attn_platform.workflows.one_week import optimise
     from attn_platform.workflows.orders import approve_orders, orders_for, record_look, take_fills
     from attn_platform.workflows.overview import write_overview_page
+    from attn_platform.workflows.pages.data import write_data_page
     from attn_platform.workflows.portfolios import rebalance, rebalances, resolve, target_portfolio
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
@@ -66,6 +67,7 @@ __all__ = [
     "measured_predictions",
     "optimise",
     "orders_for",
+    "page",
     "provide_sessions",
     "provide_table",
     "quarters_of",

@@ -160,7 +160,8 @@ def test_whole_shares_conserve_money_to_the_fen(seed: int, stocks: int, config: 
     audit(*backtest(seed, SHORT, stocks, config), config)
 
 
-@pytest.mark.parametrize("unfilled", [pytest.param("drop", marks=pytest.mark.slow), "carry"])
+@pytest.mark.slow
+@pytest.mark.parametrize("unfilled", ["drop", "carry"])
 @settings(max_examples=1, deadline=None, phases=[Phase.generate])  # too long to be shrunk
 @given(seed=st.integers(0, 2**32 - 1))
 def test_money_is_conserved_to_the_fen_over_ten_years(unfilled: str, seed: int) -> None:

@@ -1,7 +1,8 @@
 """A newcomer's first run shows that the platform finds what was planted in the demo's market.
 
-Quickly: the planted signals themselves, and a linear regression on six plain features, measured with pandas on the raw
-tables. Slowly: the three reports at the end of the pipeline.
+The planted signals themselves, and a linear regression on six plain features, measured with pandas on the raw tables;
+then the three reports at the end of the pipeline. That each kind of signal is planted as strong as it says is quickly
+tested in `market/test_simulation_signals.py`, on a smaller market.
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from attn_platform_tests.market.test_simulation_signals import Panel, spearman
 from attn_platform_tests.pipelines import instance_of, run_pipeline
 
 FIRST_TEST, LAST_TEST, LAST_TRAINED = "2022-06-02", "2023-06-13", "2022-05-01"
+pytestmark = pytest.mark.slow
 REPORTS = ("multi_task_baseline_10d", "multi_task_baseline_20d", "multi_task_baseline_10d_20d")
 
 
@@ -60,7 +62,6 @@ def test_a_plain_regression_finds_its_share(panel: Panel) -> None:
     assert 0.06 < mean_rank_ic(panel, forecast) < 0.11
 
 
-@pytest.mark.slow
 def test_the_reports_of_the_demo_convince(tmp_path) -> None:
     home = Home(tmp_path / "demo", profile_settings("demo"))
     home.save()

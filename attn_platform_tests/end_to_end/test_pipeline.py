@@ -16,8 +16,8 @@ from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import from_columns
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
+from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage
@@ -56,7 +56,7 @@ def test_every_asset_was_made_over_its_range(pipeline):
         for asset in stage.assets:
             made.setdefault(asset, []).append((stage.first, stage.last))
     # The pages of single factors and of the data are made weekly or when asked for: nothing depends on them.
-    assert {*made, FACTOR_REPORT, DATA_REPORT} == {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert {*made, FACTOR_REPORT, report_asset("data")} == {key.to_user_string() for key in graph.get_all_asset_keys()}
     for asset, spans in made.items():
         key = dg.AssetKey(asset)
         assert pipeline.instance.get_latest_materialization_event(key) is not None

@@ -31,7 +31,6 @@ from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import PLANTED_SIGNALS
-from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.explanation import explanation_asset
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
 from attn_platform.orchestration.assets.reports import report_asset
@@ -104,7 +103,7 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
     },
     FACTOR_REPORT: (),
     report_asset(OVERVIEW): (),
-    DATA_REPORT: (),
+    report_asset("data"): (),
     **{
         attribution_table(strategy): ((attribution_table(strategy), 0), (exposures_table(strategy), 0))
         for strategy in STRATEGIES

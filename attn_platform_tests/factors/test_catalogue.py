@@ -1,6 +1,7 @@
 """The catalogue: both studies' sets in their order, complete entries, and what a new factor may not be."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF, require_
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.factors.kernels import FloatArray
 from attn_platform.market.contract import TABLES
+from attn_platform.register import Register
 from attn_platform_tests.factors.hostile import hostile_panel
 
 TABLE = (
@@ -67,9 +69,8 @@ WINDOWS = {
 
 
 @pytest.fixture
-def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    catalogue.catalogue()
-    monkeypatch.setattr(catalogue, "_registry", dict(catalogue._registry))
+def scratch_registry(scratch: Callable[[Register], None]) -> None:
+    scratch(catalogue.REGISTER)
 
 
 def register(name: str, lookback: int = 3, family: str = "users_own", inputs: Any = ("close", "adj_factor")) -> None:
@@ -160,15 +161,17 @@ def test_a_module_that_a_package_names_joins(monkeypatch: pytest.MonkeyPatch) ->
         def load(self) -> None:
             register("of_a_package")
 
-    named = {catalogue.ENTRY_POINT_GROUP: [EntryPoint()]}
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: named[group])
-    catalogue._load_families.cache_clear()
+    named = {"attn_platform.factors": [EntryPoint()]}
+    monkeypatch.setattr("attn_platform.register.entry_points", lambda group: named[group])
+    monkeypatch.setattr(catalogue.REGISTER, "_is_loaded", False)
     assert list(catalogue.catalogue())[-1].name == "of_a_package"
 
 
 @pytest.mark.usefixtures("scratch_registry")
 def test_a_name_belongs_to_one_factor() -> None:
-    with pytest.raises(ConfigurationError, match=r"std_1m is defined by .*families\.volatility\.std_1m and .*test_cat"):
+    with pytest.raises(
+        ConfigurationError, match=r"std_1m is defined by .*families\.volatility\.std_1m and by .*test_cat"
+    ):
         register("std_1m")
 
 
@@ -226,7 +229,7 @@ def test_unknown_names_say_what_there_is() -> None:
 
 
 def test_two_definitions_of_one_name_are_no_catalogue() -> None:
-    with pytest.raises(ConfigurationError, match=r"factor bp_lf is defined by .* and .*; rename one of them"):
+    with pytest.raises(ConfigurationError, match=r"factor bp_lf is defined by .* and by .*; rename one of them"):
         catalogue.Catalogue([*catalogue.catalogue(), catalogue.catalogue().definition("bp_lf")])
 
 

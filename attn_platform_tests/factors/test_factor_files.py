@@ -8,8 +8,7 @@ import pytest
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors import catalogue, engine
-from attn_platform.factors.catalogue import Catalogue
-from attn_platform.factors.factor_files import catalogue_with
+from attn_platform.factors.catalogue import Catalogue, catalogue_with
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform_tests.factors.hostile import hostile_panel
 
@@ -125,7 +124,7 @@ MISTAKES = {
     "empty": ("", ": defines no factor"),
     "twice": (
         GOOD + GOOD.split("\n", 2)[2],
-        "factor ret_2d is defined by {file} (own) and {file} (own); rename one of",
+        "factor ret_2d is defined by {file} (own) and by {file} (own); rename one of",
     ),
 }
 
@@ -159,13 +158,13 @@ def test_a_clash_names_both(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as raised:
         catalogue_with([file])
     assert str(raised.value) == (
-        f"factor std_1m is defined by attn_platform.factors.families.volatility.std_1m and {file} (own); "
+        f"factor std_1m is defined by attn_platform.factors.families.volatility.std_1m and by {file} (own); "
         "rename one of them"
     )
     one, other = write(tmp_path / "one.py"), write(tmp_path / "other.py")
     with pytest.raises(ConfigurationError) as raised:
         catalogue_with([one, other])
-    assert str(raised.value) == f"factor ret_2d is defined by {one} (own) and {other} (own); rename one of them"
+    assert str(raised.value) == f"factor ret_2d is defined by {one} (own) and by {other} (own); rename one of them"
 
 
 def test_a_file_corrected_after_a_mistake_is_read_again(tmp_path: Path) -> None:

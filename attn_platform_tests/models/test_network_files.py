@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from attn_platform.models import registry
 from attn_platform.models.configuration import LSTMConfig
 from attn_platform.models.networks.lstm import LSTM
 from attn_platform.models.registry import build_network, enter_files, network_file, network_type, parse_network_config
+from attn_platform.register import Register
 from attn_platform.source_identity import source_identity
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.study import StudyConfig
@@ -48,9 +50,8 @@ strategies: [{name: first, model: first, horizon: 10d}]
 
 
 @pytest.fixture(autouse=True)
-def _registered_for_a_test_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.parse_network_config({"name": "lstm"})
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+def _registered_for_a_test_only(scratch: Callable[[Register], None]) -> None:
+    scratch(registry.REGISTER)
 
 
 def write(file: Path, name: str = "own", text: str = NETWORK) -> Path:
@@ -128,7 +129,7 @@ def test_identities_tell_what_a_network_does(tmp_path: Path) -> None:
 def test_the_name_of_a_platforms_network_is_taken(tmp_path: Path) -> None:
     """Also where its class is called the same."""
     file = write(tmp_path / "my_networks.py", "lstm", NETWORK.replace("class Own(", "class LSTM("))
-    message = rf"network 'lstm' is defined by attn_platform\.models\.networks\.lstm\.LSTM and by {file} \(LSTM\)"
+    message = rf"network lstm is defined by attn_platform\.models\.networks\.lstm\.LSTM and by {file} \(LSTM\)"
     with pytest.raises(ConfigurationError, match=message):
         load(tmp_path, "lstm")
     assert network_type(LSTMConfig()) is LSTM
@@ -137,7 +138,7 @@ def test_the_name_of_a_platforms_network_is_taken(tmp_path: Path) -> None:
 def test_the_name_of_another_files_network_is_taken(tmp_path: Path) -> None:
     one, other = (write(tmp_path / name) for name in ("one.py", "other.py"))
     enter_files([one])
-    with pytest.raises(ConfigurationError, match=rf"network 'own' is defined by {one} \(Own\) and by {other} \(Own\)"):
+    with pytest.raises(ConfigurationError, match=rf"network own is defined by {one} \(Own\) and by {other} \(Own\)"):
         enter_files([other])
     assert network_file(parse_network_config({"name": "own"})) == one
 
@@ -147,7 +148,7 @@ def test_the_name_of_another_files_network_is_taken(tmp_path: Path) -> None:
     [
         ("x = 1\n", r": defines no network; decorate a class with @register_network"),
         ("import not_there\n", r", line 1: ModuleNotFoundError: No module named 'not_there'; correct it"),
-        (NETWORK + NETWORK, r", line \d+: network 'own' is defined by .* \(Own\) and by .* \(Own\); rename one"),
+        (NETWORK + NETWORK, r", line \d+: network own is defined by .* \(Own\) and by .* \(Own\); rename one"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -159,9 +160,9 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, message: s
 def test_an_installed_package_brings_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "brought_networks.py", "brought")
     monkeypatch.syspath_prepend(tmp_path)
-    point = EntryPoint("brought", "brought_networks", registry.ENTRY_POINT_GROUP)
+    point = EntryPoint("brought", "brought_networks", "attn_platform.networks")
     asked: list[str] = []
-    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
-    registry._load_installed.cache_clear()
+    monkeypatch.setattr("attn_platform.register.entry_points", lambda group: asked.append(group) or [point])
+    monkeypatch.setattr(registry.REGISTER, "_is_loaded", False)
     assert network_file(parse_network_config({"name": "brought"})) is None
     assert asked == ["attn_platform.networks"]

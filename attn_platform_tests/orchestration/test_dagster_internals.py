@@ -2,9 +2,11 @@
 
 import ast
 import inspect
+import pickle
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from types import FunctionType
 
@@ -22,6 +24,7 @@ from attn_platform.orchestration.dagster_internals import (
     DATA_VERSION_TAG,
     TRIED,
     execution,
+    partition_hashes,
     sqlite_parts,
     staleness,
     why_plain,
@@ -140,6 +143,46 @@ def test_events_of_a_result_are_made_of_asset_partitions_and_output(undone):
         (dg.AssetMaterialization, "one"),
         (dg.AssetMaterialization, "two"),
     }
+
+
+def sessions(first=datetime(2021, 1, 4), excluded=("0 0 * * 6", datetime(2021, 1, 6))):
+    return dg.TimeWindowPartitionsDefinition(
+        start=first, cron_schedule="0 0 * * *", fmt="%Y-%m-%d", exclusions=list(excluded)
+    )
+
+
+@pytest.fixture
+def own_hash(monkeypatch):
+    """Dagster's own hash, counted, and set back after the test."""
+    written = []
+
+    def own(self):
+        written.append(self)
+        return hash(tuple(repr(self)))
+
+    monkeypatch.setattr(dg.TimeWindowPartitionsDefinition, "__hash__", own)
+    return written
+
+
+def test_the_hash_of_partitions_is_dagsters_own_and_computed_once(own_hash):
+    partitions, equal, others = sessions(), sessions(), sessions(excluded=("0 0 * * 6",))
+    before = hash(partitions), hash(others)
+    assert partition_hashes.remember_hashes()
+    own_hash.clear()
+    assert [hash(partitions), hash(others), hash(equal)] == [*before, before[0]]
+    assert [hash(partitions) for _ in range(3)] == [before[0]] * 3
+    assert len(own_hash) == 3, "one for each definition"
+    assert partitions == equal
+    assert len({partitions, equal, others}) == 2
+    assert partition_hashes.REMEMBERED not in vars(pickle.loads(pickle.dumps(partitions))), "it is of one process"
+
+
+def test_the_hash_of_partitions_is_left_alone_where_it_is_not_as_it_was(own_hash, monkeypatch, caplog):
+    without_version(monkeypatch)
+    before = dg.TimeWindowPartitionsDefinition.__hash__
+    assert not partition_hashes.remember_hashes()
+    assert dg.TimeWindowPartitionsDefinition.__hash__ is before
+    assert "Remembering the hashes of partitions is switched off" in caplog.text
 
 
 def failing_check():
@@ -318,4 +361,4 @@ def test_a_home_works_with_a_dagster_that_was_never_tried(tmp_path):
         [sys.executable, "-c", UNTRIED, str(tmp_path)], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.splitlines()[-4:] == ["['one', 'two'] 1", "['one'] 1", "one", "SqliteEventLogStorage"]
-    assert done.stderr.count("and this is 1.13.999") == 3
+    assert done.stderr.count("and this is 1.13.999") == 4

@@ -9,11 +9,10 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.errors import PlatformError
 from attn_platform.market.quality.checks import CHECKS
-from attn_platform.orchestration.assets.data_quality import DATA_REPORT
+from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.checks.expectations import FAILURES
 from attn_platform.orchestration.pipeline import Stage, run_stage
-from attn_platform.workflows.data_page import data_pages
 from attn_platform_tests.homes import IMPORTED, SESSION_TABLES, STATIC_TABLES, linked
 
 SESSION = "2021-01-08"
@@ -95,9 +94,9 @@ def test_a_run_over_an_imported_fault_stops_with_one_line(raw_home, tmp_path):
 def test_the_page_is_an_asset(raw_home, copy_of):
     home = copy_of(raw_home)
     with dg.DagsterInstance.ephemeral() as instance:
-        run_stage(build_defs(home), instance, Stage("page", (DATA_REPORT,)))
-        event = instance.get_latest_materialization_event(dg.AssetKey(DATA_REPORT))
-    assert (data_pages(home) / "index.html").exists()
+        run_stage(build_defs(home), instance, Stage("page", (report_asset("data"),)))
+        event = instance.get_latest_materialization_event(dg.AssetKey(report_asset("data")))
+    assert (home.reports / "data" / "index.html").exists()
     assert event.asset_materialization.metadata["findings"].value.startswith("| check | table | severity |")
 
 

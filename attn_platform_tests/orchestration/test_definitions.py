@@ -84,7 +84,10 @@ def test_definitions_announce_nothing(home):
     code = f"""
 from attn_platform.definitions import build_defs
 from attn_platform.studies.settings import Home
-build_defs(Home.open({str(home.root)!r})).resolve_implicit_global_asset_job_def()
+defs = build_defs(Home.open({str(home.root)!r}))
+defs.resolve_implicit_global_asset_job_def()
+for job in defs.jobs:
+    defs.resolve_job_def(job.name)
 """
     options = ["-W", "always", "-W", "ignore::DeprecationWarning"]
     done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True)
@@ -288,7 +291,8 @@ def test_jobs_select_what_their_partitions_allow(defs, home):
         jobs.CROSS_SECTION_JOB: {*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]},
         jobs.QUARTER_JOB: LISTS,
         jobs.YEAR_JOB: {"sector_adjacency"},
-        jobs.WINDOW_JOB: set(made[MadeAt.TRAINING]) - {f"checkpoint_{TREES}"},
+        jobs.WINDOW_JOB: {f"checkpoint_{MODEL}", f"checkpoint_{GRAPH}"},
+        "window_3_together": {f"checkpoint_{STEPS}"},
         "window_8": {f"checkpoint_{TREES}"},
         jobs.WEEK_JOB: set(made[MadeAt.PORTFOLIOS]) - {f"portfolio_{WEEKLY}"},
         "portfolio_every_week": {f"portfolio_{WEEKLY}"},

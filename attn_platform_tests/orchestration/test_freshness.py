@@ -1,7 +1,9 @@
 """What is made again and what is left: recipes of partitions, by hand on small graphs, and on the whole pipeline."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -111,13 +113,22 @@ class Market:
         return {asset: causes.to_dict() for asset, causes in found.items() if len(causes)}
 
 
-@pytest.fixture
-def market() -> Iterator[Market]:
-    with dg.DagsterInstance.ephemeral() as instance:
+@pytest.fixture(scope="module")
+def made_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the records of a market whose assets have all been made, for copies of it."""
+    root = tmp_path_factory.mktemp("market") / "made"
+    with open_instance(tiny_home(root)) as instance:
         made = Market(instance)
         made.run("bar", "members", "mean", "chain", "drift", "network", "page")
         assert made.stale() == {}
-        yield made
+    return root
+
+
+@pytest.fixture
+def market(made_market: Path, tmp_path: Path) -> Iterator[Market]:
+    shutil.copytree(made_market, tmp_path / "market")
+    with open_instance(tiny_home(tmp_path / "market")) as instance:
+        yield Market(instance)
 
 
 def test_what_reads_a_changed_partition_is_stale_and_nothing_else(market: Market) -> None:

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from attn_platform.definitions import build_defs
-from attn_platform.orchestration.assets.data_quality import DATA_REPORT
 from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
 from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.provenance import figures_metadata, page_link, page_metadata, table_metadata
@@ -48,7 +47,7 @@ def test_pages_are_linked_where_the_ui_serves_them_whoever_made_them(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a run records is the path alone; the link is that of the process which shows the asset."""
-    names = (f"report_{STRATEGY}", report_asset(OVERVIEW), DATA_REPORT, FACTOR_REPORT)
+    names = (f"report_{STRATEGY}", report_asset(OVERVIEW), report_asset("data"), FACTOR_REPORT)
     for port in (3001, 4001):
         monkeypatch.setenv(URL_VARIABLE, f"http://localhost:{port}")
         graph = build_defs(pipeline.home).resolve_asset_graph()

@@ -81,7 +81,8 @@ def test_checkpoint_is_made_from_exactly_train_and_validation(partitions, config
     sessions = partitions.sessions.get_partition_keys()
     mapping = partitions.samples_of_window(config)
     found = {}
-    for key in partitions.windows.get_partition_keys():
+    windows = partitions.windows.get_partition_keys()
+    for key in (*windows[:2], *windows[2:-1:4], windows[-1]):
         at = sessions.index(key)
         found[key] = upstream(mapping, partitions.windows, key, partitions.sessions)
         assert found[key] == sessions[at - length : at]

@@ -1,5 +1,7 @@
 """A strategy's own limits, constraints and terms: what they do, and what is said where they are wrong."""
 
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import cvxpy as cp
@@ -7,9 +9,10 @@ import numpy as np
 import pytest
 
 from attn_platform.errors import ConfigurationError, PortfolioError
-from attn_platform.portfolio.extension import Extension, TermConfig, extension_of, known_functions
+from attn_platform.portfolio.extension import REGISTER, Extension, TermConfig, extension_of, known_functions, limit
 from attn_platform.portfolio.limits.configuration import PortfolioLimits
 from attn_platform.portfolio.solver.solve import solve
+from attn_platform.register import Register
 from attn_platform_tests.portfolio.small_weeks import small
 
 FILE = """
@@ -230,7 +233,7 @@ def test_a_week_that_cannot_be_solved_names_the_function(
         ("\nx = 1 / 0\n", "mine.py, line 2: ZeroDivisionError"),
         (
             "from attn_platform.portfolio.extension import term\n@term()\ndef trading_cost(w, week): ...\n",
-            "trading_cost is defined by attn_platform.portfolio.terms and by .*mine.py; rename one of them",
+            r"trading_cost is defined by attn_platform.portfolio.terms.trading_cost and by .*mine.py \(trad",
         ),
     ],
 )
@@ -238,6 +241,35 @@ def test_a_mistake_in_the_file_is_named(file: Path, content: str, message: str) 
     file.write_text(content)
     with pytest.raises(ConfigurationError, match=message):
         known_functions([file])
+
+
+@pytest.fixture
+def scratch_register(scratch: Callable[[Register], None]) -> None:
+    scratch(REGISTER)
+
+
+@pytest.mark.usefixtures("scratch_register")
+def test_a_notebooks_cell_may_run_again() -> None:
+    def mine(problem):
+        return np.ones(len(problem.symbols)), 0.0, 1.0
+
+    limit(mine)
+    limit(rank=2)(mine)
+    assert known_functions()["mine"].rank == 2
+
+
+@pytest.mark.usefixtures("scratch_register")
+def test_an_installed_package_brings_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "brought_functions.py").write_text(FILE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    asked: list[str] = []
+    point = EntryPoint("brought", "brought_functions", "attn_platform.portfolio")
+    monkeypatch.setattr("attn_platform.register.entry_points", lambda group: asked.append(group) or [point])
+    monkeypatch.setattr(REGISTER, "_is_loaded", False)
+    brought = known_functions()["little_of_the_first"]
+    assert brought.file is None
+    assert brought.origin == "brought_functions.little_of_the_first"
+    assert asked == ["attn_platform.portfolio"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

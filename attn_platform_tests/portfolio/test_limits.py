@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from attn_platform.portfolio.checking import limit_failures
-from attn_platform.portfolio.extension import OwnLimit
+from attn_platform.portfolio.extension import Extension, OwnLimit, PortfolioFunction
 from attn_platform.portfolio.frames import limits_frame, weights_frame
 from attn_platform.portfolio.limits.base import LinearLimit, Rows, SumLimit, WeightLimit
 from attn_platform.portfolio.limits.configuration import (
@@ -56,7 +56,11 @@ def stored() -> Stored:
 
 
 def failures(stored: Stored, relaxed: set[tuple[object, str, str]] | None = None) -> list[str]:
-    return list(limit_failures(*stored, relaxed or set()))
+    return list(limit_failures(*stored, relaxed or set(), (), no_problem))
+
+
+def no_problem(session: np.datetime64) -> WeeklyProblem:
+    raise AssertionError("without limits of the user's no problem is stated again")
 
 
 def test_a_week_that_keeps_its_limits_passes(stored: Stored) -> None:
@@ -132,13 +136,81 @@ def test_a_limit_of_a_kind_that_nobody_checks_is_a_failure(stored: Stored) -> No
     assert failures((portfolio, more)) == [f"{DATE}: liquidity  is of a kind that no check knows; make the week again"]
 
 
-def test_a_limit_of_the_user_s_is_compared_with_what_was_recorded(stored: Stored) -> None:
-    portfolio, limits = stored
-    own = pd.DataFrame([{"date": DATE, "kind": "limit", "name": "mine", "lower": 0.0, "upper": 0.2, "value": 0.3}])
-    both = (portfolio, pd.concat([limits, own]))
-    (text,) = failures(both)
-    assert text.startswith(f"{DATE}: limit mine is 0.30000000")
-    assert failures(both, {(DATE, "limit", "mine")}) == []
+def little_of_the_first(week: WeeklyProblem) -> tuple[np.ndarray, float, float]:
+    """What a user writes: twice the first stock and once the third, weighted by what only the problem has."""
+    return np.array([2.0, 0.0, 1.0, 0.0, 0.0]) * (week.score > np.nanmin(week.score)), 0.0, 0.7
+
+
+def own(function: Callable[..., object], rank: int | None = None) -> OwnLimit:
+    return OwnLimit(function=PortfolioFunction(function.__name__, "limit", function, rank=rank))
+
+
+OWN = own(little_of_the_first)
+
+
+@pytest.fixture
+def with_own() -> Stored:
+    """The tables of a week with a limit of the user's that binds."""
+    solution = solve(PROBLEM, SET, Extension(limits=(OWN,)))
+    portfolio, limits = weights_frame(PROBLEM, solution), limits_frame(solution)
+    (row,) = limits[limits["kind"] == "limit"].itertuples()
+    assert row.value == pytest.approx(0.7)
+    by_hand = 2 * solution.weights[0] + solution.weights[2]
+    assert row.value == pytest.approx(by_hand, abs=1e-12)
+    return portfolio.assign(date=DATE), limits.assign(date=DATE)
+
+
+def own_failures(stored: Stored, *limits: OwnLimit, relaxed: frozenset[tuple[object, str, str]] = frozenset()):
+    asked: list[np.datetime64] = []
+
+    def problem_of(session: np.datetime64) -> WeeklyProblem:
+        asked.append(session)
+        return PROBLEM
+
+    found = list(limit_failures(*stored, relaxed, limits, problem_of))
+    assert asked == ([np.datetime64(DATE)] if limits else [])
+    return found
+
+
+def test_a_limit_of_the_user_s_is_computed_again(with_own: Stored) -> None:
+    portfolio, limits = with_own
+    assert own_failures(with_own, OWN) == []
+    recorded = limits.copy()
+    recorded.loc[recorded["kind"] == "limit", "value"] = 0.5
+    (text,) = own_failures((portfolio, recorded), OWN)
+    assert text == (
+        f"{DATE}: limit little_of_the_first is 0.70000000, recorded as 0.50000000, limits 0.00000000 to 0.70000000"
+    )
+    bought = portfolio.copy()
+    bought.loc[0, "weight"] += 0.01
+    texts = [text for text in own_failures((bought, limits), OWN) if ": limit " in text]
+    assert [text.split(", ")[0] for text in texts] == [f"{DATE}: limit little_of_the_first is 0.72000000"]
+
+
+def test_a_limit_of_the_user_s_that_is_broken_passes_only_on_record(with_own: Stored) -> None:
+    portfolio, limits = with_own
+    limits.loc[limits["kind"] == "limit", "upper"] = 0.6
+    (text,) = own_failures((portfolio, limits), OWN)
+    assert text.startswith(f"{DATE}: limit little_of_the_first is 0.70000000")
+    assert own_failures((portfolio, limits), OWN, relaxed=frozenset({(DATE, "limit", OWN.name)})) == []
+
+
+def test_a_function_that_has_changed_since_is_found(with_own: Stored) -> None:
+    def little_of_the_first(week: WeeklyProblem) -> tuple[np.ndarray, float, float]:
+        return np.array([3.0, 0.0, 1.0, 0.0, 0.0]), 0.0, 0.7
+
+    (text,) = own_failures(with_own, own(little_of_the_first))
+    assert "recorded as 0.70000000" in text
+
+
+def test_limits_of_the_user_s_and_those_on_record_are_the_same(with_own: Stored) -> None:
+    def another(week: WeeklyProblem) -> tuple[np.ndarray, float, float]:
+        return np.ones(5), 0.0, 1.0
+
+    assert own_failures(with_own, OWN, own(another)) == [f"{DATE}: limit another is not on record; make the week again"]
+    assert own_failures(with_own) == [
+        f"{DATE}: limit little_of_the_first is none of the strategy's; make the week again"
+    ]
 
 
 class Unchecked(LinearLimit):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ from attn_platform.backtest.simulator import run_backtest
 from attn_platform.errors import MissingDataError, PortfolioError
 from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.portfolio.checking import limit_failures
 from attn_platform.portfolio.extension import TermConfig, extension_of, known_functions
+from attn_platform.portfolio.limits.configuration import PortfolioLimits
 from attn_platform.portfolio.problem import TOLERANCE, UNKNOWN_INDUSTRY
-from attn_platform.portfolio.rebalance import walk
+from attn_platform.portfolio.rebalance import stored_problem, walk
 from attn_platform.portfolio.strategy import (
     load_account,
     load_portfolio,
@@ -215,6 +218,44 @@ def test_a_term_with_a_history_reads_the_returns_up_to_the_day(home, sessions):
     first = walked[0].problem
     risks = [np.nan_to_num(first.returns) @ (week.solution.weights - first.benchmark) for week in (walked[0], plain[0])]
     assert risks[0].std() < 0.9 * risks[1].std()
+
+
+FILE = """
+import numpy as np
+
+from attn_platform.portfolio import limit
+
+
+@limit
+def few_small_stocks(week):
+    return week.styles["log_float_mv"] < 0, 0.0, 0.1
+"""
+
+
+def test_stored_weeks_are_stated_again_and_a_limit_of_the_user_s_is_checked_on_them(home, sessions, tmp_path):
+    (tmp_path / "mine.py").write_text(FILE, encoding="utf-8")
+    extension = extension_of(known_functions([tmp_path / "mine.py"]), ["few_small_stocks"], [])
+    wide = PortfolioLimits(stock_deviation=0.1, industry_deviation=1, style_deviation=5, turnover=1)
+    strategy = replace(STRATEGY, name="large", limits=wide, extension=extension)
+    walked = list(walk(home.lake, home.calendar, strategy, sessions[:4], None))
+    problem_of = partial(stored_problem, home.lake, home.calendar, strategy)
+    for week in walked:
+        again = problem_of(week.session)
+        for name, value in vars(week.problem).items():
+            np.testing.assert_equal(getattr(again, name), value, name)
+
+    portfolio, limits, accounts = (
+        home.lake.read(table, sessions[0], sessions[3]).to_pandas()
+        for table in (strategy.portfolio_table, strategy.limits_table, strategy.account_table)
+    )
+    recorded = limits[limits["kind"] == "limit"]
+    assert recorded["value"].tolist() == pytest.approx([0.1] * 4), "the limit binds"
+    assert accounts["relaxed"].tolist() == ["[]"] * 4
+    check = partial(limit_failures, relaxed=set(), own=strategy.own_limits, problem_of=problem_of)
+    assert list(check(portfolio, limits)) == []
+    limits.loc[recorded.index[2], "value"] += 1e-5
+    (text,) = check(portfolio, limits)
+    assert text.startswith(f"{sessions[2]}: limit few_small_stocks is 0.10000000, recorded as 0.10001000")
 
 
 @pytest.mark.parametrize("pieces", [[3, 9], [1, 1, 10]])

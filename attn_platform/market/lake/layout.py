@@ -61,19 +61,19 @@ def has_direct_files(root: Path, table: str) -> bool:
     )
 
 
-def imported_files(root: Path, table: str) -> Iterator[tuple[str, str, Path]]:
-    """Key, version and place of every file under a table's `imported/`; both empty for one that has none in its name.
+def imported_files(root: Path, table: str) -> Iterator[tuple[str, str, Path, str]]:
+    """Key and version of every file under a table's `imported/`, with its folder and its name.
 
-    The latter are what a writer that was killed in the middle of a file leaves.
+    Both are empty for a file that has none in its name: what a writer that was killed in the middle of it leaves.
     """
     base = root / table / IMPORTED
     for folder in (base, *(base / name for name in _names(base) if name.startswith(YEAR))):
         for name in _names(folder):
             key, _, version = name.removeprefix(DATE).removesuffix(SUFFIX).partition(".")
             if name.endswith(SUFFIX):
-                yield key, version, folder / name
+                yield key, version, folder, name
             elif name.startswith(HIDDEN):
-                yield "", "", folder / name
+                yield "", "", folder, name
 
 
 def tables_of(root: Path) -> list[str]:

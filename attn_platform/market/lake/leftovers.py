@@ -29,7 +29,9 @@ def leftovers(root: Path, manifest: Manifest) -> Iterator[Path]:
         if (root / table).is_symlink():
             continue
         yield from (
-            path for key, version, path in imported_files(root, table) if manifest.version(table, key) != version
+            folder / name
+            for key, version, folder, name in imported_files(root, table)
+            if manifest.version(table, key) != version
         )
         superseded = manifest.files.get(table, {}).keys() & {WHOLE, *direct_sessions(root, table)}
         yield from (path for key in sorted(superseded) if (path := direct_file(root, table, key)).exists())

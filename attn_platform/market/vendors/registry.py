@@ -6,21 +6,15 @@ A file of a user's own is given in place of the name: `attn import my_vendor.py 
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TypeVar
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.vendors.base import Importer
-from attn_platform.user_files import RunningFile, registered_in
+from attn_platform.register import Register, origin_of
 
-ENTRY_POINT_GROUP = "attn_platform.vendors"
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")  # settings.yaml lists several with blanks between them
 PREDICTIONS = "predictions"  # what `attn import` calls forecasts, beside the vendors
 
@@ -38,12 +32,16 @@ class _Vendor:
     @property
     def origin(self) -> str:
         """The user's file and the name in it, or module and name."""
-        name = getattr(self.importer, "__qualname__", repr(self.importer))
-        return f"{self.file} ({name})" if self.file else f"{self.importer.__module__}.{name}"
+        return origin_of(self.importer, self.file)
 
 
-_registry: dict[str, _Vendor] = {}
-_running_file = RunningFile[_Vendor]("vendors")
+REGISTER = Register[_Vendor](
+    "vendor",
+    option="the vendor of attn import",
+    remedy='registers no vendor; decorate its importer with @vendor("its_name")',
+    group="attn_platform.vendors",
+    modules="attn_platform.market.vendors",
+)
 
 
 def vendor(name: str) -> Callable[[_ImporterType], _ImporterType]:
@@ -54,13 +52,7 @@ def vendor(name: str) -> Callable[[_ImporterType], _ImporterType]:
         )
 
     def register(importer: _ImporterType) -> _ImporterType:
-        file, registered = _running_file.register_for(importer, _registry)
-        entry = _Vendor(name, importer, file)
-        known = registered.get(name)
-        if file is None and known is not None and known.origin == entry.origin:
-            del registered[name]  # a module reloaded, a notebook's cell run again
-        _require_free(registered, entry)
-        registered[name] = entry
+        REGISTER.enter(importer, lambda file: _Vendor(name, importer, file))
         return importer
 
     return register
@@ -68,8 +60,8 @@ def vendor(name: str) -> Callable[[_ImporterType], _ImporterType]:
 
 def importers() -> dict[str, Importer]:
     """The importers of the platform and of installed packages, by the names of their vendors."""
-    _load_vendors()
-    return {name: _registry[name].importer for name in sorted(_registry)}
+    known = REGISTER.everybodys()
+    return {name: known[name].importer for name in sorted(known)}
 
 
 def importer_of(given: str) -> Importer:
@@ -88,34 +80,8 @@ def importer_of(given: str) -> Importer:
 
 
 def _importer_in(file: Path) -> Importer:
-    empty = 'registers no vendor; decorate its importer with @vendor("its_name")'
-    found = registered_in(file, "the vendor of attn import", _registering, empty)
+    found = REGISTER.of_file(file)
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
         raise ConfigurationError(f"{file}: registers vendors {names}; give each a file of its own")
-    _require_free(_registry, found[0])
-    return found[0].importer
-
-
-@contextmanager
-def _registering(file: Path) -> Iterator[dict[str, _Vendor]]:
-    _load_vendors()
-    with _running_file.registering(file) as registered:
-        yield registered
-
-
-def _require_free(registered: dict[str, _Vendor], entry: _Vendor) -> None:
-    known = registered.get(entry.name)
-    if known is not None:
-        raise ConfigurationError(
-            f"vendor {entry.name!r} is defined by {known.origin} and by {entry.origin}; rename one of them"
-        )
-
-
-@cache
-def _load_vendors() -> None:
-    package = import_module("attn_platform.market.vendors")
-    for module in iter_modules(package.__path__, f"{package.__name__}."):
-        import_module(module.name)
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
+    return REGISTER.with_files([file])[found[0].name].importer

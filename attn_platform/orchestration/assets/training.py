@@ -17,6 +17,7 @@ from attn_platform.orchestration.provenance import code_version, configured, joi
 from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.settings import Home
+from attn_platform.studies.study import StudyConfig
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
 from attn_platform.training.manifest import Manifest
 from attn_platform.training.task import ModelTraining
@@ -55,6 +56,15 @@ def reads_adjacency(model: ModelConfig) -> bool:
 def windows_in_run(model: ModelConfig) -> int:
     """Windows of a model that one run trains; those that start from the window before come one after another."""
     return 1 if model.training.warm_start else model.training.windows_together
+
+
+def trained_alike(study: StudyConfig) -> dict[tuple[int, int], tuple[ModelConfig, ...]]:
+    """Models by the length of their test ranges, that of the study first, and by the windows that one run trains."""
+    found: dict[tuple[int, int], tuple[ModelConfig, ...]] = {}
+    for test, models in study.models_by_test.items():
+        for together in sorted({windows_in_run(model) for model in models}):
+            found[test, together] = tuple(model for model in models if windows_in_run(model) == together)
+    return found
 
 
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:

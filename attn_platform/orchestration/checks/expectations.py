@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -20,8 +21,10 @@ from attn_platform.market.lake import days
 from attn_platform.portfolio.checking import limit_failures
 from attn_platform.portfolio.limits.budget import Budget
 from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.portfolio.rebalance import stored_problem
 from attn_platform.portfolio.strategy import account_table, limits_table, stale_weeks, strategy_of
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.portfolios import resolve
 
 Finder = Callable[[Home, str, np.ndarray], Iterator[str]]
 SHOWN = 10
@@ -131,14 +134,16 @@ def _weights(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
 
 def _within_limits(home: Home, table: str, sessions: np.ndarray) -> Iterator[str]:
     """Every limit, computed again from the stored rows; one that was relaxed must be on record."""
+    strategy = resolve(home, home.study.strategy(strategy_of(table)))
     frame = home.lake.read(table, sessions[0], sessions[-1]).to_pandas()
-    accounts = home.lake.read(account_table(strategy_of(table)), sessions[0], sessions[-1], ["date", "relaxed"])
+    accounts = home.lake.read(strategy.account_table, sessions[0], sessions[-1], ["date", "relaxed"])
     relaxed = {
         (date, relaxation["limit"], relaxation["name"])
         for date, text in accounts.to_pandas().itertuples(index=False)
         for relaxation in json.loads(text)
     }
-    yield from limit_failures(frame, _limits(home, table, sessions), relaxed)
+    problem_of = partial(stored_problem, home.lake, home.calendar, strategy)
+    yield from limit_failures(frame, _limits(home, table, sessions), relaxed, strategy.own_limits, problem_of)
 
 
 def _limits(home: Home, table: str, sessions: np.ndarray) -> pd.DataFrame:

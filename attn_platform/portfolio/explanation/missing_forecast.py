@@ -12,7 +12,7 @@ import pandas as pd
 
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.contract import TRADING_STATUSES
-from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.dense import DenseMarket, load_dense, shared_dense
 from attn_platform.market.lake import Lake
 from attn_platform.universe.config import UniverseConfig
 from attn_platform.universe.membership import count_sessions_listed, select_members, selection_session
@@ -71,7 +71,7 @@ def _not_selected(lake: Lake, calendar: Calendar, config: UniverseConfig, quarte
     """The rule of the quarterly selection that the stock failed."""
     at = selection_session(calendar, quarter, "Q")
     first = calendar.sessions[max(calendar.position(at) - config.liquidity_window + 1, 0)]
-    market = load_dense(lake, calendar, first, at, SELECTION_FIELDS)
+    market = shared_dense(lake, calendar, first, at, SELECTION_FIELDS)
     column = int(np.searchsorted(market.symbols, symbol))
     if (
         column == len(market.symbols)

@@ -20,10 +20,10 @@ from attn_platform.market.lake import Lake
 from attn_platform.portfolio.explanation.reasons import weight_reasons
 from attn_platform.portfolio.limits.turnover import TurnoverLimit
 from attn_platform.portfolio.problem import TOLERANCE, WeeklyProblem
-from attn_platform.portfolio.rebalance import load_problem
+from attn_platform.portfolio.rebalance import stored_problem
 from attn_platform.portfolio.solver.duals import TURNOVER_A_UNIT
 from attn_platform.portfolio.solver.feasible_set import FeasibleSet, feasible_set
-from attn_platform.portfolio.strategy import Strategy, load_account
+from attn_platform.portfolio.strategy import Strategy
 
 RAW_TABLES = ("daily_bar", "valuation", "consensus")
 PAYMENT_COLUMNS = ("limit", "name", "price", "use", "amount")
@@ -74,8 +74,7 @@ def explain_weight(
 
     Raises PortfolioError where the rebalance is not in the lake.
     """
-    account = load_account(lake, strategy, session)
-    problem = load_problem(lake, calendar, strategy, session, account if len(account.symbols) else None)
+    problem = stored_problem(lake, calendar, strategy, session)
     at = int(np.searchsorted(problem.symbols, symbol))
     if at == len(problem.symbols) or problem.symbols[at] != symbol:
         return None

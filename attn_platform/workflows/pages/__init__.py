@@ -1,0 +1,1 @@
+"""Pages that declare themselves (`studies.pages`): a module a page."""
