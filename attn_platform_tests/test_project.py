@@ -33,6 +33,7 @@ from attn_platform.portfolio.extension import extension_of, known_functions
 from attn_platform.portfolio.solver.solve import solve
 from attn_platform.published import published_tables
 from attn_platform.register import Register
+from attn_platform.studies import pages
 from attn_platform.studies.loading import available_studies, load_study
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform.studies.study import StrategyConfig
@@ -48,7 +49,7 @@ PAGES = sorted(
 )
 # What its authors write by hand, and a user types from.
 GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
-ENTRY_POINT_GROUPS = {module.REGISTER.group for module in (catalogue, registry, vendors.registry, extension)}
+ENTRY_POINT_GROUPS = {module.REGISTER.group for module in (catalogue, registry, vendors.registry, extension, pages)}
 COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
 
