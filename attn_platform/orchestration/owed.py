@@ -24,7 +24,7 @@ from attn_platform.orchestration.assets.training import checkpoint_asset, traine
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import prediction_table
-from attn_platform.studies.settings import Home
+from attn_platform.studies.settings import SESSIONS_TABLE, Home
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.training.windows import window_holding
 from attn_platform.universe.store import ADJACENCY, quarter_of, year_of
@@ -80,13 +80,20 @@ def _sessions(home: Home, keys: Iterable[str]) -> Iterator[Duty]:
 
 
 def _raw_rows(home: Home, tables: Iterable[str], key: str) -> Callable[[], str | None]:
-    """Which raw table an import has not brought yet; a simulated market makes its own."""
+    """Which raw table an import has not brought yet; a simulated market makes its own.
+
+    Nor bars of the session before: prices go on from there, and a check would refuse a day that follows a hole.
+    """
 
     def missing() -> str | None:
         if home.settings.source.kind == "simulated":
             return None
         absent = [table for table in tables if not home.lake.path(table, key).exists()]
-        return f"waiting for an import of {', '.join(absent)} of {key}" if absent else None
+        if absent:
+            return f"waiting for an import of {', '.join(absent)} of {key}"
+        before = home.calendar.shift(key, -1)
+        is_whole = home.lake.path(SESSIONS_TABLE, before).exists()
+        return None if is_whole else f"waiting for an import of {SESSIONS_TABLE} of {before}"
 
     return missing
 

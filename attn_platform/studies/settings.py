@@ -243,9 +243,9 @@ class Home:
 
     @property
     def data_description(self) -> str:
-        """Where the data comes from, and which sessions an import has brought."""
+        """Where the data comes from, and which sessions an import has brought, if any."""
         description = self.settings.source.description
-        if self.settings.source.kind == "simulated":
+        if self.settings.source.kind == "simulated" or not self.lake.has(SESSIONS_TABLE):
             return description
         return f"{description}, {self.first_session} to {self.last_session}"
 

@@ -17,14 +17,20 @@ from attn_platform_tests.homes import ENSEMBLE, STRATEGY, tiny_home
 from attn_platform_tests.pipelines import instance_of
 
 MIX = {"name": "half_and_half", "parts": [STRATEGY, ENSEMBLE], "reset_sessions": 5}
-OF_PORTFOLIO = ("account_", "limits_")  # tables that are written with portfolio_<strategy>
+# Tables that are written with those of an asset
+WRITTEN_WITH = {
+    "account_": "portfolio_",
+    "limits_": "portfolio_",
+    "exposures_": "attribution_",
+    "contributors_": "attribution_",
+}
 
 
 def asset_of(table: str, assets: Sequence[str]) -> str:
     """The asset that writes a table: it has its name, or begins with it."""
-    for prefix in OF_PORTFOLIO:
+    for prefix, of_asset in WRITTEN_WITH.items():
         if table.startswith(prefix):
-            return table.replace(prefix, "portfolio_", 1)
+            return table.replace(prefix, of_asset, 1)
     return max((asset for asset in assets if f"{table}_".startswith(f"{asset}_")), key=len, default=table)
 
 

@@ -264,10 +264,11 @@ def test_what_failed_is_tried_again_and_given_up(look, instance, home, monkeypat
 
 def test_new_rows_give_what_was_given_up_another_chance(tmp_path, instance) -> None:
     home = tiny_home(tmp_path / "imported", IMPORTED)
-    for table in SESSION_TABLES:
-        file = home.lake.path(table, "2020-12-11")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+    for session in (BEFORE, "2020-12-11"):
+        for table in SESSION_TABLES:
+            file = home.lake.path(table, session)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
     for _ in range(3):
         instance.report_run_failed(run_of(instance, "session:2020-12-11", dg.DagsterRunStatus.STARTED))
     partitions, now = partitions_of(home), datetime.now(ZoneInfo(TIMEZONE)) + timedelta(days=1)
