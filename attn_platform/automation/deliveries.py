@@ -49,7 +49,6 @@ def delivery_in(folder: Path, config: DeliveryConfig) -> Delivery | None:
     for path in files:
         stat = path.stat()
         names.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-        # A copy that keeps the time of the original still came when it came
-        newest = max(newest, stat.st_mtime, stat.st_ctime)
+        newest = max(newest, stat.st_ctime)  # when it came: a copy may keep the time of its original
     is_marked = marker is None or (marker.is_file() and marker.stat().st_ctime >= newest)
     return Delivery(datetime.fromtimestamp(newest, UTC), names.hexdigest(), None if is_marked else marker)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
 
 PREDICTIONS = "predictions"  # attn import predictions
-CORRECTIONS_SHOWN = 10  # tables and sessions
 
 
 def _list_vendors(is_asked: bool) -> None:
@@ -101,7 +100,7 @@ def _show_corrections(corrections: pd.DataFrame, home: Home) -> None:
     if corrections.empty:
         return
     from attn_platform.market.corrections import summary
-    from attn_platform.reports.correction_lines import summary_lines
+    from attn_platform.reports.correction_lines import CORRECTIONS_SHOWN, summary_lines
 
     for line in summary_lines(summary(corrections), CORRECTIONS_SHOWN):
         printing.show(f"[yellow]corrected[/yellow] {line}", highlight=False)

@@ -48,7 +48,7 @@ def rebuilds(
     with open_instance(target) as instance:
         offered = offers(target, Lineage(defs.resolve_asset_graph(), instance))
         if accept is None:
-            _show(offered, as_json)
+            show_offers(offered, as_json)
             return
         target.study.strategy(accept)  # a name that is none is told apart from one without offers
         chosen = _accepted(offered, accept, weeks)
@@ -69,7 +69,8 @@ def _accepted(offered: Sequence[Offer], strategy: str, weeks: str | None) -> lis
     return chosen
 
 
-def _show(offered: Sequence[Offer], as_json: bool) -> None:
+def show_offers(offered: Sequence[Offer], as_json: bool) -> None:
+    """Print the offers: strategy, week, why, the stale input that is to be made first, and who has approved when."""
     if as_json:
         rows = [{**vars(offer), "approved_at": offer.approved_at.isoformat()} for offer in offered]
         printing.print_json({"offered": rows})
@@ -82,8 +83,7 @@ def _show(offered: Sequence[Offer], as_json: bool) -> None:
     folded = (Column(name, overflow="fold") for name in ("because of", "waits for"))
     table = Table("strategy", "week", *folded, "approved", title=title)
     for offer in shown:
-        table.add_row(
-            offer.strategy, offer.week, offer.cause, f"{offer.approved_by}, {offer.approved_at:%Y-%m-%d %H:%M}"
-        )
+        approved = f"{offer.approved_by}, {offer.approved_at:%Y-%m-%d %H:%M}"
+        table.add_row(offer.strategy, offer.week, offer.cause, offer.waits_for or "", approved)
     printing.show(table)
     printing.show("attn rebuilds --accept STRATEGY makes them again; the orders that were sent stay on record")

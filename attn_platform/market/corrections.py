@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attn_platform.errors import MissingDataError
-from attn_platform.market.calendar import Day
+from attn_platform.market.calendar import EXCHANGE_ZONE, Day
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake, Stage
 from attn_platform.market.lake.files import count_rows, read_files
@@ -27,7 +27,7 @@ TABLE = "correction"
 CHANGED, ADDED, REMOVED, LATE = "changed", "added", "removed", "late"
 SCHEMA = pa.schema(
     [
-        pa.field("imported", pa.timestamp("s", tz="Asia/Shanghai")),
+        pa.field("imported", pa.timestamp("s", tz=EXCHANGE_ZONE.key)),
         pa.field("table", pa.string()),
         pa.field("session", pa.date32()),  # null: of a table without sessions
         pa.field("symbol", pa.string()),  # null where the key has none

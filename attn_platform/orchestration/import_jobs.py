@@ -3,7 +3,9 @@
 import dagster as dg
 
 from attn_platform.automation import DeliveryConfig
+from attn_platform.market.corrections import summary
 from attn_platform.orchestration.jobs import import_job
+from attn_platform.reports.correction_lines import CORRECTIONS_SHOWN, summary_lines
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.imports import import_data
 
@@ -19,7 +21,8 @@ def _import_job(home: Home, name: str, config: DeliveryConfig) -> dg.JobDefiniti
 
     @dg.op(name=f"files_of_{name}", out=dg.Out(dg.Nothing))
     def files(context: dg.OpExecutionContext) -> None:
-        report = import_data(home.root, config.vendor, folder, quarantine=config.quarantine).report
+        done = import_data(home.root, config.vendor, folder, quarantine=config.quarantine)
+        report, corrections = done.report, summary(done.corrections.to_pandas())
         context.log.info(f"{report.vendor}: {report.first_session} to {report.last_session}")
         for table, rows in report.rows.items():
             context.log.info(f"{table}: {rows:,} rows")
@@ -27,6 +30,10 @@ def _import_job(home: Home, name: str, config: DeliveryConfig) -> dg.JobDefiniti
             context.log.warning(f"{finding.table}: {finding.sentence}")
         for table, count in report.put_aside.items():
             context.log.warning(f"{table}: {count:,} rows put aside, with reasons in table quarantine")
+        for line in summary_lines(corrections, CORRECTIONS_SHOWN):
+            context.log.warning(line)
+        if len(corrections):
+            context.log.warning(f"what is stale by it: attn corrections --stale --home {home.root}")
 
     @dg.job(name=import_job(name), description=f"Import the files of {config.vendor} in {folder}.")
     def imports() -> None:

@@ -209,12 +209,12 @@ def _first_return(home: Home) -> Callable[[], str | None]:
     """A home's first forecasts can be traded, but not evaluated before a return of theirs is known."""
 
     def missing() -> str | None:
-        first = home.calendar.between(home.study.windows.first_test, home.horizon)[0]
-        known = home.calendar.shift(first, home.study.evaluation_horizon + 1)
+        sessions = home.calendar.between(home.study.windows.first_test, home.calendar.sessions[-1])
+        known = sessions[home.study.evaluation_horizon + 1 :][:1]  # none where the calendar ends before
         with suppress(MissingDataError):  # where nothing was imported
-            if home.last_session >= known:
+            if len(known) and home.last_session >= known[0]:
                 return None
-        return f"waiting for the first realised return, on {known}"
+        return "waiting for the first realised return" + (f", on {known[0]}" if len(known) else "")
 
     return missing
 

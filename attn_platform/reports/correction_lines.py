@@ -10,6 +10,7 @@ from attn_platform.market.corrections import LATE
 from attn_platform.reports.formatting import count
 
 COLUMNS_SHOWN = 6
+CORRECTIONS_SHOWN = 10  # tables and sessions
 
 
 def summary_lines(corrections: pd.DataFrame, shown: int) -> Iterator[str]:

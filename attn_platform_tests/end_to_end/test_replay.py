@@ -19,6 +19,7 @@ from attn_platform.errors import PlatformError
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.automation import DUTY
 from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.portfolio.trading.blotter import Blotter
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.imports import import_data
 from attn_platform.workflows.orders import approve_orders, orders_for, record_look
@@ -153,8 +154,6 @@ def attn(*arguments: object) -> None:
 
 def approve_all(home: Home) -> None:
     """Somebody looks at the orders of each new week and approves them."""
-    from attn_platform.portfolio.trading.blotter import Blotter
-
     config, blotter = home.study.strategy(STRATEGY), Blotter(home.root, STRATEGY)
     for week in home.lake.sessions(portfolio_table(STRATEGY)):
         if blotter.is_sent(week):

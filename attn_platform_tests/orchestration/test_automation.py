@@ -35,7 +35,7 @@ from attn_platform_tests.homes import (
     WEEKLY,
     tiny_home,
 )
-from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, write_files
+from attn_platform_tests.market.vendor_files import SESSIONS, contract_tables, with_cell, write_files
 
 UNIVERSES = ("universe", f"universe_{TREES}")
 PANELS = ("factor_panel", f"factor_panel_{TREES}")
@@ -350,6 +350,17 @@ def test_what_was_delivered_is_imported_once(delivered: Home, empty: dg.DagsterI
     assert decision is not None
     assert not decision.launched, "the same files again are nothing new"
     assert Home.open(delivered.root).settings.automation == delivered.settings.automation
+
+    # A corrected file is another delivery, and its run says what was there otherwise
+    corrected = with_cell(contract_tables()["security"], 0, "name", "another name")
+    write_files(delivered.root.parent / "in", {"security": corrected})
+    decision = decision_now(delivered, partitions, empty, datetime.now(ZoneInfo(TIMEZONE)) + timedelta(minutes=5))
+    assert decision is not None
+    (again,) = [duty for duty, _ in decision.launched]
+    assert (again.job, again.name != duty.name) == (duty.job, True)
+    run = job.execute_in_process(instance=empty, tags={DUTY: again.name})
+    said = [entry.user_message for entry in empty.all_logs(run.run_id)]
+    assert "security: 1 value of 1 row changed (name)" in said
 
 
 def test_files_that_cannot_be_used_are_told_with_the_command(delivered: Home, empty: dg.DagsterInstance) -> None:

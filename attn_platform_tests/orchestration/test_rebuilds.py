@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_platform.cli.rebuilds import show_offers
 from attn_platform.orchestration.pipeline import Stage, without_sent_weeks
-from attn_platform.orchestration.rebuilds import sent_weeks
+from attn_platform.orchestration.rebuilds import Offer, sent_weeks
 from attn_platform.portfolio.trading.blotter import Approval, Blotter
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.portfolios import rebalances
@@ -70,3 +71,19 @@ def test_the_command_offers_and_refuses(attn) -> None:
 def test_corrections_of_a_home_without_any(attn) -> None:
     assert attn("corrections")[1] == "no import has changed a value\n"
     assert attn("corrections", "--stale")[1] == "nothing is stale because of them\n"
+
+
+def test_an_offer_says_why_what_it_waits_for_and_who_has_approved(capsys) -> None:
+    at = datetime(2021, 1, 4, 8, 30, tzinfo=UTC)
+    offered = [
+        Offer("mine", "2020-12-24", "other prediction", "Li Lei", at, None),
+        Offer("mine", "2020-12-31", "one before it", "Han Mei", at, "factor_panel"),
+    ]
+    show_offers(offered, as_json=False)
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    rows = [row for row in lines if row and row[0] == "mine"]
+    assert [row[:4] for row in rows] == [
+        ["mine", "2020-12-24", "other prediction", ""],
+        ["mine", "2020-12-31", "one before it", "factor_panel"],
+    ]
+    assert [row[4].split(",")[0] for row in rows] == ["Li Lei", "Han Mei"]
