@@ -23,6 +23,7 @@ TALLEST_PAGE = 30_000  # pixels; a strategy's page has about 16,000
 _DRAWN_WITHIN = 20_000  # milliseconds of the page's own clock
 _SECONDS = 120
 _INDEX = "index"
+_PICTURE = "#picture"  # what figures.js waits for to draw all figures at once
 
 
 def single_file(page: Path) -> str:
@@ -48,7 +49,8 @@ def write_picture(page: Path) -> Path:
     path = export_path(page, ".png")
     with replacing(path) as temporary:
         size = f"--window-size={PAGE_WIDTH},{TALLEST_PAGE}"
-        _run_browser([f"--screenshot={temporary}", size, "--hide-scrollbars"], page, temporary)
+        options = [f"--screenshot={temporary}", size, "--hide-scrollbars"]
+        _run_browser(options, page.resolve().as_uri() + _PICTURE, temporary)
         with Image.open(temporary) as image:
             picture = image.convert("RGB")
         ground = Image.new("RGB", picture.size, picture.getpixel((0, picture.height - 1)))
@@ -62,7 +64,8 @@ def write_pdf(page: Path) -> Path:
     """Write the page as it is printed (PDF, A4) beside it; returns its path. `BrowserError` as below."""
     path = export_path(page, ".pdf")
     with replacing(path) as temporary:
-        _run_browser([f"--print-to-pdf={temporary}", "--no-pdf-header-footer"], page, temporary)
+        options = [f"--print-to-pdf={temporary}", "--no-pdf-header-footer"]
+        _run_browser(options, page.resolve().as_uri(), temporary)
     return path
 
 
@@ -88,8 +91,8 @@ def browser() -> str:
     )
 
 
-def _run_browser(options: Sequence[str], page: Path, made: Path) -> None:
-    """Let the browser make `made` of a page; `BrowserError` says what it said where it does not."""
+def _run_browser(options: Sequence[str], page: str, made: Path) -> None:
+    """Let the browser make `made` of the page at an address; `BrowserError` says what it said where it does not."""
     program = browser()
     with tempfile.TemporaryDirectory(prefix="attn-browser-") as profile:
         command = [
@@ -101,7 +104,7 @@ def _run_browser(options: Sequence[str], page: Path, made: Path) -> None:
             f"--user-data-dir={profile}",
             f"--virtual-time-budget={_DRAWN_WITHIN}",
             *options,
-            page.resolve().as_uri(),
+            page,
         ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)

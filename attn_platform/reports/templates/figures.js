@@ -1,5 +1,6 @@
 // Draws the page's figures when they come near the reader's sight, in the colours of its style sheet; again when the
-// reader's colour scheme changes, and all of them on white at the width of a sheet for print.
+// reader's colour scheme changes, and all of them on white at the width of a sheet for print. Opened for a picture
+// (page.html#picture) all of them are drawn at once: nobody scrolls, and the picture may be taken before any sight.
 (function () {
   "use strict";
   // In pixels; the frame of a figure with named rows is what stands above and below them.
@@ -7,6 +8,7 @@
   const SCREEN = {width: undefined, shrink: 1, tallest: Infinity};
   const CONFIG = {responsive: true, displayModeBar: false};
   const NARROW = 520;  // pixels: a phone
+  const PICTURE = "#picture";
   const LONGEST_LABEL = 12;  // characters of a heat map's row on a phone
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   const source = window.page;
@@ -95,7 +97,8 @@
       draw(plots.find(({element}) => element === target), screenColours(), SCREEN);
     }
   }, {rootMargin: "300px 0px"});
-  plots.forEach(({element}) => sight.observe(element));
+  if (location.hash === PICTURE) plots.forEach((plot) => draw(plot, screenColours(), SCREEN));
+  else plots.forEach(({element}) => sight.observe(element));
   scheme.addEventListener("change", drawForScreen);
   window.addEventListener("beforeprint", () => {
     const colours = {ink: "#000000", raised: "#ffffff", grid: "#e8ecf0", axis: "#999999"};
