@@ -16,8 +16,10 @@ from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, STUDY, TRAINING, CopyOf
 from attn_platform_tests.pipelines import Pipeline
 
-# A shell that starts the suite in the background has Ctrl-C ignored in all that it starts
+# A shell that starts the suite in the background has Ctrl-C ignored in all that it starts; and Dagster, where it has run
+# an asset in the process of the tests, SIGTERM too, which gets the handler of SIGINT from it
 ATTN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+ATTN += "signal.signal(signal.SIGTERM, signal.SIG_DFL); "
 WITHIN = 5.0  # seconds
 BAR = re.compile(r"step/s\]|\d+/\d+ \[|step \[")  # the training's own
 ENDLESS = {**TRAINING, "max_epochs": 1_000_000, "patience": 1_000_000}
@@ -68,7 +70,7 @@ WITH_COMMAND = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor
 from attn_platform.cli import app, main, stopping
-stopping.GRACE = 0.3
+stopping.GRACE = 1.5
 
 def ready():
     print("ready", flush=True)
