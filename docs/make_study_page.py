@@ -20,6 +20,13 @@ SWEPT = 6  # windows of each trial of the sweep
 SWEEP = ("half_life_0.5", "half_life_1", "half_life_2", "mse")
 THINNING = ("every_session", "half_life_1", "every_fifth_session")
 RIDGE = "ridge"
+ALL = 22  # windows of a whole range
+PERFORMANCE, FACTORS, CURVES = "performance.csv", "factors.csv", "curves"
+WHOLE_PICTURES = ("cumulative_rank_ic.png", "excess_net_value.png", "layers.png")
+# Printed of `multi_task_baseline`'s 10-session forecasts by AI-69, and of a model by AI-55
+AI69_TABLES = {"factor": "ai69_exhibit10_factor_metrics", "performance": "ai69_exhibit11_performance"}
+AI55_TABLES = {"factor": "ai55_exhibit20_factor_metrics", "performance": "ai55_exhibit21_performance"}
+AI69_MODEL, AI69_HORIZON = "multi_task_baseline", "10d"
 
 INTRODUCTION = """\
 # The studies on real data
@@ -66,6 +73,28 @@ With four seeds a row the correlations differ by no more than seeds do: one sess
 and saves 40 % of the steps; one of 5 saves two thirds.
 """
 
+WHOLE = """\
+## The whole range
+
+Trials that have all windows, with those that were traded from the first window to the last: one weekly portfolio after
+the other under the limits of the study's own strategy (of the ridge regressions under those of `multi_task_baseline`),
+costs included, in one account. Figures as in the studies' tables, whose test ranges are their own and whose rows stand
+below ours. Ours have 38 of the 42 factors, members' float values in place of published index weights, and what other
+rows of this page say of seeds and thinning.
+"""
+
+NOT_TRADED = "No trial was traded over the whole range yet (`docs/make_study_portfolios.py`).\n"
+
+PICTURES = """\
+![Cumulative RankIC and weighted RankIC](study/cumulative_rank_ic.png)
+
+![Excess net value and its drawdown](study/excess_net_value.png)
+
+![Top and bottom layer over the universe](study/layers.png)
+
+The year's excess return of each traded trial (the first and the last year are parts of one):
+"""
+
 ALL_WINDOWS = """\
 ## Every window
 
@@ -77,8 +106,60 @@ form under the loss that the trial has, on the same factors and training session
 def page() -> str:
     """The whole page."""
     windows = pd.read_csv(FOLDER / "windows.csv")
-    parts = (_half_life(windows), _warm_start(windows), _thinning(windows), _all_windows(windows))
+    sections = (_whole_range, _half_life, _warm_start, _thinning, _all_windows)
+    parts = [section(windows) for section in sections]
     return "\n".join([INTRODUCTION, *(text for part in parts for text in part)])
+
+
+def whole_trials() -> list[str]:
+    """Names of the trials that have been run in all windows, in the order of the alphabet."""
+    counts = pd.read_csv(FOLDER / "windows.csv")["trial"].value_counts()
+    return sorted(counts.index[counts == ALL])
+
+
+def curves_of(trial: str) -> pd.DataFrame | None:
+    """Weekly net values of a trial [date], None where it was not traded over the whole range."""
+    path = FOLDER / CURVES / f"{trial}.csv"
+    return pd.read_csv(path, parse_dates=["date"]).set_index("date") if path.exists() else None
+
+
+def published_figure(kind: str, name: str) -> float:
+    """What AI-69 printed of `multi_task_baseline`; `kind` is factor or performance."""
+    row = published_row(AI69_TABLES[kind], AI69_MODEL, AI69_HORIZON)
+    if row is None:
+        raise ValueError(f"{AI69_TABLES[kind]} has no row of {AI69_MODEL}")
+    return row.figures[name]
+
+
+def _whole_range(windows: pd.DataFrame) -> Iterable[str]:
+    yield WHOLE
+    names = [name for name in whole_trials() if curves_of(name) is not None]
+    if not names:
+        yield NOT_TRADED
+        return
+    models = windows.drop_duplicates("trial").set_index("trial")["model"]
+    for kind, file, columns in (("factor", FACTORS, _FACTOR_COLUMNS), ("performance", PERFORMANCE, _TRADED_COLUMNS)):
+        figures = pd.read_csv(FOLDER / file).set_index("trial")
+        rows = [(name, *(show(figures.loc[name, column]) for column, (_, show) in columns.items())) for name in names]
+        rows += [
+            (title, *(show(row.figures.get(column)) for column, (_, show) in columns.items()))
+            for title, row in _published_rows(kind, {models[name] for name in names})
+        ]
+        yield _table((kind, *(title for title, _ in columns.values())), rows)
+    yield PICTURES
+    curves = {name: curve["excess_net_value"] for name in names if (curve := curves_of(name)) is not None}
+    ends = pd.DataFrame({name: values.groupby(values.index.year).last() for name, values in curves.items()})
+    yearly = ends / ends.shift(fill_value=1.0) - 1.0
+    yield _table(("trial", *yearly.index), [(name, *map(_percent, yearly[name])) for name in names])
+
+
+def _published_rows(kind: str, models: set[str]) -> Iterable[tuple[str, PublishedRow]]:
+    """Titles and rows of what the studies printed of these models; of AI-69's baseline always."""
+    sources = [("AI-69", AI69_TABLES[kind], AI69_MODEL, AI69_HORIZON)]
+    sources += [("AI-55", AI55_TABLES[kind], model, None) for model in sorted(models)]
+    for study, table, model, horizon in sources:
+        if (row := published_row(table, model, horizon)) is not None:
+            yield f"{study}, {model}", row
 
 
 def _half_life(windows: pd.DataFrame) -> Iterable[str]:
@@ -247,6 +328,33 @@ def _ratio(a: float | None, b: float | None) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+_FACTOR_COLUMNS = {
+    "rank_ic_mean": ("RankIC", _percent),
+    "weighted_rank_ic_mean": ("weighted RankIC", _percent),
+    "ic_mean": ("IC", _percent),
+    "weighted_ic_mean": ("weighted IC", _percent),
+    "rank_icir": ("RankICIR", _number),
+    "weighted_rank_icir": ("w. RankICIR", _number),
+    "top_precision": ("top precision", _percent),
+    "bottom_precision": ("bottom precision", _percent),
+    "top_annual_return": ("top", _percent),
+    "bottom_annual_return": ("bottom", _percent),
+    "benchmark_annual_return": ("universe", _percent),
+}
+_TRADED_COLUMNS = {
+    "annual_return": ("return", _percent),
+    "annual_volatility": ("volatility", _percent),
+    "max_drawdown": ("drawdown", _percent),
+    "excess_annual_return": ("excess", _percent),
+    "tracking_error": ("tracking error", _percent),
+    "information_ratio": ("information ratio", _number),
+    "excess_max_drawdown": ("excess drawdown", _percent),
+    "excess_calmar": ("excess Calmar", _number),
+    "monthly_win_rate": ("months won", _percent),
+    "annual_two_sided_turnover": ("turnover", _number),
+}
 
 
 if __name__ == "__main__":

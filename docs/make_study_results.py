@@ -189,10 +189,10 @@ def run_window(home: Home, out: Path, name: str, model: ModelConfig, key: str) -
         write_predictions(task, tested, prediction_table(model.name))
     seconds = time.perf_counter() - started
     figures, sessions = measured(home, model, tested)
-    _add(out / "sessions" / f"{name}.csv", sessions, ["date"])
+    add_rows(out / "sessions" / f"{name}.csv", sessions, ["date"])
     row = {**row_of(name, model, key), **trained, "machine": machine(), "commit": commit()}
     row |= {"seconds": round(seconds, 1), "sessions": len(sessions), **figures}
-    _add(out / WINDOWS, pd.DataFrame([row]), ["trial", "window"])
+    add_rows(out / WINDOWS, pd.DataFrame([row]), ["trial", "window"])
 
 
 def tested_sessions(home: Home, window: Window) -> np.ndarray:
@@ -256,7 +256,7 @@ def trade_window(home: Home, out: Path, name: str, model: ModelConfig, key: str)
     figures = {figure: round(value, 5) for figure, value in done.figures.items()}
     row = {"trial": name, "window": key, "strategy": STRATEGY, "weeks": done.weeks, "relaxed_weeks": done.relaxed_weeks}
     missing = " ".join(sorted(done.missing_styles))
-    _add(out / PORTFOLIOS, pd.DataFrame([{**row, "missing_styles": missing, **figures}]), ["trial", "window"])
+    add_rows(out / PORTFOLIOS, pd.DataFrame([{**row, "missing_styles": missing, **figures}]), ["trial", "window"])
 
 
 def measured(home: Home, model: ModelConfig, tested: np.ndarray) -> tuple[dict[str, float], pd.DataFrame]:
@@ -316,7 +316,7 @@ def log_trial(out: Path, name: str, model: ModelConfig) -> None:
     }
     path = out / "trials.csv"
     if not path.exists() or name not in pd.read_csv(path)["trial"].to_numpy():
-        _add(path, pd.DataFrame([line]), ["trial"])
+        add_rows(path, pd.DataFrame([line]), ["trial"])
 
 
 def _is_done(path: Path, name: str, key: str) -> bool:
@@ -326,7 +326,7 @@ def _is_done(path: Path, name: str, key: str) -> bool:
     return bool(((held["trial"] == name) & (held["window"] == key)).any())
 
 
-def _add(path: Path, rows: pd.DataFrame, key: list[str]) -> None:
+def add_rows(path: Path, rows: pd.DataFrame, key: list[str]) -> None:
     """Rows added to a file, in place of those of the same key; as text, so that what is there stays as it is."""
     text = pd.read_csv(StringIO(rows.to_csv(index=False)), dtype=str, keep_default_na=False)
     held = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else text.iloc[:0]
