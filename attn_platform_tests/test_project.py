@@ -28,6 +28,7 @@ from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.market import vendors
 from attn_platform.market.vendors import importer_of
 from attn_platform.models import registry
+from attn_platform.orchestration import stale_status
 from attn_platform.portfolio import extension
 from attn_platform.portfolio.extension import extension_of, known_functions
 from attn_platform.portfolio.solver.solve import solve
@@ -424,9 +425,14 @@ def test_the_workspace_finds_the_code_server(services: dict[str, Any]) -> None:
 def test_instance_of_the_services_is_the_packaged_one_but_for_its_storage() -> None:
     packaged = yaml.safe_load(read("attn_platform/orchestration/dagster.yaml"))
     deployed = yaml.safe_load(read("docker/dagster.yaml"))
-    assert deployed["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
-    del packaged["event_log_storage"], deployed["storage"]
+    storages = [deployed.pop(f"{kind}_storage") for kind in ("event_log", "run", "schedule")]
+    del packaged["event_log_storage"]
     assert deployed == packaged
+    for storage in storages:
+        assert storage["config"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
+        storage_class = getattr(importlib.import_module(storage["module"]), storage["class"])
+        assert storage_class.__module__.startswith("dagster_postgres."), "dagster-postgres's own"
+    assert stale_status.__name__ in sys.modules
 
 
 def test_the_image_copies_what_its_context_lets_through() -> None:

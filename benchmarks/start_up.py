@@ -8,18 +8,15 @@ launched twice in the way of the button "Materialize", and the second one counts
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ui_parts.served import ATTN, free_port, process_on, ui, until
 
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.studies.places import home_folder, is_home
@@ -27,9 +24,6 @@ from attn_platform.studies.settings import Home
 
 TRIES, LAUNCHES = 3, 2
 PEER = "import pandas"
-ATTN = str(Path(sys.executable).with_name("attn"))
-POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 300.0
 LAUNCH = """
 mutation Launch($execution: ExecutionParams!) {
   launchPipelineExecution(executionParams: $execution) {
@@ -37,7 +31,6 @@ mutation Launch($execution: ExecutionParams!) {
   }
 }"""
 STATUS = "query Status($run: ID!) { runOrError(runId: $run) { __typename ... on Run { status } } }"
-LOCATIONS = "{ workspaceOrError { __typename ... on Workspace { locationEntries { loadStatus } } } }"
 
 
 def main() -> None:
@@ -84,9 +77,9 @@ def fastest(command: Sequence[str]) -> float:
 def ui_rows(home: Home, strategy: str, week: str) -> Iterator[tuple[str, float, float]]:
     """The code server, by itself, and one week's portfolio from the launch to its success."""
     yield "code server ready", fastest_code_server(home), 5.0
-    with ui(home) as ask:
+    with ui(home) as served:
         for _ in range(LAUNCHES):
-            seconds = launched(ask, f"portfolio_{strategy}", week)
+            seconds = launched(served.ask, f"portfolio_{strategy}", week)
         yield "one week from the UI", seconds, 8.0
 
 
@@ -97,34 +90,10 @@ def fastest_code_server(home: Home) -> float:
 
 def _code_server(home: Home) -> float:
     command = [sys.executable, "-m", "dagster", "api", "grpc", "--module-name", "attn_platform.definitions"]
-    port, started = _free_port(), time.perf_counter()
-    with _process([*command, "--port", str(port), "--host", "127.0.0.1"], home):
-        _until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() or True)
+    port, started = free_port(), time.perf_counter()
+    with process_on([*command, "--port", str(port), "--host", "127.0.0.1"], home):
+        until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() or True)
         return time.perf_counter() - started
-
-
-@contextmanager
-def ui(home: Home) -> Iterator[Any]:
-    """Dagster's web server and daemon on a home; gives a function that asks its GraphQL interface."""
-    port = _free_port()
-
-    def ask(query: str, **variables: object) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            content = json.load(answer)
-        if "errors" in content:
-            raise RuntimeError(content["errors"])
-        return content["data"]
-
-    def is_loaded() -> bool:
-        entries = ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
-        return bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
-
-    command = [ATTN, "ui", "--home", str(home.root), "--port", str(port)]
-    with _process(command, home):
-        _until(is_loaded)
-        yield ask
 
 
 def launched(ask: Any, asset: str, key: str) -> float:
@@ -152,42 +121,8 @@ def launched(ask: Any, asset: str, key: str) -> float:
             raise RuntimeError(f"run {run} ended as {status}")
         return bool(status == "SUCCESS")
 
-    _until(is_done)
+    until(is_done)
     return time.perf_counter() - started
-
-
-@contextmanager
-def _process(command: Sequence[str], home: Home) -> Iterator[None]:
-    environment = {**os.environ, "ATTN_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
-    environment["ATTN_EVENT_LOG"] = str(home.dagster / "history" / "runs")
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def _until(condition: Any) -> None:
-    """Wait until a condition holds; what cannot be reached yet does not hold."""
-    deadline = time.perf_counter() + PATIENCE_SECONDS
-    while time.perf_counter() < deadline:
-        try:
-            if condition():
-                return
-        except OSError:
-            pass
-        time.sleep(POLL_SECONDS)
-    raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 
 from attn_platform.errors import ConfigurationError
 from attn_platform.market.calendar import EXCHANGE_ZONE, Calendar
-from attn_platform.orchestration.dagster_internals.partition_hashes import remember_hashes
+from attn_platform.orchestration.dagster_internals.partition_lookups import quicken_lookups
 from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_back, rebalances_between
 from attn_platform.studies.settings import Home
 from attn_platform.training.windows import WindowConfig, window_keys
@@ -35,7 +35,7 @@ MONTHS_A_QUARTER, MONTHS_A_YEAR = 3, 12
 QUARTERS_OF_LIQUIDITY = 5
 
 
-remember_hashes()
+quicken_lookups()
 
 
 @dataclass(frozen=True)

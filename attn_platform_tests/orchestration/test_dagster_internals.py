@@ -24,7 +24,7 @@ from attn_platform.orchestration.dagster_internals import (
     DATA_VERSION_TAG,
     TRIED,
     execution,
-    partition_hashes,
+    partition_lookups,
     sqlite_parts,
     staleness,
     why_plain,
@@ -160,29 +160,48 @@ def own_hash(monkeypatch):
         written.append(self)
         return hash(tuple(repr(self)))
 
-    monkeypatch.setattr(dg.TimeWindowPartitionsDefinition, "__hash__", own)
-    return written
+    definition = dg.TimeWindowPartitionsDefinition
+    monkeypatch.setattr(definition, "__hash__", own)
+    monkeypatch.setattr(definition, partition_lookups.FILTER, plain_filter())
+    partition_lookups.quicken_lookups.cache_clear()
+    yield written
+    partition_lookups.quicken_lookups.cache_clear()
+
+
+def plain_filter():
+    """Dagster's own look-up of many keys."""
+    return getattr(dg.TimeWindowPartitionsDefinition, partition_lookups.FILTER).plain
 
 
 def test_the_hash_of_partitions_is_dagsters_own_and_computed_once(own_hash):
     partitions, equal, others = sessions(), sessions(), sessions(excluded=("0 0 * * 6",))
     before = hash(partitions), hash(others)
-    assert partition_hashes.remember_hashes()
+    assert partition_lookups.quicken_lookups()
     own_hash.clear()
     assert [hash(partitions), hash(others), hash(equal)] == [*before, before[0]]
     assert [hash(partitions) for _ in range(3)] == [before[0]] * 3
     assert len(own_hash) == 3, "one for each definition"
     assert partitions == equal
     assert len({partitions, equal, others}) == 2
-    assert partition_hashes.REMEMBERED not in vars(pickle.loads(pickle.dumps(partitions))), "it is of one process"
+    assert partition_lookups.REMEMBERED not in vars(pickle.loads(pickle.dumps(partitions))), "it is of one process"
 
 
 def test_the_hash_of_partitions_is_left_alone_where_it_is_not_as_it_was(own_hash, monkeypatch, caplog):
     without_version(monkeypatch)
     before = dg.TimeWindowPartitionsDefinition.__hash__
-    assert not partition_hashes.remember_hashes()
+    assert not partition_lookups.quicken_lookups()
     assert dg.TimeWindowPartitionsDefinition.__hash__ is before
-    assert "Remembering the hashes of partitions is switched off" in caplog.text
+    assert "Quick look-ups of partitions is switched off" in caplog.text
+
+
+def test_keys_that_are_looked_up_together_are_those_that_dagster_finds_one_by_one():
+    partitions = sessions()
+    held = partitions.get_partition_keys()
+    assert len(held) > partition_lookups.FEW
+    others = {"2021-01-02", "2021-01-06", "2020-12-31", "2121-01-01", "2021-01-04 00:00", "no day", ""}
+    for asked in ({*held, *others}, others, set(held[-3:]), set()):
+        found = partitions.filter_valid_partition_keys(asked)
+        assert found == plain_filter()(partitions, asked) == asked - others
 
 
 def failing_check():

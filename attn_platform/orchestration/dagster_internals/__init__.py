@@ -6,7 +6,7 @@ and the plain path is slower or coarser, never wrong:
 | part | what it is for | without it |
 |---|---|---|
 | `execution` | a data version for each partition of a run | one data version for all partitions of a run |
-| `partition_hashes` | the hash of a definition of partitions, computed once | it is computed at every look-up |
+| `partition_lookups` | the hash of a definition of partitions, once; many keys together | each look-up by itself |
 | `staleness` | what Dagster's UI says of inputs of 100 partitions and more | nothing is said of them |
 | `sqlite_parts` | the event log that stores in batches | Dagster's own event log (`sqlite_storage`) |
 
