@@ -16,8 +16,8 @@ from attn_platform.studies.settings import Home
 from attn_platform_tests.homes import FIRST_WINDOW, MODEL, STUDY, TRAINING, CopyOf
 from attn_platform_tests.pipelines import Pipeline
 
-# A shell that starts the suite in the background has Ctrl-C ignored in all that it starts; and Dagster gives SIGTERM the
-# handler of SIGINT, once it has run an asset in the process of the tests
+# A shell that starts the suite in the background has Ctrl-C ignored in all that it starts; and Dagster gives SIGTERM
+# the handler of SIGINT, once it has run an asset in the process of the tests
 ATTN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 ATTN += "signal.signal(signal.SIGTERM, signal.SIG_DFL); "
 WITHIN = 5.0  # seconds
