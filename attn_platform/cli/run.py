@@ -45,7 +45,7 @@ def run(
     from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.partitions import partitions_of
-    from attn_platform.orchestration.pipeline import plan, run_stage, stale_part, without_sent_weeks
+    from attn_platform.orchestration.pipeline import plan, run_stage, runs_of, stale_part, without_sent_weeks
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.rebuilds import offers
     from attn_platform.reports.formatting import count
@@ -85,7 +85,7 @@ def run(
             if part.divisible and processes > 1:
                 seconds += run_in_processes(build_defs, target, part, processes, printing.set_up_messages)
             else:
-                seconds += run_stage(defs, instance, part)
+                seconds += sum(run_stage(defs, instance, each) for each in runs_of(lineage, part))
         lineage.forget()
         printing.show(f"      done in {seconds:.1f} s")
     if offered := offers(target, lineage):

@@ -31,11 +31,19 @@ QUARTERLY = "0 0 1 1,4,7,10 *"
 YEARLY = "0 0 1 1 *"
 WEEKEND = ("0 0 * * 6", "0 0 * * 0")
 MONTHS_A_QUARTER, MONTHS_A_YEAR = 3, 12
+# A run of a backfill makes so many sessions: as many as factors are computed at a time, so that nothing is read twice.
+# One run over decades would be lost as a whole, a run a session would start a process for each (docs/operation.md).
+SESSIONS_IN_RUN = 504
 # 252 sessions of liquidity reach back a little more than four quarters.
 QUARTERS_OF_LIQUIDITY = 5
 
 
 quicken_lookups()
+
+
+def sessions_in_runs() -> dg.BackfillPolicy:
+    """How a backfill of assets by session is cut into runs."""
+    return dg.BackfillPolicy.multi_run(max_partitions_per_run=SESSIONS_IN_RUN)
 
 
 @dataclass(frozen=True)

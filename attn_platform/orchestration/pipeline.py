@@ -184,6 +184,16 @@ def without_sent_weeks(home: Home, stage: Stage) -> list[Stage]:
     return [*([replace(stage, assets=others)] if others else []), *parts]
 
 
+def runs_of(lineage: Lineage, stage: Stage) -> list[Stage]:
+    """The stage cut into runs as a backfill would be: what one of them has made stays made, whatever comes after."""
+    if stage.first is None or stage.last is None:
+        return [stage]
+    asset, first, last = stage.assets[0], stage.first, stage.last
+    keys = [key for key in lineage.keys(asset).tolist() if first <= key <= last]
+    length = _keys_in_run(lineage.graph.get(dg.AssetKey(asset)).backfill_policy, len(keys))
+    return [replace(stage, first=first, last=last) for first, last in _spans(keys, length)]
+
+
 def run_stage(
     defs: dg.Definitions, instance: dg.DagsterInstance, stage: Stage, tags: Mapping[str, str] | None = None
 ) -> float:
@@ -326,5 +336,9 @@ def _stages(
     keys = [key for key in definition.get_partition_keys() if first <= key <= (last or first)]
     if not keys:
         raise ConfigurationError(f"{assets[0]} has no partition in '{partitions}'")
-    length = 1 if policy is None else policy.max_partitions_per_run or len(keys)
-    return [Stage(", ".join(assets), tuple(assets), *span) for span in _spans(keys, length)]
+    title, length = ", ".join(assets), _keys_in_run(policy, len(keys))
+    return [Stage(title, tuple(assets), *span) for span in _spans(keys, length)]
+
+
+def _keys_in_run(policy: dg.BackfillPolicy | None, most: int) -> int:
+    return 1 if policy is None else policy.max_partitions_per_run or most

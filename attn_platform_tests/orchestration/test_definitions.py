@@ -15,7 +15,7 @@ from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.factors import tables_of
-from attn_platform.orchestration.partitions import partitions_of
+from attn_platform.orchestration.partitions import SESSIONS_IN_RUN, partitions_of
 from attn_platform.studies.availability import switched_off
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.universe.store import ADJACENCY
@@ -265,11 +265,14 @@ def test_each_model_depends_on_the_sessions_of_its_own_samples(graph, home):
     assert mapped(graph, f"prediction_{GRAPH}", ADJACENCY, window) == ["2021-01-01"]
 
 
-def test_everything_else_is_made_in_single_runs(graph):
+def test_sessions_are_made_some_hundreds_to_a_run_and_everything_else_in_single_runs(graph):
     for key in graph.get_all_asset_keys():
-        node = graph.get(key)
-        if node.is_partitioned and key.to_user_string() not in CHECKPOINTS:
-            assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
+        node, name = graph.get(key), key.to_user_string()
+        if not node.is_partitioned or name in CHECKPOINTS:
+            continue
+        is_by_session = name in RAW - STATIC or name.startswith(("factor_", "prediction_"))
+        policy = dg.BackfillPolicy.multi_run(SESSIONS_IN_RUN) if is_by_session else dg.BackfillPolicy.single_run()
+        assert node.backfill_policy == policy, key
 
 
 def test_checks_block_unless_they_only_warn(graph):

@@ -5,8 +5,17 @@ import pytest
 
 from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError, MissingDataError, PlatformError
+from attn_platform.orchestration.freshness import Lineage
 from attn_platform.orchestration.partitions import partitions_of
-from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage, stages_of_selection
+from attn_platform.orchestration.pipeline import (
+    RANGE_END,
+    RANGE_START,
+    Stage,
+    plan,
+    run_stage,
+    runs_of,
+    stages_of_selection,
+)
 from attn_platform.studies.settings import Home, profile_settings
 from attn_platform_tests.homes import (
     ENSEMBLE,
@@ -171,6 +180,20 @@ def test_models_that_train_windows_together_take_them_in_pieces(defs):
         ((f"checkpoint_{STEPS}",), FIRST_WINDOW, SECOND_WINDOW),
         *(((f"checkpoint_{TREES}",), key, key) for key in WINDOWS_OF_TREES[:3]),
     ]
+
+
+def test_a_stage_is_cut_into_runs_as_a_backfill_would_be(defs):
+    windows = tuple(f"checkpoint_{name}" for name in (MODEL, STEPS))
+    with dg.DagsterInstance.ephemeral() as instance:
+        lineage = Lineage(defs.resolve_asset_graph(), instance)
+        one_by_one = runs_of(lineage, Stage("training", windows[:1], FIRST_WINDOW, THIRD_WINDOW))
+        together = runs_of(lineage, Stage("training", windows[1:], FIRST_WINDOW, THIRD_WINDOW))
+        portfolios = runs_of(lineage, Stage("weeks", (f"portfolio_{STRATEGY}",), FIRST_WINDOW, LAST_SESSION))
+        whole = Stage("securities", ("security",))
+        assert runs_of(lineage, whole) == [whole]
+    assert [(each.first, each.last) for each in one_by_one] == [(key, key) for key in WINDOWS]
+    assert [(each.first, each.last) for each in together] == [(FIRST_WINDOW, THIRD_WINDOW)]
+    assert len(portfolios) == 1, "a chain is one run"
 
 
 def test_a_key_alone_is_one_partition(defs):

@@ -18,7 +18,7 @@ from attn_platform.factors.store import FamilySummary, family_table
 from attn_platform.market.contract import TABLES
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
-from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.partitions import Partitions, sessions_in_runs
 from attn_platform.orchestration.provenance import (
     KEY_COLUMNS,
     PICTURED_PARTITIONS,
@@ -120,7 +120,7 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
         ],
         check_specs=[spec for family in families for spec in expectations.specs("family", family_table(family))],
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
     )
     def factor_families(
         context: dg.AssetExecutionContext,
@@ -156,7 +156,7 @@ def _panel(home: Home, partitions: Partitions, panel: Panel, off: Mapping[str, s
             panel.universe.config,
         ),
         partitions_def=partitions.cross_sections,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
         deps=[
             *(family_table(family) for family in present),
             panel.universe.table,

@@ -9,7 +9,7 @@ from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import data_quality, expectations
-from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.partitions import Partitions, sessions_in_runs
 from attn_platform.orchestration.provenance import (
     KEY_COLUMNS,
     code_version,
@@ -82,7 +82,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             *data_quality.specs(present),
         ],
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
     )
     def session_tables(
         context: dg.AssetExecutionContext,

@@ -13,7 +13,7 @@ from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.market import planted_assets
 from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations
-from attn_platform.orchestration.partitions import Partitions
+from attn_platform.orchestration.partitions import Partitions, sessions_in_runs
 from attn_platform.orchestration.provenance import (
     KEY_COLUMNS,
     PICTURED_PARTITIONS,
@@ -73,7 +73,7 @@ def _prediction(home: Home, partitions: Partitions, model: ModelConfig) -> dg.As
         kinds={"parquet", "pytorch" if is_network else "xgboost"},
         code_version=joined(forecast_code(task), code_version("attn_platform.training.prediction")),
         partitions_def=partitions.cross_sections,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
         deps=[
             dg.AssetDep(task.panel, partition_mapping=partitions.back(steps - 1) if steps > 1 else None),
             *((ADJACENCY,) if reads_adjacency(model) else ()),
@@ -108,7 +108,7 @@ def _ensemble(home: Home, partitions: Partitions, ensemble: EnsembleConfig) -> d
         kinds={"parquet"},
         code_version=configured(code_version("attn_platform.training.ensembles"), ensemble),
         partitions_def=partitions.cross_sections,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
         deps=sorted({prediction_table(member.model) for member in ensemble.members}),
         check_specs=expectations.specs("prediction", table),
         metadata=_columns(ensemble),
@@ -134,7 +134,7 @@ def _imported(home: Home, partitions: Partitions, imported: ImportedForecastConf
         kinds={"parquet", "vendor"},
         code_version=configured(code_version("attn_platform.studies.forecasts"), imported),
         partitions_def=partitions.cross_sections,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=sessions_in_runs(),
         metadata=_columns(imported, "double"),
         description=(
             f"Forecasts of {', '.join(imported.horizons)} made elsewhere, as found where `attn import predictions` has "
