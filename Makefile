@@ -19,7 +19,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports docs clean
+.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports bench-ui bench-backfill docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -68,12 +68,19 @@ bench-evaluation: $(VENV)/.dev ## figures of a strategy's forecasts beside alpha
 bench-reports: $(VENV)/.dev ## reports of many years, of a new week, of thirty strategies on HOME_DIR (OUT=file)
 	$(BIN)/python benchmarks/reports.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
 
+bench-ui: $(VENV)/.dev ## pages of the UI in a browser on HOME_DIR (OUT=file)
+	$(BIN)/python benchmarks/ui_pages.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
+
+bench-backfill: $(VENV)/.dev ## a whole backfill on HOME_DIR, which holds imported data (OUT=file)
+	$(BIN)/python benchmarks/backfill.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
+
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py
 	$(BIN)/python docs/make_factor_page.py
 	$(BIN)/python docs/make_model_page.py
 	$(BIN)/python docs/make_strategy_page.py
 	$(BIN)/python docs/make_study_page.py
+	$(BIN)/python docs/make_study_pictures.py
 	$(BIN)/python -W ignore docs/make_pipeline_picture.py
 
 clean: ## remove virtual environments and caches; data/ stays

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from browser_tab import browser_tab
 from ui_parts.served import PATIENCE_SECONDS, ui
 
 from attn_platform.orchestration.partitions import partitions_of
-from attn_platform.reports.exports import browser
 from attn_platform.studies.places import home_folder, is_home
 from attn_platform.studies.settings import Home
 from attn_platform.writing import write_atomically
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 GOAL = 5.0  # seconds
 LOOKS = 2
 QUIET_SECONDS = 0.5  # of playwright's "networkidle"
-WINDOW: Any = {"width": 1400, "height": 900}
 LOCATION = "attn_platform.definitions"
 ASSETS = "{ assetNodes { assetKey { path } partitionKeys } }"
 
@@ -78,17 +77,13 @@ def main() -> None:
 
 def table(home: Home) -> Iterator[str]:
     """Lines of the table."""
-    from playwright.sync_api import sync_playwright
-
-    with ui(home) as served, sync_playwright() as playwright:
+    with ui(home) as served, browser_tab() as tab:
         nodes = served.ask(ASSETS)["assetNodes"]
         most = max(len(node["partitionKeys"]) for node in nodes)
         sessions = len(partitions_of(home).sessions.get_partition_keys())
         yield f"{len(nodes)} assets, up to {most} partitions ({sessions} sessions), {os.cpu_count()} cores"
         yield ""
         yield f"{'':28}{'first look':>12}{'second':>10}{'goal':>8}"
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # which Chromium refuses to root
-        tab = playwright.chromium.launch(executable_path=browser(), args=options).new_page(viewport=WINDOW)
         opened(tab, served.address, Look("front page", "/", "Overview"))  # the application itself is loaded once
         for look in looks(home):
             seconds = [opened(tab, served.address, look) for _ in range(LOOKS)]
