@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from attn_platform.studies.pages import pages_called, write_page
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.attribution import attribute_mix, attribute_returns
 from attn_platform.workflows.evaluation import evaluate_forecasts
-from attn_platform.workflows.overview import write_overview_page
-from attn_platform.workflows.reports import write_mix_report, write_report
-from attn_platform.workflows.study_report import write_study_page
 from report_parts.made_up_home import copy_results, extend, made_up_home, many_strategies_home
 
 
@@ -44,17 +42,23 @@ def attribution_of_second(market: Home, work: Path) -> None:
     attribute_returns(home, home.study.strategies[1])
 
 
+def write(home: Home, name: str) -> None:
+    """The page of a name."""
+    [page] = pages_called(home, name)
+    write_page(home, page)
+
+
 def report(market: Home, work: Path) -> None:
     """Of the first strategy."""
     home = made_up_home(market, work)
-    write_report(home, home.study.strategies[0])
+    write(home, home.study.strategies[0].name)
 
 
 def mix(market: Home, work: Path) -> None:
     """Attribution and report of the mix."""
     home = made_up_home(market, work)
     attribute_mix(home, home.study.mixes[0])
-    write_mix_report(home, home.study.mixes[0])
+    write(home, home.study.mixes[0].name)
 
 
 def many(market: Home, work: Path, count: str) -> None:
@@ -64,12 +68,12 @@ def many(market: Home, work: Path, count: str) -> None:
 
 def study(market: Home, work: Path, count: str) -> None:
     """The page of the study's exhibits."""
-    write_study_page(many_strategies_home(market, work, int(count)))
+    write(many_strategies_home(market, work, int(count)), "study")
 
 
 def overview(market: Home, work: Path, count: str) -> None:
     """The page of all strategies."""
-    write_overview_page(many_strategies_home(market, work, int(count)))
+    write(many_strategies_home(market, work, int(count)), "overview")
 
 
 def nothing(market: Home, work: Path) -> None:
