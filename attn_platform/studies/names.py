@@ -15,6 +15,8 @@ from attn_platform.backtest.store import backtest_tables, kept_tables
 from attn_platform.evaluation.explanation_tables import explanation_tables
 from attn_platform.evaluation.store import (
     attribution_table,
+    earned_table,
+    evaluation_origins_table,
     figures_table,
     layers_table,
     robustness_tables,
@@ -98,6 +100,7 @@ def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
     for forecaster in study.forecasters:
         for name in (
             figures_table(forecaster.name), sessions_table(forecaster.name), layers_table(forecaster.name),
+            earned_table(forecaster.name), evaluation_origins_table(forecaster.name),
             *explanation_tables(forecaster.name), seeds_table(forecaster.name),
         ):  # fmt: skip
             yield name, f"forecasts {forecaster.name}"

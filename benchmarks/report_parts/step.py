@@ -9,7 +9,9 @@ import numpy as np
 from attn_platform.studies.pages import pages_called, write_page
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.attribution import attribute_mix, attribute_returns
+from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
 from attn_platform.workflows.evaluation import evaluate_forecasts
+from attn_platform.workflows.robustness import measure_robustness
 from report_parts.made_up_home import copy_results, extend, made_up_home, many_strategies_home
 
 
@@ -20,8 +22,20 @@ def main() -> None:
 
 
 def prepare(market: Home, work: Path, first: str, last: str) -> None:
-    """All that comes before the evaluation of forecasts, up to `last`."""
+    """Forecasts and portfolios up to `last`."""
     extend(made_up_home(market, work), np.datetime64(first), np.datetime64(last))
+
+
+def backtest(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    backtest_strategy(home, home.study.strategies[0])
+
+
+def robustness(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    measure_robustness(home, home.study.strategies[0])
 
 
 def evaluation(market: Home, work: Path) -> None:
@@ -36,9 +50,10 @@ def attribution(market: Home, work: Path) -> None:
     attribute_returns(home, home.study.strategies[0])
 
 
-def attribution_of_second(market: Home, work: Path) -> None:
-    """Of the second strategy, which the mix needs."""
+def second(market: Home, work: Path) -> None:
+    """Backtest and attribution of the second strategy, which the mix needs."""
     home = made_up_home(market, work)
+    backtest_strategy(home, home.study.strategies[1])
     attribute_returns(home, home.study.strategies[1])
 
 
@@ -55,9 +70,11 @@ def report(market: Home, work: Path) -> None:
 
 
 def mix(market: Home, work: Path) -> None:
-    """Attribution and report of the mix."""
+    """Backtest, attribution, robustness and report of the mix."""
     home = made_up_home(market, work)
+    backtest_mix(home, home.study.mixes[0])
     attribute_mix(home, home.study.mixes[0])
+    measure_robustness(home, home.study.mixes[0])
     write(home, home.study.mixes[0].name)
 
 
@@ -84,7 +101,8 @@ def nothing(market: Home, work: Path) -> None:
 STEPS: dict[str, Callable[..., None]] = {
     step.__name__: step
     for step in (
-        *(prepare, evaluation, attribution, attribution_of_second, report, mix, many, study, overview, nothing),
+        *(prepare, backtest, robustness, evaluation, attribution, report),
+        *(second, mix, many, study, overview, nothing),
     )
 }
 
