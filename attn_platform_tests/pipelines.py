@@ -14,14 +14,14 @@ from filelock import FileLock
 
 from attn_platform.definitions import build_defs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.explanation import explained_models, explanation_asset
-from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.instance import DAGSTER_HOME_VARIABLE, EVENT_LOG_VARIABLE, open_instance
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import plan, run_stage
+from attn_platform.studies.names import explanation_asset, report_asset
 from attn_platform.studies.places import HOME_VARIABLE
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.explanations import explained_models
 from attn_platform_tests.end_to_end.noise import replace_after
 from attn_platform_tests.homes import IMPORTED, KNOWN_UNTIL, left_as_it_was, made_once, tiny_home
 

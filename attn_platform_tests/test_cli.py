@@ -352,7 +352,10 @@ def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[
 def test_workers_share_what_can_be_divided(
     attn: Attn, planned: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages = [Stage("raw tables", ("daily_bar",)), Stage("weekly portfolios", ("portfolio_a",), divisible=True)]
+    stages = [
+        Stage("raw tables", ("daily_bar",)),
+        Stage("portfolios every 5 sessions", ("portfolio_a",), divisible=True),
+    ]
     done: list[tuple[str, int]] = []
     monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", lambda *rest: stages)
     monkeypatch.setattr(
@@ -366,7 +369,7 @@ def test_workers_share_what_can_be_divided(
     for options, workers in (((), 1), (("--workers", "1"), 1), (("--workers", "3"), 3)):
         done.clear()
         assert attn("run", "--home", "new", "--force", *options) == 0, attn.err
-        assert done == [("raw tables", 1), ("weekly portfolios", workers)]
+        assert done == [("raw tables", 1), ("portfolios every 5 sessions", workers)]
     assert attn("run", "--home", "new", "--workers", "0") != 0
 
 

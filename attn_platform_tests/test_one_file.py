@@ -298,9 +298,10 @@ def test_a_page_is_a_command_and_an_asset(raw_home: Home, copy_of: CopyOf, capsy
         ('"boards"', '"Boards"', "page 'Boards': a name is lower-case letters"),
         (
             '"boards"',
-            '"overview"',
-            "page 'overview': a name is lower-case letters, digits and underscores, and none of",
+            '"factor"',
+            "page 'factor': a name is lower-case letters, digits and underscores, and none of",
         ),
+        ('"boards"', '"overview"', "the overview and page overview would both own the report folder overview"),
         ('"boards"', '"data"', "the page of the raw data and page data would both own the report folder data"),
         ('"boards"', f'"{STRATEGY}"', f"page {STRATEGY} and strategy {STRATEGY} would both own the report folder"),
         (DECLARED, "", "declares no page; decorate a function with @page"),

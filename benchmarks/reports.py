@@ -3,10 +3,10 @@
     python benchmarks/reports.py [HOME] [--first SESSION] [--out FILE]
 
 HOME (default: ./data) is one with a market, imported or simulated. Two strategies on made-up forecasts with AI-69's
-limits, and their mix, are walked and backtested from `--first` to a week before the end of the data; then what a report
-needs is made, and again with the last week (`report_parts/made_up_home.py`). Each step runs in a process of its own,
-imports included; seconds are those of the CPU, which hardly depend on what else the machine does. The home stays as it
-is. Linux only; with Chromium or Chrome the page of the strategy is loaded as well.
+limits are walked from `--first` to a week before the end of the data; then backtest, evaluation and all else that a
+report needs are made, and again with the last week (`report_parts/made_up_home.py`). Each step runs in a process of its
+own, imports included; seconds are those of the CPU, which hardly depend on what else the machine does. The home stays
+as it is. Linux only; with Chromium or Chrome the page of the strategy is loaded as well.
 """
 
 import argparse
@@ -33,18 +33,22 @@ WEEK, STRATEGIES, LOADS = 5, "30", 3
 BENCHMARKS = Path(__file__).parent
 STEPS = (
     ("nothing", (), "imports and the home alone", None),
+    ("backtest", (), "backtest", None),
+    ("robustness", (), "", None),
     ("evaluation", (), "evaluation of the forecasts", None),
     ("attribution", (), "attribution, exposures", None),
     ("report", (), "report", 10.0),
 )
 NEW_WEEK = (
+    ("backtest", (), "a new week: backtest", None),
+    ("robustness", (), "", None),
     ("evaluation", (), "a new week: evaluation", None),
     ("attribution", (), "a new week: attribution, exposures", None),
     ("report", (), "a new week: report", 10.0),
 )
 OTHERS = (
-    ("attribution_of_second", (), "", None),
-    ("mix", (), "mix of two: attribution, exposures, report", None),
+    ("second", (), "", None),
+    ("mix", (), "mix of two: backtest, attribution, robustness, report", None),
     ("many", (STRATEGIES,), "", None),
     ("study", (STRATEGIES,), f"exhibits of the study, {STRATEGIES} strategies", 180.0),
     ("overview", (STRATEGIES,), f"overview of {STRATEGIES} strategies", None),

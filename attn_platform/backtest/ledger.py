@@ -63,6 +63,14 @@ def empty_frame(kind: str) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=type_) for name, type_ in _COLUMNS[kind].items()})
 
 
+def joined(kind: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames of one kind after each other, columns and types as ever."""
+    columns, filled = _COLUMNS[kind], [frame for frame in frames if len(frame)]
+    if not filled:
+        return empty_frame(kind)
+    return pd.concat([frame[list(columns)] for frame in filled], ignore_index=True).astype(columns)
+
+
 class Ledger:
     """Records of sessions in their order; the frames are made when they are asked for, `date` first.
 

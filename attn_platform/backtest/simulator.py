@@ -23,7 +23,7 @@ from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.costs import cost_rates
 from attn_platform.backtest.entitlements import credit_entitlements
 from attn_platform.backtest.execution import execute
-from attn_platform.backtest.ledger import Ledger
+from attn_platform.backtest.ledger import Ledger, joined
 from attn_platform.backtest.quotes import QuoteBoard
 from attn_platform.errors import MissingDataError, SimulationError
 from attn_platform.market.calendar import as_day
@@ -31,6 +31,10 @@ from attn_platform.market.dense import DenseMarket
 
 logger = logging.getLogger(__name__)
 
+# So many of the last states of a backtest are kept: where its last session comes again with a target, it goes on from
+# the signal before.
+STATES = 3
+LEDGER_FRAMES = ("trades", "holdings", "delistings", "dividends")
 # Columns of the ledger's daily frame that a result keeps.
 DAILY_RECORDS = ("turnover", "cost", "cash_share", "holding_count", "suspended_count", "suspended_share")
 
@@ -43,7 +47,8 @@ class BacktestResult:
     difference), excess_net_value (Π(1 + excess_return)), unrecovered_net_value (of the same targets, had holders got
     nothing for what was delisted), and `DAILY_RECORDS`. The base session has net values of 1 and NaN returns. `trades`,
     `holdings`, `delistings` and `dividends` are those of `Ledger`. `account` is the state after the last session and
-    `pending` the target that waits for the session after it, if there is one.
+    `pending` the target that waits for the session after it, if there is one. `states` are the last ones on sessions of
+    signals, and that after the last session: from each of them the backtest can go on (`Begun`).
     """
 
     daily: pd.DataFrame
@@ -53,6 +58,32 @@ class BacktestResult:
     dividends: pd.DataFrame
     account: Account
     pending: pd.Series | None
+    states: tuple[BacktestState, ...]
+
+
+@dataclass(frozen=True)
+class BacktestState:
+    """Where a backtest stands after the close of a session: its account, and the one that recovers nothing."""
+
+    account: Account
+    unrecovered: Account
+
+    @property
+    def session(self) -> np.datetime64:
+        """After whose close."""
+        return self.account.session
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A backtest up to a state: the frames of its result, with the sessions up to that of the state."""
+
+    state: BacktestState
+    daily: pd.DataFrame
+    trades: pd.DataFrame
+    holdings: pd.DataFrame
+    delistings: pd.DataFrame
+    dividends: pd.DataFrame
 
 
 def advance(
@@ -75,28 +106,54 @@ def run_backtest(
     benchmark_returns: np.ndarray,
     config: BacktestConfig,
     until: str | np.datetime64 | None = None,
+    begun: Begun | None = None,
 ) -> BacktestResult:
     """Backtest of target weights.
 
     `targets` are weights by symbol, keyed by the session after whose close they were decided; `benchmark_returns` [T]
     are the index's close-to-close returns over the market's sessions, in their order. Runs from the first signal to
-    `until` (default: the market's last session).
+    `until` (default: the market's last session), or from where it has `begun`: then targets and market are needed from
+    the session of that state on, and the result is, bit for bit, that of running from the first signal.
     """
-    if not targets:
+    if not targets and begun is None:
         raise SimulationError("no target portfolio: nothing to backtest")
     last = market.sessions[-1] if until is None else as_day(until)
     signals = sorted(((as_day(session), weights) for session, weights in targets.items()), key=lambda signal: signal[0])
     signals = [(session, weights) for session, weights in signals if session <= last]
-    if not signals:
+    if begun is not None:
+        signals = [(session, weights) for session, weights in signals if session >= begun.state.session]
+        first, capital = begun.state.session, config.initial_capital
+        states, ledger = _from_signal_to_signal(begun.state.account, signals, market, last, config, Ledger())
+    elif signals:
+        first, capital = signals[0][0], config.initial_capital
+        base = open_account(first, capital)
+        states, ledger = _from_signal_to_signal(base, signals, market, last, config, _opened(base, capital))
+    else:
         raise SimulationError(f"no target portfolio on or before {last}: nothing to backtest")
 
-    first, capital = signals[0][0], config.initial_capital
-    account, ledger = _from_signal_to_signal(signals, market, last, config)
-    records, unrecovered = ledger.daily, ledger.daily
-    if len(ledger.delistings) and config.delisting_recovery > 0:
+    records, unrecovered, others = ledger.daily, ledger.daily, states
+    if config.delisting_recovery > 0 and (len(ledger.delistings) or (begun is not None and len(begun.delistings))):
         nothing = config.model_copy(update={"delisting_recovery": 0.0})
-        unrecovered = _from_signal_to_signal(signals, market, last, nothing)[1].daily
-    returns = np.concatenate([[np.nan], _between(market, benchmark_returns, first, last)])
+        base, opened = (
+            (open_account(first, capital), _opened(open_account(first, capital), capital))
+            if begun is None
+            else (begun.state.unrecovered, Ledger())
+        )
+        others, without = _from_signal_to_signal(base, signals, market, last, nothing, opened)
+        unrecovered = without.daily
+    returns = _between(market, benchmark_returns, first, last)
+    net_value, without_recovery = (frame["equity"].to_numpy() / capital for frame in (records, unrecovered))
+    frames = {kind: getattr(ledger, kind) for kind in LEDGER_FRAMES}
+    if begun is None:
+        returns = np.concatenate([[np.nan], returns])
+    else:
+        before = begun.daily
+        net_value = np.concatenate([before["net_value"].to_numpy(), net_value])
+        without_recovery = np.concatenate([before["unrecovered_net_value"].to_numpy(), without_recovery])
+        returns = np.concatenate([before["benchmark_return"].to_numpy(), returns])
+        equity = before["net_value"] * capital
+        records = joined("daily", (before[["date", *DAILY_RECORDS]].assign(equity=equity), records))
+        frames = {kind: joined(kind, (getattr(begun, kind), frame)) for kind, frame in frames.items()}
     logger.info(
         "backtest %s to %s: %d rebalances, %d blocked trades, %d delistings; %d holdings suspended at the end",
         first,
@@ -106,15 +163,13 @@ def run_backtest(
         len(ledger.delistings),
         records["suspended_count"].iloc[-1],
     )
-    net_value, without_recovery = (frame["equity"].to_numpy() / capital for frame in (records, unrecovered))
+    kept = slice(-STATES, None)
     return BacktestResult(
         daily=daily_frame(net_value, without_recovery, returns, records),
-        trades=ledger.trades,
-        holdings=ledger.holdings,
-        delistings=ledger.delistings,
-        dividends=ledger.dividends,
-        account=account,
-        pending=signals[-1][1] if signals[-1][0] == last else None,
+        **frames,
+        account=states[-1],
+        pending=signals[-1][1] if signals and signals[-1][0] == last else None,
+        states=tuple(BacktestState(*both) for both in zip(states[kept], others[kept], strict=True)),
     )
 
 
@@ -144,17 +199,26 @@ def daily_frame(
     return frame.join(records[list(DAILY_RECORDS)])
 
 
-def _from_signal_to_signal(
-    signals: Sequence[tuple[np.datetime64, pd.Series]], market: DenseMarket, last: np.datetime64, config: BacktestConfig
-) -> tuple[Account, Ledger]:
-    """The account that is opened at the first signal, at the close of `last`."""
-    account, board = open_account(signals[0][0], config.initial_capital), QuoteBoard(market, config)
+def _opened(base: Account, capital: float) -> Ledger:
     ledger = Ledger()
-    ledger.open(account.session, config.initial_capital)
-    for place, (_, weights) in enumerate(signals):
-        end = signals[place + 1][0] if place + 1 < len(signals) else last
-        account = _advance(account, weights, board, end, ledger)
-    return account, ledger
+    ledger.open(base.session, capital)
+    return ledger
+
+
+def _from_signal_to_signal(
+    account: Account,
+    signals: Sequence[tuple[np.datetime64, pd.Series]],
+    market: DenseMarket,
+    last: np.datetime64,
+    config: BacktestConfig,
+    ledger: Ledger,
+) -> tuple[list[Account], Ledger]:
+    """An account at the close of each session of a signal and of `last`, signals from its own session on."""
+    board, ends = QuoteBoard(market, config), [*(session for session, _ in signals), last]
+    accounts = [_advance(account, None, board, ends[0], ledger)]
+    for (_, weights), end in zip(signals, ends[1:], strict=True):
+        accounts.append(_advance(accounts[-1], weights, board, end, ledger))
+    return accounts, ledger
 
 
 def _advance(

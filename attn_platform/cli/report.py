@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from attn_platform.studies.settings import Home
 
 FACTOR, ALL = "factor", "all"  # attn report factor all
-STUDY, OVERVIEW = "study", "overview"
 
 
 def report(
@@ -39,8 +38,7 @@ def report(
     Example: attn report multi_task_baseline_10d --pdf, or: attn report study, or: attn report factor ret_1m
     """
     from attn_platform.reports import exports
-    from attn_platform.studies.pages import pages_of
-    from attn_platform.workflows.reports import write_pages
+    from attn_platform.studies.pages import pages_called
 
     if png or pdf:
         exports.browser()  # a missing one is said before the pages are made
@@ -62,23 +60,16 @@ def report(
         return
     if factor is not None:
         raise ConfigurationError(
-            f"'{factor}' is one name too many: attn report takes a strategy, the study, '{STUDY}', "
-            f"'{OVERVIEW}', a page such as 'data', or '{FACTOR}' and a factor"
+            f"'{factor}' is one name too many: attn report takes a strategy, the study, 'study', "
+            f"'overview', a page such as 'data', or '{FACTOR}' and a factor"
         )
-    if name in (STUDY, OVERVIEW):
-        export({STUDY: _report_study, OVERVIEW: _report_overview}[name](target))
-        return
-    if (page := pages_of(target).get(name)) is not None:
+    for page in pages_called(target, name):
         export(_report_page(target, page))
-        return
-    for path in write_pages(target, name):
-        printing.show(str(path))
-        export(path)
 
 
 def _report_factor(home: Home, factor: str | None) -> list[Path]:
     """The page of a factor, or those of all with their index, which alone is printed then."""
-    from attn_platform.workflows.factor_pages import write_factor_pages
+    from attn_platform.workflows.pages.factors import write_factor_pages
 
     if factor is None:
         raise ConfigurationError(f"name a factor of the catalogue, or '{ALL}': attn report {FACTOR} {ALL}")
@@ -89,28 +80,10 @@ def _report_factor(home: Home, factor: str | None) -> list[Path]:
 
 
 def _report_page(home: Home, page: Page) -> Path:
-    """A page that declares itself; its path, and what is said of it in a few words."""
+    """Make a page; its path, and what is said of it in a few words."""
     from attn_platform.studies.pages import write_page
 
     path, summary = write_page(home, page)
     said = [str(value) for value in summary.values() if isinstance(value, str | int | float)]
     printing.show(": ".join([str(path), *([", ".join(said)] if said else [])]))
     return path
-
-
-def _report_study(home: Home) -> Path:
-    """The page of the study's exhibits."""
-    from attn_platform.workflows.study_report import study_page, write_study_page
-
-    write_study_page(home)
-    printing.show(str(study_page(home)))
-    return study_page(home)
-
-
-def _report_overview(home: Home) -> Path:
-    """The page of all strategies."""
-    from attn_platform.workflows.overview import overview_page, write_overview_page
-
-    write_overview_page(home)
-    printing.show(str(overview_page(home)))
-    return overview_page(home)

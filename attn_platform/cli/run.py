@@ -49,9 +49,10 @@ def run(
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.rebuilds import offers
     from attn_platform.reports.formatting import count
+    from attn_platform.studies.names import OVERVIEW, study_pages
+    from attn_platform.studies.pages import page_file
     from attn_platform.workflows.homes import make_home
-    from attn_platform.workflows.overview import overview_page
-    from attn_platform.workflows.study_report import has_exhibits, study_page
+    from attn_platform.workflows.pages.study import has_exhibits
     from attn_platform.workflows.training import available_windows
 
     started = time.perf_counter()
@@ -96,9 +97,9 @@ def run(
     if plan_only:
         return
     printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] All strategies:")
-    printing.show(f"  {overview_page(target)}")
+    printing.show(f"  {page_file(target, OVERVIEW)}")
     if has_exhibits(target):
         printing.show("The study, exhibit by exhibit:")
-        printing.show(f"  {study_page(target)}")
+        printing.show(f"  {page_file(target, study_pages(target.study.name))}")
     hint = f"Every asset in the UI: make ui (or: attn ui --home {target.root}), then http://localhost:{UI_PORT}"
     printing.show(hint)

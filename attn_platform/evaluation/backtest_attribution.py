@@ -41,37 +41,46 @@ _NOTHING = 1e-15
 
 
 @dataclass(frozen=True)
-class AttributedMarket:
-    """What an attribution reads beside the backtest, over the T sessions from its base on and N stocks.
-
-    Row t is read for the session after t (all that is known at its close), but for `returns`, `unit_closes`,
-    `is_traded` and `dividends`, which are those of session t.
+class HeldMarket:
+    """What is read beside a backtest of what it held, over the T sessions from its base on and N stocks.
 
     Args:
         sessions: [T].
         symbols: [N] sorted.
         returns: [T, N] close-to-close returns at the prices of the account.
-        unit_closes: [T, N] close of a unit of holdings.
-        is_traded: [T, N] whether the stock's return is one of the session, and not of a suspension.
         benchmark: [T, N] weights of the index, summing to 1.
-        dividends: [T] what dividends add to the return of the index where that leaves them out; else 0.
         industry: [T, N] codes from 0; the last one is that of unknown industry.
         industries: names by code.
+    """
+
+    sessions: NDArray[np.datetime64]
+    symbols: NDArray[np.str_]
+    returns: FloatArray
+    benchmark: FloatArray
+    industry: NDArray[np.int16]
+    industries: Sequence[str]
+
+
+@dataclass(frozen=True)
+class AttributedMarket(HeldMarket):
+    """What an attribution reads beside the backtest, over the same sessions and stocks.
+
+    Row t is read for the session after t (all that is known at its close), but for `returns`, `unit_closes`,
+    `is_traded` and `dividends`, which are those of session t.
+
+    Args:
+        unit_closes: [T, N] close of a unit of holdings.
+        is_traded: [T, N] whether the stock's return is one of the session, and not of a suspension.
+        dividends: [T] what dividends add to the return of the index where that leaves them out; else 0.
         universe: [T, N] stocks of the regression.
         regression_weights: [T, N]; NaN is out of the regression.
         styles: names.
         exposures: of a row and a choice of stocks [N], the exposures [n, K] of the chosen ones, standardised over them.
     """
 
-    sessions: NDArray[np.datetime64]
-    symbols: NDArray[np.str_]
-    returns: FloatArray
     unit_closes: FloatArray
     is_traded: BoolArray
-    benchmark: FloatArray
     dividends: FloatArray
-    industry: NDArray[np.int16]
-    industries: Sequence[str]
     universe: BoolArray
     regression_weights: FloatArray
     styles: Sequence[str]

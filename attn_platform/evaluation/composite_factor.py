@@ -27,13 +27,11 @@ from attn_platform.evaluation.ranks import rank_codes, return_codes
 
 
 @dataclass(frozen=True)
-class CompositeFactorSeries:
+class SessionFigures:
     """What a factor did in each session; NaN where a session does not have the figure."""
 
     correlations: dict[str, FloatArray]
     """ic, rank_ic, weighted_ic, weighted_rank_ic, each [T]"""
-    layers: Layers
-    """[T, N] who was in which."""
     layer_returns: FloatArray
     """[T, layer] mean return of the layers, the top one first."""
     universe_returns: FloatArray
@@ -42,6 +40,14 @@ class CompositeFactorSeries:
     """[T]"""
     bottom_precision: FloatArray
     """[T]"""
+
+
+@dataclass(frozen=True)
+class CompositeFactorSeries(SessionFigures):
+    """The same, and the layers that it is of."""
+
+    layers: Layers
+    """[T, N] who was in which."""
 
 
 def composite_factor_series(
@@ -55,10 +61,10 @@ def composite_factor_series(
         layers = layers_of_ranks(x_codes, config.layers)
         return CompositeFactorSeries(
             correlations_of_ranks(x, y, x_codes, y_codes, config),
-            layers,
             layer_means(layers, y),
             universe_means(layers, y),
             *precisions(layers, y_codes),
+            layers,
         )
 
     parts = over_blocks(of_block, predictions, returns)
@@ -80,7 +86,7 @@ def composite_factor_figures(
     return summary(composite_factor_series(predictions, returns, config), horizon, config)
 
 
-def summary(series: CompositeFactorSeries, horizon: int, config: EvaluationConfig | None = None) -> dict[str, float]:
+def summary(series: SessionFigures, horizon: int, config: EvaluationConfig | None = None) -> dict[str, float]:
     """The figures over time of a factor whose returns are those over `horizon` sessions.
 
     Keys are the columns of the published tables; means are over the sessions that have the figure. The benchmark is

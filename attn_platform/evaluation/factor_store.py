@@ -7,7 +7,8 @@ Tables of a family: `evaluation_factor_<family>` (one row a factor and horizon) 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,7 @@ from attn_platform.factors.catalogue import Catalogue
 from attn_platform.factors.parallel import cores, over_threads
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.calendar import Calendar
-from attn_platform.market.dense import load_dense
+from attn_platform.market.dense import DENSE_TABLES, load_dense
 from attn_platform.market.lake import Lake, days
 from attn_platform.progress import tqdm
 from attn_platform.training.labels import LabelConfig, label_prices
@@ -93,6 +94,34 @@ def profiles(
         name: profile(name, joined(series[name]), correlation[name].drop(name, errors="ignore"), history.config)
         for name in names
     }
+
+
+def shared_profiles(history: FactorHistory, names: Sequence[str]) -> dict[str, FactorProfile]:
+    """`profiles`, once for all in this process who ask for the same: an evaluation, and the pages of its factors.
+
+    Those last asked for are kept until a file of the lake changes that they depend on.
+    """
+    lake = history.lake.snapshot()
+    tables = (*map(family_table, history.catalogue.families), UNIVERSE, *DENSE_TABLES, "security")
+    stamps = tuple(lake.stamp(table) for table in tables)
+    configuration = (history.universe.model_dump_json(), history.config.model_dump_json())
+    found = _shared(_Request(tuple(sorted(names)), configuration, stamps, history))
+    return {name: found[name] for name in names}
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What tells shared profiles from others: the factors, the settings, and the state of the files."""
+
+    names: tuple[str, ...]
+    configuration: tuple[str, ...]
+    stamps: tuple[int, ...]
+    history: FactorHistory = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _shared(request: _Request) -> dict[str, FactorProfile]:
+    return profiles(request.history, request.names)
 
 
 def stored_factors(lake: Lake, catalogue: Catalogue) -> list[str]:

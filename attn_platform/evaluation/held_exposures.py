@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from attn_platform.evaluation.account_returns import BacktestFrames
-from attn_platform.evaluation.backtest_attribution import AttributedMarket
+from attn_platform.evaluation.backtest_attribution import AttributedMarket, HeldMarket
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.held_weights import HeldWeights, drifted, group_sums, placed, week_contributors
+from attn_platform.evaluation.held_weights import HeldWeights, IntArray, drifted, group_sums, placed, week_contributors
 from attn_platform.evaluation.return_attribution import INDUSTRY, STYLE
 
 STOCKS_OF_A_WEEK, INDUSTRIES_OF_A_WEEK = 5, 3  # kept of the largest contributions of either sign
@@ -35,35 +35,47 @@ class HeldExposures:
     contributors: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What was held over the sessions from the first trades on, row `first` of the market, in some of its `columns`."""
+
+    weights: HeldWeights
+    industries: IntArray
+    first: int
+    columns: np.ndarray
+
+
 def held_exposures(frames: BacktestFrames, market: AttributedMarket) -> HeldExposures:
     """Of each session of a backtest from its first trades on; symbols of the frames are among those of the market."""
-    first = int(np.searchsorted(market.sessions, frames.holdings["date"].min().to_datetime64()))
-    rows = slice(first, len(frames.daily))
-    is_held = pd.Index(market.symbols).isin(frames.holdings["symbol"].unique())
-    columns = np.flatnonzero(is_held | (market.benchmark[rows] > 0).any(axis=0))
-    held = _held_weights(frames, market, rows, columns)
-    industries = market.industry[rows][:, columns].astype(np.intp)
-    names = np.array(market.industries, dtype=object)
-    excess = frames.daily.set_index("date")["excess_return"]
-    by_industry = group_sums(held.active, industries, len(names))
-    by_style = _style_exposures(held, market, first, columns)
+    held = _held(frames, market)
+    weights = held.weights
+    by_industry = group_sums(weights.active, held.industries, len(market.industries))
+    by_style = _style_exposures(weights, market, held.first, held.columns)
     exposures = pd.concat(
         [
-            _rows(held.sessions, INDUSTRY, market.industries, by_industry, by_industry != 0),
-            _rows(held.sessions, STYLE, market.styles, by_style, np.isfinite(by_style)),
+            _rows(weights.sessions, INDUSTRY, market.industries, by_industry, by_industry != 0),
+            _rows(weights.sessions, STYLE, market.styles, by_style, np.isfinite(by_style)),
         ],
         ignore_index=True,
     )
     return HeldExposures(
         exposures=exposures.sort_values("date", kind="stable", ignore_index=True),
-        contributors=week_contributors(held, industries, names, excess, STOCKS_OF_A_WEEK, INDUSTRIES_OF_A_WEEK),
+        contributors=_contributors(held, frames, market),
     )
 
 
-def _held_weights(frames: BacktestFrames, market: AttributedMarket, rows: slice, columns: np.ndarray) -> HeldWeights:
-    """Over some of the market's sessions and stocks, which have all that is held and in the benchmark."""
+def held_contributors(frames: BacktestFrames, market: HeldMarket) -> pd.DataFrame:
+    """The contributors alone, for which no exposures to styles have to be known."""
+    return _contributors(_held(frames, market), frames, market)
+
+
+def _held(frames: BacktestFrames, market: HeldMarket) -> _Held:
+    first = int(np.searchsorted(market.sessions, frames.holdings["date"].min().to_datetime64()))
+    rows = slice(first, len(frames.daily))
+    is_held = pd.Index(market.symbols).isin(frames.holdings["symbol"].unique())
+    columns = np.flatnonzero(is_held | (market.benchmark[rows] > 0).any(axis=0))
     sessions, symbols, returns = market.sessions[rows], market.symbols[columns], market.returns[rows][:, columns]
-    return HeldWeights(
+    weights = HeldWeights(
         sessions=sessions,
         symbols=symbols,
         portfolio=drifted(placed(frames.holdings, sessions, symbols), returns),
@@ -71,6 +83,13 @@ def _held_weights(frames: BacktestFrames, market: AttributedMarket, rows: slice,
         returns=returns,
         benchmark_returns=np.nan_to_num(frames.daily["benchmark_return"].to_numpy(dtype=np.float64)[rows]),
     )
+    return _Held(weights, market.industry[rows][:, columns].astype(np.intp), first, columns)
+
+
+def _contributors(held: _Held, frames: BacktestFrames, market: HeldMarket) -> pd.DataFrame:
+    names, excess = np.array(market.industries, dtype=object), frames.daily.set_index("date")["excess_return"]
+    counts = (STOCKS_OF_A_WEEK, INDUSTRIES_OF_A_WEEK)
+    return week_contributors(held.weights, held.industries, names, excess, *counts)
 
 
 def _style_exposures(held: HeldWeights, market: AttributedMarket, first: int, columns: np.ndarray) -> FloatArray:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
+from attn_platform.orchestration.assets.training import trained_alike
 from attn_platform.orchestration.op_tags import GPU_TAGS
 from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.studies.names import checkpoint_asset
 from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StudyConfig

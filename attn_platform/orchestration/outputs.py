@@ -12,8 +12,8 @@ from attn_platform.evaluation.explanation_tables import STOCKS
 from attn_platform.evaluation.store import robustness_tables
 from attn_platform.orchestration.freshness import WHOLE, is_external
 from attn_platform.orchestration.provenance import data_version, data_versions
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.reports import PAGE
 
 CHECKPOINT, EXPLANATION, REPORT, ROBUSTNESS = (
     "checkpoint_",
@@ -41,7 +41,7 @@ def _present(home: Home, asset: str, kinds: Iterable[str], is_whole: bool) -> li
         folder = home.checkpoints / asset.removeprefix(CHECKPOINT)
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if "html" in kinds:
-        is_there = (home.reports / asset.removeprefix(REPORT) / PAGE).exists()
+        is_there = page_file(home, asset.removeprefix(REPORT)).exists()
     elif asset.startswith(ROBUSTNESS):
         is_there = all(map(home.lake.has, robustness_tables(asset.removeprefix(ROBUSTNESS))))
     elif asset.startswith(EXPLANATION):

@@ -20,10 +20,10 @@ from attn_platform.automation import Duty, delivery_in
 from attn_platform.errors import MissingDataError
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
+from attn_platform.orchestration.assets.training import trained_alike
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import checkpoint_asset, prediction_table
 from attn_platform.studies.settings import SESSIONS_TABLE, Home
 from attn_platform.studies.study import StrategyConfig
 from attn_platform.training.windows import window_holding

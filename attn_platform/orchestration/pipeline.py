@@ -22,7 +22,7 @@ import pandas as pd
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.market.calendar import as_day
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.training import checkpoint_asset, trained_alike
+from attn_platform.orchestration.assets.training import trained_alike
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.dagster_internals.execution import is_failed_check
 from attn_platform.orchestration.freshness import Lineage, stale_partitions
@@ -31,6 +31,7 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.rebuilds import sent_weeks
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.similar import similar_to
+from attn_platform.studies.names import checkpoint_asset
 from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
@@ -131,8 +132,7 @@ def _portfolios(home: Home, first: np.datetime64, last: np.datetime64) -> list[S
             raise ConfigurationError(
                 f"no rebalance of {strategies[0].name} from {first} to {last}: the data ends on {home.last_session}"
             )
-        is_own = every != home.study.rebalance_every
-        title = f"portfolios every {frequency_text(every)}" if is_own else "weekly portfolios"
+        title = f"portfolios every {frequency_text(every)}"
         _require_chain(home, str(days[0]), strategies)
         tables = tuple(portfolio_table(strategy.name) for strategy in strategies)
         stages.append(Stage(title, tables, str(days[0]), str(days[-1]), divisible=True))

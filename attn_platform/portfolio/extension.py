@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from attn_platform.errors import ConfigurationError, PortfolioError
 from attn_platform.portfolio.limits.base import OWN, LinearLimit, Rows, Stage, stage_of
-from attn_platform.portfolio.problem import WeeklyProblem
+from attn_platform.portfolio.problem import FloatArray, WeeklyProblem
 from attn_platform.register import Register, origin_of
 
 if TYPE_CHECKING:
@@ -138,6 +138,15 @@ class Extension:
         """The constraints that are not linear."""
         return [each for function in self.constraints for each in _called(function, weights, problem)]
 
+    def violations(self, weights: FloatArray, problem: WeeklyProblem) -> dict[str, float]:
+        """By how much given `weights` [n] break each of the constraints, by name: 0 for one that they keep.
+
+        It is the largest violation of its expressions, in their unit. Where it has variables of its own beside the
+        weights, expressions have no value: it is the distance, in the largest change of a weight, to the nearest
+        weights that keep it, infinite where none do.
+        """
+        return {function.name: _violation(function, weights, problem) for function in self.constraints}
+
     def objective_of(self, weights: cp.Variable, problem: WeeklyProblem) -> list[cp.Expression]:
         """The terms."""
         return [_called(function, weights, problem, **parameters) for function, parameters in self.terms]
@@ -228,6 +237,18 @@ def _history(function: PortfolioFunction, parameters: Mapping[str, float]) -> in
         return function.history
     given = parameters.get(function.history)
     return int(inspect.signature(function.function).parameters[function.history].default if given is None else given)
+
+
+def _violation(function: PortfolioFunction, weights: FloatArray, problem: WeeklyProblem) -> float:
+    import cvxpy as cp  # takes a second
+
+    variable = cp.Variable(len(weights), name="weights", value=weights)
+    distance = cp.norm_inf(variable - weights)
+    nearest = cp.Problem(cp.Minimize(distance), _called(function, variable, problem))
+    if len(nearest.variables()) == 1:
+        return float(max((np.max(each.violation(), initial=0.0) for each in nearest.constraints), default=0.0))
+    nearest.solve(solver=cp.CLARABEL)
+    return float(distance.value) if nearest.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) else np.inf
 
 
 def _called(function: PortfolioFunction, *arguments: Any, **parameters: float) -> Any:

@@ -26,7 +26,7 @@ class ShownExposures:
 
 
 def read_exposures(lake: Lake, strategy: str, styles: Sequence[str]) -> ShownExposures:
-    """Exposures of a strategy or a mix; a mix has no contributors."""
+    """Exposures of a strategy or a mix, and what moved its weeks."""
     if not lake.has(store.exposures_table(strategy)):
         return ShownExposures()
     rows = lake.read(store.exposures_table(strategy)).to_pandas()

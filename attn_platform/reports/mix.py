@@ -2,7 +2,7 @@
 
 A mix (AI-55, exhibits 6 and 21) has no forecast and no weekly problem of its own, so its page has neither a composite
 factor nor limits; these stand on the pages of its parts. What it holds is known, and so are its exposures and where its
-excess return came from (`evaluation.mixed`).
+excess return came from (`evaluation.mixed`), and of how far to trust it all that needs no forecast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attn_platform.portfolio.rebalance import benchmark_weights
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.reports.contents import DataSource, ExposureLimits, StrategyReportData
 from attn_platform.reports.exposures import read_exposures
-from attn_platform.reports.robustness_contents import read_attribution
+from attn_platform.reports.robustness_contents import read_attribution, read_robustness
 from attn_platform.reports.strategy import (
     dated,
     enhanced_text,
@@ -33,6 +33,7 @@ from attn_platform.reports.strategy import (
 from attn_platform.universe.adjacency import industry_at
 
 HORIZON = "mix"
+NO_RANK_IC = pd.Series(dtype=float)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class MixSubject:
     study_title: str
     universe: str
     data_source: DataSource
+    evaluation_horizon: int
     notes: Sequence[str]
     frequency: str
     """How often the parts are rebalanced, in words: "5 sessions", "week"."""
@@ -74,12 +76,13 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         data_source=subject.data_source,
         **of_backtest(daily, dated(lake, backtest_table(name, "delistings")), evaluation),
         factor_figures={},
-        rank_ic=pd.Series(dtype=float),
-        weighted_rank_ic=pd.Series(dtype=float),
+        rank_ic=NO_RANK_IC,
+        weighted_rank_ic=NO_RANK_IC,
         layers=pd.DataFrame(),
         layer_annual_returns=pd.Series(dtype=float),
         industry_exposures=exposures.industries,
         style_exposures=exposures.styles,
+        week_contributors=exposures.contributors,
         limits=ExposureLimits(industry=None, styles={}, one_way_turnover=None),
         rebalances=_rebalances(daily, trades, _relaxed(lake, subject.parts)),
         holdings=holdings,
@@ -96,6 +99,9 @@ def gather_mix(lake: Lake, subject: MixSubject, evaluation: EvaluationConfig) ->
         mix_parts={part: performance_figures(frame, evaluation) for part, frame in parts.items()},
         mix_correlations=excess.corr(),
         attribution=read_attribution(lake, name, evaluation.sessions_per_year),
+        robustness=read_robustness(
+            lake, name, daily, NO_RANK_IC, subject.evaluation_horizon, first.backtest, evaluation
+        ),
         is_benchmark_approximate=subject.is_benchmark_approximate,
     )
 

@@ -69,7 +69,8 @@ class BenchmarkError:
 class Robustness:
     """Figures beyond the backtest's own.
 
-    figures     rank_ic_t, rank_ic_newey_west_t, positive_months, worst_year, sharpe (of the excess return)
+    figures     rank_ic_t, rank_ic_newey_west_t (NaN for a mix, which has no forecast), excess_newey_west_t (of the mean
+                daily excess return), positive_months, worst_year, sharpe (of the excess return)
     worst_year_end   last session of the worst rolling year, None where the backtest is shorter
     periods     `evaluation.robustness.STABILITY_COLUMNS`
     costs       as `evaluation.robustness.cost_sensitivity`
@@ -129,7 +130,7 @@ def read_robustness(
     """Robustness of a strategy; None where it was not measured.
 
     `daily` is the stored frame of its backtest, `rank_ic` [session] that of its forecast against returns over `horizon`
-    sessions.
+    sessions; empty for a mix, which has none.
     """
     seeds_table, trades_table = store.robustness_tables(strategy)
     if not lake.has(seeds_table):
@@ -142,6 +143,7 @@ def read_robustness(
     figures = {
         "rank_ic_t": t_value(rank_ic.to_numpy(dtype=np.float64)),
         "rank_ic_newey_west_t": overlapping_t(rank_ic, horizon),
+        "excess_newey_west_t": overlapping_t(excess, horizon),
         "positive_months": float((months[np.isfinite(months)] > 0).mean()),
         "worst_year": worst,
         "sharpe": sharpe_of(excess.to_numpy()) * np.sqrt(config.sessions_per_year),

@@ -60,12 +60,21 @@ _SEEDS = (
 )
 
 
+def _has_forecast(found: Robustness) -> bool:
+    """Whether there is a RankIC: a mix trades on no forecast of its own."""
+    return bool(found.periods["rank_ic_mean"].notna().any())
+
+
 def _figures_table(found: Robustness) -> Table:
     figures = found.figures
     end = "" if found.worst_year_end is None else f", to {formatting.date(found.worst_year_end)}"
-    rows = (
+    of_forecast = (
         ("RankIC, t-value", formatting.number(figures["rank_ic_t"])),
         ("RankIC, t-value of Newey and West", formatting.number(figures["rank_ic_newey_west_t"])),
+    )
+    rows = (
+        *(of_forecast if _has_forecast(found) else ()),
+        ("Daily excess return, t-value of Newey and West", formatting.number(figures["excess_newey_west_t"])),
         ("Months with a positive excess return", formatting.percent(figures["positive_months"], 1)),
         (f"Worst rolling year{end}", formatting.percent(figures["worst_year"])),
         ("Sharpe ratio of the excess return", formatting.number(figures["sharpe"])),
@@ -104,16 +113,20 @@ def half_years_figure(halves: pd.DataFrame, palette: drawing.Palette) -> go.Figu
 
 
 def _periods_table(found: Robustness) -> Table:
+    formats = dict(_PERIOD_FORMATS)
+    if not _has_forecast(found):
+        del formats["rank_ic_mean"]
+
     def cells(row: dict[str, object]) -> tuple[Cell, ...]:
-        values = [float(str(row[name])) for name in _PERIOD_FORMATS]
+        values = [float(str(row[name])) for name in formats]
         texts = [
             formatting.percent(value) if digits is None else formatting.number(value, digits)
-            for value, digits in zip(values, _PERIOD_FORMATS.values(), strict=True)
+            for value, digits in zip(values, formats.values(), strict=True)
         ]
         return Cell(str(row["period"])), *map(Cell, texts), Cell(f"{row['months_won']} of {row['months']}")
 
     rows = tuple(cells({str(name): value for name, value in row.items()}) for row in found.periods.to_dict("records"))
-    header = ("Period", *(formatting.label(name) for name in _PERIOD_FORMATS), "Months won")
+    header = ("Period", *(formatting.label(name) for name in formats), "Months won")
     return Table("Figures by year and half-year", header, rows)
 
 

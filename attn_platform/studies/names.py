@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from attn_platform.backtest.store import backtest_tables
+from attn_platform.backtest.store import backtest_tables, kept_tables
 from attn_platform.evaluation.explanation_tables import explanation_tables
 from attn_platform.evaluation.store import (
     attribution_table,
+    earned_table,
+    evaluation_origins_table,
     figures_table,
     layers_table,
     robustness_tables,
@@ -40,6 +42,26 @@ DATA = "data"
 def prediction_table(forecaster: str) -> str:
     """Table and asset of a forecaster's predictions."""
     return f"prediction_{forecaster}"
+
+
+def checkpoint_asset(model: str) -> str:
+    """Asset of a model's checkpoints."""
+    return f"checkpoint_{model}"
+
+
+def explanation_asset(model: str) -> str:
+    """Asset of what a model reads."""
+    return f"explanation_{model}"
+
+
+def robustness_asset(strategy: str) -> str:
+    """Asset of what the robustness of a strategy or a mix is measured by."""
+    return f"robustness_{strategy}"
+
+
+def report_asset(page: str) -> str:
+    """Asset of a page of the reports."""
+    return f"report_{page}"
 
 
 def study_pages(study: str) -> str:
@@ -78,12 +100,14 @@ def _tables(study: StudyConfig) -> Iterator[tuple[str, str]]:
     for forecaster in study.forecasters:
         for name in (
             figures_table(forecaster.name), sessions_table(forecaster.name), layers_table(forecaster.name),
+            earned_table(forecaster.name), evaluation_origins_table(forecaster.name),
             *explanation_tables(forecaster.name), seeds_table(forecaster.name),
         ):  # fmt: skip
             yield name, f"forecasts {forecaster.name}"
     for each in study.traded:
         for name in (
             portfolio_table(each.name), account_table(each.name), limits_table(each.name), *backtest_tables(each.name),
+            *kept_tables(each.name),
             attribution_table(each.name), *robustness_tables(each.name),
         ):  # fmt: skip
             yield name, f"strategy {each.name}"

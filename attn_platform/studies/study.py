@@ -44,7 +44,7 @@ from attn_platform.studies.forecasters import (
 )
 from attn_platform.studies.names import Name, require_names_of_their_own, require_once
 from attn_platform.studies.pages import REGISTER as PAGES
-from attn_platform.studies.pages import Page
+from attn_platform.studies.pages import Declaration
 from attn_platform.studies.parsing import parse
 from attn_platform.studies.rebalancing import RebalanceFrequency
 from attn_platform.training.labels import LabelConfig
@@ -206,7 +206,7 @@ class StudyConfig(BaseModel):
         return catalogue_with(self.factor_files)
 
     @cached_property
-    def own_pages(self) -> tuple[Page, ...]:
+    def own_pages(self) -> tuple[Declaration, ...]:
         """Pages of reports of the study's own files."""
         return tuple(page for file in dict.fromkeys(self.page_files) for page in PAGES.of_file(file))
 

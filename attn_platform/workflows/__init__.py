@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attn_platform.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from attn_platform.studies.pages import page
+    from attn_platform.studies.pages import page, page_file, page_of_each, pages_called, pages_of, write_page
     from attn_platform.studies.settings import Home
     from attn_platform.workflows.attribution import attribute_mix, attribute_returns
     from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
@@ -17,21 +17,17 @@ if TYPE_CHECKING:
     from attn_platform.workflows.evaluation import evaluate_factors, evaluate_forecasts, measured_predictions
     from attn_platform.workflows.explained_holdings import explain_holding
     from attn_platform.workflows.explanations import explain_forecast, explain_forecasts, explain_model, explained_by
-    from attn_platform.workflows.factor_pages import write_factor_pages
     from attn_platform.workflows.factors import choose_factors, compute_factors, compute_panel, factor_values
     from attn_platform.workflows.forecasts import forecast
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.imports import import_data, import_predictions
     from attn_platform.workflows.one_week import optimise
     from attn_platform.workflows.orders import approve_orders, orders_for, record_look, take_fills
-    from attn_platform.workflows.overview import write_overview_page
-    from attn_platform.workflows.pages.data import write_data_page
+    from attn_platform.workflows.pages.factors import write_factor_pages
     from attn_platform.workflows.portfolios import rebalance, rebalances, resolve, target_portfolio
     from attn_platform.workflows.prediction_backtest import backtest_predictions
     from attn_platform.workflows.raw_tables import provide_sessions, provide_table
-    from attn_platform.workflows.reports import report_page, write_pages
     from attn_platform.workflows.robustness import forecast_seeds, measure_robustness, tried
-    from attn_platform.workflows.study_report import write_study_page
     from attn_platform.workflows.training import available_windows, train
     from attn_platform.workflows.universe import choose_members, group_neighbours, quarters_of, universe_on, years_of
 
@@ -68,13 +64,16 @@ __all__ = [
     "optimise",
     "orders_for",
     "page",
+    "page_file",
+    "page_of_each",
+    "pages_called",
+    "pages_of",
     "provide_sessions",
     "provide_table",
     "quarters_of",
     "rebalance",
     "rebalances",
     "record_look",
-    "report_page",
     "resolve",
     "take_fills",
     "target_portfolio",
@@ -82,11 +81,8 @@ __all__ = [
     "tried",
     "universe_on",
     "write_comparison_page",
-    "write_data_page",
     "write_factor_pages",
-    "write_overview_page",
-    "write_pages",
-    "write_study_page",
+    "write_page",
     "years_of",
 ]
 __getattr__ = lazy_attributes(__name__)

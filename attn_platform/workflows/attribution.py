@@ -18,23 +18,30 @@ from attn_platform.backtest.benchmark import booked_prices, close_returns, index
 from attn_platform.backtest.mix import mix_money
 from attn_platform.backtest.store import backtest_table
 from attn_platform.evaluation.account_returns import BacktestFrames
-from attn_platform.evaluation.backtest_attribution import AttributedMarket, BoolArray, attribute_backtest
+from attn_platform.evaluation.backtest_attribution import (
+    AttributedMarket,
+    BoolArray,
+    HeldMarket,
+    attribute_backtest,
+)
 from attn_platform.evaluation.cross_sections import FloatArray
-from attn_platform.evaluation.held_exposures import HeldExposures, held_exposures
+from attn_platform.evaluation.held_exposures import HeldExposures, held_contributors, held_exposures
 from attn_platform.evaluation.mixed import mixed_attribution, mixed_exposures
 from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table
 from attn_platform.market.dense import DenseMarket, columns_of, dense_array, load_dense, numeric
 from attn_platform.market.lake import Lake, days
+from attn_platform.market.session_origins import kept_sessions, write_origins
 from attn_platform.portfolio.problem import UNKNOWN
 from attn_platform.portfolio.strategy import Strategy
 from attn_platform.portfolio.styles import BUILT_IN_STYLES, VALUATION_FIELDS, style_exposure
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.universe.adjacency import industries_over
-from attn_platform.workflows.attribution_origins import kept_sessions, session_origins, write_origins
+from attn_platform.workflows.attribution_origins import attribution_origins, origins_table
 from attn_platform.workflows.portfolios import resolve
 
-FIELDS = ("close", "adj_factor", "is_suspended", *VALUATION_FIELDS)
+HELD_FIELDS = ("close", "adj_factor")
+FIELDS = (*HELD_FIELDS, "is_suspended", *VALUATION_FIELDS)
 
 
 def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
@@ -46,22 +53,24 @@ def attribute_returns(home: Home, config: StrategyConfig) -> pd.DataFrame:
     tables = (attribution_table(strategy.name), exposures_table(strategy.name), contributors_table(strategy.name))
     frames = backtest_frames(lake, strategy)
     sessions = frames.sessions
-    origins = session_origins(lake, strategy, frames, home.study.evaluation.attribution.model_dump_json())
-    kept = kept_sessions(lake, strategy.name, sessions, origins) if all(map(lake.has, tables)) else 0
+    origins = attribution_origins(lake, strategy, frames, home.study.evaluation.attribution.model_dump_json())
+    kept = kept_sessions(lake, origins_table(strategy.name), sessions, origins) if all(map(lake.has, tables)) else 0
     if kept == len(sessions):
         return _stored(lake, tables[0])
-    write_origins(lake, strategy.name, sessions[:kept], origins[:kept])  # of whatever is written from here on, none
+    # Of whatever is written from here on there is none
+    write_origins(lake, origins_table(strategy.name), sessions[:kept], origins[:kept])
     found = _added(lake, tables, _attributed(home, strategy, frames, sessions[kept]), sessions[kept])
     for table, frame in zip(tables, found, strict=True):
         _write(lake, table, frame)
-    write_origins(lake, strategy.name, sessions, origins)
+    write_origins(lake, origins_table(strategy.name), sessions, origins)
     return found[0]
 
 
 def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
-    """Split the excess return of every session of a mix, and write its attribution and exposures; returns the split.
+    """Split the excess return of every session of a mix, and write the tables; returns the split.
 
-    Both follow from those of its parts (`evaluation.mixed`), which are in the lake; else `MissingDataError`.
+    Attribution and exposures follow from those of its parts (`evaluation.mixed`); what moved its weeks from what it
+    held. `MissingDataError` where one of these is not in the lake.
     """
     lake, first = home.lake, resolve(home, home.study.strategy(config.parts[0]))
     daily, attributed, exposures = (
@@ -72,7 +81,15 @@ def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
     mixed = mixed_attribution(attributed, money)
     _write(lake, attribution_table(config.name), mixed)
     _write(lake, exposures_table(config.name), mixed_exposures(exposures, money))
+    _write(lake, contributors_table(config.name), _mix_contributors(home, config, first))
     return mixed
+
+
+def _mix_contributors(home: Home, config: StrategyMixConfig, first: Strategy) -> pd.DataFrame:
+    """What moved the weeks of a mix; benchmark and industries are those of its `first` part, as of the others."""
+    frames = _backtest(home.lake, config.name, signals=np.array([], dtype="datetime64[D]"))
+    market = load_dense(home.lake, home.calendar, frames.sessions[0], frames.sessions[-1], HELD_FIELDS)
+    return held_contributors(_under_new_codes(frames, _new_codes(market)), held_market(home.lake, first, market))
 
 
 @dataclass(frozen=True)
@@ -139,41 +156,52 @@ def week_of(session: np.datetime64) -> np.datetime64:
 
 def backtest_frames(lake: Lake, strategy: Strategy) -> BacktestFrames:
     """The stored frames of a strategy's backtest, and the sessions of its targets."""
+    return _backtest(lake, strategy.name, lake.sessions(strategy.portfolio_table))
+
+
+def _backtest(lake: Lake, name: str, signals: np.ndarray) -> BacktestFrames:
     daily, trades, holdings, delistings = (
-        _dated(lake.read(backtest_table(strategy.name, part)).to_pandas())
-        for part in (None, "trades", "holdings", "delistings")
+        _dated(lake.read(backtest_table(name, part)).to_pandas()) for part in (None, "trades", "holdings", "delistings")
     )
-    signals = lake.sessions(strategy.portfolio_table)
     last = daily["date"].iloc[-1].to_datetime64()
     return BacktestFrames(daily, trades, holdings, delistings, signals[signals < last])
 
 
-def attributed_market(home: Home, strategy: Strategy, market: DenseMarket) -> AttributedMarket:
-    """What an attribution reads beside the backtest; companies stand under the codes that they have at the end."""
-    lake, codes = home.lake, _new_codes(market)
+def held_market(lake: Lake, strategy: Strategy, market: DenseMarket) -> HeldMarket:
+    """Benchmark, industries and returns of a market; companies stand under the codes that they have at the end."""
+    codes = _new_codes(market)
     benchmark = _columns_under(member_weights(lake, market, strategy.benchmark), market.symbols, codes)
     market = market.under_codes_of(market.sessions[-1])
-    price = market["close"] if strategy.backtest.whole_shares else market["close"] * market["adj_factor"]
-    dividends = np.zeros(len(market.sessions))
-    if strategy.backtest.benchmark_return == "price":
-        dividends = index_dividends(market, benchmark, strategy.backtest.bonus_threshold)
     industry, names = industries_over(
         lake.read("industry").to_pandas().replace({"symbol": codes}),
         market.symbols,
         market.sessions,
         strategy.industry_scheme,
     )
-    by_root = home.study.evaluation.attribution.regression_weights == "root_float_mv"
-    return AttributedMarket(
+    return HeldMarket(
         sessions=market.sessions,
         symbols=market.symbols,
         returns=close_returns(booked_prices(market)),
-        unit_closes=price,
-        is_traded=market["is_suspended"] == 0,
         benchmark=benchmark,
-        dividends=dividends,
         industry=industry,
         industries=(*names, UNKNOWN),
+    )
+
+
+def attributed_market(home: Home, strategy: Strategy, market: DenseMarket) -> AttributedMarket:
+    """What an attribution reads beside the backtest; companies stand under the codes that they have at the end."""
+    lake, codes, held = home.lake, _new_codes(market), held_market(home.lake, strategy, market)
+    market = market.under_codes_of(market.sessions[-1])
+    price = market["close"] if strategy.backtest.whole_shares else market["close"] * market["adj_factor"]
+    dividends = np.zeros(len(market.sessions))
+    if strategy.backtest.benchmark_return == "price":
+        dividends = index_dividends(market, held.benchmark, strategy.backtest.bonus_threshold)
+    by_root = home.study.evaluation.attribution.regression_weights == "root_float_mv"
+    return AttributedMarket(
+        **vars(held),
+        unit_closes=price,
+        is_traded=market["is_suspended"] == 0,
+        dividends=dividends,
         universe=_universe(lake, strategy, market, codes),
         regression_weights=np.sqrt(market["float_mv"]) if by_root else np.ones(market.shape),
         styles=strategy.styles,

@@ -10,13 +10,14 @@ from attn_platform.reports.comparison import Comparison, Side, write_comparison
 from attn_platform.reports.strategy import dated
 from attn_platform.similar import similar_to
 from attn_platform.studies.names import COMPARISONS
+from attn_platform.studies.pages import INDEX
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.reports import PAGE, data_source
+from attn_platform.workflows.reports import data_source
 
 
 def comparison_page(home: Home, first: str, second: str) -> Path:
     """Where the page of a comparison lies."""
-    return home.reports / COMPARISONS / f"{first}_and_{second}" / PAGE
+    return home.reports / COMPARISONS / f"{first}_and_{second}" / INDEX
 
 
 def compare(home: Home, first: str, second: str) -> Comparison:

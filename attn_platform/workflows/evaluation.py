@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from attn_platform.evaluation.factor_profile import FactorProfile
-from attn_platform.evaluation.factor_store import FactorHistory, profiles, write_figures
+from attn_platform.evaluation.factor_store import FactorHistory, shared_profiles, write_figures
 from attn_platform.evaluation.planted import write_planted_correlations
 from attn_platform.evaluation.store import Predictions, predicted_range, write_evaluation
 from attn_platform.market.simulation import PLANTED_SIGNALS
@@ -51,7 +51,7 @@ def evaluate_factors(home: Home, families: Sequence[str]) -> dict[str, dict[str,
     members = {
         family: [each.name for each in catalogue.family(family) if lacking(home, each) is None] for family in families
     }
-    found = profiles(factor_history(home), [name for names in members.values() for name in names])
+    found = shared_profiles(factor_history(home), [name for names in members.values() for name in names])
     by_family = {family: {name: found[name] for name in names} for family, names in members.items()}
     for family, of_family in by_family.items():
         write_figures(home.lake, family, of_family)

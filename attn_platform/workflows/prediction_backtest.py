@@ -25,6 +25,7 @@ from attn_platform.studies.availability import missing_styles
 from attn_platform.studies.forecasters import ImportedForecastConfig
 from attn_platform.studies.forecasts import PREDICTION, import_forecasts, read_forecasts
 from attn_platform.studies.names import prediction_table
+from attn_platform.studies.pages import page_file, pages_of, write_page
 from attn_platform.studies.rebalancing import RebalanceFrequency, rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.strategies import find_strategy
@@ -32,7 +33,6 @@ from attn_platform.studies.study import StudyConfig
 from attn_platform.workflows.attribution import attribute_returns
 from attn_platform.workflows.evaluation import evaluate_forecasts
 from attn_platform.workflows.portfolios import resolve
-from attn_platform.workflows.reports import report_page, write_report
 from attn_platform.writing import replacing_folder
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -114,7 +114,7 @@ def backtest_predictions(
         figures=figures,
         untraded=untraded,
         missing_styles=missing_styles(own, config),
-        page=report_page(Home(home.backtests / chosen, home.settings), chosen),
+        page=page_file(Home(home.backtests / chosen, home.settings), chosen),
     )
 
 
@@ -178,7 +178,7 @@ def _run(home: Home, rebalances: np.ndarray, end: np.datetime64) -> tuple[int, d
     )
     evaluate_forecasts(home, forecaster)
     attribute_returns(home, config)
-    write_report(home, config)
+    write_page(home, pages_of(home)[config.name])
     untraded = untraded_figures(result.daily, result.delistings, study.evaluation)
     return relaxed, performance_figures(result.daily, study.evaluation), untraded
 

@@ -21,7 +21,7 @@ from attn_platform.studies.forecasters import ModelConfig
 from attn_platform.studies.names import prediction_table
 from attn_platform.studies.places import LAKE
 from attn_platform.studies.settings import Home
-from attn_platform.studies.study import StrategyConfig
+from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.training.seed_predictions import seed_column, seeds_table, write_seed_predictions
 from attn_platform.workflows.evaluation import measured_predictions
 from attn_platform.workflows.portfolios import rebalances
@@ -29,6 +29,7 @@ from attn_platform.workflows.training import model_training
 
 MEAN = "mean"
 SEED_COLUMNS = ("seed", "rank_ic_mean", "rank_icir", "top_excess_return")
+NO_SEEDS = pd.DataFrame({name: pd.Series(dtype="str" if name == "seed" else "float64") for name in SEED_COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,13 @@ def forecast_seeds(home: Home, model: ModelConfig) -> np.ndarray:
     return write_seed_predictions(model_training(home, model), sessions, table)
 
 
-def measure_robustness(home: Home, config: StrategyConfig) -> Robustness:
+def measure_robustness(home: Home, config: StrategyConfig | StrategyMixConfig) -> Robustness:
     """Figures of the seeds of a strategy's model and capacities of its trades; writes both tables.
 
-    `MissingDataError` where the backtest is not in the lake, or, of a model, its seeds' forecasts.
+    A mix has no seeds. `MissingDataError` where the backtest is not in the lake, or, of a model, its seeds' forecasts.
     """
-    robustness = Robustness(_seeds(home, config), _trades(home, config))
+    seeds = NO_SEEDS if isinstance(config, StrategyMixConfig) else _seeds(home, config)
+    robustness = Robustness(seeds, _trades(home, config.name))
     for table, frame in zip(robustness_tables(config.name), (robustness.seeds, robustness.trades), strict=True):
         home.lake.write(table, pa.Table.from_pandas(frame, preserve_index=False))
     return robustness
@@ -79,7 +81,7 @@ def _seeds(home: Home, config: StrategyConfig) -> pd.DataFrame:
     study = home.study
     model = next((model for model in study.models if model.name == config.model), None)
     if model is None:  # an ensemble or imported forecasts, which have no seeds of their own
-        return pd.DataFrame({name: pd.Series(dtype="str" if name == "seed" else "float64") for name in SEED_COLUMNS})
+        return NO_SEEDS
     predictions = measured_predictions(home, model)
     realised = predictions.returns(study.evaluation_horizon)
     is_rebalance = np.isin(predictions.market.sessions, home.lake.sessions(seeds_table(model.name)))
@@ -96,12 +98,14 @@ def _seeds(home: Home, config: StrategyConfig) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SEED_COLUMNS))
 
 
-def _trades(home: Home, config: StrategyConfig) -> pd.DataFrame:
-    trades = home.lake.read(
-        backtest_table(config.name, "trades"), columns=["date", "symbol", "traded_weight"]
-    ).to_pandas()
+def _trades(home: Home, name: str) -> pd.DataFrame:
+    """Capacities; what several parts of a mix trade of a stock in a session takes its volume together."""
+    rows = home.lake.read(backtest_table(name, "trades")).to_pandas()
+    trades = rows[["date", "symbol", "traded_weight"]]
+    if "part" in rows:
+        trades = trades["traded_weight"].abs().groupby([trades["date"], trades["symbol"]]).sum().reset_index()
     sessions = np.unique(trades["date"].to_numpy().astype("datetime64[D]"))
     bars = home.lake.read_sessions("daily_bar", sessions, ["date", "symbol", "amount"])
     if bars is None:
-        raise MissingDataError(f"daily_bar has none of the sessions that {config.name} traded in; import them")
+        raise MissingDataError(f"daily_bar has none of the sessions that {name} traded in; import them")
     return trade_capacities(trades, bars.to_pandas(), home.study.evaluation.robustness.volume_share)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from attn_platform.backtest.account import Account, open_account
 from attn_platform.backtest.config import BacktestConfig
-from attn_platform.backtest.simulator import BacktestResult, advance, run_backtest, targets_from_frame
+from attn_platform.backtest.simulator import (
+    LEDGER_FRAMES,
+    STATES,
+    BacktestResult,
+    Begun,
+    advance,
+    run_backtest,
+    targets_from_frame,
+)
 from attn_platform.errors import MissingDataError, SimulationError
 from attn_platform.market.dense import DenseMarket
 from attn_platform_tests.backtest.markets import random_market, random_targets, sessions_of
@@ -250,6 +258,34 @@ def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, s
         account = Account.from_record(json.loads(json.dumps(account.to_record())))
     pd.testing.assert_frame_equal(pd.concat(daily, ignore_index=True), ledger.daily, check_exact=True)
     assert account.to_record() == whole.to_record()
+
+
+@by_few_variants
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=4), back=st.integers(1, STATES))
+def test_a_backtest_that_goes_on_equals_one_go_bit_for_bit(
+    config: BacktestConfig, seed: int, cuts: set[int], back: int
+) -> None:
+    """From any of the states that it has kept, on the market from there on; delistings without recovery as well."""
+    rng = np.random.default_rng(seed)
+    market = random_market(rng, sessions=40, stocks=12)
+    targets, returns = random_targets(rng, market), rng.normal(0, 0.01, 40)
+    first = min(targets)
+    begun = None
+    for cut in [*sorted(at for at in cuts if market.sessions[at] >= first), 39]:
+        since = first if begun is None else begun.state.session
+        rows = slice(market.position(since), None)
+        wanted = {session: weights for session, weights in targets.items() if session >= since}
+        last = market.sessions[cut]
+        found = run_backtest(wanted, market.rows(rows), returns[rows], config, until=last, begun=begun)
+        whole = run_backtest(targets, market, returns, config, until=last)
+        assert_same(found, whole)
+        assert found.account.to_record() == whole.account.to_record()
+        assert (found.pending is None) == (whole.pending is None)
+        state = found.states[-min(back, len(found.states))]
+        until = pd.Timestamp(state.session)
+        frames = (getattr(found, name) for name in ("daily", *LEDGER_FRAMES))
+        begun = Begun(state, *(frame[frame["date"] <= until] for frame in frames))
 
 
 @by_variant

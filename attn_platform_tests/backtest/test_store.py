@@ -1,17 +1,21 @@
 """The backtest in the lake: the simulator's result as tables, beside the index as it was."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from attn_platform.backtest import store
 from attn_platform.backtest.benchmark import benchmark_returns
 from attn_platform.backtest.config import BacktestConfig
 from attn_platform.backtest.mix import MixConfig
 from attn_platform.backtest.quotes import BACKTEST_FIELDS
 from attn_platform.backtest.store import PARTS, backtest_table, write_backtest, write_mix
 from attn_platform.errors import MissingDataError
-from attn_platform.market.dense import load_dense
+from attn_platform.market.dense import load_dense, shared_dense
 from attn_platform.market.lake import from_columns
 from attn_platform_tests.homes import linked
 
@@ -51,6 +55,96 @@ def test_tables_are_the_simulators_result(home, result):
         pd.testing.assert_frame_equal(stored(home, part), frame, check_dtype=False)
     sessions = home.calendar.between(FIRST, LAST)
     assert stored(home)["date"].to_numpy().astype("datetime64[D]").tolist() == sessions.tolist()
+
+
+@pytest.fixture
+def growing(home, copy_of):
+    """A copy of the lake with portfolios of its own, in which a backtest goes on from week to week."""
+    return copy_of(home, ["portfolio_x"], name="growing")
+
+
+def made(home, last, name="grown", config=CONFIG):
+    return write_backtest(home.lake, home.calendar, name, "portfolio_x", "csi500", np.datetime64(last), config)
+
+
+def markets_read(monkeypatch) -> list[str]:
+    """The first session of the market of each backtest from now on."""
+    firsts = []
+
+    def noted(lake, calendar, first, last, fields):
+        firsts.append(str(first))
+        return shared_dense(lake, calendar, first, last, fields)
+
+    monkeypatch.setattr(store, "shared_dense", noted)
+    return firsts
+
+
+def assert_whole(home, last, found) -> None:
+    """What was added to is, bit for bit, what is made at once, in the lake and in the result."""
+    name = f"whole_{last}"
+    shutil.rmtree(home.lake.root / backtest_table(name, "origins"), ignore_errors=True)
+    whole = made(home, last, name)
+    for part in (None, *PARTS):
+        pd.testing.assert_frame_equal(
+            getattr(found, part or "daily"), getattr(whole, part or "daily"), check_exact=True
+        )
+        grown, at_once = (home.lake.read(backtest_table(each, part)) for each in ("grown", name))
+        assert grown.equals(at_once), part
+    assert found.account.to_record() == whole.account.to_record()
+    assert [each.account.to_record() for each in found.states[-1:]] == [whole.states[-1].account.to_record()]
+
+
+def test_a_new_week_is_added_to_a_backtest(growing, monkeypatch):
+    """Wherever it ends: with a signal, the session after, or days later; and a second time with nothing new."""
+    sessions = growing.calendar.between(FIRST, LAST)
+    cuts = [str(sessions[at]) for at in (11, 15, 16, 23, -1, -1)]
+    firsts = markets_read(monkeypatch)
+    for before, last in zip([str(sessions[0]), *cuts], cuts, strict=False):
+        found = made(growing, last)
+        assert firsts[-1] == before
+        assert_whole(growing, last, found)
+
+
+def test_what_changed_before_is_made_again(growing, monkeypatch):
+    sessions = growing.calendar.between(FIRST, LAST)
+    early, last = str(sessions[13]), str(sessions[22])
+    made(growing, early)
+    firsts = markets_read(monkeypatch)
+    # The target of the last signal comes again, another one: on from the close before it is traded.
+    signal = sessions[10]
+    held = growing.lake.read("portfolio_x", signal, signal)
+    growing.lake.write("portfolio_x", held.filter(pc.field("weight") > 0).slice(1), signal)
+    found = made(growing, last)
+    assert firsts.pop() == str(signal)
+    assert_whole(growing, last, found)
+    del firsts[:]
+    # An early target is another one, and so is all that follows.
+    held = growing.lake.read("portfolio_x", sessions[5], sessions[5])
+    growing.lake.write("portfolio_x", held.filter(pc.field("weight") > 0).slice(2), sessions[5])
+    found = made(growing, last)
+    assert firsts.pop() == str(sessions[0])
+    assert_whole(growing, last, found)
+    del firsts[:]
+    other = CONFIG.model_copy(update={"cost_per_side": 0.003})
+    assert made(growing, last, config=other).daily["cost"].sum() > found.daily["cost"].sum()
+    assert firsts == [str(sessions[0])]
+
+
+def test_a_backtest_that_was_half_written_is_made_again(growing, monkeypatch):
+    sessions = growing.calendar.between(FIRST, LAST)
+    made(growing, str(sessions[15]))
+
+    def fails(*arguments):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_state_record", fails)
+        with pytest.raises(OSError, match="no space left"):
+            made(growing, str(sessions[20]))
+    firsts = markets_read(monkeypatch)
+    found = made(growing, LAST)
+    assert firsts == [str(sessions[0])]
+    assert_whole(growing, LAST, found)
 
 
 def test_the_first_purchase_by_hand(home, result):

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from attn_platform.market.simulation import SignalStrengths
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home, profile_settings
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.market.test_simulation_signals import Panel, spearman
 from attn_platform_tests.pipelines import instance_of, run_pipeline
 
@@ -68,7 +68,7 @@ def test_the_reports_of_the_demo_convince(tmp_path) -> None:
     with instance_of(home) as instance:
         run_pipeline(home, instance)
     for report in REPORTS:
-        tables = report_page(home, report).parent / "tables"
+        tables = page_file(home, report).parent / "tables"
         figures = {
             name: pd.read_csv(tables / f"{name}.csv").set_index("figure")["value"]
             for name in ("factor_figures", "performance")
@@ -81,5 +81,5 @@ def test_the_reports_of_the_demo_convince(tmp_path) -> None:
         assert (quarters.diff().dropna() > 0).all(), f"{report}: the curve does not rise in every quarter of the range"
         known = pd.read_csv(tables / "planted_signals.csv").set_index("signal").loc["all known", "rank_ic_mean"]
         assert figures["factor_figures"]["rank_ic_mean"] < known < 0.16
-        page = report_page(home, report).read_text(encoding="utf-8")
+        page = page_file(home, report).read_text(encoding="utf-8")
         assert "signals planted in its returns (linear 10.0 bp" in page

@@ -26,10 +26,10 @@ from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets import training as training_assets
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan, run_stage
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
 from attn_platform.workflows import factors as factor_workflows
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_WINDOW,
     IMPORTED,
@@ -268,4 +268,4 @@ def test_the_pipeline_runs_without_an_absent_table_and_says_what_is_missing(raw_
     assert (frame["ret_5d"] != 0).any()
     metadata = instance.get_latest_materialization_event(dg.AssetKey(PANEL)).asset_materialization.metadata
     assert {"con_eps_g", "con_roe_g", "con_np_g"} <= set(metadata["factors missing for everybody"].value.split(", "))
-    assert reason in report_page(home, STRATEGY).read_text(encoding="utf-8")
+    assert reason in page_file(home, STRATEGY).read_text(encoding="utf-8")

@@ -18,9 +18,9 @@ from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.studies.names import OVERVIEW
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.overview import overview_page
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_SESSION,
     FIRST_WINDOW,
@@ -75,7 +75,7 @@ def test_forecasts_of_rebalances_go_the_whole_pipeline(attn: Attn, home: Home, p
     assert attn("import", "predictions", file, "--name", FORECASTS, "--home", home.root) == 0
     assert f"9 sessions, {FIRST_WINDOW} to " in attn.out
     assert attn("run", "--home", home.root) == 0
-    assert str(overview_page(home)) in attn.out
+    assert str(page_file(home, OVERVIEW)) in attn.out
     expected = pipeline.home.lake.read(portfolio_table(STRATEGY))
     assert home.lake.read(portfolio_table(WEEKLY)) == expected, "the portfolios of the model whose forecasts they are"
     # Without forecasts between the rebalances the backtest ends with the last of them.
@@ -87,7 +87,7 @@ def test_forecasts_of_rebalances_go_the_whole_pipeline(attn: Attn, home: Home, p
     figures = home.lake.read(figures_table(FORECASTS)).to_pandas()
     assert figures["horizon"].tolist() == ["10d"]
     assert np.isfinite(figures["rank_ic_mean"]).all()
-    page = report_page(home, WEEKLY).read_text(encoding="utf-8")
+    page = page_file(home, WEEKLY).read_text(encoding="utf-8")
     assert "A shares that the forecasts name" in page
     assert not home.checkpoints.exists() or not list(home.checkpoints.iterdir())
     assert not home.lake.has("factor_panel")

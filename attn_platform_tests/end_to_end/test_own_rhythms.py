@@ -16,15 +16,14 @@ import yaml
 from attn_platform.backtest.store import backtest_table
 from attn_platform.definitions import build_defs
 from attn_platform.market.lake import days
-from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import prediction_table, report_asset
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
 from attn_platform.training import load_checkpoint
 from attn_platform.workflows.forecasts import forecast
-from attn_platform.workflows.reports import report_page
 from attn_platform.workflows.training import checkpoint_folder, model_training
 from attn_platform_tests.homes import FIRST_WINDOW, LAST_SESSION, MODEL, STRATEGY, STUDY, TREES, WEEKLY, CopyOf
 from attn_platform_tests.pipelines import Pipeline
@@ -56,7 +55,7 @@ def rebalanced(home: Home, strategy: str) -> list[str]:
 
 
 def title_of(home: Home, strategy: str) -> str:
-    page = report_page(home, strategy).read_text(encoding="utf-8")
+    page = page_file(home, strategy).read_text(encoding="utf-8")
     return page.partition("<title>")[2].partition("</title>")[0]
 
 

@@ -16,14 +16,13 @@ from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.panel import PANEL
 from attn_platform.market.lake import from_columns
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
-from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
-from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.event_log import BatchingSqliteEventLogStorage
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START, Stage, plan, run_stage
 from attn_platform.portfolio.problem import TOLERANCE
+from attn_platform.studies.names import FACTOR_PAGES, report_asset
+from attn_platform.studies.pages import page_file
 from attn_platform.training.checkpoints import load_checkpoint
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import (
     FIRST_WINDOW,
     IMPORTED,
@@ -56,7 +55,9 @@ def test_every_asset_was_made_over_its_range(pipeline):
         for asset in stage.assets:
             made.setdefault(asset, []).append((stage.first, stage.last))
     # The pages of single factors and of the data are made weekly or when asked for: nothing depends on them.
-    assert {*made, FACTOR_REPORT, report_asset("data")} == {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert {*made, report_asset(FACTOR_PAGES), report_asset("data")} == {
+        key.to_user_string() for key in graph.get_all_asset_keys()
+    }
     for asset, spans in made.items():
         key = dg.AssetKey(asset)
         assert pipeline.instance.get_latest_materialization_event(key) is not None
@@ -98,7 +99,7 @@ def test_asset_pages_show_what_was_made(pipeline):
     assert metadata(f"checkpoint_{MODEL}")["device"].value
     assert "data:image" in metadata(f"checkpoint_{MODEL}")["validation loss by epoch"].value
     assert metadata(PORTFOLIO)["weeks in run"].value == len(pipeline.home.lake.sessions(PORTFOLIO))
-    assert metadata(f"report_{STRATEGY}")["page"].value == str(report_page(pipeline.home, STRATEGY))
+    assert metadata(f"report_{STRATEGY}")["page"].value == str(page_file(pipeline.home, STRATEGY))
     assert metadata("daily_bar")["rows in run"].value == pipeline.home.lake.read("daily_bar").num_rows
 
 
@@ -154,7 +155,7 @@ def test_evaluation_is_that_of_the_stored_predictions(pipeline):
 
 
 def test_the_report_is_a_page_with_its_tables(pipeline):
-    page = report_page(pipeline.home, STRATEGY)
+    page = page_file(pipeline.home, STRATEGY)
     text = page.read_text(encoding="utf-8")
     assert "Tiny study" in text
     assert "simulated" in text.lower()

@@ -31,15 +31,19 @@ from attn_platform.factors.catalogue import catalogue
 from attn_platform.factors.store import compute_session, family_table, write_families
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import PLANTED_SIGNALS
-from attn_platform.orchestration.assets.explanation import explanation_asset
-from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
-from attn_platform.orchestration.assets.reports import report_asset
-from attn_platform.orchestration.assets.robustness import robustness_asset
-from attn_platform.orchestration.assets.training import checkpoint_asset
+from attn_platform.orchestration.assets.factor_evaluation import evaluation_asset
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.portfolio import rebalance
 from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.studies.names import OVERVIEW, prediction_table
+from attn_platform.studies.names import (
+    FACTOR_PAGES,
+    OVERVIEW,
+    checkpoint_asset,
+    explanation_asset,
+    prediction_table,
+    report_asset,
+    robustness_asset,
+)
 from attn_platform.studies.settings import Home
 from attn_platform.training import window_training
 from attn_platform.training.checkpoints import load_checkpoint, weights_file
@@ -101,7 +105,7 @@ KNOWN_ROWS: dict[str, tuple[tuple[str, int], ...]] = {
         evaluation_asset(family): ((sessions_table(family_table(family)), FactorProfileConfig().horizons[-1] + 1),)
         for family in catalogue().families
     },
-    FACTOR_REPORT: (),
+    report_asset(FACTOR_PAGES): (),
     report_asset(OVERVIEW): (),
     report_asset("data"): (),
     **{

@@ -205,7 +205,7 @@ def test_a_run_that_fails_leaves_what_an_earlier_one_made(
         raise PlatformError("no report today")
 
     with monkeypatch.context() as patch:
-        patch.setattr(prediction_backtest, "write_report", fails)
+        patch.setattr(prediction_backtest, "write_page", fails)
         with pytest.raises(PlatformError, match="no report today"):
             backtest_predictions(home, predictions, STRATEGY, last="2021-01-04")
     assert tree(home.backtests) == before

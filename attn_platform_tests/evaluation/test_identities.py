@@ -17,8 +17,8 @@ from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.market.calendar import exchange_calendar
 from attn_platform.published import reader as published_file
 from attn_platform.published.reader import published_table
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.study import StrategyConfig
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, MODEL, STRATEGY
 from attn_platform_tests.pipelines import Pipeline
 
@@ -179,7 +179,7 @@ def strategy(request: pytest.FixtureRequest, pipeline: Pipeline) -> StrategyConf
 
 
 def report_table(pipeline: Pipeline, strategy: StrategyConfig, name: str) -> pd.DataFrame:
-    return pd.read_csv(report_page(pipeline.home, strategy.name).parent / "tables" / f"{name}.csv")
+    return pd.read_csv(page_file(pipeline.home, strategy.name).parent / "tables" / f"{name}.csv")
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def test_what_a_report_prints_is_what_the_lake_holds(
     pipeline: Pipeline, strategy: StrategyConfig, daily: pd.DataFrame
 ) -> None:
     printed = report_table(pipeline, strategy, "daily")
-    page: Path = report_page(pipeline.home, strategy.name)
+    page: Path = page_file(pipeline.home, strategy.name)
     assert page.exists()
     shared = [column for column in daily.columns if column in printed and column != "date"]
     assert {"net_value", "excess_net_value", "return", "turnover", "cost"} <= set(shared)

@@ -1,13 +1,16 @@
 """The evaluation in the lake, against plain loops over predictions and prices."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import stats
 
 from attn_platform.errors import MissingDataError
+from attn_platform.evaluation import store
 from attn_platform.evaluation.config import EvaluationConfig
 from attn_platform.evaluation.planted import (
     planted_correlations,
@@ -16,13 +19,18 @@ from attn_platform.evaluation.planted import (
 )
 from attn_platform.evaluation.store import (
     Predictions,
+    earned_table,
+    evaluation_origins_table,
     figures_table,
+    layers_table,
     predicted_range,
     read_layers,
     sessions_table,
     write_evaluation,
 )
+from attn_platform.market.dense import load_dense
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.studies.settings import Home
 from attn_platform.training.labels import LabelConfig
 from attn_platform_tests.homes import linked
 
@@ -133,6 +141,100 @@ def test_figures_are_stored_by_horizon(home, figures):
     stored = home.lake.read(figures_table("model")).to_pandas()
     pd.testing.assert_frame_equal(stored, figures)
     assert stored["horizon"].tolist() == list(HORIZONS)
+
+
+CONFIG = EvaluationConfig(layer_rebalance_sessions=3)
+TABLES = (figures_table, sessions_table, layers_table, earned_table)
+
+
+def evaluated(home, last, model="grown", config=CONFIG):
+    """The evaluation as of a session, which knows no later bar."""
+    label = LabelConfig(horizons=(3, 5))
+    predictions = Predictions(home.lake, home.calendar, "forecast", label, np.datetime64(FIRST), last, HORIZON + 1)
+    return write_evaluation(home.lake, predictions, model, HORIZONS, HORIZON, config)
+
+
+def known_until(home, copy_of, last, name) -> Home:
+    """A home whose lake ends with a session."""
+    made = copy_of(home, ["daily_bar", "forecast"], name=name)
+    for table in ("daily_bar", "forecast"):
+        for session in made.lake.sessions(table):
+            if session > last:
+                made.lake.path(table, session).unlink()
+    return made
+
+
+def let_through(whole, made, last) -> None:
+    """The files of the sessions up to a later one, as they are."""
+    for table in ("daily_bar", "forecast"):
+        for session in whole.lake.sessions(table):
+            path = made.lake.path(table, session)
+            if session <= last and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(whole.lake.path(table, session), path)
+
+
+def first_sessions(monkeypatch) -> list[np.datetime64]:
+    """The first session of each market that an evaluation reads from now on."""
+    firsts = []
+
+    def noted(lake, calendar, first, last, fields):
+        firsts.append(first)
+        return load_dense(lake, calendar, first, last, fields)
+
+    monkeypatch.setattr(store, "load_dense", noted)
+    return firsts
+
+
+def assert_whole(home, last, model="grown", config=CONFIG) -> None:
+    evaluated(home, last, f"whole_{last}", config)
+    for table in TABLES:
+        grown, whole = (home.lake.read(table(name)).to_pandas() for name in (model, f"whole_{last}"))
+        # Net values are those of before times what is earned since.
+        pd.testing.assert_frame_equal(grown, whole, check_exact=table is not layers_table, rtol=1e-12, atol=0)
+
+
+def test_a_new_week_is_added_to_an_evaluation(home, copy_of, monkeypatch):
+    """Whatever it ends with; returns that were not known yet come with it, and a second time nothing is read."""
+    sessions = home.calendar.between(FIRST, LAST)
+    growing = known_until(home, copy_of, sessions[11], "growing")
+    firsts = first_sessions(monkeypatch)
+    for at, before in ((11, None), (16, 11), (17, 16), (24, 17), (len(sessions) - 1, 24)):
+        let_through(home, growing, sessions[at])
+        del firsts[:]
+        evaluated(growing, sessions[at])
+        if before is None:
+            assert set(firsts) == {sessions[0]}
+        else:
+            known = before - HORIZON - 1  # the last one whose returns were known
+            assert all(sessions[known] - np.timedelta64(14, "D") < first <= sessions[known] for first in firsts)
+            assert max(firsts) > sessions[0]
+        assert_whole(growing, sessions[at])
+    del firsts[:]
+    evaluated(growing, sessions[-1])
+    assert firsts == []
+
+
+def test_an_evaluation_of_other_bars_or_forecasts_is_made_again_from_there_on(home, copy_of, monkeypatch):
+    sessions = home.calendar.between(FIRST, LAST)
+    growing = known_until(home, copy_of, sessions[-1], "changed")
+    evaluated(growing, sessions[-1])
+    firsts = first_sessions(monkeypatch)
+    for table, column, at in (("daily_bar", "close", 2), ("forecast", "3d", 14), ("daily_bar", "close", 18)):
+        rows = growing.lake.read(table, sessions[at], sessions[at])
+        place, values = rows.schema.get_field_index(column), rows[column].to_numpy()
+        changed = values[::-1] if table == "forecast" else np.round(values * 1.02, 2)
+        growing.lake.write(table, rows.set_column(place, column, pa.array(changed)), sessions[at])
+        del firsts[:]
+        evaluated(growing, sessions[-1])
+        assert (max(firsts) == sessions[0]) == (at == 2)
+        assert_whole(growing, sessions[-1])
+        shutil.rmtree(growing.lake.root / evaluation_origins_table(f"whole_{sessions[-1]}"))
+    del firsts[:]
+    other = EvaluationConfig(layer_rebalance_sessions=4)
+    evaluated(growing, sessions[-1], config=other)
+    assert set(firsts) == {sessions[0]}
+    assert_whole(growing, sessions[-1], config=other)
 
 
 def test_dense_predictions_stand_where_they_belong(home, predictions):

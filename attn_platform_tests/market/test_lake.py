@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -211,42 +210,6 @@ def test_files_whose_types_do_not_fit_together_are_named(lake: Lake) -> None:
     lake.write("t", pa.table({"date": [DAYS[1].item()], "x": ["one"]}), DAYS[1])
     with pytest.raises(MissingDataError, match=r"t/year=2020: files of one table do not fit together \(.*x"):
         lake.read("t")
-
-
-def test_one_session_in_pieces_reads_what_can_hold_the_rows_asked_for(lake: Lake) -> None:
-    """Two row groups by symbol; of the second one a byte is wrong, which only those learn who need it."""
-    group = 1024 * 1024  # rows, pyarrow's own
-    symbols, rng = np.repeat(["600000.SH", "600519.SH"], group), np.random.default_rng(0)
-    prices = rng.random(2 * group)
-    trades = from_columns({"symbol": symbols, "price": prices, "volume": np.arange(2 * group)})
-    lake.write("trades", trades, DAYS[0])
-    pieces = list(lake.batches("trades", DAYS[0]))
-    assert len(pieces) > 2
-    assert pa.Table.from_batches(pieces).equals(trades)
-    above = (pc.field("symbol") == "600000.SH") & (pc.field("price") > 0.999)
-    expected = np.flatnonzero((symbols == "600000.SH") & (prices > 0.999))
-
-    def found() -> pa.Table:
-        return pa.Table.from_batches(lake.batches("trades", DAYS[0], ["volume"], above))
-
-    assert found().column_names == ["volume"]
-    assert found()["volume"].to_pylist() == expected.tolist()
-    path = lake.path("trades", DAYS[0])
-    second = pq.read_metadata(path).row_group(1).column(1)
-    content = bytearray(path.read_bytes())
-    content[second.data_page_offset + second.total_compressed_size // 2] ^= 1
-    path.write_bytes(content)
-    assert found()["volume"].to_pylist() == expected.tolist()
-    with pytest.raises(MissingDataError, match="damaged, no readable Parquet file"):
-        list(lake.batches("trades", DAYS[0], ["price"]))
-
-
-def test_pieces_of_what_is_not_there_are_refused(lake: Lake) -> None:
-    lake.write("t", rows(DAYS[0], [1.0]), DAYS[0])
-    with pytest.raises(MissingDataError, match=f"has no table 't' on {DAYS[1]}; materialise or import it"):
-        list(lake.batches("t", DAYS[1]))
-    with pytest.raises(MissingDataError, match="has no column 'y'"):
-        list(lake.batches("t", DAYS[0], ["y"]))
 
 
 def test_views_of_all_tables(lake: Lake) -> None:

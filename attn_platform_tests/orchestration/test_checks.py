@@ -13,7 +13,7 @@ from attn_platform.market.lake import Lake
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.checks.expectations import EXPECTATIONS, FAILURES, SHOWN, Expectation
 from attn_platform.studies.settings import Home
-from attn_platform_tests.homes import MODEL, STRATEGY
+from attn_platform_tests.homes import MODEL, STRATEGY, STUDY, tiny_home
 
 SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
 PORTFOLIO, ACCOUNT, LIMITS = f"portfolio_{STRATEGY}", f"account_{STRATEGY}", f"limits_{STRATEGY}"
@@ -127,6 +127,36 @@ def test_a_fault_is_found_and_its_session_named(pipeline, copy_of, kind, name, t
     assert text in found
     assert name == "chain" or found.startswith(session)
     assert result.asset_key == dg.AssetKey(ASSETS[kind])
+
+
+FILE = """
+import cvxpy as cp
+
+from attn_platform.portfolio import constraint
+
+
+@constraint
+def spread_out(w, week):
+    return [cp.sum_squares(w) <= 0.5]
+"""
+
+
+def test_a_users_constraint_blocks_a_week_that_breaks_it(pipeline, copy_of):
+    home = copy_of(pipeline.home, [PORTFOLIO])
+    (home.root / "mine.py").write_text(FILE, encoding="utf-8")
+    strategies = [
+        {**each, "constraints": ["spread_out"]} if each["name"] == STRATEGY else each for each in STUDY["strategies"]
+    ]
+    home = tiny_home(home.root, portfolio_files=["mine.py"], strategies=strategies)
+    sessions, check = checked_sessions(home, "portfolio"), expectation("portfolio", "within_limits")
+    assert check.result(home, PORTFOLIO, sessions).passed
+
+    rewrite(home.lake, PORTFOLIO, WEEK, lambda frame: frame.assign(weight=np.eye(len(frame))[0]))
+    result = check.result(home, PORTFOLIO, sessions)
+    assert not result.passed
+    failures = list(check.failures(home, PORTFOLIO, sessions))
+    assert f"{WEEK}: constraint spread_out is broken by 0.50000000" in failures
+    assert [text for text in failures if not text.startswith(WEEK)] == []
 
 
 def test_every_expectation_has_a_fault_that_it_finds():

@@ -9,10 +9,10 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.errors import PlatformError
 from attn_platform.market.quality.checks import CHECKS
-from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.checks import data_quality
 from attn_platform.orchestration.checks.expectations import FAILURES
 from attn_platform.orchestration.pipeline import Stage, run_stage
+from attn_platform.studies.names import report_asset
 from attn_platform_tests.homes import IMPORTED, SESSION_TABLES, STATIC_TABLES, linked
 
 SESSION = "2021-01-08"

@@ -9,8 +9,8 @@ import pytest
 from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS, read_explanation
 from attn_platform.reports.exports import single_file
+from attn_platform.studies.pages import page_file
 from attn_platform.workflows.explanations import explained_by, explained_horizons
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import MODEL, STRATEGY, tiny_home
 from attn_platform_tests.reports.sample import read_page
 
@@ -30,7 +30,7 @@ def test_newest_forecasts_are_explained(pipeline):
 
 
 def test_page_shows_what_the_model_reads(pipeline):
-    page = read_page(single_file(report_page(pipeline.home, STRATEGY)))
+    page = read_page(single_file(page_file(pipeline.home, STRATEGY)))
     assert "What the model reads" in page.texts
     factors = read_explanation(pipeline.home.lake, MODEL, HORIZON)[FACTORS].set_index("factor")["absolute_share"]
     assert page.traces("factor-shares")["Share"]["y"][0] == factors.idxmax()

@@ -7,15 +7,20 @@ import pytest
 
 from attn_platform.definitions import build_defs
 from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.evaluation import factor_store
 from attn_platform.evaluation.store import sessions_table
 from attn_platform.factors.store import family_table
-from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT, evaluation_asset
+from attn_platform.orchestration.assets.factor_evaluation import evaluation_asset
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.reports.thumbnails import MAX_BYTES
-from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
+from attn_platform.studies.names import FACTOR_PAGES, report_asset
+from attn_platform.studies.pages import page_file
+from attn_platform.workflows.pages.factors import write_factor_pages
 from attn_platform_tests.homes import IMPORTED, tiny_home
 
 REVERSAL = ["ret_5d", "ret_1m", "exp_wgt_return_3m"]
+
+FACTOR_REPORT = report_asset(FACTOR_PAGES)
 
 
 def metadata_of(instance: dg.DagsterInstance, asset: str) -> dict[str, dg.MetadataValue]:
@@ -91,16 +96,16 @@ def test_pages_of_all_factors_come_with_an_index(pipeline, copy_of):
         run_stage(build_defs(home), instance, Stage("pages", (FACTOR_REPORT,)))
         metadata = metadata_of(instance, FACTOR_REPORT)
     names = {definition.name for definition in home.study.catalogue}
-    written = {path.name for path in factor_pages(home).iterdir()}
+    written = {path.name for path in page_file(home, FACTOR_PAGES).parent.iterdir()}
     pages = {*names, "index"}
     assert written == {f"{page}.{kind}" for page in pages for kind in ("html", "data.js")} | {"factors.csv"}
     assert len(list((home.reports / "assets").iterdir())) == 1
     assert metadata["pages"].value == len(names)
-    assert metadata["page"].value == str(factor_pages(home) / "index.html")
-    index = (factor_pages(home) / "index.html").read_text(encoding="utf-8")
+    assert metadata["page"].value == str(page_file(home, FACTOR_PAGES))
+    index = (page_file(home, FACTOR_PAGES)).read_text(encoding="utf-8")
     assert f"<h1>{len(names)} factors</h1>" in index
     assert "Missing:" not in index
-    page = (factor_pages(home) / "ret_1m.html").read_text(encoding="utf-8")
+    page = (page_file(home, FACTOR_PAGES).parent / "ret_1m.html").read_text(encoding="utf-8")
     assert "simulated market, tiny" in page
     assert "A shares, top 90% by amount and by market value" in page
     for text in (index, page):
@@ -113,20 +118,29 @@ def test_evaluations_and_pages_of_one_run_share_their_profiles(pipeline, copy_of
     evaluations = [evaluation_asset(family) for family in families]
     home = copy_of(pipeline.home, [*evaluations, *(sessions_table(family_table(family)) for family in families)])
     before = {asset: home.lake.path(asset).read_bytes() for asset in evaluations}
-    monkeypatch.setattr("attn_platform.workflows.factor_pages.profiles", None)
+    asked, profiled = [], factor_store.profiles
+
+    def counted(*given):
+        asked.append(given)
+        return profiled(*given)
+
+    monkeypatch.setattr(factor_store, "profiles", counted)
+    factor_store._shared.cache_clear()
     with dg.DagsterInstance.ephemeral() as instance:
         run_stage(build_defs(home), instance, Stage("evaluations and pages", (*evaluations, FACTOR_REPORT)))
     assert {asset: home.lake.path(asset).read_bytes() for asset in evaluations} == before
-    together = {path.name: path.read_bytes() for path in factor_pages(home).iterdir()}
-    monkeypatch.undo()
+    together = {path.name: path.read_bytes() for path in page_file(home, FACTOR_PAGES).parent.iterdir()}
+    assert len(asked) == 1
+    factor_store._shared.cache_clear()
     write_factor_pages(home)
-    assert {path.name: path.read_bytes() for path in factor_pages(home).iterdir()} == together
+    assert len(asked) == 2
+    assert {path.name: path.read_bytes() for path in page_file(home, FACTOR_PAGES).parent.iterdir()} == together
 
 
 def test_one_page_comes_alone(pipeline, copy_of):
     home = copy_of(pipeline.home)
-    assert write_factor_pages(home, ["kmid"]) == [factor_pages(home) / "kmid.html"]
-    assert sorted(path.name for path in factor_pages(home).iterdir()) == ["kmid.data.js", "kmid.html"]
+    assert write_factor_pages(home, ["kmid"]) == [page_file(home, FACTOR_PAGES).parent / "kmid.html"]
+    assert sorted(path.name for path in page_file(home, FACTOR_PAGES).parent.iterdir()) == ["kmid.data.js", "kmid.html"]
 
 
 def test_what_the_source_lacks_has_neither_evaluation_nor_page(tmp_path):
@@ -148,7 +162,7 @@ def test_what_cannot_be_shown_is_named(pipeline, copy_of):
     for family in {*home.study.catalogue.families} - {"turnover", "reversal"}:
         (home.lake.root / family_table(family)).unlink(missing_ok=True)
     write_factor_pages(home)
-    index = (factor_pages(home) / "index.html").read_text(encoding="utf-8")
+    index = (page_file(home, FACTOR_PAGES)).read_text(encoding="utf-8")
     reason = "factor_reversal has not been materialised"
     assert f"Missing: {', '.join(REVERSAL)}. Reason: {reason}." in index
     (home.lake.root / family_table("turnover")).unlink()

@@ -12,7 +12,7 @@ from attn_platform.portfolio.trading.blotter import FOLDER
 from attn_platform.portfolio.trading.shortfall import WEEK_FIGURES
 from attn_platform.reports.strategy_page import render_strategy_report
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.reports import write_report
+from attn_platform.workflows.pages.strategy import gather_strategy
 from attn_platform_tests.homes import STRATEGY
 
 EXIT_BAD_INPUT, FAILED = 2, 1
@@ -112,7 +112,7 @@ def test_the_report_has_plan_against_fill(attn, folder, weeks, sent):
     rows.to_csv("fills.csv", index=False)
     assert attn("fills", STRATEGY, "fills.csv", "--date", weeks[0])[0] == 0
     home = Home.open(folder.parents[1])
-    data = write_report(home, home.study.strategy(STRATEGY))
+    data = gather_strategy(home, home.study.strategy(STRATEGY))
     (week,) = data.execution.to_dict("records")
     assert tuple(week) == WEEK_FIGURES
     assert str(week["signal"].date()) == weeks[0]

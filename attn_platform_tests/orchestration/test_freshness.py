@@ -277,7 +277,7 @@ def test_another_limit_is_a_matter_of_its_strategys_portfolios(pipeline) -> None
     for stage in stages(home):
         part, causes = stale_part(home, lineage, stage, stale)
         stale |= causes
-        if stage.title == "weekly portfolios":
+        if stage.title == "portfolios every 5 sessions":
             assert part == replace(stage, assets=(f"portfolio_{STRATEGY}",))
     of_strategy = {f"{kind}_{STRATEGY}" for kind in ("portfolio", "backtest", "attribution", "robustness", "report")}
     assert set(stale) == of_strategy | {"report_overview"}

@@ -8,12 +8,10 @@ import pandas as pd
 import pytest
 
 from attn_platform.definitions import build_defs
-from attn_platform.orchestration.assets.factor_evaluation import FACTOR_REPORT
-from attn_platform.orchestration.assets.reports import report_asset
 from attn_platform.orchestration.provenance import figures_metadata, page_link, page_metadata, table_metadata
 from attn_platform.reports.serving import URL_VARIABLE
-from attn_platform.studies.names import OVERVIEW
-from attn_platform.workflows.reports import report_page
+from attn_platform.studies.names import FACTOR_PAGES, OVERVIEW, report_asset
+from attn_platform.studies.pages import page_file
 from attn_platform_tests.homes import STRATEGY
 from attn_platform_tests.pipelines import Pipeline
 
@@ -47,7 +45,7 @@ def test_pages_are_linked_where_the_ui_serves_them_whoever_made_them(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a run records is the path alone; the link is that of the process which shows the asset."""
-    names = (f"report_{STRATEGY}", report_asset(OVERVIEW), report_asset("data"), FACTOR_REPORT)
+    names = (f"report_{STRATEGY}", report_asset(OVERVIEW), report_asset("data"), report_asset(FACTOR_PAGES))
     for port in (3001, 4001):
         monkeypatch.setenv(URL_VARIABLE, f"http://localhost:{port}")
         graph = build_defs(pipeline.home).resolve_asset_graph()
@@ -71,7 +69,7 @@ def test_reports_and_backtests_of_the_pipeline_say_percentages(pipeline: Pipelin
         return dict(event.asset_materialization.metadata)
 
     report, backtest = metadata(f"report_{STRATEGY}"), metadata(f"backtest_{STRATEGY}")
-    assert report["page"].value == str(report_page(pipeline.home, STRATEGY))
+    assert report["page"].value == str(page_file(pipeline.home, STRATEGY))
     for found in (report["excess annual return"], report["RankIC"], backtest["excess annual return"]):
         assert isinstance(found.value, str)
         assert found.value.endswith("%")

@@ -73,7 +73,7 @@ def test_the_plan_covers_all_windows_and_what_they_need(home, partitions):
         f"training of windows {FIRST_WINDOW} … {THIRD_WINDOW}": (FIRST_WINDOW, THIRD_WINDOW),
         **{f"training of window {key}, test ranges of 8 sessions": (key, key) for key in WINDOWS_OF_TREES},
         "predictions": (FIRST_WINDOW, LAST_SESSION),
-        "weekly portfolios": (FIRST_WINDOW, "2021-02-05"),
+        "portfolios every 5 sessions": (FIRST_WINDOW, "2021-02-05"),
         "portfolios every week": ("2020-12-11", "2021-02-05"),
         "evaluation, backtests and reports": (None, None),
         "overview and the study's exhibits": (None, None),
@@ -109,7 +109,7 @@ def test_one_window_ends_with_its_test_range_and_the_raw_data_a_label_later(home
     found = spans(plan(home, partitions, [FIRST_WINDOW]))
     assert found["panel"] == ("2020-09-03", "2020-12-31")
     assert found["predictions"] == (FIRST_WINDOW, "2020-12-31")
-    assert found["weekly portfolios"] == (FIRST_WINDOW, "2020-12-31")
+    assert found["portfolios every 5 sessions"] == (FIRST_WINDOW, "2020-12-31")
     reach = STUDY["evaluation_horizon"] + 1
     assert found["raw tables"] == (FIRST_SESSION, str(home.calendar.shift("2020-12-31", reach)))
     assert found["universe"] == ("2020-07-01", "2020-10-01")
@@ -134,7 +134,7 @@ def test_a_later_window_continues_the_weeks_before_it(home, partitions, pipeline
     with pytest.raises(ConfigurationError, match=r"weeks from 2021-01-08 on continue portfolio_.* of 2020-12-31"):
         plan(home, partitions, [SECOND_WINDOW])
     stages = plan(pipeline.home, partitions_of(pipeline.home), [SECOND_WINDOW])
-    assert spans(stages)["weekly portfolios"] == ("2021-01-08", "2021-01-22")
+    assert spans(stages)["portfolios every 5 sessions"] == ("2021-01-08", "2021-01-22")
     assert spans(stages)["portfolios every week"] == ("2021-01-08", "2021-01-22")
 
 

@@ -10,12 +10,12 @@ from attn_platform.errors import MissingDataError, PlatformError
 from attn_platform.orchestration.partitions import partitions_of
 from attn_platform.orchestration.pipeline import Stage, plan
 from attn_platform.orchestration.processes import independent_parts, run_in_processes, usual_workers
+from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.reports import report_page
 from attn_platform_tests.homes import ENSEMBLE, GRAPH, MODEL, STRATEGY, WEEKLY, CopyOf
 from attn_platform_tests.pipelines import Pipeline, instance_of
 
-PORTFOLIOS, REPORTS = "weekly portfolios", "evaluation, backtests and reports"
+PORTFOLIOS, REPORTS = "portfolios every 5 sessions", "evaluation, backtests and reports"
 WEEK_ENDS = "portfolios every week"
 TABLES_OF_STRATEGIES = ("portfolio_", "account_", "limits_", "backtest_")
 
@@ -122,7 +122,7 @@ def test_two_processes_make_what_one_does(pipeline: Pipeline, copy_of: CopyOf) -
     for table in own:
         assert home.lake.read(table).equals(pipeline.home.lake.read(table)), table
     for strategy in (STRATEGY, ENSEMBLE, WEEKLY):
-        assert report_page(home, strategy).exists()
+        assert page_file(home, strategy).exists()
 
 
 @pytest.mark.slow

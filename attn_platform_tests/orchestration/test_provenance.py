@@ -10,10 +10,11 @@ import pytest
 
 import attn_platform
 from attn_platform.orchestration.assets.portfolios import WEEKLY_CODE
-from attn_platform.orchestration.assets.reports import PAGE_CODE
 from attn_platform.orchestration.provenance import code_version
 from attn_platform.portfolio.extension import BUILT_IN
+from attn_platform.workflows.reports import CODE
 
+PAGE_CODE = ("attn_platform.reports", *CODE)
 PROGRAM = """
 from attn_platform.workflows.training import model_training
 from attn_platform.studies.settings import Home, profile_settings

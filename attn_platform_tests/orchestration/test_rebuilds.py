@@ -31,7 +31,7 @@ def send(home: Home, strategy: str, *weeks: str) -> None:
 
 def test_a_stage_goes_around_the_weeks_that_were_sent(home: Home) -> None:
     days = rebalances(home).astype(str).tolist()
-    stage = Stage("weekly portfolios", PORTFOLIOS, days[1], days[7], divisible=True)
+    stage = Stage("portfolios every 5 sessions", PORTFOLIOS, days[1], days[7], divisible=True)
     assert without_sent_weeks(home, stage) == [stage]
     send(home, STRATEGY, days[0], days[3], days[4], days[7])
     send(home, WEEKLY, "2020-12-11")
@@ -41,16 +41,16 @@ def test_a_stage_goes_around_the_weeks_that_were_sent(home: Home) -> None:
     }
 
     def part(asset: str, first: str, last: str) -> Stage:
-        return Stage("weekly portfolios", (asset,), first, last, divisible=True)
+        return Stage("portfolios every 5 sessions", (asset,), first, last, divisible=True)
 
     assert without_sent_weeks(home, stage) == [
         part(PORTFOLIOS[1], days[1], days[7]),
         part(PORTFOLIOS[0], days[1], days[2]),
         part(PORTFOLIOS[0], days[5], days[6]),
     ]
-    all_sent = Stage("weekly portfolios", PORTFOLIOS[:1], days[3], days[4])
+    all_sent = Stage("portfolios every 5 sessions", PORTFOLIOS[:1], days[3], days[4])
     assert without_sent_weeks(home, all_sent) == []
-    before = Stage("weekly portfolios", PORTFOLIOS, days[1], days[2])
+    before = Stage("portfolios every 5 sessions", PORTFOLIOS, days[1], days[2])
     assert without_sent_weeks(home, before) == [before]
     others = Stage("reports", ("backtest_a",))
     assert without_sent_weeks(home, others) == [others]

@@ -56,7 +56,7 @@ def stored() -> Stored:
 
 
 def failures(stored: Stored, relaxed: set[tuple[object, str, str]] | None = None) -> list[str]:
-    return list(limit_failures(*stored, relaxed or set(), (), no_problem))
+    return list(limit_failures(*stored, relaxed or set(), None, no_problem))
 
 
 def no_problem(session: np.datetime64) -> WeeklyProblem:
@@ -167,7 +167,7 @@ def own_failures(stored: Stored, *limits: OwnLimit, relaxed: frozenset[tuple[obj
         asked.append(session)
         return PROBLEM
 
-    found = list(limit_failures(*stored, relaxed, limits, problem_of))
+    found = list(limit_failures(*stored, relaxed, Extension(limits=limits), problem_of))
     assert asked == ([np.datetime64(DATE)] if limits else [])
     return found
 

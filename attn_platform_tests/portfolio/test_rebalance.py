@@ -1,6 +1,7 @@
 """The weekly walk: what is held, what each week knows, and the chain that ties the weeks together."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -251,11 +252,64 @@ def test_stored_weeks_are_stated_again_and_a_limit_of_the_user_s_is_checked_on_t
     recorded = limits[limits["kind"] == "limit"]
     assert recorded["value"].tolist() == pytest.approx([0.1] * 4), "the limit binds"
     assert accounts["relaxed"].tolist() == ["[]"] * 4
-    check = partial(limit_failures, relaxed=set(), own=strategy.own_limits, problem_of=problem_of)
+    check = partial(limit_failures, relaxed=set(), extension=strategy.extension, problem_of=problem_of)
     assert list(check(portfolio, limits)) == []
     limits.loc[recorded.index[2], "value"] += 1e-5
     (text,) = check(portfolio, limits)
     assert text.startswith(f"{sessions[2]}: limit few_small_stocks is 0.10000000, recorded as 0.10001000")
+
+
+CONSTRAINTS = """
+import cvxpy as cp
+
+from attn_platform.portfolio import constraint
+
+
+@constraint
+def spread_out(w, week):
+    return [cp.norm(w - week.benchmark) <= 0.5, w <= 1]
+
+
+@constraint
+def few_active_bets(w, week):
+    bought = cp.Variable(len(week.symbols), nonneg=True)
+    return [bought >= w - week.benchmark, cp.sum(bought) <= 0.8]
+
+
+@constraint
+def none_that_binds(w, week):
+    return [cp.norm(w - week.benchmark) <= 5]
+"""
+
+
+def test_a_constraint_of_the_user_s_is_checked_on_the_weights_that_were_written(home, sessions, tmp_path):
+    (tmp_path / "mine.py").write_text(CONSTRAINTS, encoding="utf-8")
+    names = ["spread_out", "few_active_bets", "none_that_binds"]
+    extension = extension_of(known_functions([tmp_path / "mine.py"]), names, [])
+    wide = PortfolioLimits(stock_deviation=0.5, industry_deviation=1, style_deviation=9, turnover=1)
+    strategy = replace(STRATEGY, name="constrained", limits=wide, extension=extension)
+    walked = list(walk(home.lake, home.calendar, strategy, sessions[:2], None))
+    portfolio, limits = (
+        home.lake.read(table, sessions[0], sessions[1]).to_pandas()
+        for table in (strategy.portfolio_table, strategy.limits_table)
+    )
+    problem_of = partial(stored_problem, home.lake, home.calendar, strategy)
+    check = partial(limit_failures, relaxed=set(), extension=extension, problem_of=problem_of)
+    assert list(check(portfolio, limits)) == []
+
+    problem = walked[1].problem
+    week = portfolio["date"] == portfolio["date"].iloc[-1]
+    only = portfolio.loc[week, "symbol"].iloc[0]
+    portfolio["weight"] = np.where(week, portfolio["symbol"] == only, portfolio["weight"]).astype(float)
+    active = (problem.symbols == only) - problem.benchmark
+    found = [text for text in check(portfolio, limits) if ": constraint " in text]
+    broken = np.sqrt((active**2).sum()) - 0.5
+    assert found[0] == f"{sessions[1]}: constraint spread_out is broken by {broken:.8f}"
+    # Beside weights of its own: the least largest change that leaves active purchases of 0.8 is that of the one stock
+    # alone, since nothing asks for the sum of the weights.
+    assert re.fullmatch(rf"{sessions[1]}: constraint few_active_bets is broken by [\d.]+", found[1])
+    assert float(found[1].split()[-1]) == pytest.approx(np.maximum(active, 0).sum() - 0.8, abs=1e-6)
+    assert len(found) == 2, "the third holds for whatever is held"
 
 
 @pytest.mark.parametrize("pieces", [[3, 9], [1, 1, 10]])

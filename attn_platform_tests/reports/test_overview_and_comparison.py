@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 from attn_platform.backtest.store import backtest_table
 from attn_platform.cli.app import app
 from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.studies.names import OVERVIEW
+from attn_platform.studies.pages import pages_of, write_page
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.comparison import compare, comparison_page
-from attn_platform.workflows.overview import gather_overview, overview_page, write_overview_page
+from attn_platform.workflows.pages.overview import gather_overview
 from attn_platform_tests.reports.sample import Page, read_page
 from attn_platform_tests.reports.study_sample import own_performance, study_home, write_backtest
 
@@ -28,8 +30,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def page(home: Home) -> Page:
-    write_overview_page(home)
-    return read_page(overview_page(home).read_text(encoding="utf-8"))
+    path, _ = write_page(home, pages_of(home)[OVERVIEW])
+    return read_page(path.read_text(encoding="utf-8"))
 
 
 def test_every_strategy_and_mix_has_its_line(home: Home, page: Page) -> None:

@@ -18,10 +18,11 @@ from attn_platform.portfolio.strategy import Strategy
 from attn_platform.reports.conditions import conditions
 from attn_platform.reports.contents import DataKind, DataSource
 from attn_platform.reports.strategy import Subject, gather, published_factor_figures, published_performance, relaxed_by
+from attn_platform.studies.pages import page_file, pages_of, write_page
 from attn_platform.training.checkpoints import load_checkpoint
 from attn_platform.universe.adjacency import industry_at
+from attn_platform.workflows.pages.strategy import gather_strategy
 from attn_platform.workflows.portfolios import resolve
-from attn_platform.workflows.reports import report_page, write_report
 from attn_platform.workflows.training import checkpoint_folder
 from attn_platform_tests.homes import ENSEMBLE, FIRST_WINDOW, MODEL, SECOND_WINDOW, STEPS, STRATEGY, THIRD_WINDOW
 
@@ -335,13 +336,15 @@ def test_a_home_that_kept_no_planted_signals_still_names_them(pipeline, subject,
 
 
 def test_page_of_an_ensemble_reads_its_own_predictions(home):
-    data = write_report(home, home.study.strategy(ENSEMBLE))
+    data = gather_strategy(home, home.study.strategy(ENSEMBLE))
     assert (data.strategy, data.model, data.horizon) == (ENSEMBLE, ENSEMBLE, "ensemble")
     figures = home.lake.read(figures_table(ENSEMBLE)).to_pandas().set_index("horizon").loc["ensemble"]
     assert data.factor_figures["rank_ic_mean"] == figures["rank_ic_mean"]
     assert set(data.checkpoint_windows["model"]) == {MODEL, STEPS}
     assert data.explanation is None
-    assert report_page(home, ENSEMBLE).exists()
+    path, said = write_page(home, pages_of(home)[ENSEMBLE])
+    assert path == page_file(home, ENSEMBLE)
+    assert set(said) == {"data", "net value", "excess annual return", "RankIC"}
 
 
 @pytest.mark.parametrize(

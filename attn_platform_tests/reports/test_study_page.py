@@ -19,9 +19,9 @@ from attn_platform.reports.study.registers import REGISTERS
 from attn_platform.reports.study.side_by_side import months_apart
 from attn_platform.studies.loading import load_study
 from attn_platform.studies.names import prediction_table
+from attn_platform.studies.pages import page_file, pages_called, write_page
 from attn_platform.studies.settings import Home
-from attn_platform.workflows.overview import write_overview_page
-from attn_platform.workflows.study_report import LEFT_OUT, NOT_MADE, gather_study, study_page, write_study_page
+from attn_platform.workflows.pages.study import LEFT_OUT, NOT_MADE, gather_study
 from attn_platform_tests.reports.sample import Page, read_page
 from attn_platform_tests.reports.study_sample import own_performance, study_home
 
@@ -40,8 +40,8 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
 @pytest.fixture(scope="module")
 def pages(homes: dict[str, Home]) -> dict[str, str]:
     for home in homes.values():
-        write_study_page(home)
-    return {study: study_page(home).read_text(encoding="utf-8") for study, home in homes.items()}
+        written(home, "study")
+    return {study: page_of_study(home).read_text(encoding="utf-8") for study, home in homes.items()}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_published_correlations_stand_beside_those_of_the_forecasts(homes: dict[
 
 
 def test_csv_has_every_figure_with_its_difference(homes: dict[str, Home], pages: dict[str, str]) -> None:
-    frame = pd.read_csv(study_page(homes["ai55"]).parent / "exhibits.csv")
+    frame = pd.read_csv(page_of_study(homes["ai55"]).parent / "exhibits.csv")
     row = frame[(frame["exhibit"] == 35) & (frame["result"] == "nn") & (frame["figure"] == "calmar")].iloc[0]
     printed = published_row("ai55_exhibit35_neutralisation", "nn").figures["calmar"]
     own = own_performance(homes["ai55"], "nn")["calmar"]
@@ -152,8 +152,8 @@ def test_universe_is_counted_by_quarter(homes: dict[str, Home]) -> None:
 
 
 def test_a_missing_result_is_named_with_the_reason_and_no_exhibit_vanishes(small: Home) -> None:
-    write_study_page(small)
-    page = study_page(small).read_text(encoding="utf-8")
+    written(small, "study")
+    page = page_of_study(small).read_text(encoding="utf-8")
     data = gather_study(small)
     assert data.absent["multi_task_baseline_20d"] == NOT_MADE
     assert data.absent["lstm 10d"] == data.absent["ensemble"] == LEFT_OUT
@@ -182,15 +182,17 @@ def test_what_differs_is_read_from_the_home(tmp_path: Path) -> None:
     assert data.trained["gat_residual"] == "0 of 22 windows trained"
     training = data.method["training"].set_index("setting")
     assert training.loc["training: patience", ["this run", "the study"]].tolist() == ["6", "20"]
-    write_study_page(home)
-    page = study_page(home).read_text(encoding="utf-8")
+    written(home, "study")
+    page = page_of_study(home).read_text(encoding="utf-8")
     assert "training: patience 6 (study: 20) (gat residual)" in page  # beside XGBoost, in exhibit 34
 
 
 def test_a_study_without_exhibits_is_told(tmp_path: Path) -> None:
     home = study_home(tmp_path, "ai69_mse")
-    with pytest.raises(ConfigurationError, match="ai69_mse has no exhibits to draw; those of ai69 and ai55"):
-        gather_study(home)
+    with pytest.raises(
+        ConfigurationError, match="ai69_mse has no page 'study': no exhibits to draw; those of ai69 and ai55"
+    ):
+        pages_called(home, "study")
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -211,12 +213,21 @@ def test_assets_declare_all_that_they_read(study: str, homes: dict[str, Home], m
     home = homes[study]
     graph = build_defs(home).resolve_asset_graph()
     nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
-    for asset, write in (("report_overview", write_overview_page), (f"report_study_{study}", write_study_page)):
+    for asset, name in (("report_overview", "overview"), (f"report_study_{study}", "study")):
         reads.clear()
-        write(home)
+        written(home, name)
         inputs = {key.to_user_string() for key in nodes[asset].parent_keys}
         read = {table.removesuffix("_sessions").removesuffix("_layers") for table in reads}
         assert read == {name for name in inputs if not name.startswith("checkpoint_")}
+
+
+def written(home: Home, name: str) -> None:
+    [page] = pages_called(home, name)
+    write_page(home, page)
+
+
+def page_of_study(home: Home) -> Path:
+    return page_file(home, f"study_{home.study.name}")
 
 
 def _table(page: Page, beginning: str) -> list[list[str]]:

@@ -21,10 +21,8 @@ from attn_platform.studies.names import prediction_table
 from attn_platform.studies.rebalancing import rebalances_of
 from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.study import StrategyMixConfig
-from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
 from attn_platform.workflows.portfolios import resolve
 from attn_platform.workflows.prediction_backtest import write_style_tables
-from attn_platform.workflows.robustness import measure_robustness
 
 STUDY, LIMITS_OF, HORIZON = "ai69", "multi_task_baseline_10d", "10d"
 NAMES, MIX = ("first", "second"), "mixed"
@@ -62,7 +60,7 @@ def _home(market: Home, root: Path, names: tuple[str, ...], mixes: tuple[Strateg
 
 
 def extend(home: Home, first: np.datetime64, last: np.datetime64) -> None:
-    """Forecasts, portfolios and backtests up to `last`, added to what is there; forecasts begin with `first`."""
+    """Forecasts and portfolios up to `last`, added to what is there; forecasts begin with `first`."""
     sessions = home.calendar.between(first, last)
     before = max(home.calendar.position(sessions[0]) - READ_BACK, 0)
     start = max(home.calendar.sessions[before], home.lake.sessions("daily_bar")[0])
@@ -85,10 +83,6 @@ def extend(home: Home, first: np.datetime64, last: np.datetime64) -> None:
         done = home.lake.sessions(resolved.portfolio_table)
         write_style_tables(home, resolved, rebalances)
         list(walk(home.lake, home.calendar, resolved, np.setdiff1d(rebalances, done), done[-1] if len(done) else None))
-        backtest_strategy(home, strategy)
-        measure_robustness(home, strategy)
-    for mix in home.study.mixes:
-        backtest_mix(home, mix)
 
 
 def _noise(home: Home, market: DenseMarket, name: str) -> np.ndarray:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from attn_platform.studies.pages import pages_called, write_page
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.attribution import attribute_mix, attribute_returns
+from attn_platform.workflows.backtests import backtest_mix, backtest_strategy
 from attn_platform.workflows.evaluation import evaluate_forecasts
-from attn_platform.workflows.overview import write_overview_page
-from attn_platform.workflows.reports import write_mix_report, write_report
-from attn_platform.workflows.study_report import write_study_page
+from attn_platform.workflows.robustness import measure_robustness
 from report_parts.made_up_home import copy_results, extend, made_up_home, many_strategies_home
 
 
@@ -22,8 +22,20 @@ def main() -> None:
 
 
 def prepare(market: Home, work: Path, first: str, last: str) -> None:
-    """All that comes before the evaluation of forecasts, up to `last`."""
+    """Forecasts and portfolios up to `last`."""
     extend(made_up_home(market, work), np.datetime64(first), np.datetime64(last))
+
+
+def backtest(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    backtest_strategy(home, home.study.strategies[0])
+
+
+def robustness(market: Home, work: Path) -> None:
+    """Of the first strategy."""
+    home = made_up_home(market, work)
+    measure_robustness(home, home.study.strategies[0])
 
 
 def evaluation(market: Home, work: Path) -> None:
@@ -38,23 +50,32 @@ def attribution(market: Home, work: Path) -> None:
     attribute_returns(home, home.study.strategies[0])
 
 
-def attribution_of_second(market: Home, work: Path) -> None:
-    """Of the second strategy, which the mix needs."""
+def second(market: Home, work: Path) -> None:
+    """Backtest and attribution of the second strategy, which the mix needs."""
     home = made_up_home(market, work)
+    backtest_strategy(home, home.study.strategies[1])
     attribute_returns(home, home.study.strategies[1])
+
+
+def write(home: Home, name: str) -> None:
+    """The page of a name."""
+    [page] = pages_called(home, name)
+    write_page(home, page)
 
 
 def report(market: Home, work: Path) -> None:
     """Of the first strategy."""
     home = made_up_home(market, work)
-    write_report(home, home.study.strategies[0])
+    write(home, home.study.strategies[0].name)
 
 
 def mix(market: Home, work: Path) -> None:
-    """Attribution and report of the mix."""
+    """Backtest, attribution, robustness and report of the mix."""
     home = made_up_home(market, work)
+    backtest_mix(home, home.study.mixes[0])
     attribute_mix(home, home.study.mixes[0])
-    write_mix_report(home, home.study.mixes[0])
+    measure_robustness(home, home.study.mixes[0])
+    write(home, home.study.mixes[0].name)
 
 
 def many(market: Home, work: Path, count: str) -> None:
@@ -64,12 +85,12 @@ def many(market: Home, work: Path, count: str) -> None:
 
 def study(market: Home, work: Path, count: str) -> None:
     """The page of the study's exhibits."""
-    write_study_page(many_strategies_home(market, work, int(count)))
+    write(many_strategies_home(market, work, int(count)), "study")
 
 
 def overview(market: Home, work: Path, count: str) -> None:
     """The page of all strategies."""
-    write_overview_page(many_strategies_home(market, work, int(count)))
+    write(many_strategies_home(market, work, int(count)), "overview")
 
 
 def nothing(market: Home, work: Path) -> None:
@@ -80,7 +101,8 @@ def nothing(market: Home, work: Path) -> None:
 STEPS: dict[str, Callable[..., None]] = {
     step.__name__: step
     for step in (
-        *(prepare, evaluation, attribution, attribution_of_second, report, mix, many, study, overview, nothing),
+        *(prepare, backtest, robustness, evaluation, attribution, report),
+        *(second, mix, many, study, overview, nothing),
     )
 }
 

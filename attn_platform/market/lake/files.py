@@ -7,7 +7,7 @@ file is an error with its name, never wrong numbers.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,19 +123,6 @@ def read_files(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table
             if not _is_readable(path):
                 raise damaged(path, error) from None
         raise
-
-
-def batches(path: Path, columns: Sequence[str] | None, where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
-    """Rows of one file for which `where` holds, some ten thousands at a time; only what can hold them is read.
-
-    Errors as those of `read_files`.
-    """
-    schema = _common_schema([path], columns)
-    dataset = ds.FileSystemDataset([_fragment(path)], schema, FORMAT)
-    try:
-        yield from dataset.to_batches(columns=list(columns) if columns else None, filter=where)
-    except UNREADABLE as error:
-        raise damaged(path, error) from None
 
 
 def damaged(path: Path, error: Exception) -> MissingDataError:

@@ -20,7 +20,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attn_platform import locks
@@ -28,7 +27,6 @@ from attn_platform.errors import MissingDataError
 from attn_platform.market.calendar import Day, as_day
 from attn_platform.market.lake.files import (
     UNREADABLE,
-    batches,
     count_rows,
     damaged,
     days,
@@ -178,20 +176,6 @@ class Lake:
         files = [path for key, path in places if manifest.version(table, key) is not None or path.exists()]
         return read_files(files, columns) if files else None
 
-    def batches(
-        self, table: str, session: Day, columns: Sequence[str] | None = None, where: pc.Expression | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows of one session of a table that is larger than memory, some ten thousands at a time, in the file's order.
-
-        Of `columns`, and where a condition of pyarrow's holds (`pc.field("symbol") == "600519.SH"`): both are pushed
-        down to the file, of which only the parts are read that can have such rows. `MissingDataError` as of `read`.
-        """
-        lake, manifest = self._holder(table)
-        path = lake._file(manifest, table, key_of(session))
-        if not path.exists():
-            raise _no_table(lake, table, f" on {session}")
-        yield from batches(path, columns, where)
-
     def stamp(self, table: str, first: Day | None = None, last: Day | None = None) -> int:
         """A number that changes with the files of a table from session `first` to `last`: place, size, time of each."""
         lake, manifest = self._holder(table)
@@ -260,8 +244,8 @@ class Lake:
         return locks.holder(self.root / IMPORT_LOCK)
 
     def leftovers(self) -> list[Path]:
-        """Files that nobody reads: superseded, of an import that was killed, or of one that runs."""
-        return list(leftovers(self.root, self._manifest()))
+        """Files that nobody reads, sorted: superseded, of an import that was killed, or of one that runs."""
+        return sorted(leftovers(self.root, self._manifest()))
 
     @contextmanager
     def _changing_the_manifest(self) -> Iterator[None]:

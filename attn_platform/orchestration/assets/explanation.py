@@ -5,12 +5,12 @@ import pandas as pd
 
 from attn_platform.evaluation.explanation_tables import FACTORS, STOCKS, explanation_tables
 from attn_platform.orchestration.asset_modules import MadeAt
-from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code
+from attn_platform.orchestration.assets.training import forecast_code
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, configured, data_version, joined, table_metadata
 from attn_platform.reports import thumbnails
 from attn_platform.studies.forecasters import ModelConfig
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import checkpoint_asset, explanation_asset, prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.explanations import explain_model, explained_horizons, explained_models
@@ -20,11 +20,6 @@ GROUP = "explanations"
 PICTURED_FACTORS = 12
 # Modules of `evaluation` that explain
 EXPLAINING = ("attribution", "explanation", "explanation_store", "explanation_tables")
-
-
-def explanation_asset(model: str) -> str:
-    """Name of a model's explanation asset."""
-    return f"explanation_{model}"
 
 
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Every factor by itself: an evaluation a family over all history, and the pages of all factors."""
+"""Every factor by itself: an evaluation a family over all history."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -13,14 +13,11 @@ from attn_platform.evaluation.factor_profile import ALL_YEARS, FactorProfile
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors.store import family_table
 from attn_platform.orchestration.asset_modules import MadeAt
-from attn_platform.orchestration.assets.reports import GROUP as REPORTS
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
     code_version,
     configured,
     data_version,
-    page_link,
-    page_metadata,
     table_metadata,
 )
 from attn_platform.reports import formatting, thumbnails
@@ -28,11 +25,8 @@ from attn_platform.studies.availability import families_present
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import UNIVERSE
 from attn_platform.workflows.evaluation import evaluate_factors
-from attn_platform.workflows.factor_pages import factor_pages, write_factor_pages
-from attn_platform.workflows.reports import PAGE
 
 GROUP = "factor_evaluation"
-FACTOR_REPORT = "report_factors"
 CORRELATIONS_SHOWN = 3
 DECAYS_SHOWN = 5  # more lines cannot be told apart in a small picture
 
@@ -45,17 +39,17 @@ def evaluation_asset(family: str) -> str:
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
     evaluations = tuple(evaluation_asset(family) for family in families_present(home))
-    return {MadeAt.REPORTS: evaluations, MadeAt.PAGES: (FACTOR_REPORT,)}
+    return {MadeAt.REPORTS: evaluations}
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """One asset a family that the source has the inputs of, and the pages of all."""
+    """One asset a family that the source has the inputs of."""
     families = families_present(home)
     return [_evaluations(home, families)]
 
 
 def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
-    """One op for all families and their pages: they share the cross-sections, what the stocks earned, and profiles."""
+    """One op for all families: they share the cross-sections, and what the stocks earned."""
     config = home.study.factor_profile
     everything = dg.AllPartitionMapping()
     evaluations = [
@@ -80,33 +74,16 @@ def _evaluations(home: Home, families: Sequence[str]) -> dg.AssetsDefinition:
         )
         for family in families
     ]
-    pages = dg.AssetSpec(
-        FACTOR_REPORT,
-        group_name=REPORTS,
-        kinds={"html", "csv"},
-        code_version=code_version("attn_platform.reports"),
-        deps=[evaluation_asset(family) for family in families],
-        description="A page for each factor (RankIC, decay, layers, persistence, values, other factors), and an index.",
-        metadata=page_link(home.reports, factor_pages(home) / PAGE),
-    )
 
-    @dg.multi_asset(name="factor_evaluations", specs=[*evaluations, pages], can_subset=True)
+    @dg.multi_asset(name="factor_evaluations", specs=evaluations, can_subset=True)
     def factor_evaluations(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         selected = context.selected_asset_keys
         chosen = [family for family in families if dg.AssetKey(evaluation_asset(family)) in selected]
-        found = evaluate_factors(home, chosen) if chosen else {}
-        for family, of_family in found.items():
+        for family, of_family in evaluate_factors(home, chosen).items():
             yield dg.MaterializeResult(
                 asset_key=evaluation_asset(family),
                 data_version=data_version(home.lake, evaluation_asset(family), sessions_table(family_table(family))),
                 metadata=_evaluation_metadata(of_family, config),
-            )
-        if dg.AssetKey(FACTOR_REPORT) in selected:
-            computed = {name: profile for of_family in found.values() for name, profile in of_family.items()}
-            index, *others = write_factor_pages(home, computed=computed if len(chosen) == len(families) else None)
-            yield dg.MaterializeResult(
-                asset_key=FACTOR_REPORT,
-                metadata={**page_metadata(index), "pages": len(others)},
             )
 
     return factor_evaluations

@@ -11,7 +11,7 @@ from attn_platform.evaluation.store import figures_table, layers_table, planted_
 from attn_platform.models.configuration import XGBoostConfig
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.market import planted_assets
-from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
+from attn_platform.orchestration.assets.training import forecast_code, reads_adjacency
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.partitions import Partitions, sessions_in_runs
 from attn_platform.orchestration.provenance import (
@@ -34,7 +34,7 @@ from attn_platform.studies.forecasters import (
     ImportedForecastConfig,
     ModelConfig,
 )
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import checkpoint_asset, prediction_table
 from attn_platform.studies.settings import Home
 from attn_platform.universe.store import ADJACENCY
 from attn_platform.workflows.evaluation import evaluate_forecasts

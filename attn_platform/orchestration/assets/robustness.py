@@ -9,7 +9,7 @@ from attn_platform.evaluation.return_attribution import EFFECTS, linked_effects
 from attn_platform.evaluation.robustness import capacities
 from attn_platform.evaluation.store import attribution_table, contributors_table, exposures_table, robustness_tables
 from attn_platform.orchestration.asset_modules import MadeAt
-from attn_platform.orchestration.assets.training import checkpoint_asset, forecast_code, reads_adjacency
+from attn_platform.orchestration.assets.training import forecast_code, reads_adjacency
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import (
     code_version,
@@ -20,7 +20,7 @@ from attn_platform.orchestration.provenance import (
     table_metadata,
 )
 from attn_platform.studies.forecasters import ModelConfig
-from attn_platform.studies.names import prediction_table
+from attn_platform.studies.names import checkpoint_asset, prediction_table, robustness_asset
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
 from attn_platform.training.seed_predictions import seeds_table
@@ -38,11 +38,6 @@ ATTRIBUTING = (
 """Modules of `evaluation` that attribute returns, and say what was held."""
 
 
-def robustness_asset(strategy: str) -> str:
-    """Name of a strategy's robustness asset."""
-    return f"robustness_{strategy}"
-
-
 def seeded_models(home: Home) -> tuple[ModelConfig, ...]:
     """Models that a strategy trades on, whose seeds are looked at one by one."""
     traded = {strategy.model for strategy in home.study.strategies}
@@ -51,24 +46,23 @@ def seeded_models(home: Home) -> tuple[ModelConfig, ...]:
 
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
-    strategies = [strategy.name for strategy in home.study.strategies]
     traded = [each.name for each in home.study.traded]
     return {
         MadeAt.REPORTS: (
             *(seeds_table(model.name) for model in seeded_models(home)),
             *map(attribution_table, traded),
-            *map(robustness_asset, strategies),
+            *map(robustness_asset, traded),
         ),
     }
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Two assets a strategy, one a mix, and one a model."""
+    """Two assets a strategy or a mix, and one a model."""
     return [
         *(_seeds(home, model) for model in seeded_models(home)),
         *(_attribution(home, config) for config in home.study.strategies),
         *(_mix_attribution(home, config) for config in home.study.mixes),
-        *(_robustness(home, config) for config in home.study.strategies),
+        *(_robustness(home, config) for config in home.study.traded),
     ]
 
 
@@ -113,7 +107,7 @@ def _attribution_code() -> str:
 
 
 def _attributed(home: Home, name: str, attribution: pd.DataFrame) -> dg.MaterializeResult:
-    """What an attribution has written (of a mix no contributors), and its effects in sum."""
+    """What an attribution has written, and its effects in sum."""
     effects = summed_effects(attribution, EFFECTS)
     total = linked_effects(effects).iloc[0].rename_axis("effect").reset_index(name="linked")
     written = (attribution_table(name), exposures_table(name), contributors_table(name))
@@ -129,10 +123,17 @@ def _mix_attribution(home: Home, config: StrategyMixConfig) -> dg.AssetsDefiniti
         group_name=GROUP,
         kinds={"parquet"},
         code_version=configured(joined(_attribution_code(), code_version("attn_platform.backtest.mix")), config),
-        deps=[name for part in config.parts for name in (backtest_table(part), attribution_table(part))],
+        deps=[
+            *(name for part in config.parts for name in (backtest_table(part), attribution_table(part))),
+            backtest_table(config.name),
+            *_all_of("daily_bar", "index_weight"),
+            "industry",
+            "security",
+        ],
         description=(
             "Excess return of each session by industries, styles and selection, and what blocked trades, costs (those "
-            "of the resets, too), cash and the benchmark's own error did to it: from its parts; active exposures."
+            "of the resets, too), cash and the benchmark's own error did to it: from its parts; active exposures, and "
+            "what moved each week."
         ),
     )
     def attribution(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -176,9 +177,12 @@ def _attribution(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
     return attribution
 
 
-def _robustness(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
+def _robustness(home: Home, config: StrategyConfig | StrategyMixConfig) -> dg.AssetsDefinition:
     study = home.study
-    has_seeds = config.model in [model.name for model in seeded_models(home)]
+    of_forecast: list[dg.AssetDep | str] = []
+    if isinstance(config, StrategyConfig):
+        has_seeds = config.model in [model.name for model in seeded_models(home)]
+        of_forecast = [*_all_of(prediction_table(config.model)), *((seeds_table(config.model),) if has_seeds else ())]
 
     @dg.asset(
         name=robustness_asset(config.name),
@@ -188,15 +192,13 @@ def _robustness(home: Home, config: StrategyConfig) -> dg.AssetsDefinition:
             code_version("attn_platform.evaluation.robustness", "attn_platform.workflows.robustness"),
             study.evaluation,
             study.evaluation_horizon,
-            config.horizon,
+            config.horizon if isinstance(config, StrategyConfig) else "",
         ),
-        deps=[
-            backtest_table(config.name),
-            *_all_of("daily_bar", prediction_table(config.model)),
-            *((seeds_table(config.model),) if has_seeds else ()),
-            "security",
-        ],
-        description="RankIC and excess return of each seed, and the money at which trades meet the day's volume.",
+        deps=[backtest_table(config.name), *_all_of("daily_bar"), *of_forecast, "security"],
+        description=(
+            "RankIC and excess return of each seed, which a mix has not, and the money at which trades meet the day's "
+            "volume."
+        ),
     )
     def robustness(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         measured = measure_robustness(home, config)

@@ -16,6 +16,7 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.provenance import code_version, configured, joined, table_metadata
 from attn_platform.reports import formatting, thumbnails
 from attn_platform.studies.forecasters import ModelConfig
+from attn_platform.studies.names import checkpoint_asset
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StudyConfig
 from attn_platform.training.identity import LABELS, LOSS, NETWORK, TRAINING
@@ -28,11 +29,6 @@ GROUP = "training"
 # Modules that make samples of what is in the lake
 SAMPLES = ("window_training", "task", "windows", "panel_array", "samples", "neighbours")
 RETRIES = dg.RetryPolicy(max_retries=2, delay=30)
-
-
-def checkpoint_asset(model: str) -> str:
-    """Name of a model's checkpoint asset."""
-    return f"checkpoint_{model}"
 
 
 def forecast_code(task: ModelTraining) -> str:

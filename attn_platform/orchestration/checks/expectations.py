@@ -143,7 +143,7 @@ def _within_limits(home: Home, table: str, sessions: np.ndarray) -> Iterator[str
         for relaxation in json.loads(text)
     }
     problem_of = partial(stored_problem, home.lake, home.calendar, strategy)
-    yield from limit_failures(frame, _limits(home, table, sessions), relaxed, strategy.own_limits, problem_of)
+    yield from limit_failures(frame, _limits(home, table, sessions), relaxed, strategy.extension, problem_of)
 
 
 def _limits(home: Home, table: str, sessions: np.ndarray) -> pd.DataFrame:

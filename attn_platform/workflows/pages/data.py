@@ -15,21 +15,6 @@ from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES, pr
 from attn_platform.workflows.reports import data_source
 
 
-def write_data_page(home: Home) -> DataReportData:
-    """Examine the home's raw tables, and write the page and its tables into its folder.
-
-    `MissingDataError` where the lake has no daily bars.
-    """
-    data = DataReportData(
-        title=home.study.title,
-        data_source=data_source(home),
-        checks=CHECKS,
-        survey=survey(home.lake, home.calendar),
-    )
-    reports.write_data_report(data, home.reports / DATA)
-    return data
-
-
 def _raw_tables(home: Home) -> tuple[str, ...]:
     return (*present_tables(home, STATIC_TABLES), *present_tables(home, SESSION_TABLES))
 
@@ -41,6 +26,13 @@ def _raw_tables(home: Home) -> tuple[str, ...]:
     code=("attn_platform.market.quality",),
 )
 def data_page(home: Home, folder: Path) -> Summary:
-    """The page as `attn report data` and its asset make it."""
-    findings = write_data_page(home).survey.findings
+    """Examine the home's raw tables, and write the page and its tables; `MissingDataError` without daily bars."""
+    data = DataReportData(
+        title=home.study.title,
+        data_source=data_source(home),
+        checks=CHECKS,
+        survey=survey(home.lake, home.calendar),
+    )
+    reports.write_data_report(data, folder)
+    findings = data.survey.findings
     return {"found": counts_of([finding.severity for finding in findings]), "findings": findings_frame(findings)}

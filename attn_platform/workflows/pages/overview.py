@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from attn_platform import reports
 from attn_platform.backtest.store import backtest_table
@@ -17,25 +18,15 @@ from attn_platform.published import PublishedRow
 from attn_platform.reports.overview_contents import DEFLATED, RANK_ICS, Link, OverviewData, Row
 from attn_platform.reports.strategy import dated, published_factor_figures, published_performance, report_daily
 from attn_platform.studies.names import OVERVIEW, study_pages
+from attn_platform.studies.pages import INDEX, Aside, MadeWith, Summary, page
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig
-from attn_platform.workflows.reports import PAGE, data_source, universe_text
+from attn_platform.workflows.pages.study import NOT_MADE, SUMMARY_CODE, has_exhibits, results
+from attn_platform.workflows.reports import data_source, universe_text
 from attn_platform.workflows.robustness import tried
-from attn_platform.workflows.study_report import NOT_MADE, has_exhibits
 
 MIX = "mix"
-
-
-def overview_page(home: Home) -> Path:
-    """Where the overview lies."""
-    return home.reports / OVERVIEW / PAGE
-
-
-def write_overview_page(home: Home) -> OverviewData:
-    """Gather and write the overview of what the home has backtests of."""
-    data = gather_overview(home)
-    reports.write_overview(data, overview_page(home).parent)
-    return data
+HEADLINES = ("excess_annual_return", "information_ratio", "rank_ic_mean")
 
 
 def gather_overview(home: Home) -> OverviewData:
@@ -43,7 +34,7 @@ def gather_overview(home: Home) -> OverviewData:
     study = home.study
     trials = tried(home)["sharpe"].to_numpy()
     made = [each for each in study.traded if home.lake.has(backtest_table(each.name))]
-    exhibits = Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{PAGE}")
+    exhibits = Link("The study, exhibit by exhibit", f"../{study_pages(study.name)}/{INDEX}")
     return OverviewData(
         study_title=study.title,
         data_source=data_source(home),
@@ -70,7 +61,7 @@ def _row(home: Home, config: StrategyConfig | StrategyMixConfig, trials: np.ndar
         kind=kind,
         model=model,
         horizon=horizon,
-        page=f"../{config.name}/{PAGE}",
+        page=f"../{config.name}/{INDEX}",
         daily=report_daily(daily),
         figures=figures,
         published=_published(home, config),
@@ -101,3 +92,19 @@ def _published(home: Home, config: StrategyConfig | StrategyMixConfig) -> list[P
             published_factor_figures(study.name, config.model, config.horizon),
         ]
     return [row for row in rows if row is not None]
+
+
+@page(
+    OVERVIEW,
+    description="All strategies and mixes in one table that sorts and filters, with the published figures.",
+    reads=results,
+    code=SUMMARY_CODE,
+    configuration=lambda home: (home.study.evaluation, [each.name for each in home.study.traded]),
+    made_with=MadeWith.SUMMARIES,
+)
+def overview_page(home: Home, folder: Path) -> Summary:
+    """The overview of what the home has backtests of."""
+    data = gather_overview(home)
+    reports.write_overview(data, folder)
+    rows = [{"strategy": row.name, **{name: row.figures.get(name) for name in HEADLINES}} for row in data.rows]
+    return {"data": Aside(data.data_source.description), "strategies": pd.DataFrame(rows)}

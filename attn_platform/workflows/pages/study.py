@@ -11,7 +11,6 @@ import pandas as pd
 
 from attn_platform import reports
 from attn_platform.backtest.store import backtest_table
-from attn_platform.errors import ConfigurationError
 from attn_platform.evaluation.comparison import prediction_correlations
 from attn_platform.evaluation.performance import monthly_excess_returns, performance_figures
 from attn_platform.evaluation.store import figures_table, layer_column, layers_table, sessions_table
@@ -31,16 +30,22 @@ from attn_platform.studies.availability import missing_styles, switched_off
 from attn_platform.studies.differences import OF_MODEL, OF_STUDY, setting_differences
 from attn_platform.studies.forecasters import EnsembleMember, Forecaster
 from attn_platform.studies.loading import load_study
-from attn_platform.studies.names import prediction_table, study_pages
+from attn_platform.studies.names import checkpoint_asset, prediction_table, study_pages
+from attn_platform.studies.pages import INDEX, Aside, MadeWith, Summary, page_of_each
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig, StrategyMixConfig, StudyConfig
 from attn_platform.training.manifest import Manifest
 from attn_platform.training.windows import window_keys
-from attn_platform.workflows.reports import PAGE, data_source, universe_text
+from attn_platform.workflows.reports import data_source, universe_text
 from attn_platform.workflows.study_method import MACHINE, manifests_of, method_tables, trained_text
 
 LEFT_OUT = "not among the models of this home; attn run --models all makes them"
 NOT_MADE = "not made yet; attn run makes what lacks"
+NO_EXHIBITS = (
+    f"no exhibits to draw; those of {' and '.join(STUDIES)} are known, whose names a study of one's own must keep"
+)
+SUMMARY_CODE = ("attn_platform.evaluation", "attn_platform.published")
+"""What pages about all strategies together are made by beside their own module."""
 
 
 def has_exhibits(home: Home) -> bool:
@@ -48,9 +53,10 @@ def has_exhibits(home: Home) -> bool:
     return home.study.name in STUDIES
 
 
-def study_page(home: Home) -> Path:
-    """Where the page of the home's study lies."""
-    return home.reports / study_pages(home.study.name) / PAGE
+def results(home: Home) -> Iterator[str]:
+    """Backtests of all strategies and mixes, and evaluations of their forecasts."""
+    yield from (backtest_table(each.name) for each in home.study.traded)
+    yield from (figures_table(strategy.model) for strategy in home.study.strategies)
 
 
 def universe_drawn(home: Home) -> str | None:
@@ -65,23 +71,8 @@ def correlated_forecasts(home: Home) -> tuple[EnsembleMember, ...]:
     return tuple(each for each in members if each.model in models)
 
 
-def write_study_page(home: Home) -> StudyReportData:
-    """Gather and write the page of the home's study, with the figures of its exhibits as CSV.
-
-    `ConfigurationError` where the study has no register of exhibits.
-    """
-    data = gather_study(home)
-    reports.write_study_report(data, study_page(home).parent)
-    return data
-
-
 def gather_study(home: Home) -> StudyReportData:
     """Everything that the exhibits of the home's study can be drawn from."""
-    if not has_exhibits(home):
-        raise ConfigurationError(
-            f"study {home.study.name} has no exhibits to draw; those of {' and '.join(STUDIES)} are known, whose names "
-            "a study of one's own must keep"
-        )
     study, lake = home.study, home.lake
     reference = load_study(study.name)
     strategies = {each.name: _strategy(home, each) for each in study.traded if lake.has(backtest_table(each.name))}
@@ -121,7 +112,7 @@ def _strategy(home: Home, config: StrategyConfig | StrategyMixConfig) -> Strateg
         daily=report_daily(daily),
         performance=performance_figures(daily, evaluation),
         months=monthly_excess_returns(daily),
-        page=f"../{config.name}/{PAGE}",
+        page=f"../{config.name}/{INDEX}",
     )
 
 
@@ -254,3 +245,34 @@ def _trained(home: Home, reference: StudyConfig, manifests: Mapping[str, Sequenc
     say = partial(trained_text, windows=windows)
     texts = {name: say(of_model, theirs[name]) for name, of_model in manifests.items() if name in theirs}
     return {name: text for name, text in texts.items() if text}
+
+
+def _reads(home: Home, study: StudyConfig) -> Iterator[str]:
+    yield from results(home)
+    yield from (figures_table(each.name) for each in study.forecasters)
+    yield from (prediction_table(member.model) for member in correlated_forecasts(home))
+    yield from (checkpoint_asset(model.name) for model in study.models)
+    if (universe := universe_drawn(home)) is not None:
+        yield universe
+
+
+@page_of_each(
+    "study",
+    each=lambda home: {study_pages(home.study.name): home.study} if has_exhibits(home) else {},
+    description="Every exhibit of the study from this home's results, beside the published one.",
+    reads=_reads,
+    code=(*SUMMARY_CODE, "attn_platform.workflows.study_method", "attn_platform.studies.differences"),
+    configuration=lambda home, study: (study, load_study(study.name), home.settings.source),
+    made_with=MadeWith.SUMMARIES,
+    absent=NO_EXHIBITS,
+)
+def study_page(home: Home, folder: Path, study: StudyConfig) -> Summary:
+    """The page of the home's study, with the figures of its exhibits as CSV."""
+    data = gather_study(home)
+    reports.write_study_report(data, folder)
+    return {
+        "data": Aside(data.data_source.description),
+        "strategies": Aside(len(data.strategies)),
+        "forecasts": Aside(len(data.forecasts)),
+        "missing": Aside(len(data.absent)),
+    }

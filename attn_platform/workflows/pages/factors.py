@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attn_platform import reports
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.evaluation.factor_profile import FactorProfile
-from attn_platform.evaluation.factor_store import profiles, stored_factors
+from attn_platform.evaluation.factor_store import shared_profiles, stored_factors
+from attn_platform.evaluation.store import figures_table
 from attn_platform.factors.store import family_table
 from attn_platform.reports.factor_contents import FactorReportData, FactorSubject
-from attn_platform.studies.availability import lacking
+from attn_platform.studies.availability import families_present, lacking
 from attn_platform.studies.names import FACTOR_PAGES
+from attn_platform.studies.pages import Summary, page, page_file
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.evaluation import factor_history
 from attn_platform.workflows.reports import data_source, universe_text
 
 
-def factor_pages(home: Home) -> Path:
-    """Folder of the pages of single factors."""
-    return home.reports / FACTOR_PAGES
-
-
-def write_factor_pages(
-    home: Home, names: Sequence[str] | None = None, computed: Mapping[str, FactorProfile] | None = None
-) -> list[Path]:
+def write_factor_pages(home: Home, names: Sequence[str] | None = None) -> list[Path]:
     """Write the page of each factor and return their paths; of all that the lake holds without `names`.
 
-    The pages of all come with an index, whose path is the first. `computed` are their profiles, where there are any
-    already (`evaluate_factors`).
+    The pages of all come with an index, whose path is the first.
 
     `ConfigurationError` for a factor that the catalogue lacks or whose inputs the source lacks, `MissingDataError` for
     one that has not been materialised.
     """
-    catalogue, folder = home.study.catalogue, factor_pages(home)
+    catalogue, folder = home.study.catalogue, page_file(home, FACTOR_PAGES).parent
     missing: dict[str, str] = {}
     if names is None:
         chosen, missing = _stored(home)
@@ -43,7 +37,7 @@ def write_factor_pages(
         for name in chosen:
             if (reason := lacking(home, catalogue.definition(name))) is not None:
                 raise ConfigurationError(f"factor {name} is switched off: {reason}")
-    found = profiles(factor_history(home), chosen) if computed is None else computed
+    found = shared_profiles(factor_history(home), chosen)
     subject = FactorSubject(
         study=home.study.title,
         universe=universe_text(home.study.universe),
@@ -77,3 +71,19 @@ def _stored(home: Home) -> tuple[list[str], dict[str, str]]:
 
 def _notes(profile: FactorProfile) -> list[str]:
     return [] if profile.series.observed.any() else ["No stock has a value of this factor."]
+
+
+def _reads(home: Home) -> Iterator[str]:
+    return (figures_table(family_table(family)) for family in families_present(home))
+
+
+@page(
+    FACTOR_PAGES,
+    description="A page for each factor (RankIC, decay, layers, persistence, values, other factors), and an index.",
+    reads=_reads,
+    code=("attn_platform.evaluation",),
+)
+def factor_pages(home: Home, folder: Path) -> Summary:
+    """The pages of all factors that the lake holds, and their index."""
+    _, *others = write_factor_pages(home)
+    return {"pages": len(others)}
