@@ -17,6 +17,7 @@ from make_study_page import FOLDER, WHOLE_PICTURES, curves_of, published_figure,
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 WIDTH, HEIGHT, DOTS_PER_INCH = 9.0, 3.8, 100
 COLOURS = ("#3f83c8", "#dd7f30", "#3a9d8f", "#9a63b8", "#c2504d", "#5a6fb0", "#b59a2d", "#7d9a3c")
@@ -95,9 +96,9 @@ def _draw(axes: Axes, lines: Mapping[str, pd.Series], title: str) -> None:
 def _by_factors(axes: Axes) -> None:
     """A logarithmic axis with plain numbers."""
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="y", which="minor", labelsize=7)
+    axes.yaxis.set_minor_formatter("")
 
 
 def _save(figure: Figure, labelled: Axes, path: Path) -> None:
