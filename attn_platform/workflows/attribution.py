@@ -81,15 +81,34 @@ def attribute_mix(home: Home, config: StrategyMixConfig) -> pd.DataFrame:
     mixed = mixed_attribution(attributed, money)
     _write(lake, attribution_table(config.name), mixed)
     _write(lake, exposures_table(config.name), mixed_exposures(exposures, money))
-    _write(lake, contributors_table(config.name), _mix_contributors(home, config, first))
+    _attribute_weeks(home, config.name, first)
     return mixed
 
 
-def _mix_contributors(home: Home, config: StrategyMixConfig, first: Strategy) -> pd.DataFrame:
-    """What moved the weeks of a mix; benchmark and industries are those of its `first` part, as of the others."""
-    frames = _backtest(home.lake, config.name, signals=np.array([], dtype="datetime64[D]"))
-    market = load_dense(home.lake, home.calendar, frames.sessions[0], frames.sessions[-1], HELD_FIELDS)
-    return held_contributors(_under_new_codes(frames, _new_codes(market)), held_market(home.lake, first, market))
+def _attribute_weeks(home: Home, mix: str, first: Strategy) -> None:
+    """Write what moved the weeks of a mix; benchmark and industries are those of its `first` part, as of the others.
+
+    Weeks whose sessions have the origins that they had stay; the others follow from what was held before them.
+    """
+    lake, table = home.lake, contributors_table(mix)
+    frames = _backtest(lake, mix, signals=np.array([], dtype="datetime64[D]"))
+    sessions = frames.sessions
+    origins = attribution_origins(lake, first, frames)
+    kept = kept_sessions(lake, origins_table(mix), sessions, origins) if lake.has(table) else 0
+    if kept == len(sessions):
+        return
+    since = week_of(sessions[kept])
+    held = frames.holdings["date"].to_numpy().astype("datetime64[D]")
+    held = held[held < sessions[np.searchsorted(sessions, since)]]
+    for base in dict.fromkeys((held.max() if kept and len(held) else sessions[0], sessions[0])):
+        market = load_dense(home.lake, home.calendar, base, sessions[-1], HELD_FIELDS)
+        of_market = _under_new_codes(frames.since(base), _new_codes(market))
+        if base == sessions[0] or _begins_whole(lake, market, of_market):
+            break
+    found = held_contributors(of_market, held_market(lake, first, market))
+    write_origins(lake, origins_table(mix), sessions[:kept], origins[:kept])
+    _write(lake, table, _after(lake, table, found, "last_session", since, market.new_codes(market.sessions[-1])))
+    write_origins(lake, origins_table(mix), sessions, origins)
 
 
 @dataclass(frozen=True)
@@ -135,18 +154,25 @@ def _added(
     lake: Lake, tables: tuple[str, str, str], new: _Attributed, since: np.datetime64
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Rows of the tables up to the day before `since` (of weeks: before its week), and the new ones from then on."""
-    firsts = (("date", since), ("date", since), ("last_session", week_of(since)))
-    computed = (new.attribution, new.held.exposures, new.held.contributors)
-    found = []
-    for table, frame, (date, first) in zip(tables, computed, firsts, strict=True):
-        later = frame[frame[date] >= pd.Timestamp(first)]
-        if lake.has(table):
-            stored = _stored(lake, table)
-            before = stored[stored[date] < pd.Timestamp(first)]
-            names = before["name"].replace(dict(new.codes)) if date == "last_session" else before["name"]
-            later = pd.concat([before.assign(name=names), later]) if len(before) else later
-        found.append(later.reset_index(drop=True))
-    return found[0], found[1], found[2]
+    attribution, exposures, contributors = tables
+    return (
+        _after(lake, attribution, new.attribution, "date", since),
+        _after(lake, exposures, new.held.exposures, "date", since),
+        _after(lake, contributors, new.held.contributors, "last_session", week_of(since), new.codes),
+    )
+
+
+def _after(
+    lake: Lake, table: str, new: pd.DataFrame, date: str, first: np.datetime64, codes: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Rows of a table before `first`, stocks under the new ones of some `codes`, and the new rows from then on."""
+    later = new[new[date] >= pd.Timestamp(first)]
+    if lake.has(table):
+        stored = _stored(lake, table)
+        before = stored[stored[date] < pd.Timestamp(first)]
+        if len(before):
+            later = pd.concat([before.assign(name=before["name"].replace(dict(codes or {}))), later])
+    return later.reset_index(drop=True)
 
 
 def week_of(session: np.datetime64) -> np.datetime64:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -18,7 +19,9 @@ from attn_platform.evaluation.store import (
     exposures_table,
     robustness_tables,
 )
-from attn_platform.market.lake import days
+from attn_platform.market.calendar import Calendar
+from attn_platform.market.dense import DenseMarket, load_dense
+from attn_platform.market.lake import Lake, days
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
@@ -26,6 +29,9 @@ from attn_platform.studies.names import report_asset, robustness_asset
 from attn_platform.studies.pages import page_file
 from attn_platform.studies.settings import Home
 from attn_platform.universe.adjacency import industry_at
+from attn_platform.workflows import attribution
+from attn_platform.workflows.attribution import attribute_mix
+from attn_platform.workflows.attribution_origins import origins_table
 from attn_platform_tests.homes import ENSEMBLE, KNOWN_UNTIL, STRATEGY, STUDY, WEEKLY, CopyOf
 from attn_platform_tests.pipelines import Pipeline
 from attn_platform_tests.test_cli import Attn
@@ -185,6 +191,33 @@ def test_what_moved_the_weeks_of_a_mix_is_what_it_held(home: Home) -> None:
         assert shown in page, shown
     for absent in ("Each seed alone", "RankIC, t-value"):
         assert absent not in page, absent
+
+
+@pytest.mark.parametrize("sessions", [1, 6])
+def test_new_weeks_of_a_mix_are_added_to_what_is_there(
+    home: Home, sessions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_mix(home, backtest_table(MIX), attribution_table(MIX))
+    lake, config, begun = home.lake, home.study.mix(MIX), []
+    table, origins = lake.read(contributors_table(MIX)), lake.read(origins_table(MIX))
+    until = origins["date"].to_pylist()[-1 - sessions]
+    is_known = [day <= until for day in table["last_session"].to_pylist()]
+    lake.write(contributors_table(MIX), table.filter(pa.array(is_known)))
+    lake.write(origins_table(MIX), origins.slice(0, len(origins) - sessions))
+
+    def recorded(lake: Lake, calendar: Calendar, first: np.datetime64, *rest: Any) -> DenseMarket:
+        begun.append(first)
+        return load_dense(lake, calendar, first, *rest)
+
+    monkeypatch.setattr(attribution, "load_dense", recorded)
+    attribute_mix(home, config)
+    assert len(begun) == 1
+    assert origins["date"].to_pylist()[0] < begun[0].item() < until
+    added, whole = (each.to_pandas() for each in (lake.read(contributors_table(MIX)), table))
+    pd.testing.assert_frame_equal(added, whole, rtol=0, atol=1e-12)
+    assert lake.read(origins_table(MIX)).equals(origins)
+    attribute_mix(home, config)
+    assert len(begun) == 1, "nothing changed, and nothing is read"
 
 
 def test_the_parts_of_a_mix_share_the_volume_of_a_stock(home: Home) -> None:
