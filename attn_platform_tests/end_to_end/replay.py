@@ -190,14 +190,16 @@ def _exhaust(iteration: Iterator[object]) -> None:
             raise AssertionError(error.to_string())
 
 
-def imported_home(root: Path, vendor: Vendor) -> Home:
-    """A home that holds what the vendor has delivered so far, and imports what comes later by itself."""
+def imported_home(root: Path, *folders: Path) -> Home:
+    """A home that holds what the folders hold, and imports by itself what is delivered into the last one."""
     home = tiny_home(root, IMPORTED, **FEW)
-    delivery = DeliveryConfig(vendor="contract", folder=str(vendor.folder), marker=MARKER)
+    delivery = DeliveryConfig(vendor="contract", folder=str(folders[-1]), marker=MARKER)
     automation = AutomationConfig(deliveries={"nightly": delivery}, attempts=2, retry_minutes=5)
     home = home.with_settings(home.settings.model_copy(update={"automation": automation, "last_session": None}))
     home.save()
-    import_data(home.root, "contract", vendor.folder)
+    for folder in folders:
+        if any(folder.iterdir()):
+            import_data(home.root, "contract", folder)
     return Home.open(root)
 
 

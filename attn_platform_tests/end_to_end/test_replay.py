@@ -56,7 +56,7 @@ def test_a_replayed_quarter_ends_as_one_straight_backfill(vendor, tmp_path, monk
     days = calendar.between(FIRST_WINDOW, LAST_SESSION)
     before = calendar.between(tiny_home(tmp_path / "calendar").first_session, FIRST_WINDOW)
     vendor.deliver(*before.astype(str))
-    home = imported_home(tmp_path / "replayed", vendor)
+    home = imported_home(tmp_path / "replayed", vendor.folder)
     backfill(home)
     monkeypatch.setattr(Launcher, "dies", [DIES])
     fails = failing_once(monkeypatch, FAILS)
@@ -81,7 +81,7 @@ def test_a_replayed_quarter_ends_as_one_straight_backfill(vendor, tmp_path, monk
 
     vendor.deliver(*days.astype(str)[:-1])
     vendor.deliver(CORRECTED, corrected=True)
-    straight = imported_home(tmp_path / "straight", vendor)
+    straight = imported_home(tmp_path / "straight", vendor.folder)
     backfill(straight)
     assert home.lake.sessions("daily_bar").tolist() == straight.lake.sessions("daily_bar").tolist()
     replayed, wanted = portfolios(home), portfolios(straight)
