@@ -60,7 +60,7 @@ class Night:
     def __init__(self, folder: Path, clock: CompressedClock, rates: tuple[float, float], log: Path) -> None:
         self.folder, self.clock, self.log = folder, clock, log
         self.working, self.quiet = rates
-        self.known: dict[str, str] = {}  # status by run
+        self.runs: dict[str, Run] = {}
         self.killed: set[str] = set()
         self.delivered: dict[str, datetime] = {}
         self.corrected: dict[str, datetime] = {}
@@ -122,17 +122,16 @@ class Night:
 
     def _follow(self, instance: dg.DagsterInstance) -> bool:
         """Write down how the runs go on; whether any is under way."""
-        is_at_work = False
-        for run in runs_of(instance):
-            is_at_work |= run.ended is None
-            if self.known.get(run.run) != run.status:
-                self.known[run.run] = run.status
+        found = {run.run: run for run in runs_of(instance, self.runs)}
+        for run in found.values():
+            if run.run not in self.runs or self.runs[run.run].status != run.status:
                 self.write("run", duty=run.duty, run=run.run, status=run.status)
-        return is_at_work
+        self.runs = found
+        return any(run.ended is None for run in found.values())
 
     def _kill(self, instance: dg.DagsterInstance, duty: str) -> bool:
         """Kill the process of a duty's first run once it has begun; whether this is done, or too late."""
-        for run in runs_of(instance):
+        for run in self.runs.values():
             if run.duty == duty and run.status == "STARTED" and run.run not in self.killed:
                 for entry in instance.all_logs(run.run):
                     if found := PROCESS.search(entry.message):
@@ -146,12 +145,15 @@ class Night:
         return False
 
 
-def runs_of(instance: dg.DagsterInstance) -> list[Run]:
-    """The runs of the sensor and those that Dagster has tried again, oldest first."""
+def runs_of(instance: dg.DagsterInstance, known: Mapping[str, Run]) -> list[Run]:
+    """The runs of the sensor and those that Dagster has tried again, oldest first; `known` ones that are over stay so."""
     found = []
     for record in reversed(instance.get_run_records()):
         run = record.dagster_run
         if DUTY not in run.tags:
+            continue
+        if run.run_id in known and known[run.run_id].ended is not None:
+            found.append(known[run.run_id])
             continue
         stats = [None if at is None else datetime.fromtimestamp(at, EXCHANGE_ZONE) for at in _times(record)]
         launched = datetime.fromtimestamp(instance.get_run_stats(run.run_id).enqueued_time or 0.0, EXCHANGE_ZONE)
@@ -180,7 +182,7 @@ def work_of(home: Home, instance: dg.DagsterInstance, now: datetime, delivered: 
     duties = owed(home, partitions_of(home), made, now, config.catch_up_sessions)
     waiting = {duty.name for duty, _ in decision_of(home, instance, now).waiting}
     runs: dict[str, list[Run]] = {}
-    for run in runs_of(instance):
+    for run in runs_of(instance, {}):
         runs.setdefault(run.duty, []).append(run)
     done = {
         place: min(ends)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from attn_platform.automation import AutomationConfig, Decision, DeliveryConfig
@@ -182,6 +184,76 @@ def test_a_week_that_was_sent_is_not_made_again(look, instance, home: Home) -> N
         assert waiting(sent)[week] == reason
     finally:
         shutil.rmtree(blotter.folder)
+
+
+def test_what_corrected_rows_made_stale_is_launched_in_the_order_of_the_chain(home, instance, monkeypatch) -> None:
+    """Each key by what of it is stale, and nothing before what it is made from; a new week waits as well."""
+    run_of(instance, f"weekly_report:{BEFORE}", dg.DagsterRunStatus.SUCCESS)
+    materialise(instance, (*RAW, *PANELS, *PREDICTIONS), "2020-12-11")
+    week, other_week = PORTFOLIOS
+    family = FAMILIES[0]
+    stale = {
+        "daily_bar": [BEFORE],
+        family: [BEFORE, "2020-12-11"],
+        PANELS[0]: [BEFORE, "2020-12-11"],
+        f"prediction_{MODEL}": [BEFORE, "2020-12-11"],
+        week: [BEFORE],
+    }
+    monkeypatch.setattr(
+        automation,
+        "to_be_made_again",
+        lambda *_: {asset: pd.Series("corrected", index=keys) for asset, keys in stale.items() if keys},
+    )
+    graph = build_defs(home).resolve_asset_graph()
+
+    def look() -> Decision:
+        return decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"), lambda: graph)
+
+    def asked(decision: Decision) -> dict[str, tuple[str, ...]]:
+        return {duty.name: duty.assets for duty, _ in decision.launched}
+
+    first = look()
+    assert asked(first) == {f"session:{BEFORE}": ("daily_bar", family)}
+    assert all(duty.is_part for duty, _ in first.launched)
+    again = waiting(first)
+    assert again["session:2020-12-11"] == f"waiting for daily_bar of {BEFORE}, which is made again"
+    assert again[f"cross_section:{BEFORE}"] == f"waiting for {family} of {BEFORE}"
+    assert again[f"weekly_portfolio:{BEFORE}"] == f"waiting for prediction_{MODEL} of {BEFORE}"
+    assert again["portfolio_every_week:2020-12-11"] == f"waiting for prediction_{MODEL} of 2020-12-11"
+    for asset in ("daily_bar", family):
+        stale[asset] = [key for key in stale[asset] if key != BEFORE]
+    assert asked(look()) == {
+        f"cross_section:{BEFORE}": (PANELS[0], f"prediction_{MODEL}"),
+        "session:2020-12-11": (family,),
+    }
+    for asset in (family, PANELS[0], f"prediction_{MODEL}"):
+        stale[asset] = []
+    assert asked(look())[f"weekly_portfolio:{BEFORE}"] == (week,)
+    assert other_week not in stale, "which is not made again"
+    stale[week] = []
+    assert f"weekly_portfolio:{BEFORE}" not in {*asked(look()), *waiting(look())}
+
+
+def test_the_report_of_a_week_is_owed_again_once_its_portfolios_were_made_again(look, instance) -> None:
+    report = f"weekly_report:{BEFORE}"
+    run = run_of(instance, report, dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run)
+    run = run_of(instance, report, dg.DagsterRunStatus.STARTED)
+    instance.handle_new_event(ended(run))
+    assert report not in launched(look("2020-12-11T06:00:00"))
+    week = run_of(instance, f"weekly_portfolio:{BEFORE}", dg.DagsterRunStatus.STARTED)
+    instance.handle_new_event(ended(week))
+    decision = look("2020-12-11T06:00:00")
+    assert [number for duty, number in decision.launched if duty.name == report] == [3]
+
+
+def ended(run: dg.DagsterRun) -> dg.EventLogEntry:
+    """The event of a run that ends well now."""
+    moment = time.time()
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+    return dg.EventLogEntry(
+        error_info=None, level="debug", user_message="", run_id=run.run_id, timestamp=moment, dagster_event=event
+    )
 
 
 def test_a_cross_section_says_what_it_waits_for(look, instance) -> None:
