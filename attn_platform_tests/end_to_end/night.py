@@ -30,12 +30,13 @@ from functools import cache
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.scheduler.instigation import TickStatus
 
 from attn_platform.automation import Decision, Duty
 from attn_platform.definitions import build_defs
 from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.orchestration import jobs as names
-from attn_platform.orchestration.automation import DUTY, UNDER_WAY, decision_now
+from attn_platform.orchestration.automation import DUTY, SENSOR, UNDER_WAY, decision_now
 from attn_platform.orchestration.instance import open_instance, prepare
 from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.partitions import partitions_of
@@ -49,7 +50,6 @@ from attn_platform_tests.homes import FIRST_WINDOW, LAST_SESSION, STRATEGY, tiny
 
 BEGINS, ENDS = hour(6), hour(12)  # of the day after the first window's first session, and of that after the last one
 SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_AFTER_A_CHANGE = 25.0  # of the machine, until the clock runs fast: the daemon has looked by then
 STEP_ENV = "ATTN_NIGHT_STEP"
 PROCESS = re.compile(r"pid: (\d+)")
 
@@ -64,12 +64,13 @@ class Night:
         self.killed: set[str] = set()
         self.delivered: dict[str, datetime] = {}
         self.corrected: dict[str, datetime] = {}
-        self.changed_at = time.monotonic()
+        self.changed_at = clock.now()
+        self.is_watched = True  # there is a daemon
 
     def write(self, event: str, **fields: object) -> None:
         """A line of the log."""
-        self.changed_at = time.monotonic()
-        line = {"at": self.clock.now().astimezone(EXCHANGE_ZONE), "event": event, **fields}
+        self.changed_at = self.clock.now()
+        line = {"at": self.changed_at.astimezone(EXCHANGE_ZONE), "event": event, **fields}
         text = json.dumps(line, default=_plain)
         with self.log.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -93,14 +94,20 @@ class Night:
                 self._do(happening, vendor, services, home)
             is_at_work = self._follow(instance)
             victims = [duty for duty in victims if not self._kill(instance, duty)]
-            is_calm = not is_at_work and time.monotonic() - self.changed_at > SECONDS_AFTER_A_CHANGE
+            is_calm = not is_at_work and (not self.is_watched or self._has_looked(instance))
             self.clock.run_at(self.quiet if is_calm and waiting else self.working)
             if is_calm and not waiting:
                 decision = decision_of(home, instance, now)
                 if not decision.launched and not decision.under_way:
                     self.write("over", waiting={duty.name: why for duty, why in decision.waiting}, unkilled=victims)
                     return
-                self.changed_at = time.monotonic()
+                self.changed_at = self.clock.now()
+
+    def _has_looked(self, instance: dg.DagsterInstance) -> bool:
+        """Whether the sensor has found nothing to launch since the last change: only then the clock may run fast."""
+        (state,) = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR]
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        return any(tick.status == TickStatus.SKIPPED and tick.timestamp > self.changed_at.timestamp() for tick in ticks)
 
     def _do(self, happening: Happening, vendor: Vendor, services: Services, home: Home) -> None:
         key = happening.key
@@ -116,8 +123,10 @@ class Night:
             return
         elif happening.action == "stop daemon":
             services.kill("daemon")
+            self.is_watched = False
         elif happening.action == "start daemon":
             services.start_daemon()
+            self.is_watched = True
         self.write(happening.action, key=key, planned=happening.at)
 
     def _follow(self, instance: dg.DagsterInstance) -> bool:
@@ -146,7 +155,7 @@ class Night:
 
 
 def runs_of(instance: dg.DagsterInstance, known: Mapping[str, Run]) -> list[Run]:
-    """The runs of the sensor and those that Dagster has tried again, oldest first; `known` ones that are over stay so."""
+    """The runs of the sensor and those that Dagster has tried again, oldest first; `known` ones stay as they ended."""
     found = []
     for record in reversed(instance.get_run_records()):
         run = record.dagster_run
@@ -260,44 +269,51 @@ def run_night(folder: Path, seed: int, days: int, rates: tuple[float, float], lo
         database = stack.enter_context(postgresql(folder / "postgresql"))
         os.environ.update(database)
         stack.enter_context(clock.running())
-        faked = {**os.environ, **clock.environment()}
         night.write("begin", seed=seed, sessions=sessions, plan=plan, rates=rates)
-        _step(faked, logs, folder / "home", history.folder, vendor.folder, "live", max(rates))
-        home = Home.open(folder / "home")
-        environment = {**faked, **prepare(home), **clock.environment()}
-        services = Services(home, logs, environment)
-        stack.callback(services.stop)
+        parts = (history.folder, vendor.folder)
+        _step(clock, logs, folder / "home", *parts, "live", max(rates))
+        work, wrong = spend(night, vendor, history.folder, plan, logs)
+    print(markdown(summary(work)))
+    return 1 if wrong else 0
+
+
+def spend(
+    night: Night, vendor: Vendor, history: Path, plan: Sequence[Happening], logs: Path
+) -> tuple[list[Work], list[str]]:
+    """From the start of the services to the comparison with a straight backfill: the work, and what is wrong."""
+    clock, home = night.clock, Home.open(night.folder / "home")
+    services = Services(home, logs, {**os.environ, **prepare(home), **clock.environment()})
+    try:
         services.start_code_server()
         if services.call("dagster", "sensor", "start", "--start-all", "--workspace", str(services.workspace)):
             raise RuntimeError(f"the sensors could not be switched on: see {logs}/calls.log")
         services.start_daemon()
         night.write("services", port=services.port)
-        instance = stack.enter_context(open_instance(home))
-        night.live(vendor, services, instance, plan)
-        now = clock.now().astimezone(EXCHANGE_ZONE)
-        work = work_of(home, instance, now, night.delivered)
-        for each in work:
-            night.write(**each.record())
-        accepted = services.call("attn_platform.cli", "rebuilds", "--accept", STRATEGY, "--by", "Li Lei",
-                                 "--home", str(home.root)) == 0  # fmt: skip
-        if accepted:
-            night.write("accept")
-            night.live(vendor, services, instance, [])
+        with open_instance(home) as instance:
+            night.live(vendor, services, instance, plan)
+            work = work_of(home, instance, clock.now().astimezone(EXCHANGE_ZONE), night.delivered)
+            for each in work:
+                night.write(**each.record())
+            consent = ("--accept", STRATEGY, "--by", "Li Lei", "--home", str(home.root))
+            if services.call("attn_platform.cli", "rebuilds", *consent) == 0:  # else none is offered
+                night.write("accept")
+                night.live(vendor, services, instance, [])
+    finally:
         services.stop()
-        _step(faked, logs, folder / "straight", history.folder, vendor.folder, "straight", max(rates))
-        wrong = problems(work, night.corrected)
-        others = list(differences(home, Home.open(folder / "straight")))
-        wrong += [f"other than by a straight backfill: {name}" for name in others]
-        night.write("end", problems=wrong, accepted=accepted)
-    print(markdown(summary(work)))
-    return 1 if wrong else 0
+    _step(clock, logs, night.folder / "straight", history, vendor.folder, "straight", 1.0)
+    wrong = problems(work, night.corrected)
+    others = differences(home, Home.open(night.folder / "straight"))
+    wrong += [f"other than by a straight backfill: {name}" for name in others]
+    night.write("end", problems=wrong)
+    return work, wrong
 
 
-def _step(environment: Mapping[str, str], logs: Path, *arguments: object) -> None:
+def _step(clock: CompressedClock, logs: Path, *arguments: object) -> None:
     """A part of the night in a process of its own, which is told the night's time."""
+    command = [sys.executable, "-m", f"{__package__}.night", *map(str, arguments)]
+    environment = {**os.environ, **clock.environment(), STEP_ENV: "1"}
     with (logs / "steps.log").open("ab") as stream:
-        command = [sys.executable, "-m", __spec__.name if __spec__ else "", *map(str, arguments)]
-        subprocess.run(command, env={**environment, STEP_ENV: "1"}, stdout=stream, stderr=stream, check=True)
+        subprocess.run(command, env=environment, stdout=stream, stderr=stream, check=True)
 
 
 def _plain(value: object) -> object:
@@ -321,7 +337,7 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=10, help="sessions, 38 at most")
     parser.add_argument("--folder", type=Path, required=True, help="a new one; it is left as it is in the end")
     parser.add_argument("--rate", type=float, default=60.0, help="seconds of the night a second, while there is work")
-    parser.add_argument("--quiet-rate", type=float, default=1200.0, help="while there is none")
+    parser.add_argument("--quiet-rate", type=float, default=600.0, help="while there is none")
     options = parser.parse_args()
     log = options.folder.with_suffix(".jsonl")
     log.unlink(missing_ok=True)
