@@ -10,6 +10,10 @@ HOME_DIR ?= $(or $(ATTN_HOME),data)
 PROFILE ?= $(or $(ATTN_PROFILE),demo)
 PORT ?= 3000
 WORKERS ?= 2
+# Of `make night`: what is drawn from, how many sessions, and where it leaves home, log and processes' output.
+SEED ?= 1
+DAYS ?= 10
+NIGHT ?= /tmp/attn-night-$(SEED)-$(DAYS)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +23,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow test-all lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports bench-ui bench-backfill docs clean
+.PHONY: help setup run ui test test-slow test-all night lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports bench-ui bench-backfill docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -40,6 +44,9 @@ test-slow: $(VENV)/.dev ## run the slow tests
 
 test-all: $(VENV)/.dev ## run the suite and the slow tests
 	$(PYTEST)
+
+night: $(VENV)/.night ## DAYS sessions by daemon and code server on PostgreSQL, with a fast clock (SEED=…; apt-get install postgresql faketime)
+	$(BIN)/python -m attn_platform_tests.end_to_end.night --seed $(SEED) --days $(DAYS) --folder $(NIGHT)
 
 lint: $(VENV)/.dev ## style, types, and the order of the packages
 	$(BIN)/ruff check .
@@ -105,3 +112,7 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP_INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.run $@
+
+$(VENV)/.night: $(VENV)/.dev
+	$(PIP_INSTALL) -c constraints.txt -e '.[dev,postgres]'
+	@touch $@

@@ -1,7 +1,7 @@
 """Duties: one run each of a job for a partition key that the calendar owes, and which of them can be launched now.
 
-A duty is done once all of its assets have been made for its key, by whatever run; one without assets of that key once a
-run of its own has succeeded. It is launched when what it needs is
+A duty is done once all of its assets have been made for its key, by whatever run, from what their inputs are now; one
+without assets of that key once a run of its own has succeeded. It is launched when what it needs is
 there, once at a time: a run of the same work that is under way, whoever started it, makes it wait. A run that failed is
 tried again after a pause that doubles, and given up after so many attempts. Earlier sessions come first, so that what
 was missed is caught up in order, and only some runs are under way at once.
@@ -43,8 +43,8 @@ class Duty:
 
 @dataclass(frozen=True)
 class History:
-    """The runs that a duty has had: how many in all, how many have failed since its inputs came in, when the last of
-    these ended, whether one has succeeded, and whether one is under way.
+    """The runs that a duty has had: how many in all, how many have failed since its inputs came in and since one has
+    succeeded, when the last of these ended, whether one has succeeded, and whether one is under way.
     """
 
     runs: int = 0
@@ -78,7 +78,8 @@ def decide(
 
     Args:
         duties: in the order in which one day's are done.
-        made: the partition keys of an asset that have been made; `{""}` for one without partitions.
+        made: the partition keys of an asset that have been made and are not to be made again; `{""}` for one without
+            partitions.
         histories: by name of the duty.
         now: with a time zone.
         config: attempts, pauses, runs at once.

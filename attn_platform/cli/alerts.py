@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,16 +28,21 @@ def alerts(
     if test:
         _test_channels(target)
         return
+    from attn_platform.definitions import build_defs
     from attn_platform.orchestration.alerting import wrong_now
     from attn_platform.orchestration.automation import decision_now, exchange_now
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.partitions import partitions_of
 
     partitions, now = partitions_of(target), exchange_now()
+
+    def graph() -> Any:
+        return build_defs(target).resolve_asset_graph()
+
     with open_instance(target) as instance:
-        wrong = wrong_now(target, partitions, instance, now)
-        decision = decision_now(target, partitions, instance, now)
-    waiting = [(duty.name, reason) for duty, reason in decision.waiting] if decision else []
+        wrong = wrong_now(target, partitions, instance, now, graph)
+        decision = decision_now(target, partitions, instance, now, graph)
+    waiting = [(duty.name, reason) for duty, reason in decision.waiting]
     if as_json:
         records = [{**asdict(alert), "since": alert.since.isoformat()} for alert in wrong]
         printing.print_json({"wrong": records, "waiting": [{"work": name, "for": why} for name, why in waiting]})

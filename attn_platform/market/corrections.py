@@ -89,6 +89,15 @@ def changed_sessions(corrections: pd.DataFrame) -> dict[str, list[str]]:
     return {str(table): sorted(set(of_table)) for table, of_table in keys.groupby(corrections["table"])}
 
 
+def corrected_sessions(lake: Lake, since: Day) -> dict[str, list[str]]:
+    """Sessions (YYYY-MM-DD) from `since` on that imports have corrected or that came after later ones, by table."""
+    if not lake.has(TABLE) or not len(lake.sessions(TABLE, since)):  # no import is before the sessions that it corrects
+        return {}
+    found = lake.read(TABLE, since, columns=["table", "session"]).to_pandas().dropna().drop_duplicates()
+    found["session"] = found["session"].astype(str)
+    return changed_sessions(found[found["session"] >= str(since)])
+
+
 def summary(corrections: pd.DataFrame) -> pd.DataFrame:
     """What was changed of each table and session: rows, values, columns, most values first."""
     frame = corrections.assign(

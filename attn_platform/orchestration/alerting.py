@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -33,7 +34,9 @@ def build_sensor(home: Home, partitions: Partitions) -> dg.SensorDefinition:
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now = exchange_now()
-        wrong = wrong_now(home, partitions, context.instance, now)
+        repository = context.repository_def
+        assert repository is not None
+        wrong = wrong_now(home, partitions, context.instance, now, lambda: repository.asset_graph)
         problems = AlertBook(home.root).update(wrong, home.settings.alerts.channels, now)
         return dg.SkipReason("; ".join([f"wrong now: {len(wrong)}", *problems]))
 
@@ -48,15 +51,18 @@ def build_sensor(home: Home, partitions: Partitions) -> dg.SensorDefinition:
     )
 
 
-def wrong_now(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> list[Alert]:
-    """Everything that is wrong."""
-    found = [*_given_up(home, partitions, instance, now), *_late(home, instance, now), *_remarks(home, now)]
+def wrong_now(
+    home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime, graph: Callable[[], Any]
+) -> list[Alert]:
+    """Everything that is wrong; `graph` as in `decision_now`."""
+    found = [*_given_up(home, partitions, instance, now, graph), *_late(home, instance, now), *_remarks(home, now)]
     return [*found, *_forecasts(home, now)]
 
 
-def _given_up(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> Iterator[Alert]:
-    decision = decision_now(home, partitions, instance, now)
-    for duty in decision.given_up if decision else ():
+def _given_up(
+    home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime, graph: Callable[[], Any]
+) -> Iterator[Alert]:
+    for duty in decision_now(home, partitions, instance, now, graph).given_up:
         filters = dg.RunsFilter(tags={DUTY: duty.name}, statuses=[dg.DagsterRunStatus.FAILURE])
         records = instance.get_run_records(filters, limit=1)
         link, what, since = home.settings.alerts.link, "its runs failed", now

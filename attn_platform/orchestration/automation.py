@@ -2,23 +2,27 @@
 
 A schedule asks at a moment, once, and Dagster matches its run key together with the tick, so that three ticks of one
 morning launch three runs of one session. A sensor looks again and again at what is there, and its run keys hold for
-good: each piece of work (`owed`) is launched once, when its inputs are there, and again only where a run of it failed.
+good: each piece of work (`owed`) is launched once, when its inputs are there, and again only where a run of it failed,
+or where rows were corrected that it was made from (`corrected`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from attn_platform.automation import Decision, Duty, History, decide
 from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.market.contract import TABLES
-from attn_platform.orchestration.owed import BEGIN, owed
+from attn_platform.orchestration.corrected import to_be_made_again
+from attn_platform.orchestration.freshness import Lineage
+from attn_platform.orchestration.owed import after_corrections, owed
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.pipeline import RANGE_END, RANGE_START
 from attn_platform.studies.settings import Home
@@ -41,10 +45,9 @@ def build_sensor(
     """The sensor of a live home."""
 
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        decision = decision_now(home, partitions, context.instance, exchange_now())
-        if decision is None:
-            yield dg.SkipReason(BEGIN)
-            return
+        repository = context.repository_def
+        assert repository is not None
+        decision = decision_now(home, partitions, context.instance, exchange_now(), lambda: repository.asset_graph)
         for duty, number in decision.launched:
             yield dg.RunRequest(
                 run_key=f"{duty.name}:{number}",
@@ -63,8 +66,9 @@ def build_sensor(
         minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
         description=(
             "Launches what is owed once its inputs are there: imports of what was delivered, raw tables and factors of "
-            "a session, universe, training, forecasts, target portfolios, reports. Catches up what was missed, and "
-            "tries again what failed."
+            "a session, universe, training, forecasts, target portfolios, reports. Catches up what was missed, tries "
+            "again what failed, and makes again what was made from rows that were corrected since, but for weeks whose "
+            "orders were sent."
         ),
     )
 
@@ -74,45 +78,74 @@ def exchange_now() -> datetime:
     return datetime.now(EXCHANGE_ZONE)
 
 
-def decision_now(home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime) -> Decision | None:
-    """What becomes of the work that is owed; None where no history was begun."""
+def decision_now(
+    home: Home, partitions: Partitions, instance: dg.DagsterInstance, now: datetime, graph: Callable[[], Any]
+) -> Decision:
+    """What becomes of the work that is owed; `graph` gives Dagster's asset graph, where rows were corrected."""
     config = home.settings.automation
 
     @cache
-    def made(asset: str) -> Collection[str]:
+    def logged(asset: str) -> Collection[str]:
         return instance.get_materialized_partitions(dg.AssetKey(asset))
 
-    duties = owed(home, partitions, made, now, config.catch_up_sessions)
-    if not duties:
-        return None
+    @cache
+    def lineage() -> Lineage:
+        return Lineage(graph(), instance)
+
+    duties = owed(home, partitions, logged, now, config.catch_up_sessions)
+    since = partitions.sessions.get_partition_keys(now)[-config.catch_up_sessions :][:1]
+    stale = to_be_made_again(home, lineage, since[0]) if since else {}
+    if stale:
+        duties = [after_corrections(duty, logged, stale, lineage()) for duty in duties]
+
+    @cache
+    def made(asset: str) -> Collection[str]:
+        return set(logged(asset)) - set(stale[asset].index) if asset in stale else logged(asset)
+
     return decide(duties, made, histories(home, instance, duties), now, config)
 
 
 def histories(home: Home, instance: dg.DagsterInstance, duties: Sequence[Duty]) -> dict[str, History]:
-    """Runs of each duty: those that the sensor launched, and of those under way also what anybody else did."""
-    by_name = {duty.name: duty for duty in duties}
-    found: dict[str, History] = {}
-    ended = instance.get_run_records(dg.RunsFilter(tags={DUTY: list(by_name)}, statuses=list(OVER)))
+    """Runs of each duty: those that the sensor launched, and of those under way also what anybody else did.
+
+    Failures count since the last success. A success counts as long as no run of what the duty needs has succeeded
+    since: the pages of a week are made again after its portfolios.
+    """
+    ended = instance.get_run_records(dg.RunsFilter(tags={DUTY: [duty.name for duty in duties]}, statuses=list(OVER)))
+    by_name: dict[str, list[dg.RunRecord]] = {}
     for record in ended:
-        run = record.dagster_run
-        name = run.tags[DUTY]
-        at = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
-        former = found.get(name, History())
-        is_success = run.status == dg.DagsterRunStatus.SUCCESS
-        counts = not is_success and at >= _inputs_since(home, by_name[name])
-        found[name] = History(
-            runs=former.runs + 1,
-            failures=former.failures + counts,
-            failed_at=max(filter(None, (former.failed_at, at if counts else None)), default=None),
-            has_succeeded=former.has_succeeded or is_success,
+        by_name.setdefault(record.dagster_run.tags[DUTY], []).append(record)
+    succeeded = {
+        name: max(_ended_at(record) for record in records if record.dagster_run.status == dg.DagsterRunStatus.SUCCESS)
+        for name, records in by_name.items()
+        if any(record.dagster_run.status == dg.DagsterRunStatus.SUCCESS for record in records)
+    }
+    found: dict[str, History] = {}
+    for duty in duties:
+        at = succeeded.get(duty.name)
+        since = max(filter(None, (_inputs_since(home, duty), at)))
+        failed = [
+            when
+            for record in by_name.get(duty.name, ())
+            if record.dagster_run.status != dg.DagsterRunStatus.SUCCESS and (when := _ended_at(record)) >= since
+        ]
+        made_later = any(
+            succeeded[other.name] > at
+            for other in duties
+            if at is not None
+            and other.name in succeeded
+            and {(each, other.key) for each in other.assets} & {*duty.needs}
+        )
+        found[duty.name] = History(
+            runs=len(by_name.get(duty.name, ())),
+            failures=len(failed),
+            failed_at=max(failed, default=None),
+            has_succeeded=at is not None and not made_later,
         )
     running = instance.get_runs(dg.RunsFilter(statuses=list(UNDER_WAY)))
     for duty in duties:
         if any(_is_of(run, duty) for run in running):
-            former = found.get(duty.name, History())
-            found[duty.name] = History(
-                former.runs, former.failures, former.failed_at, former.has_succeeded, is_under_way=True
-            )
+            found[duty.name] = replace(found[duty.name], is_under_way=True)
     return found
 
 
@@ -125,6 +158,10 @@ def summary(decision: Decision) -> str:
         parts.append(f"{len(reasons) - WAITING_SHOWN} more reasons to wait")
     parts += [f"given up: {duty.name}" for duty in decision.given_up]
     return "; ".join(parts) or "everything that is owed has been made"
+
+
+def _ended_at(record: dg.RunRecord) -> datetime:
+    return datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
 
 
 def _is_of(run: dg.DagsterRun, duty: Duty) -> bool:

@@ -1,14 +1,19 @@
-"""What is stale because an import has corrected raw rows: the partitions of everything made that are behind them."""
+"""What is stale because an import has corrected raw rows: the partitions of everything made that are behind them.
+
+`stale_by` says all of it, for people; `to_be_made_again` what unattended work makes again by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import pandas as pd
 
-from attn_platform.orchestration.freshness import Lineage, dependents, stale_of_made
+from attn_platform.market.corrections import corrected_sessions
+from attn_platform.orchestration.freshness import Lineage, dependents, stale_by_data, stale_of_made
 from attn_platform.orchestration.outputs import held_of
+from attn_platform.orchestration.rebuilds import sent_weeks
 from attn_platform.studies.settings import Home
 
 
@@ -23,3 +28,17 @@ def stale_by(home: Home, lineage: Lineage, changed: Mapping[str, Collection[str]
         asset: causes[causes.index.isin(behind[asset].index)] for asset, causes in stale.items() if asset in behind
     }
     return {asset: causes for asset, causes in found.items() if len(causes)}
+
+
+def to_be_made_again(home: Home, lineage: Callable[[], Lineage], since: str) -> dict[str, pd.Series]:
+    """What corrected rows of sessions from `since` on have made stale, and why, by asset and key.
+
+    Weeks whose orders were sent are left out, and nothing follows from them. So is what is stale for another reason: by
+    other code, by corrected rows of sessions before, by tables without sessions, of which each import may bring new
+    ones. That takes a hand on `attn run`. `lineage` is asked for where anything was corrected.
+    """
+    changed = corrected_sessions(home.lake, since)
+    if not changed:
+        return {}
+    known = lineage()
+    return stale_by_data(known, changed, partial(held_of, home, known.graph), sent_weeks(home))

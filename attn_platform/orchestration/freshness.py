@@ -12,7 +12,7 @@ Inputs are read off Dagster's graph: partitions between two offsets, or all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from attn_platform.locks import exclusive
 from attn_platform.orchestration.dagster_internals import DATA_VERSION_TAG
 from attn_platform.writing import replacing
 
-FOLDER = "recipes"  # in the Dagster home
+FOLDER, LOCK = "recipes", ".lock"  # in the Dagster home
+PATIENCE_SECONDS = 60.0
 PARTITION, VERSION, CODE = "partition", "version", "code"
 WHOLE = ""  # the key of an asset without partitions
 NEVER, UNRECORDED, GONE = "never made", "made without a record", "its file is gone"
@@ -119,9 +121,13 @@ def record(lineage: Lineage, asset: str, made: Versions) -> None:
     """Keep the recipes by which partitions of an asset have just been made, in place of older ones."""
     today = lineage.recipes(asset, made).loc[list(made)]
     today.insert(0, VERSION, [made[key] for key in today.index])
-    held = recorded(lineage.instance, asset)
-    with replacing(_file(lineage.instance, asset)) as temporary:
-        pd.concat([held.drop(index=held.index.intersection(today.index)), today]).sort_index().to_parquet(temporary)
+    file = _file(lineage.instance, asset)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Runs of other partitions enter theirs at the same moment.
+    with exclusive(file.with_suffix(LOCK), f"another run records what {asset} was made from", PATIENCE_SECONDS):
+        held = recorded(lineage.instance, asset)
+        with replacing(file) as temporary:
+            pd.concat([held.drop(index=held.index.intersection(today.index)), today]).sort_index().to_parquet(temporary)
 
 
 def recorded(instance: dg.DagsterInstance, asset: str) -> pd.DataFrame:
@@ -184,6 +190,63 @@ def stale_of_made(lineage: Lineage, current: Callable[[str, Sequence[str]], Vers
     return stale_partitions(lineage, assets, None, None, current, kept=unmade)
 
 
+def stale_by_data(
+    lineage: Lineage,
+    changed: Mapping[str, Collection[str]],
+    current: Callable[[str, Sequence[str]], Versions],
+    kept: Mapping[str, Collection[str]],
+) -> dict[str, pd.Series]:
+    """Of what was made from `changed` partitions: those whose inputs have other values now, and why, by asset and key.
+
+    `changed` and `current` are as in `dependents` and `stale_partitions`. Other code, and inputs that have nothing to
+    do with what has changed, make nothing stale here; nor does anything follow from partitions that are `kept`. So a
+    partition that is made again leaves the result, whatever else in the home is stale.
+    """
+    behind = dependents(lineage, changed)
+    found: dict[str, pd.Series] = {}
+    for node in (lineage.graph.get(key) for key in lineage.graph.toposorted_asset_keys):
+        asset = node.key.to_user_string()
+        if asset not in behind or not node.is_materializable:
+            continue
+        keys = pd.Index(lineage.keys(asset), name=PARTITION)
+        is_open = keys.isin(behind[asset].index) & keys.isin(list(lineage.versions(asset)))
+        is_open &= ~keys.isin(list(kept.get(asset, ())))
+        causes = _causes_in_data(lineage, asset, behind)
+        if is_external(lineage.graph, asset) and changed.get(asset):
+            brought = pd.Series(current(asset, sorted(changed[asset])), dtype=object)
+            held = recorded(lineage.instance, asset)[VERSION].reindex(brought.index)
+            causes[causes.index.isin(brought.index[held.notna() & (held != brought)])] = IMPORTED
+        causes[~is_open] = ""
+        _follow(lineage, asset, causes, found, ~is_open)
+        found[asset] = causes[causes != ""]
+    return {asset: causes for asset, causes in found.items() if len(causes)}
+
+
+def stale_inputs(lineage: Lineage, asset: str, key: str, stale: Mapping[str, pd.Series]) -> Iterator[tuple[str, str]]:
+    """The partitions that one is made from and that are to be made again before it, with their assets."""
+    keys = lineage.keys(asset)
+    at = int(np.searchsorted(keys, key))
+    if at == len(keys) or keys[at] != key:
+        return
+    for source in lineage.inputs(asset):
+        if source in stale:
+            start, end = lineage.read_between(asset, source)
+            for read in lineage.keys(source)[start[at] : end[at]]:
+                if read in stale[source].index and (source, read) != (asset, key):
+                    yield source, str(read)
+
+
+def _causes_in_data(lineage: Lineage, asset: str, behind: Mapping[str, pd.Series]) -> pd.Series:
+    """Which of the inputs that are `behind` has other values than a partition was made from; empty where none has."""
+    inputs = [source for source in lineage.inputs(asset) if source in behind]
+    differs = changed_inputs(lineage, asset, inputs)
+    causes = pd.Series("", index=differs.index, dtype=object)
+    for source in reversed(inputs):
+        reads = _reads_any(lineage, asset, source, behind[source].index)
+        causes[reads & (differs[source] == f"other {source}").to_numpy()] = f"other {source}"
+    return causes
+
+
 def _causes(lineage: Lineage, asset: str, current: Callable[[str, Sequence[str]], Versions]) -> pd.Series:
     """Why each partition is to be made again; empty where it is not."""
     today, held = lineage.recipes(asset), recorded(lineage.instance, asset)
@@ -230,16 +293,21 @@ def _follow(
     for source in lineage.inputs(asset):
         if source == asset or source not in stale or stale[source].empty:
             continue
-        made_again = pd.Index(lineage.keys(source)).isin(stale[source].index).cumsum()
-        counts = np.concatenate([[0], made_again])
-        start, end = lineage.read_between(asset, source)
-        follows = (counts[end] > counts[start]) & (causes == "").to_numpy()
+        follows = _reads_any(lineage, asset, source, stale[source].index) & (causes == "").to_numpy()
         causes[follows] = f"{source} is made again"
     causes[is_kept] = ""
     if asset in lineage.inputs(asset) and (causes != "").any():
         # What is kept is not made again, so that the chain behind it begins anew.
         after = (causes != "").groupby(is_kept.cumsum()).cummax()
         causes[after & (causes == "")] = ONE_BEFORE
+
+
+def _reads_any(lineage: Lineage, asset: str, source: str, keys: Collection[str]) -> np.ndarray:
+    """Whether each partition of an asset is made from any of some partitions of an input."""
+    counts = np.concatenate([[0], np.isin(lineage.keys(source), list(keys)).cumsum()])
+    start, end = lineage.read_between(asset, source)
+    reads: np.ndarray = counts[end] > counts[start]
+    return reads
 
 
 def _logged_versions(instance: dg.DagsterInstance, key: dg.AssetKey, keys: np.ndarray) -> Versions:

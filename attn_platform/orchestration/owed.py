@@ -2,25 +2,28 @@
 
 In the order in which a day's work is done. A key exists once its day is over, so a session's work is owed from the
 midnight after it; universe and adjacency from the first day of their period on; training one window ahead, as soon as
-the last session before its test range is there. Only keys after the first one that was made are owed: a history is
-begun by `attn run` or a backfill.
+the last session before its test range is there. What was made from rows that were corrected since is owed again. Only
+keys after the first one that was made are owed: a history is begun by `attn run` or a backfill.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 
 from attn_platform.automation import Duty, delivery_in
 from attn_platform.errors import MissingDataError
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import trained_alike
+from attn_platform.orchestration.freshness import Lineage, stale_inputs
 from attn_platform.orchestration.partitions import Partitions
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import checkpoint_asset, prediction_table
@@ -36,13 +39,18 @@ BEGIN = "nothing has been made yet: begin with attn run, or a backfill"
 
 
 def owed(home: Home, partitions: Partitions, made: Made, now: datetime, catch_up: int) -> list[Duty]:
-    """Duties of the last `catch_up` sessions before `now`, done or not; only imports where no history was begun."""
+    """Duties of the last `catch_up` sessions before `now`, done or not.
+
+    Where no history was begun, imports, and the last session, which waits for somebody to begin.
+    """
     deliveries = list(_deliveries(home, now))
     raw = assets_made_at(home)[MadeAt.RAW]
     begun = min((key for table in raw for key in made(table)), default=None)
+    ended = partitions.sessions.get_partition_keys(now)
     if begun is None:
-        return deliveries
-    ended = [key for key in partitions.sessions.get_partition_keys(now) if key > begun][-catch_up:]
+        unbegun = (Duty(names.SESSION_JOB, key, raw, waits_for=lambda: BEGIN) for key in ended[-1:])
+        return [*deliveries, *unbegun]
+    ended = [key for key in ended if key > begun][-catch_up:]
     if not ended:
         return deliveries
     since = ended[0]
@@ -56,6 +64,31 @@ def owed(home: Home, partitions: Partitions, made: Made, now: datetime, catch_up
         *_portfolios(home, partitions, now, since),
         *_reports(home, partitions, made, now, since),
     ]
+
+
+def after_corrections(duty: Duty, logged: Made, stale: Mapping[str, pd.Series], lineage: Lineage) -> Duty:
+    """A duty where partitions are `stale` by corrected rows: it waits for those that it is made from.
+
+    Where all of its assets have been made, only the stale ones of them are made again. What it had to wait for from
+    outside came before.
+    """
+    key = duty.key
+    again = tuple(asset for asset in duty.assets if asset in stale and key in stale[asset].index)
+    is_made = bool(duty.assets) and all(key in logged(asset) for asset in duty.assets)
+    if is_made and not again:
+        return duty
+    assets = again if is_made else duty.assets
+
+    def missing() -> str | None:
+        if not is_made and (from_outside := duty.waits_for()) is not None:
+            return from_outside
+        for asset in assets:
+            for source, read in stale_inputs(lineage, asset, key, stale):
+                if source not in assets or read != key:
+                    return f"waiting for {source} of {read}, which is made again"
+        return None
+
+    return replace(duty, assets=assets, waits_for=missing, is_part=duty.is_part or assets != duty.assets)
 
 
 def _deliveries(home: Home, now: datetime) -> Iterator[Duty]:

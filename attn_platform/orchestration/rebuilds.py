@@ -5,15 +5,13 @@ A run that carries the tag `CONSENT` may make such weeks again; without it the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
-from attn_platform.orchestration.freshness import Lineage, stale_of_made
+from attn_platform.orchestration.freshness import Lineage, stale_inputs, stale_of_made
 from attn_platform.orchestration.outputs import held_of
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.portfolio.trading.blotter import Blotter
@@ -58,15 +56,7 @@ def offers(home: Home, lineage: Lineage) -> list[Offer]:
         for week in sorted(sent.get(table, set()) & set(stale[table].index)):
             approval = blotter.week(np.datetime64(week)).approval
             assert approval is not None
-            waits_for = next(_stale_inputs(lineage, table, week, stale), None)
+            inputs = (source for source, _ in stale_inputs(lineage, table, week, stale) if source != table)
+            waits_for = next(inputs, None)
             found.append(Offer(strategy.name, week, str(stale[table][week]), approval.by, approval.at, waits_for))
     return found
-
-
-def _stale_inputs(lineage: Lineage, asset: str, key: str, stale: Mapping[str, pd.Series]) -> Iterator[str]:
-    """Inputs of a partition, but for itself, that are to be made again before it."""
-    at = int(np.flatnonzero(lineage.keys(asset) == key)[0])
-    for source in lineage.inputs(asset):
-        start, end = lineage.read_between(asset, source)
-        if source != asset and np.isin(lineage.keys(source)[start[at] : end[at]], stale[source].index).any():
-            yield source

@@ -37,14 +37,28 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
+from attn_platform.automation import AutomationConfig, DeliveryConfig
 from attn_platform.market.calendar import EXCHANGE_ZONE
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration import alerting, automation
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.instance import CONFIGURATION, open_instance, prepare
+from attn_platform.portfolio.strategy import portfolio_table
+from attn_platform.portfolio.trading.blotter import Blotter
 from attn_platform.studies.settings import Home
+from attn_platform.workflows.imports import import_data
+from attn_platform.workflows.orders import approve_orders, orders_for, record_look
+from attn_platform_tests.homes import IMPORTED, MODEL, STRATEGY, STUDY, tiny_home
+from attn_platform_tests.pipelines import instance_of, run_pipeline
 
 MARKER = "_SUCCESS"
+FEW = {
+    "models": [model for model in STUDY["models"] if model["name"] == MODEL],
+    "ensembles": [],
+    "strategies": [strategy for strategy in STUDY["strategies"] if strategy["name"] == STRATEGY],
+}
+MONEY = 2e7
 LOOKS_A_DAY = 60
 BETWEEN_LOOKS = timedelta(minutes=2)
 _log = logging.getLogger(__name__)
@@ -174,3 +188,44 @@ def _exhaust(iteration: Iterator[object]) -> None:
     for error in iteration:
         if isinstance(error, SerializableErrorInfo):
             raise AssertionError(error.to_string())
+
+
+def imported_home(root: Path, *folders: Path) -> Home:
+    """A home that holds what the folders hold, and imports by itself what is delivered into the last one."""
+    home = tiny_home(root, IMPORTED, **FEW)
+    delivery = DeliveryConfig(vendor="contract", folder=str(folders[-1]), marker=MARKER)
+    automation = AutomationConfig(deliveries={"nightly": delivery}, attempts=2, retry_minutes=5)
+    home = home.with_settings(home.settings.model_copy(update={"automation": automation, "last_session": None}))
+    home.save()
+    for folder in folders:
+        if any(folder.iterdir()):
+            import_data(home.root, "contract", folder)
+    return Home.open(root)
+
+
+def backfill(home: Home) -> None:
+    """All but reports, in one go."""
+    stages = assets_made_at(home)
+    last = [name for stage in (MadeAt.REPORTS, MadeAt.SUMMARIES, MadeAt.PAGES) for name in stages[stage]]
+    with instance_of(home) as instance:
+        run_pipeline(home, instance, without=last)
+
+
+def portfolios(home: Home) -> dict[str, bytes]:
+    """The file of each week."""
+    table = portfolio_table(STRATEGY)
+    return {str(day): home.lake.path(table, day).read_bytes() for day in home.lake.sessions(table)}
+
+
+def approve_all(home: Home, now: datetime | None = None) -> list[str]:
+    """Somebody looks at the orders of each new week and approves them; returns the weeks."""
+    sent = []
+    config, blotter = home.study.strategy(STRATEGY), Blotter(home.root, STRATEGY)
+    for week in home.lake.sessions(portfolio_table(STRATEGY)):
+        if blotter.is_sent(week):
+            continue
+        at = now or datetime.combine(week.astype(object), datetime.min.time(), UTC)
+        record_look(home, config, orders_for(home, config, week, money=MONEY), "Li Lei", at)
+        approve_orders(home, config, week, "Li Lei", at)
+        sent.append(str(week))
+    return sent

@@ -1,11 +1,11 @@
 """Eight weeks around a New Year, day by day in the daemon: whatever went wrong, they end as one straight backfill does.
 
 Files come each evening. One comes two days late, three days nothing runs, a training fails, a run dies, and one day is
-delivered again with other volumes after the orders of two weeks have gone out.
+delivered again with other volumes after the orders of three weeks have gone out. What is behind that day and was not
+sent is made again by itself, each key once; the weeks that were sent are offered.
 """
 
 from collections import Counter
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import dagster as dg
@@ -13,44 +13,35 @@ import pytest
 
 from attn_platform import training
 from attn_platform.alerts import AlertBook
-from attn_platform.automation import AutomationConfig, DeliveryConfig
 from attn_platform.cli import main
 from attn_platform.errors import PlatformError
-from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.automation import DUTY
-from attn_platform.portfolio.strategy import portfolio_table
-from attn_platform.portfolio.trading.blotter import Blotter
-from attn_platform.studies.settings import Home
-from attn_platform.workflows.imports import import_data
-from attn_platform.workflows.orders import approve_orders, orders_for, record_look
-from attn_platform_tests.end_to_end.replay import MARKER, Launcher, Vendor, replaying
+from attn_platform_tests.end_to_end.replay import (
+    Launcher,
+    Vendor,
+    approve_all,
+    backfill,
+    imported_home,
+    portfolios,
+    replaying,
+)
 from attn_platform_tests.homes import (
     FIRST_WINDOW,
-    IMPORTED,
     LAST_SESSION,
-    MODEL,
     SECOND_WINDOW,
     STRATEGY,
-    STUDY,
     THIRD_WINDOW,
     tiny_home,
     write_raw_tables,
 )
-from attn_platform_tests.pipelines import instance_of, run_pipeline
 
 pytestmark = pytest.mark.slow
 
-FEW = {
-    "models": [model for model in STUDY["models"] if model["name"] == MODEL],
-    "ensembles": [],
-    "strategies": [strategy for strategy in STUDY["strategies"] if strategy["name"] == STRATEGY],
-}
 LATE, CAME = "2020-12-15", "2020-12-17"
 CORRECTED, CORRECTED_ON = "2020-12-24", "2021-01-08"
 OUTAGE = ("2021-01-12", "2021-01-13", "2021-01-14")
 DIES = "session:2020-12-22"
 FAILS = SECOND_WINDOW
-MONEY = 2e7
 
 
 @pytest.fixture(scope="module")
@@ -60,37 +51,12 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Vendor:
     return Vendor(market.lake, tmp_path_factory.mktemp("vendor") / "in")
 
 
-def imported_home(root, vendor: Vendor) -> Home:
-    """A home that holds what the vendor has delivered so far, and imports what comes later by itself."""
-    home = tiny_home(root, IMPORTED, **FEW)
-    delivery = DeliveryConfig(vendor="contract", folder=str(vendor.folder), marker=MARKER)
-    automation = AutomationConfig(deliveries={"nightly": delivery}, attempts=2, retry_minutes=5)
-    home = home.with_settings(home.settings.model_copy(update={"automation": automation, "last_session": None}))
-    home.save()
-    import_data(home.root, "contract", vendor.folder)
-    return Home.open(root)
-
-
-def backfill(home: Home) -> None:
-    """All but reports, in one go."""
-    stages = assets_made_at(home)
-    last = [name for stage in (MadeAt.REPORTS, MadeAt.SUMMARIES, MadeAt.PAGES) for name in stages[stage]]
-    with instance_of(home) as instance:
-        run_pipeline(home, instance, without=last)
-
-
-def portfolios(home: Home) -> dict[str, bytes]:
-    """The file of each week."""
-    table = portfolio_table(STRATEGY)
-    return {str(day): home.lake.path(table, day).read_bytes() for day in home.lake.sessions(table)}
-
-
 def test_a_replayed_quarter_ends_as_one_straight_backfill(vendor, tmp_path, monkeypatch):
     calendar = tiny_home(tmp_path / "calendar").calendar
     days = calendar.between(FIRST_WINDOW, LAST_SESSION)
     before = calendar.between(tiny_home(tmp_path / "calendar").first_session, FIRST_WINDOW)
     vendor.deliver(*before.astype(str))
-    home = imported_home(tmp_path / "replayed", vendor)
+    home = imported_home(tmp_path / "replayed", vendor.folder)
     backfill(home)
     monkeypatch.setattr(Launcher, "dies", [DIES])
     fails = failing_once(monkeypatch, FAILS)
@@ -115,7 +81,7 @@ def test_a_replayed_quarter_ends_as_one_straight_backfill(vendor, tmp_path, monk
 
     vendor.deliver(*days.astype(str)[:-1])
     vendor.deliver(CORRECTED, corrected=True)
-    straight = imported_home(tmp_path / "straight", vendor)
+    straight = imported_home(tmp_path / "straight", vendor.folder)
     backfill(straight)
     assert home.lake.sessions("daily_bar").tolist() == straight.lake.sessions("daily_bar").tolist()
     replayed, wanted = portfolios(home), portfolios(straight)
@@ -124,9 +90,9 @@ def test_a_replayed_quarter_ends_as_one_straight_backfill(vendor, tmp_path, monk
     differing = [week for week in wanted if replayed[week] != wanted[week]]
     assert differing == [week for week in wanted if week >= CORRECTED]
 
-    # What is behind the corrected day is made again; the weeks that were sent only once somebody consents.
+    # Nothing is left to `attn run`; the weeks that were sent are made again once somebody consents.
     attn("run", "--home", home.root)
-    assert [week for week, content in portfolios(home).items() if content != replayed[week]] == []
+    assert portfolios(home) == replayed
     attn("rebuilds", "--accept", STRATEGY, "--by", "Li Lei", "--home", home.root)
     assert portfolios(home) == wanted
 
@@ -152,21 +118,18 @@ def attn(*arguments: object) -> None:
     assert not ended.value.code
 
 
-def approve_all(home: Home) -> None:
-    """Somebody looks at the orders of each new week and approves them."""
-    config, blotter = home.study.strategy(STRATEGY), Blotter(home.root, STRATEGY)
-    for week in home.lake.sessions(portfolio_table(STRATEGY)):
-        if blotter.is_sent(week):
-            continue
-        at = datetime.combine(week.astype(object), datetime.min.time(), UTC)
-        record_look(home, config, orders_for(home, config, week, money=MONEY), "Li Lei", at)
-        approve_orders(home, config, week, "Li Lei", at)
-
-
 def each_key_ran_once(runs: list[dg.DagsterRun]) -> None:
-    """Every duty has one successful run, and only those that were made to fail have another."""
+    """Every duty has one successful run, and a second one where it was made from the day that was corrected since.
+
+    Only those that were made to fail have another.
+    """
     done = Counter(run.tags[DUTY] for run in runs if run.status == dg.DagsterRunStatus.SUCCESS)
-    assert set(done.values()) == {1}
+    assert set(done.values()) == {1, 2}
+    again = {name for name, count in done.items() if count == 2}
+    assert all(name.split(":")[1] >= CORRECTED for name in again)
+    assert not any(name.startswith("weekly_portfolio") for name in again), "they were sent"
+    assert {f"session:{CORRECTED}", f"cross_section:{CORRECTED}", "quarter:2021-01-01"} <= again
+    assert f"window:{THIRD_WINDOW}" not in again, "it was trained after the correction"
     failed = [run.tags[DUTY] for run in runs if run.status != dg.DagsterRunStatus.SUCCESS]
     assert sorted(failed) == sorted([DIES, f"window:{FAILS}"])
     assert {f"window:{SECOND_WINDOW}", f"window:{THIRD_WINDOW}", "year:2021-01-01", "quarter:2021-01-01"} <= set(done)

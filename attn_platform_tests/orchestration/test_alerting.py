@@ -19,6 +19,7 @@ from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.unusual import Aspect, Remark
 from attn_platform_tests.homes import FAMILIES, IMPORTED, SESSION_TABLES, STRATEGY, tiny_home
+from attn_platform_tests.orchestration.test_automation import no_graph
 
 DUTY_NAME = "session:2020-12-11"
 
@@ -60,7 +61,7 @@ def at(moment: str) -> datetime:
 
 
 def found(home: Home, instance: dg.DagsterInstance, moment: str) -> dict[tuple[str, str], str]:
-    wrong = wrong_now(home, partitions_of(home), instance, at(moment))
+    wrong = wrong_now(home, partitions_of(home), instance, at(moment), no_graph)
     assert all(alert.since <= at(moment) for alert in wrong)
     return {(str(alert.kind), alert.asset): alert.what for alert in wrong}
 
@@ -94,7 +95,7 @@ def test_work_that_was_given_up_comes_with_reason_and_remedy(home: Home, instanc
     for _ in range(3):
         run = instance.create_run_for_job(dg.job(name="session")(lambda: None), tags={DUTY: DUTY_NAME})
         instance.report_run_failed(run, "the disk is full")
-    wrong = wrong_now(home, partitions_of(home), instance, datetime.now(ZoneInfo(TIMEZONE)))
+    wrong = wrong_now(home, partitions_of(home), instance, datetime.now(ZoneInfo(TIMEZONE)), no_graph)
     (failure,) = [alert for alert in wrong if alert.kind == Kind.FAILURE and alert.partition == "2020-12-11"]
     assert failure.what == "the disk is full"
     assert failure.remedy.startswith(f"attn materialize {SESSION_TABLES[0]},")
@@ -121,7 +122,7 @@ def test_models_outside_of_their_band_are_one_alert_each(
 ) -> None:
     told = [Remark(Aspect.FORECAST, "evaluation_m", text) for text in ("RankIC (3d) …", "RankIC (5d) …")]
     monkeypatch.setattr(alerting, "forecast_remarks", lambda home, session, usual: told)
-    wrong = wrong_now(home, partitions_of(home), instance, at("2020-12-10T20:00:00"))
+    wrong = wrong_now(home, partitions_of(home), instance, at("2020-12-10T20:00:00"), no_graph)
     (alert,) = [each for each in wrong if each.kind == Kind.FORECAST]
     assert (alert.asset, alert.partition, alert.what) == ("evaluation_m", None, "RankIC (3d) …; RankIC (5d) …")
     assert alert.link.endswith("/assets/evaluation_m")

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from attn_platform.automation import AutomationConfig, Decision, DeliveryConfig
@@ -97,15 +100,18 @@ def look(home: Home, instance: dg.DagsterInstance) -> Callable[..., Decision]:
     partitions = partitions_of(home)
 
     def decide(moment: str, of: Home = home) -> Decision:
-        found = decision_now(of, partitions, instance, at(moment))
-        assert found is not None
-        return found
+        return decision_now(of, partitions, instance, at(moment), no_graph)
 
     return decide
 
 
 def at(moment: str) -> datetime:
     return datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(TIMEZONE))
+
+
+def no_graph() -> Any:
+    """Asked for where rows were corrected only: building it takes seconds."""
+    raise AssertionError("no rows were corrected")
 
 
 def launched(decision: Decision) -> list[str]:
@@ -125,7 +131,8 @@ def run_of(instance: dg.DagsterInstance, duty: str, status: dg.DagsterRunStatus)
 
 
 def test_nothing_is_owed_before_a_history_was_begun(home: Home, empty: dg.DagsterInstance) -> None:
-    assert decision_now(home, partitions_of(home), empty, at("2020-12-16T06:00:00")) is None
+    decision = decision_now(home, partitions_of(home), empty, at("2020-12-16T06:00:00"), no_graph)
+    assert (decision.launched, waiting(decision)) == ((), {"session:2020-12-15": BEGIN})
     defs = build_defs(home)
     sensor = defs.resolve_sensor_def(SENSOR)
     context = dg.build_sensor_context(empty, definitions=defs)
@@ -177,6 +184,76 @@ def test_a_week_that_was_sent_is_not_made_again(look, instance, home: Home) -> N
         assert waiting(sent)[week] == reason
     finally:
         shutil.rmtree(blotter.folder)
+
+
+def test_what_corrected_rows_made_stale_is_launched_in_the_order_of_the_chain(home, instance, monkeypatch) -> None:
+    """Each key by what of it is stale, and nothing before what it is made from; a new week waits as well."""
+    run_of(instance, f"weekly_report:{BEFORE}", dg.DagsterRunStatus.SUCCESS)
+    materialise(instance, (*RAW, *PANELS, *PREDICTIONS), "2020-12-11")
+    week, other_week = PORTFOLIOS
+    family = FAMILIES[0]
+    stale = {
+        "daily_bar": [BEFORE],
+        family: [BEFORE, "2020-12-11"],
+        PANELS[0]: [BEFORE, "2020-12-11"],
+        f"prediction_{MODEL}": [BEFORE, "2020-12-11"],
+        week: [BEFORE],
+    }
+    monkeypatch.setattr(
+        automation,
+        "to_be_made_again",
+        lambda *_: {asset: pd.Series("corrected", index=keys) for asset, keys in stale.items() if keys},
+    )
+    graph = build_defs(home).resolve_asset_graph()
+
+    def look() -> Decision:
+        return decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"), lambda: graph)
+
+    def asked(decision: Decision) -> dict[str, tuple[str, ...]]:
+        return {duty.name: duty.assets for duty, _ in decision.launched}
+
+    first = look()
+    assert asked(first) == {f"session:{BEFORE}": ("daily_bar", family)}
+    assert all(duty.is_part for duty, _ in first.launched)
+    again = waiting(first)
+    assert again["session:2020-12-11"] == f"waiting for daily_bar of {BEFORE}, which is made again"
+    assert again[f"cross_section:{BEFORE}"] == f"waiting for {family} of {BEFORE}"
+    assert again[f"weekly_portfolio:{BEFORE}"] == f"waiting for prediction_{MODEL} of {BEFORE}"
+    assert again["portfolio_every_week:2020-12-11"] == f"waiting for prediction_{MODEL} of 2020-12-11"
+    for asset in ("daily_bar", family):
+        stale[asset] = [key for key in stale[asset] if key != BEFORE]
+    assert asked(look()) == {
+        f"cross_section:{BEFORE}": (PANELS[0], f"prediction_{MODEL}"),
+        "session:2020-12-11": (family,),
+    }
+    for asset in (family, PANELS[0], f"prediction_{MODEL}"):
+        stale[asset] = []
+    assert asked(look())[f"weekly_portfolio:{BEFORE}"] == (week,)
+    assert other_week not in stale, "which is not made again"
+    stale[week] = []
+    assert f"weekly_portfolio:{BEFORE}" not in {*asked(look()), *waiting(look())}
+
+
+def test_the_report_of_a_week_is_owed_again_once_its_portfolios_were_made_again(look, instance) -> None:
+    report = f"weekly_report:{BEFORE}"
+    run = run_of(instance, report, dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run)
+    run = run_of(instance, report, dg.DagsterRunStatus.STARTED)
+    instance.handle_new_event(ended(run))
+    assert report not in launched(look("2020-12-11T06:00:00"))
+    week = run_of(instance, f"weekly_portfolio:{BEFORE}", dg.DagsterRunStatus.STARTED)
+    instance.handle_new_event(ended(week))
+    decision = look("2020-12-11T06:00:00")
+    assert [number for duty, number in decision.launched if duty.name == report] == [3]
+
+
+def ended(run: dg.DagsterRun) -> dg.EventLogEntry:
+    """The event of a run that ends well now."""
+    moment = time.time()
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+    return dg.EventLogEntry(
+        error_info=None, level="debug", user_message="", run_id=run.run_id, timestamp=moment, dagster_event=event
+    )
 
 
 def test_a_cross_section_says_what_it_waits_for(look, instance) -> None:
@@ -249,9 +326,7 @@ def test_what_failed_is_tried_again_and_given_up(look, instance, home, monkeypat
     ended = datetime.fromtimestamp(instance.get_run_record_by_id(failed.run_id).end_time, ZoneInfo(TIMEZONE))
 
     def after(minutes: float) -> Decision:
-        found = decision_now(home, partitions_of(home), instance, ended + timedelta(minutes=minutes))
-        assert found is not None
-        return found
+        return decision_now(home, partitions_of(home), instance, ended + timedelta(minutes=minutes), no_graph)
 
     # The clock is the machine's here, so all sessions of the market are over: this one alone is looked at.
     assert waiting(after(9))[name].startswith("attempt 2 at ")
@@ -274,8 +349,7 @@ def test_new_rows_give_what_was_given_up_another_chance(tmp_path, instance) -> N
     partitions, now = partitions_of(home), datetime.now(ZoneInfo(TIMEZONE)) + timedelta(days=1)
 
     def given_up() -> list[str]:
-        found = decision_now(home, partitions, instance, now)
-        assert found is not None
+        found = decision_now(home, partitions, instance, now, no_graph)
         return [duty.name for duty in found.given_up]
 
     assert given_up() == ["session:2020-12-11"]
@@ -286,15 +360,13 @@ def test_new_rows_give_what_was_given_up_another_chance(tmp_path, instance) -> N
 
 def test_a_session_that_nobody_imported_is_named(tmp_path, instance) -> None:
     home = tiny_home(tmp_path / "imported", IMPORTED)
-    found = decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"))
-    assert found is not None
+    found = decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"), no_graph)
     tables = ", ".join(SESSION_TABLES)
     assert waiting(found)["session:2020-12-11"] == f"waiting for an import of {tables} of 2020-12-11"
     for table in SESSION_TABLES[1:]:
         home.lake.path(table, "2020-12-11").parent.mkdir(parents=True, exist_ok=True)
         home.lake.path(table, "2020-12-11").touch()
-    found = decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"))
-    assert found is not None
+    found = decision_now(home, partitions_of(home), instance, at("2020-12-12T06:00:00"), no_graph)
     assert waiting(found)["session:2020-12-11"] == f"waiting for an import of {SESSION_TABLES[0]} of 2020-12-11"
 
 
@@ -314,8 +386,7 @@ def test_the_sensor_asks_for_runs_that_can_be_launched(home, instance, monkeypat
 
 def test_every_job_is_owed_at_some_time(home, instance, monkeypatch) -> None:
     """No job that the sensor forgets; static tables change with imports only."""
-    found = decision_now(home, partitions_of(home), instance, at("2021-01-27T06:00:00"))
-    assert found is not None
+    found = decision_now(home, partitions_of(home), instance, at("2021-01-27T06:00:00"), no_graph)
     duties = [*(duty for duty, _ in found.launched), *(duty for duty, _ in found.waiting)]
     assert {duty.job for duty in duties} == {job.name for job in build_defs(home).jobs or ()} - {"static"}
 
@@ -335,27 +406,26 @@ def delivered(tmp_path: Path) -> Home:
 def test_what_was_delivered_is_imported_once(delivered: Home, empty: dg.DagsterInstance) -> None:
     now = datetime.now(ZoneInfo(TIMEZONE))
     partitions = partitions_of(delivered)
-    decision = decision_now(delivered, partitions, empty, now)
-    assert decision is not None
-    assert list(waiting(decision).values()) == ["files are coming into ../in"]
+    decision = decision_now(delivered, partitions, empty, now, no_graph)
+    assert set(waiting(decision).values()) == {BEGIN, "files are coming into ../in"}
     later = now + timedelta(minutes=5)
-    decision = decision_now(delivered, partitions, empty, later)
-    assert decision is not None
+    decision = decision_now(delivered, partitions, empty, later, no_graph)
     (duty,) = [duty for duty, _ in decision.launched]
     assert duty.job == "import_nightly"
     job = build_defs(delivered).resolve_job_def(duty.job)
     assert job.execute_in_process(instance=empty, tags={DUTY: duty.name}).success
     assert delivered.lake.sessions("daily_bar").astype(str).tolist() == list(SESSIONS)
-    decision = decision_now(delivered, partitions, empty, later)
-    assert decision is not None
+    decision = decision_now(delivered, partitions, empty, later, no_graph)
     assert not decision.launched, "the same files again are nothing new"
+    assert summary(decision) == BEGIN, "what was delivered makes nothing yet"
     assert Home.open(delivered.root).settings.automation == delivered.settings.automation
 
     # A corrected file is another delivery, and its run says what was there otherwise
     corrected = with_cell(contract_tables()["security"], 0, "name", "another name")
     write_files(delivered.root.parent / "in", {"security": corrected})
-    decision = decision_now(delivered, partitions, empty, datetime.now(ZoneInfo(TIMEZONE)) + timedelta(minutes=5))
-    assert decision is not None
+    decision = decision_now(
+        delivered, partitions, empty, datetime.now(ZoneInfo(TIMEZONE)) + timedelta(minutes=5), no_graph
+    )
     (again,) = [duty for duty, _ in decision.launched]
     assert (again.job, again.name != duty.name) == (duty.job, True)
     run = job.execute_in_process(instance=empty, tags={DUTY: again.name})
@@ -369,11 +439,10 @@ def test_files_that_cannot_be_used_are_told_with_the_command(delivered: Home, em
     job = build_defs(delivered).resolve_job_def("import_nightly")
     partitions = partitions_of(delivered)
     for attempt in range(3):
-        decision = decision_now(delivered, partitions, empty, later + timedelta(hours=attempt))
-        assert decision is not None
+        decision = decision_now(delivered, partitions, empty, later + timedelta(hours=attempt), no_graph)
         (duty,) = [duty for duty, _ in decision.launched]
         assert not job.execute_in_process(instance=empty, tags={DUTY: duty.name}, raise_on_error=False).success
-    (alert,) = wrong_now(delivered, partitions, empty, later + timedelta(hours=3))
+    (alert,) = wrong_now(delivered, partitions, empty, later + timedelta(hours=3), no_graph)
     assert "daily_bar.parquet" in alert.what
     assert alert.remedy == f"attn import contract {delivered.root / '../in'} --home {delivered.root}"
 
@@ -383,13 +452,11 @@ def test_sessions_before_the_first_test_range_have_panels_only(home: Home, empty
     materialise(empty, RAW, "2020-11-30", "2020-12-01")
     materialise(empty, UNIVERSES, "2020-10-01")
     materialise(empty, "sector_adjacency", "2020-01-01")
-    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"))
-    assert decision is not None
+    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"), no_graph)
     (duty,) = [duty for duty, _ in decision.launched if duty.job == "cross_section"]
     assert (duty.key, duty.assets, duty.is_part) == ("2020-12-01", PANELS, True)
     materialise(empty, PANELS, "2020-12-01")
-    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"))
-    assert decision is not None
+    decision = decision_now(home, partitions_of(home), empty, at("2020-12-02T06:00:00"), no_graph)
     assert not [duty.name for duty, _ in decision.launched if duty.job == "cross_section"]
 
 
@@ -401,7 +468,6 @@ def test_a_report_waits_for_the_first_realised_return(tmp_path: Path, instance: 
         file = home.lake.path("daily_bar", last)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-        decision = decision_now(home, partitions_of(home), instance, moment)
-        assert decision is not None
+        decision = decision_now(home, partitions_of(home), instance, moment, no_graph)
         assert waiting(decision).get(name) == reason
         assert (name in launched(decision)) == (reason is None)

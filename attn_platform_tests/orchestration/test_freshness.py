@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from attn_platform.definitions import build_defs
@@ -22,6 +23,8 @@ from attn_platform.orchestration.freshness import (
     dependents,
     record,
     recorded,
+    stale_by_data,
+    stale_inputs,
     stale_of_made,
     stale_partitions,
 )
@@ -103,7 +106,7 @@ class Market:
     def stale(
         self, *names: str, kept: Mapping[str, set[str]] | None = None, **bounds: str
     ) -> dict[str, dict[str, str]]:
-        lineage = Lineage(self.definitions.resolve_asset_graph(), self.instance)
+        lineage = self.lineage
 
         def there(asset: str, keys: Sequence[str]) -> Mapping[str, str]:
             return {key: "" for key in keys if key not in self.gone.get(asset, ())}
@@ -111,6 +114,14 @@ class Market:
         span = bounds.get("first"), bounds.get("last")
         found = stale_partitions(lineage, names or list(self.code), *span, there, kept=kept)
         return {asset: causes.to_dict() for asset, causes in found.items() if len(causes)}
+
+    def stale_by_data(self, day: str, kept: Mapping[str, set[str]] | None = None) -> dict[str, set[str]]:
+        found = stale_by_data(self.lineage, {"bar": [day]}, lambda asset, keys: {}, kept or {})
+        return {asset: set(causes.index) for asset, causes in found.items()}
+
+    @property
+    def lineage(self) -> Lineage:
+        return Lineage(self.definitions.resolve_asset_graph(), self.instance)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +140,37 @@ def market(made_market: Path, tmp_path: Path) -> Iterator[Market]:
     shutil.copytree(made_market, tmp_path / "market")
     with open_instance(tiny_home(tmp_path / "market")) as instance:
         yield Market(instance)
+
+
+def test_what_corrected_rows_make_stale_goes_as_it_is_made_again(market: Market) -> None:
+    """In the order of the chain; other code, and inputs that have changed otherwise, have no part in it."""
+    day, other_day = "2020-08-12", "2020-07-01"
+    assert market.stale_by_data(day) == {}
+    market.content["bar"] = {day: "other"}
+    market.run("bar", keys=(day, day))
+    wanted = {asset: set(causes) for asset, causes in market.stale().items()}
+    assert wanted.keys() == {"members", "mean", "chain", "drift", "network", "page"}
+    assert market.stale_by_data(day) == wanted
+
+    # Also where something else was changed before, which nobody has acted on
+    market.content["bar"] = {day: "other", other_day: "other"}
+    market.run("bar", keys=(other_day, other_day))
+    market.code["drift"] = "2"
+    assert market.stale_by_data(day) == wanted
+    sent = {"chain": {market.weeks[-1]}}
+    assert market.stale_by_data(day, sent)["chain"] == wanted["chain"] - sent["chain"]
+
+    # What comes out otherwise than before has the next one made again, and what comes out the same does not
+    market.content["mean"] = {day: "other"}
+    for name in ("members", "mean", "drift", "network", "chain"):
+        left = market.stale_by_data(day)
+        stale = {asset: pd.Series("", index=sorted(keys)) for asset, keys in left.items()}
+        waits = {asset for key in left[name] for asset, _ in stale_inputs(market.lineage, name, key, stale)}
+        assert waits <= {name}, "what it is made from was made before"
+        market.run(name, keys=(min(left[name]), max(left[name])))
+        assert name not in market.stale_by_data(day)
+    assert market.stale_by_data(day) == {}
+    assert market.stale().keys() >= {"mean", "drift"}, "what the other day has changed waits for a hand"
 
 
 def test_what_reads_a_changed_partition_is_stale_and_nothing_else(market: Market) -> None:

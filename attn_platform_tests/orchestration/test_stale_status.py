@@ -1,6 +1,9 @@
 """What the UI asks for: staleness over GraphQL, also by inputs of so many partitions that Dagster leaves them out."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 import pytest
@@ -16,6 +19,7 @@ from attn_platform.orchestration.freshness import Lineage, record
 from attn_platform.orchestration.instance import open_instance
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.orchestration.stale_status import NO_RECORD, OTHER_VERSIONS
+from attn_platform_tests.end_to_end.services import has_postgresql, keep_records_in_postgresql, postgresql
 from attn_platform_tests.homes import tiny_home
 from attn_platform_tests.orchestration import long_inputs
 
@@ -34,10 +38,21 @@ Answer = tuple[str, list[tuple[str, str, str | None]]]
 Ask = Callable[..., Answer]
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Everything is made; then the prices of one day change."""
-    with open_instance(tiny_home(tmp_path_factory.mktemp("long"))) as opened:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def instance(request, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Everything is made; then the prices of one day change. Records lie in the home's files, or in PostgreSQL."""
+    home = tiny_home(tmp_path_factory.mktemp("long"))
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            if not has_postgresql():
+                pytest.skip("PostgreSQL or dagster-postgres is not installed")
+            folder = Path(stack.enter_context(TemporaryDirectory()))  # pytest's own is closed to PostgreSQL's user
+            folder.chmod(0o755)
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            for variable, value in stack.enter_context(postgresql(folder / "server")).items():
+                patch.setenv(variable, value)
+            keep_records_in_postgresql(home)
+        opened = stack.enter_context(open_instance(home))
         for name in ("prices", "network", "change"):
             run_stage(long_inputs.defs, opened, Stage(name, (name,), FIRST, LAST))
         run_stage(long_inputs.defs, opened, Stage("page", ("page",)))
