@@ -7,7 +7,7 @@ the UI's first page of an asset with 5,000 partitions took 20 seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import cache
 
 import dagster as dg
@@ -49,11 +49,11 @@ def _once(
     return remembered
 
 
-Filter = Callable[[dg.TimeWindowPartitionsDefinition, set[str]], set[str]]
+Filter = Callable[[dg.TimeWindowPartitionsDefinition, set[str]], Set[str]]
 
 
 def _together(plain: Filter) -> Filter:
-    def filtered(self: dg.TimeWindowPartitionsDefinition, partition_keys: set[str]) -> set[str]:
+    def filtered(self: dg.TimeWindowPartitionsDefinition, partition_keys: set[str]) -> Set[str]:
         if len(partition_keys) <= FEW:
             return plain(self, partition_keys)
         return partition_keys & set(self.get_partition_keys())
