@@ -389,6 +389,7 @@ def test_a_run_makes_what_is_not_fresh(attn: Attn, planned: list[list[str]], mon
 
     monkeypatch.setattr("attn_platform.orchestration.pipeline.plan", lambda *rest: stages)
     monkeypatch.setattr("attn_platform.orchestration.pipeline.stale_part", stale_part)
+    monkeypatch.setattr("attn_platform.orchestration.pipeline.runs_of", lambda lineage, stage: [stage])
     monkeypatch.setattr("attn_platform.orchestration.pipeline.run_stage", lambda *rest: done.append(rest[-1]) or 0.0)
     assert attn("run", "--home", "new") == 0, attn.err
     assert "(1/2) raw tables: fresh, skipped" in attn.out

@@ -11,6 +11,7 @@ import pytest
 from attn_platform.portfolio.trading.blotter import FOLDER
 from attn_platform.portfolio.trading.shortfall import WEEK_FIGURES
 from attn_platform.reports.strategy_page import render_strategy_report
+from attn_platform.studies.pages import pages_of, write_page
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.pages.strategy import gather_strategy
 from attn_platform_tests.homes import STRATEGY
@@ -130,6 +131,7 @@ def test_the_report_has_plan_against_fill(attn, folder, weeks, sent):
     page = render_strategy_report(data)
     assert "Plan against fill" in page
     assert "1 week with fills" in page
+    write_page(home, pages_of(home)[STRATEGY])
     written = pd.read_csv(home.reports / STRATEGY / "tables" / "execution.csv")
     assert written["shortfall"].item() == pytest.approx(week["shortfall"])
     assert "Plan against fill" not in render_strategy_report(replace(data, execution=pd.DataFrame()))

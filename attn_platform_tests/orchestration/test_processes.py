@@ -120,6 +120,8 @@ def test_two_processes_make_what_one_does(pipeline: Pipeline, copy_of: CopyOf) -
             weeks = instance.get_materialized_partitions(dg.AssetKey(f"portfolio_{strategy}"))
             assert len(weeks) == len(pipeline.home.lake.sessions(f"portfolio_{strategy}"))
     for table in own:
+        if table.endswith("_origins"):  # which tell files apart, by the time at which they were written
+            continue
         assert home.lake.read(table).equals(pipeline.home.lake.read(table)), table
     for strategy in (STRATEGY, ENSEMBLE, WEEKLY):
         assert page_file(home, strategy).exists()
