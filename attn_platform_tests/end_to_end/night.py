@@ -296,7 +296,7 @@ def spend(
             for each in work:
                 night.write(**each.record())
             consent = ("--accept", STRATEGY, "--by", "Li Lei", "--home", str(home.root))
-            if services.call("attn_platform.cli", "rebuilds", *consent) == 0:  # else none is offered
+            if services.attn("rebuilds", *consent) == 0:  # else none is offered
                 night.write("accept")
                 night.live(vendor, services, instance, [])
     finally:
