@@ -10,10 +10,9 @@ HOME_DIR ?= $(or $(ATTN_HOME),data)
 PROFILE ?= $(or $(ATTN_PROFILE),demo)
 PORT ?= 3000
 WORKERS ?= 2
-# Of `make night`: what is drawn from, how many sessions, and where it leaves home, log and processes' output.
+# Of `make night`: what is drawn from, and how many sessions.
 SEED ?= 1
 DAYS ?= 10
-NIGHT ?= /tmp/attn-night-$(SEED)-$(DAYS)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,7 +45,7 @@ test-all: $(VENV)/.dev ## run the suite and the slow tests
 	$(PYTEST)
 
 night: $(VENV)/.night ## DAYS sessions by daemon and code server on PostgreSQL, with a fast clock (SEED=…; apt-get install postgresql faketime)
-	$(BIN)/python -m attn_platform_tests.end_to_end.night --seed $(SEED) --days $(DAYS) --folder $(NIGHT)
+	$(BIN)/python -m attn_platform_tests.end_to_end.night --seed $(SEED) --days $(DAYS)
 
 lint: $(VENV)/.dev ## style, types, and the order of the packages
 	$(BIN)/ruff check .

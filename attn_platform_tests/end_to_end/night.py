@@ -1,13 +1,13 @@
 """A night as an operator has it: the processes of an installation on PostgreSQL, while the clock runs fast.
 
-    python -m attn_platform_tests.end_to_end.night --seed 1 --days 10 --folder /tmp/night
+    python -m attn_platform_tests.end_to_end.night --seed 1 --days 10
 
 Each session's files arrive in the folder of deliveries at an hour of its day, some days late; runs are killed, the
 daemon is, one session is delivered again with other volumes, and the orders of each week are approved in the morning
 (`night_plan`). The clock runs at one rate while there is work, and at a faster one while there is none
-(`compressed_clock`). What happened goes into `night.jsonl`, line by line. In the end each piece of work that was owed
-has one successful run (`night_log`), and lake and checkpoints are those of a straight backfill, bit for bit; the exit
-code says so.
+(`compressed_clock`). What happened goes into a log beside the folder, line by line. In the end each piece of work that
+was owed has one successful run (`night_log`), and lake and checkpoints are those of a straight backfill, bit for bit;
+the exit code says so.
 
 The history before the night is begun by a backfill, as `test_replay` does, and the home is its home.
 """
@@ -21,6 +21,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -251,7 +252,7 @@ def begin(root: Path, history: Path, deliveries: Path, is_live: bool, patience: 
 def run_night(folder: Path, seed: int, days: int, rates: tuple[float, float], log: Path) -> int:
     """The whole of it; the exit code."""
     folder.mkdir(parents=True)
-    folder.chmod(0o755)  # PostgreSQL's user has its folder in it
+    folder.chmod(0o755)
     market = tiny_home(folder / "market")
     write_raw_tables(market)
     history, vendor = Vendor(market.lake, folder / "history"), Vendor(market.lake, folder / "in")
@@ -295,7 +296,7 @@ def spend(
             for each in work:
                 night.write(**each.record())
             consent = ("--accept", STRATEGY, "--by", "Li Lei", "--home", str(home.root))
-            if services.call("attn_platform.cli", "rebuilds", *consent) == 0:  # else none is offered
+            if services.attn("rebuilds", *consent) == 0:  # else none is offered
                 night.write("accept")
                 night.live(vendor, services, instance, [])
     finally:
@@ -335,13 +336,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--days", type=int, default=10, help="sessions, 38 at most")
-    parser.add_argument("--folder", type=Path, required=True, help="a new one; it is left as it is in the end")
+    parser.add_argument("--folder", type=Path, help="a new one, beside which the log lies; default: a temporary one")
     parser.add_argument("--rate", type=float, default=60.0, help="seconds of the night a second, while there is work")
     parser.add_argument("--quiet-rate", type=float, default=600.0, help="while there is none")
     options = parser.parse_args()
-    log = options.folder.with_suffix(".jsonl")
-    log.unlink(missing_ok=True)
-    return run_night(options.folder, options.seed, options.days, (options.rate, options.quiet_rate), log)
+    folder = options.folder
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="attn-night-")) / "night"
+        folder.parent.chmod(0o755)  # PostgreSQL's user has its folder within
+    log = folder.with_suffix(".jsonl")
+    print(f"home, processes' output and log: {folder}, {log}", flush=True)
+    return run_night(folder, options.seed, options.days, (options.rate, options.quiet_rate), log)
 
 
 if __name__ == "__main__":

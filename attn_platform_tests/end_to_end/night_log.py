@@ -85,7 +85,7 @@ def summary(work: Sequence[Work]) -> pd.DataFrame:
                 "finished": len(first),
                 "made again": sum(len(each.successes) > 1 for each in of_job),
                 "runs that failed": sum(run.status == "FAILURE" for each in of_job for run in each.runs),
-                "latest": max(clocks, default=""),
+                "latest (time of day)": max(clocks, default=""),
                 "median wait": _text(pd.Series(waits).median()) if waits else "",
                 "longest wait": _text(max(waits)) if waits else "",
                 "deadlines kept": f"{sum(deadlines)} of {len(deadlines)}" if deadlines else "",

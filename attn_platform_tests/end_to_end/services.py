@@ -131,7 +131,11 @@ class Services:
 
     def call(self, *command: str) -> int:
         """Run a module's command to its end; returns its exit code."""
-        return self._open("calls", command).wait()
+        return self._open("calls", ("-m", *command)).wait()
+
+    def attn(self, *arguments: str) -> int:
+        """Run `attn` to its end; returns its exit code."""
+        return self._open("calls", ("-c", "from attn_platform.cli import main; main()", *arguments)).wait()
 
     def stop(self) -> None:
         """Ask all of them to end."""
@@ -146,10 +150,10 @@ class Services:
         self._running.clear()
 
     def _start(self, name: str, command: Sequence[str]) -> None:
-        self._running[name] = self._open(name, command)
+        self._running[name] = self._open(name, ("-m", *command))
 
     def _open(self, log: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with (self.logs / f"{log}.log").open("ab") as stream:
             return subprocess.Popen(
-                [sys.executable, "-m", *command], env=self.environment, stdout=stream, stderr=stream, cwd=self.home.root
+                [sys.executable, *command], env=self.environment, stdout=stream, stderr=stream, cwd=self.home.root
             )

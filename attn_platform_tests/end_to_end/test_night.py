@@ -66,7 +66,11 @@ def test_the_table_of_a_night() -> None:
     ]
     (row,) = summary(work).to_dict("records")
     assert (row["owed"], row["launched"], row["finished"], row["runs that failed"]) == (2, 3, 2, 1)
-    assert (row["longest wait"], row["deadlines kept"], row["latest"]) == ("0 h 25 min", "1 of 2", "18:25")
+    assert (row["longest wait"], row["deadlines kept"], row["latest (time of day)"]) == (
+        "0 h 25 min",
+        "1 of 2",
+        "18:25",
+    )
     assert markdown(summary(work)).splitlines()[2].startswith("| weekly_portfolio | 2 | 3 |")
 
 
