@@ -44,7 +44,7 @@ test-slow: $(VENV)/.dev ## run the slow tests
 test-all: $(VENV)/.dev ## run the suite and the slow tests
 	$(PYTEST)
 
-night: $(VENV)/.night ## DAYS sessions by daemon and code server on PostgreSQL, with a fast clock (SEED=…; apt-get install postgresql faketime)
+night: $(VENV)/.dev ## DAYS sessions by daemon and code server on PostgreSQL, with a fast clock (SEED=…; apt-get install postgresql faketime)
 	$(BIN)/python -m attn_platform_tests.end_to_end.night --seed $(SEED) --days $(DAYS)
 
 lint: $(VENV)/.dev ## style, types, and the order of the packages
@@ -111,7 +111,3 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP_INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.run $@
-
-$(VENV)/.night: $(VENV)/.dev
-	$(PIP_INSTALL) -c constraints.txt -e '.[dev,postgres]'
-	@touch $@

@@ -22,6 +22,7 @@ from matplotlib.ticker import LogLocator
 WIDTH, HEIGHT, DOTS_PER_INCH = 9.0, 3.8, 100
 COLOURS = ("#3f83c8", "#dd7f30", "#3a9d8f", "#9a63b8", "#c2504d", "#5a6fb0", "#b59a2d", "#7d9a3c")
 QUIET = "#8b94a3"
+DAYS_A_YEAR = 365.25
 PUBLISHED = "AI-69, published mean"
 
 
@@ -57,7 +58,7 @@ def draw_excess(curves: Mapping[str, pd.DataFrame], path: Path) -> None:
     lines = {name: curve["excess_net_value"] for name, curve in curves.items()}
     drawdowns = {name: values / values.cummax() - 1.0 for name, values in lines.items()}
     longest = max(lines.values(), key=len).index
-    years = (longest - longest[0]).days / 365.25
+    years = (longest - longest[0]).days / DAYS_A_YEAR
     annual = published_figure("performance", "excess_annual_return")
     _draw(left, {**lines, PUBLISHED: pd.Series((1.0 + annual) ** years, longest)}, "Excess net value")
     _by_factors(left)

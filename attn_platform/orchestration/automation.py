@@ -120,6 +120,10 @@ def histories(home: Home, instance: dg.DagsterInstance, duties: Sequence[Duty]) 
         for name, records in by_name.items()
         if any(record.dagster_run.status == dg.DagsterRunStatus.SUCCESS for record in records)
     }
+    made_at: dict[tuple[str, str], datetime] = {}
+    for duty in duties:
+        for place in ((asset, duty.key) for asset in duty.assets if duty.name in succeeded):
+            made_at[place] = max(succeeded[duty.name], made_at.get(place, succeeded[duty.name]))
     found: dict[str, History] = {}
     for duty in duties:
         at = succeeded.get(duty.name)
@@ -129,13 +133,7 @@ def histories(home: Home, instance: dg.DagsterInstance, duties: Sequence[Duty]) 
             for record in by_name.get(duty.name, ())
             if record.dagster_run.status != dg.DagsterRunStatus.SUCCESS and (when := _ended_at(record)) >= since
         ]
-        made_later = any(
-            succeeded[other.name] > at
-            for other in duties
-            if at is not None
-            and other.name in succeeded
-            and {(each, other.key) for each in other.assets} & {*duty.needs}
-        )
+        made_later = at is not None and any(made_at.get(place, at) > at for place in duty.needs)
         found[duty.name] = History(
             runs=len(by_name.get(duty.name, ())),
             failures=len(failed),
