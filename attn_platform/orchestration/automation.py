@@ -94,7 +94,7 @@ def decision_now(
 
     duties = owed(home, partitions, logged, now, config.catch_up_sessions)
     since = partitions.sessions.get_partition_keys(now)[-config.catch_up_sessions :][:1]
-    stale = to_be_made_again(home, lineage, since[0]) if since else {}
+    stale = to_be_made_again(home, instance, lineage, since[0]) if since else {}
     if stale:
         duties = [after_corrections(duty, logged, stale, lineage()) for duty in duties]
 

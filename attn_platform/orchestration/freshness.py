@@ -322,6 +322,14 @@ def _logged_versions(instance: dg.DagsterInstance, key: dg.AssetKey, keys: np.nd
     return {partition: of_partition[DATA_VERSION_TAG] for partition, of_partition in tags.items()}
 
 
+def state_of_records(instance: dg.DagsterInstance) -> tuple[object, ...]:
+    """What changes with anything that was made: the newest event, and the files of the recipes."""
+    files = sorted((Path(instance.root_directory) / FOLDER).glob("*.parquet"))
+    stats = ((file.name, file.stat()) for file in files)
+    newest = instance.event_log_storage.get_maximum_record_id()
+    return (newest, *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
 def _file(instance: dg.DagsterInstance, asset: str) -> Path:
     return Path(instance.root_directory) / FOLDER / f"{asset}.parquet"
 

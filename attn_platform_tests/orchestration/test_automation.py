@@ -12,13 +12,15 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from attn_platform.automation import AutomationConfig, Decision, DeliveryConfig
 from attn_platform.definitions import build_defs
-from attn_platform.orchestration import automation
+from attn_platform.orchestration import automation, corrected
 from attn_platform.orchestration.alerting import wrong_now
 from attn_platform.orchestration.automation import DUTY, SENSOR, decision_now, summary
+from attn_platform.orchestration.freshness import FOLDER, Lineage
 from attn_platform.orchestration.owed import BEGIN
 from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.portfolio.trading.blotter import Approval, Blotter
@@ -232,6 +234,36 @@ def test_what_corrected_rows_made_stale_is_launched_in_the_order_of_the_chain(ho
     assert other_week not in stale, "which is not made again"
     stale[week] = []
     assert f"weekly_portfolio:{BEFORE}" not in {*asked(look()), *waiting(look())}
+
+
+def test_what_corrections_made_stale_is_looked_for_where_anything_has_happened(
+    instance: dg.DagsterInstance, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs seconds over thousands of partitions, and two sensors ask each half minute."""
+    own, day, sent = Home(tmp_path / "own", home.settings), BEFORE, dict[str, set[str]]()
+    asked: list[object] = []
+    rows = pa.table({"session": [day]})
+    monkeypatch.setattr(corrected, "corrected_sessions", lambda lake, since: {"daily_bar": [day]})
+    monkeypatch.setattr(corrected, "sent_weeks", lambda home: sent)
+    monkeypatch.setattr(
+        corrected, "stale_by_data", lambda lineage, changed, current, kept: asked.append(kept) or {"asked": len(asked)}
+    )
+    own.lake.write(corrected.CORRECTIONS, rows)
+
+    def look() -> object:
+        return corrected.to_be_made_again(own, instance, lambda: Lineage(None, instance), BEFORE)["asked"]
+
+    assert [look(), look()] == [1, 1]
+    materialise(instance, "daily_bar", day)
+    assert [look(), look()] == [2, 2]
+    own.lake.write(corrected.CORRECTIONS, pa.concat_tables([rows, rows]))
+    assert [look(), look()] == [3, 3]
+    sent[PORTFOLIOS[0]] = {BEFORE}
+    assert [look(), look()] == [4, 4]
+    recipe = Path(instance.root_directory) / FOLDER / "daily_bar.parquet"
+    recipe.parent.mkdir(exist_ok=True)
+    recipe.write_bytes(b"other versions")
+    assert [look(), look()] == [5, 5]
 
 
 def test_the_report_of_a_week_is_owed_again_once_its_portfolios_were_made_again(look, instance) -> None:

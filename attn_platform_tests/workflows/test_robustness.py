@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from attn_platform.backtest.config import BacktestConfig
-from attn_platform.backtest.store import backtest_table
+from attn_platform.backtest.store import backtest_table, backtest_tables, kept_tables
 from attn_platform.errors import MissingDataError
 from attn_platform.evaluation.backtest_attribution import summed_effects
 from attn_platform.evaluation.return_attribution import BOOKINGS, COST, EFFECTS, INDUSTRY, STYLE
@@ -58,7 +58,7 @@ def test_styles_and_industries_are_the_strategys(pipeline):
 
 
 def test_a_total_return_benchmark_takes_the_dividends_out(pipeline, copy_of):
-    home = copy_of(pipeline.home, own=[*ATTRIBUTED, backtest_table(STRATEGY)])
+    home = copy_of(pipeline.home, own=[*ATTRIBUTED, *backtest_tables(STRATEGY), *kept_tables(STRATEGY)])
     config = home.study.strategy(STRATEGY).model_copy(
         update={"backtest": BacktestConfig(benchmark_return="total_return")}
     )
