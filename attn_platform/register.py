@@ -60,7 +60,7 @@ class Register(Generic[E]):
     Args:
         kind: what one of them is called in messages.
         option: the setting that names a user's file of them.
-        remedy: what is said of a file that registers none.
+        remedy: what is said of a file that registers none; empty where a file may register none.
         group: the entry-point group under which installed packages name their modules.
         modules: the platform's own: a module, or a package all whose modules belong to it.
         entries: what is everybody's, by name, as far as it is known from the start; the register keeps it up to date.

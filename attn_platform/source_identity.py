@@ -39,7 +39,7 @@ from attn_platform.same_results import SAME_RESULTS
 
 OWN_PACKAGE = __name__.partition(".")[0]
 # Decorators that enter a function or class in a register and give it back as it is: where it is known, not what it does
-REGISTERING = frozenset({"factor", "register_network"})
+REGISTERING = frozenset({"factor", "indicator", "register_network"})
 # Modules that hand on what is another package's: how it is loaded, not what it computes
 STANDS_FOR = {"attn_platform.jit": "numba", "attn_platform.progress": "tqdm"}
 _DIGEST_BYTES = 16

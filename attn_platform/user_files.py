@@ -29,9 +29,9 @@ Registering = Callable[[Path], AbstractContextManager[Mapping[str, Item]]]
 def registered_in(file: str | Path, option: str, registering: Registering[Item], empty: str) -> tuple[Item, ...]:
     """What a file registers, in its order.
 
-    `option` is the setting that names the file, `empty` the remedy where it registers nothing. `ConfigurationError`
-    names the file, and the line where there is one: no such file, no valid Python, an error while it runs, or nothing
-    registered.
+    `option` is the setting that names the file, `empty` the remedy where it registers nothing ("": it may).
+    `ConfigurationError` names the file, and the line where there is one: no such file, no valid Python, an error while
+    it runs, or nothing registered.
     """
     path = Path(file).resolve()
     try:
@@ -52,7 +52,7 @@ def _run(file: Path, content: bytes, registering: Registering[Item], empty: str)
     try:
         with registering(file) as registered:
             exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
-        if not registered:
+        if empty and not registered:
             raise ConfigurationError(empty)
     except Exception as error:
         del sys.modules[module.__name__]

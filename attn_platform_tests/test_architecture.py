@@ -76,6 +76,7 @@ def test_command_line_starts_without_dagster_and_torch():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_definitions_of_a_home_load_no_framework(tmp_path: Path):
     """A run, the code server and most commands begin with them; what is trained, computed or drawn loads its own."""
     heavy = {"torch", "numba", "cvxpy", "plotly", "matplotlib", "xgboost", "scipy", "sqlalchemy"}

@@ -117,6 +117,7 @@ def test_import_fills_the_lake_and_writes_settings(attn: Attn, tmp_path: Path, v
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
+@pytest.mark.slow
 def test_import_of_another_range_adds_to_the_lake(attn: Attn, tmp_path: Path) -> None:
     files = write_files(tmp_path / "files", contract_tables())
     assert attn("import", "contract", files, "--start", "2021-01-05", "--home", "home") == 0
@@ -245,6 +246,7 @@ FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", importers())
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_file_is_one_line_and_the_home_is_left_as_it_was(
@@ -330,6 +332,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return models
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[list[str]]) -> None:
     def run(*options: str) -> list[str]:
         assert attn("run", "--home", "new", *options) == 0, attn.err
@@ -349,6 +352,7 @@ def test_a_run_keeps_its_choice_of_models_in_the_home(attn: Attn, planned: list[
     assert planned[-1] == ["nn", "xgboost"]
 
 
+@pytest.mark.slow
 def test_workers_share_what_can_be_divided(
     attn: Attn, planned: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -564,6 +568,7 @@ def with_own_factor(home: Path, text: str) -> None:
     (home / SETTINGS_FILE).write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_users_factor_is_listed_checked_and_computed(attn: Attn, home: Path) -> None:
     with_own_factor(home, OWN_FACTOR.format(lookback=2))
     assert attn("factors", "--list", "--family", "mine", "--json", "--home", home) == 0
@@ -579,6 +584,7 @@ def test_a_users_factor_is_listed_checked_and_computed(attn: Attn, home: Path) -
     assert frame["ret_2d"].notna().any()
 
 
+@pytest.mark.slow
 def test_a_factor_that_breaks_a_promise_is_named_with_the_remedy(attn: Attn, home: Path) -> None:
     with_own_factor(home, OWN_FACTOR.format(lookback=1))
     assert attn("factors", "--check", "--family", "mine", "--home", home) == 1
@@ -621,6 +627,7 @@ def test_a_damaged_file_of_the_lake_is_named_with_the_remedy(attn: Attn, home: P
     assert "damaged" in attn.out
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_machine_home_and_lake(attn: Attn, home: Path) -> None:
     assert attn("doctor", "--home", home) == 0
     table = "6 sessions from 2020-12-29 to 2021-01-06, 3 rows in the last"

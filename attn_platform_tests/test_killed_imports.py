@@ -38,9 +38,10 @@ def state(folder: Path) -> tuple[str | None, str | None]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "held",
-    [pytest.param(None, marks=pytest.mark.slow, id="new home"), pytest.param(SESSIONS[1], id="home with a lake")],
+    [pytest.param(None, id="new home"), pytest.param(SESSIONS[1], id="home with a lake")],
 )
 def test_lake_and_settings_change_together(tmp_path: Path, held: str | None) -> None:
     start = tmp_path / "start"

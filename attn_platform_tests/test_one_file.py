@@ -157,6 +157,7 @@ def home(raw_home: Home, copy_of: CopyOf) -> Home:
     return made
 
 
+@pytest.mark.slow
 def test_a_factor_a_network_and_a_limit_go_from_prices_to_a_portfolio(home: Home) -> None:
     study, model = home.study, home.study.model("mine")
     window = window_of(home.calendar, study.windows_of(model), FIRST_WINDOW)
@@ -237,6 +238,7 @@ def leverage(x):
 """
 
 
+@pytest.mark.slow
 def test_a_raw_table_is_one_declaration(tmp_path: Path) -> None:
     """It is imported, an asset, and read by factors; the simulated market, which has no rows of it, says so."""
     files = write_files(tmp_path / "files", contract_tables())

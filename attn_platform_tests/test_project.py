@@ -320,6 +320,7 @@ def test_page_of_the_strategies_is_current() -> None:
     assert published >= {"Huatai AI-55, exhibit 21", "Huatai AI-55, exhibit 35", "Haitong weekly 2024-08-30, table 2"}
 
 
+@pytest.mark.slow
 def test_picture_of_the_pipeline_is_current() -> None:
     assert read("docs/images/pipeline.svg") == script("make_pipeline_picture").picture(), "run: make docs"
 

@@ -104,6 +104,7 @@ def test_a_definition_has_the_hash_of_what_it_names_and_is_not_loaded(packages: 
         source_identity(Definition(f"{package}.entry", "g"))
 
 
+@pytest.mark.slow
 def test_models_have_the_same_hash_before_and_after_they_are_loaded() -> None:
     code = """
 import sys

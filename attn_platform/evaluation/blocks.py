@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from attn_platform.factors.parallel import over_threads
+from attn_platform.parallel import over_threads
 
 SESSIONS_AT_ONCE = 128
 

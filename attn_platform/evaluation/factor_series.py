@@ -16,7 +16,7 @@ from attn_platform.evaluation.config import FactorProfileConfig
 from attn_platform.evaluation.cross_sections import FloatArray
 from attn_platform.evaluation.layers import layer_means, layer_turnover, layers_of_ranks, universe_means
 from attn_platform.evaluation.ranks import NO_RANK, RankCodes, rank_codes, rank_correlation, return_codes
-from attn_platform.factors.parallel import over_threads
+from attn_platform.parallel import over_threads
 from attn_platform.training.labels import label_returns
 
 BoolArray = NDArray[np.bool_]

@@ -23,11 +23,11 @@ from attn_platform.evaluation.factor_series import CrossSectionHistory, FactorSe
 from attn_platform.evaluation.ranks import RankCodes, rank_codes, rank_correlation
 from attn_platform.evaluation.store import figures_table, sessions_table
 from attn_platform.factors.catalogue import Catalogue
-from attn_platform.factors.parallel import cores, over_threads
 from attn_platform.factors.store import CHUNK, chunks, family_table
 from attn_platform.market.calendar import Calendar
 from attn_platform.market.dense import DENSE_TABLES, load_dense
 from attn_platform.market.lake import Lake, days
+from attn_platform.parallel import cores, over_threads
 from attn_platform.progress import tqdm
 from attn_platform.training.labels import LabelConfig, label_prices
 from attn_platform.universe.config import UniverseConfig

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from attn_platform.errors import ConfigurationError
-from attn_platform.factors.input_columns import KEYS, require_input
+from attn_platform.factors.input_columns import KEYS, is_qualified, require_input
 from attn_platform.factors.inputs import ROW_FIELD, FactorConfig, FactorInputs
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.indicators.catalogue import indicators_with, qualified_names
 from attn_platform.register import Register, by_name, origin_of
 
 KIND = "factor"
@@ -184,9 +185,25 @@ def catalogue_with(files: Iterable[str | Path]) -> Catalogue:
     `ConfigurationError` names the file, and the line where there is one: no such file, no valid Python, an error while
     it runs, no factor in it, an input that no raw table has, or a name that is taken.
     """
+    files = tuple(files)
     known = REGISTER.with_files(files)
+    _require_indicators(known.values(), files)
     ordered = dict.fromkeys((*(name for name in STUDY_FACTORS if name in known), *known))
     return Catalogue(known[name] for name in ordered)
+
+
+def _require_indicators(factors: Iterable[FactorDefinition], files: Iterable[str | Path]) -> None:
+    """`ConfigurationError` for a factor that reads an indicator that there is none of."""
+    read = [(factor, name) for factor in factors for name in factor.fields if is_qualified(name)]
+    known = qualified_names(indicators_with(()))
+    if any(name not in known for _, name in read):
+        known = qualified_names(indicators_with(files))  # runs the files once more, for what they define besides
+    for factor, name in read:
+        if name not in known:
+            near = ", ".join(get_close_matches(name, known, cutoff=0.0))
+            raise ConfigurationError(
+                f"{factor.origin}: factor {factor.name}: there is no indicator '{name}'; the nearest are {near}"
+            )
 
 
 def unavailable(definition: FactorDefinition, available_fields: Collection[str]) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from attn_platform.errors import ConfigurationError
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.engine import factor_values
+from attn_platform.factors.input_columns import is_qualified
 from attn_platform.factors.input_hints import hint_of
 from attn_platform.factors.inputs import MARKET_RETURN, ROW_FIELD, FactorConfig, FactorInputs
 from attn_platform.factors.kernels import BoolArray, FloatArray
@@ -37,6 +39,7 @@ DELISTED = 18  # the same for the first session after a delisting
 STOCKS = 50
 SEED = 0
 HUGE = 1e10
+INDICATOR_SPREAD, INDICATOR_MISSING = 0.1, 0.05
 ROUNDING = 1e-9  # a difference so small, relative to the value, is one of the order of summation
 
 
@@ -94,6 +97,17 @@ class GeneratedMarket:
             index_return=spoilt(self.index_return, np.logical_and.reduce(inside, axis=1)),
             statements=replace(self.statements, values=items),
         )
+
+    def with_columns_of(self, definition: FactorDefinition) -> GeneratedMarket:
+        """The market with the daily indicators that a factor reads: positive numbers about 1, some of them missing."""
+        fields = dict(self.panel.fields)
+        for name in filter(is_qualified, definition.fields):
+            generator = np.random.default_rng([SEED, crc32(name.encode())])
+            shape = fields[ROW_FIELD].shape
+            drawn = np.exp(INDICATOR_SPREAD * generator.standard_normal(shape))
+            is_there = np.isfinite(fields["close"]) & (generator.random(shape) > INDICATOR_MISSING)
+            fields[name] = np.where(is_there, drawn, np.nan)
+        return replace(self, panel=replace(self.panel, fields=fields))
 
     def without(self, *names: str) -> GeneratedMarket:
         """The market without some of its columns."""
@@ -211,7 +225,7 @@ class _Subject:
 
 
 def _subject(definition: FactorDefinition, config: FactorConfig) -> _Subject:
-    market = generated_market(max(SESSIONS, definition.lookback + 2 * max(CHECKED)))
+    market = generated_market(max(SESSIONS, definition.lookback + 2 * max(CHECKED))).with_columns_of(definition)
     inputs = market.inputs(definition, config)
     raw = factor_values(definition, inputs)
     return _Subject(definition, config, market, inputs, raw, _final(raw, inputs))

@@ -26,8 +26,8 @@ from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.input_hints import hint_of
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs, MarketPanel
 from attn_platform.factors.kernels import LANES, REGRESSORS, FloatArray
-from attn_platform.factors.parallel import cores, over_threads
 from attn_platform.jit import njit
+from attn_platform.parallel import cores, over_threads
 
 if TYPE_CHECKING:
     from attn_platform.factors.statements import Statements

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from attn_platform.errors import ConfigurationError
 from attn_platform.factors.kernels import BoolArray, FloatArray
 from attn_platform.factors.medians import median, observations
-from attn_platform.factors.parallel import over_threads
 from attn_platform.jit import njit
+from attn_platform.parallel import over_threads
 
 IntArray = npt.NDArray[np.integer]
 

@@ -21,10 +21,12 @@ from attn_platform.market.contract import INDEX_WEIGHT
 from attn_platform.market.inspection import Inspection, shown
 from attn_platform.market.quality import weights
 from attn_platform.market.readings import is_text
-from attn_platform.market.schema import DATE, FLOAT, INTEGER, TEXT, TYPE_NAMES, Column, Table
+from attn_platform.market.schema import DATE, FLOAT, INTEGER, TEXT, TIME, TYPE_NAMES, Column, Table
 from attn_platform.market.session_dates import can_be_dates, read_dates, slipped
 from attn_platform.market.settle import groups_of, numbers
 from attn_platform.market.tolerance import nothing_below_zero
+
+SOME_DAY = "1970-01-01 "
 
 
 def conform(
@@ -111,7 +113,7 @@ def _converted(data: pa.Table, column: Column, inspection: Inspection) -> pa.Chu
     found = data[column.name]
     if pa.types.is_dictionary(found.type):
         found = found.cast(found.type.value_type)
-    if column.type not in (TEXT, DATE) and is_text(found.type):
+    if column.type not in (TEXT, DATE, TIME) and is_text(found.type):
         raise ContractError(_wrong_text(found, column, inspection))
     values = _cast(found, column, inspection)
     if column.is_symbol:
@@ -178,13 +180,14 @@ def _cast(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> pa
         or is_text(found)
         or (wanted == FLOAT and numeric)
         or (wanted == INTEGER and pa.types.is_integer(found))
+        or (wanted == TIME and pa.types.is_time(found))
     ):
         raise ContractError(
             f"{inspection.source(0)}: row 1, column '{column.name}': its type is {found}, where the contract wants "
             f"{TYPE_NAMES[wanted]} ({column.unit}); convert the column"
         )
     try:
-        return values.cast(wanted)
+        return _typed(values, wanted)
     except pa.ArrowInvalid:
         bad = np.zeros(len(values), dtype=bool)
         bad[_unconvertible(values, wanted, first_only=inspection.quarantine is None)] = True
@@ -196,7 +199,16 @@ def _cast(values: pa.ChunkedArray, column: Column, inspection: Inspection) -> pa
             "correct it at its source",
             check="cell",
         )
-        return pc.if_else(pa.array(bad), None, values).cast(wanted)
+        return _typed(pc.if_else(pa.array(bad), None, values), wanted)
+
+
+def _typed(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Values in another type; `ArrowInvalid` where one has no such form."""
+    if wanted == TIME and is_text(values.type):
+        # Arrow reads times of the day from text only behind a date.
+        moments = pc.binary_join_element_wise(SOME_DAY, values.cast(TEXT), "")
+        return moments.cast(pa.timestamp("us")).cast(pa.time64("us")).cast(wanted, safe=False)
+    return values.cast(wanted, safe=wanted != TIME)
 
 
 def _quoted(name: str, values: pa.ChunkedArray) -> pa.Table:
@@ -233,7 +245,7 @@ def _unconvertible(values: pa.ChunkedArray, wanted: pa.DataType, first_only: boo
 
 def _converts(values: pa.ChunkedArray, wanted: pa.DataType) -> bool:
     try:
-        values.cast(wanted)
+        _typed(values, wanted)
     except pa.ArrowInvalid:
         return False
     return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attn_platform.market import intraday
+from attn_platform.market.intraday import BAR_LENGTHS
 from attn_platform.market.quality import flags
 from attn_platform.market.schema import (
     BOOL,
@@ -16,6 +18,7 @@ from attn_platform.market.schema import (
     FLOAT,
     INTEGER,
     TEXT,
+    TIME,
     Column,
     RowRule,
     Table,
@@ -31,6 +34,7 @@ from attn_platform.market.settle import (
     settled_weights,
 )
 
+MINUTE = r"^\d{2}:\d{2}$"
 BOARDS = ("main", "star", "chinext", "bse")
 TRADING_STATUSES = ("normal", "st", "star_st", "delisting")
 
@@ -290,11 +294,13 @@ FUNDAMENTAL = Table(
 
 MINUTE_BAR = Table(
     name="minute_bar",
-    title="One-minute bars",
+    title="Bars within the session, of one minute or longer",
     columns=(
         _date(),
         symbol_column(),
-        Column("minute", TEXT, "09:31 … 15:00, the minute's end", pattern=r"^\d{2}:\d{2}$"),
+        Column(
+            "minute", TEXT, "the bar's end, 09:31 … 15:00; an opening auction apart: 09:25 or 09:30", pattern=MINUTE
+        ),
         _price("open", nullable=False),
         _price("high", nullable=False),
         _price("low", nullable=False),
@@ -302,14 +308,49 @@ MINUTE_BAR = Table(
         Column("volume", FLOAT, "shares", minimum=0.0),
         Column("amount", FLOAT, "CNY", minimum=0.0),
         Column("trades", FLOAT, "number of trades", nullable=True, minimum=0.0, optional=True),
+        Column("bar_minutes", INTEGER, "length of the bars of that day; without it: 1", nullable=True, optional=True),
     ),
     key=("date", "symbol", "minute"),
     by_session=True,
     is_intraday=True,
     dates=("date",),
-    rules=(not_less("high", "low"),),
+    rules=(
+        not_less("high", "low"),
+        not_less("high", "open"),
+        not_less("high", "close"),
+        not_less("open", "low"),
+        not_less("close", "low"),
+        RowRule(
+            columns=("bar_minutes",),
+            states="bars of one day are of one length: " + ", ".join(map(str, BAR_LENGTHS)) + " minutes",
+            remedy="give bars of one length, and write it into each row",
+            holds=intraday.has_one_length,
+        ),
+        RowRule(
+            columns=("minute", "bar_minutes"),
+            states="a bar ends within the trading hours, on a multiple of its length",
+            remedy="give the exchange's time (Asia/Shanghai) of the bar's end, and bar_minutes where it is not 1",
+            holds=intraday.ends_a_bar,
+            guess=intraday.minute_guess,
+        ),
+    ),
     settle=settled_prices,
 )
+
+
+def _time() -> Column:
+    return Column("time", TIME, "HH:MM:SS.mmm, of the exchange")
+
+
+def _in_session() -> RowRule:
+    return RowRule(
+        columns=("time",),
+        states="a time of the session, 09:15 to 15:30",
+        remedy="give the exchange's time (Asia/Shanghai), and leave out what lies before the opening auction",
+        holds=intraday.is_in_session,
+        guess=intraday.time_guess,
+    )
+
 
 TRANSACTION = Table(
     name="transaction",
@@ -317,20 +358,37 @@ TRANSACTION = Table(
     columns=(
         _date(),
         symbol_column(),
-        Column("time", TEXT, "HH:MM:SS.mmm", pattern=r"^\d{2}:\d{2}:\d{2}(\.\d+)?$"),
+        _time(),
         _price("price", nullable=False),
         Column("volume", FLOAT, "shares", above=0.0),
-        Column("buy_order", INTEGER, "order number of the buyer"),
-        Column("sell_order", INTEGER, "order number of the seller"),
+        Column("buy_order", INTEGER, "order number of the buyer", minimum=0.0),
+        Column("sell_order", INTEGER, "order number of the seller", minimum=0.0),
         Column("side", TEXT, "aggressor: buy or sell", nullable=True, values=("buy", "sell"), optional=True),
+        Column("sequence", INTEGER, "number of the trade within its stock and day", nullable=True, optional=True),
     ),
-    key=("date", "symbol", "buy_order", "sell_order", "time"),
+    key=("date", "symbol", "time", "buy_order", "sell_order", "sequence"),
     by_session=True,
     is_intraday=True,
     dates=("date",),
+    rules=(_in_session(),),
 )
 
 BOOK_LEVELS = range(1, 6)
+
+
+def _side_of_book(side: str) -> RowRule:
+    price, volume = f"{side}_price_1", f"{side}_volume_1"
+    return RowRule(
+        columns=(price, volume),
+        states="a best price has a volume, and a volume a price",
+        remedy="where nobody bids or asks, leave both empty or 0",
+        holds=lambda t: pc.equal(_positive(t[price]), _positive(t[volume])),
+    )
+
+
+def _positive(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.greater(column, 0.0), False)
+
 
 BOOK_SNAPSHOT = Table(
     name="book_snapshot",
@@ -338,7 +396,7 @@ BOOK_SNAPSHOT = Table(
     columns=(
         _date(),
         symbol_column(),
-        Column("time", TEXT, "HH:MM:SS.mmm", pattern=r"^\d{2}:\d{2}:\d{2}(\.\d+)?$"),
+        _time(),
         *(
             Column(f"{side}_{what}_{level}", FLOAT, unit, nullable=True, minimum=0.0)
             for side in ("bid", "ask")
@@ -350,6 +408,17 @@ BOOK_SNAPSHOT = Table(
     by_session=True,
     is_intraday=True,
     dates=("date",),
+    rules=(
+        _in_session(),
+        RowRule(
+            columns=("bid_price_1", "ask_price_1", "time"),
+            states="from 09:30 to 14:57 the best bid is below the best ask",
+            remedy="a crossed book is a vendor's error or an auction; correct it, or leave the snapshot out",
+            holds=intraday.is_not_crossed,
+        ),
+        _side_of_book("bid"),
+        _side_of_book("ask"),
+    ),
 )
 
 TABLES: dict[str, Table] = {

@@ -103,6 +103,8 @@ def load_dense(
 ) -> DenseMarket:
     """Fields of daily_bar, valuation and consensus from session `first` to `last` (both included).
 
+    A field `table.column` is the column of another table with a row a stock and session.
+
     Columns are all stocks that have a daily bar in that range, or `symbols` (sorted) where given. Dates of delisting
     are those of table security. Sessions without a file are rows of NaN; a field whose table is absent is left out (ask
     `fields` of the result). `MissingDataError` where the lake has no daily bar in the range, `CalendarError` where it
@@ -113,7 +115,11 @@ def load_dense(
         table: [name for name in fields if any(column.name == name for column in TABLES[table].columns)]
         for table in DENSE_TABLES
     }
-    pieces = {table: _pieces(lake, table, first, last) for table in DENSE_TABLES}
+    for name in fields:
+        table, dot, _ = name.partition(".")
+        if dot:
+            wanted.setdefault(table, []).append(name)
+    pieces = {table: _pieces(lake, table, first, last) for table in wanted}
     # One piece is read once, for symbols and values; of several the symbols first, which is less than to hold them all.
     loaded: dict[str, pa.Table] = {}
     if symbols is None:
@@ -130,11 +136,14 @@ def load_dense(
             continue
         arrays |= {name: np.full(shape, np.nan) for name in names}
         for piece in pieces[table]:
-            data = loaded[table] if table in loaded else _read(lake, table, piece, ["date", "symbol", *names])
+            columns = {name: name.rpartition(".")[2] for name in names}
+            data = (
+                loaded[table] if table in loaded else _read(lake, table, piece, ["date", "symbol", *columns.values()])
+            )
             row, column, keep = _coordinates(data, calendar, sessions, symbols)
             places, has_all = _places(row, column, keep, shape), keep.all()
             for name in names:
-                values = numeric(data[name])
+                values = numeric(data[columns[name]])
                 arrays[name].reshape(-1)[places] = values if has_all else values[keep]
     gone = delist_dates(lake, last)
     went_on = {former: code for former, code in code_successors(lake).items() if former in gone}

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.common_returns import common_returns
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs
-from attn_platform.factors.parallel import over_threads
 from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_in_place
 from attn_platform.factors.statements import Statements
+from attn_platform.parallel import over_threads
 from attn_platform.source_identity import Definition, source_identity
 from attn_platform.studies.availability import lacking
 from attn_platform.studies.forecasters import ModelConfig

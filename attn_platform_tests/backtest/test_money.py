@@ -154,6 +154,7 @@ configs = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), stocks=st.integers(1, 10), config=configs)
 def test_whole_shares_conserve_money_to_the_fen(seed: int, stocks: int, config: BacktestConfig) -> None:
@@ -172,6 +173,7 @@ def test_money_is_conserved_to_the_fen_over_ten_years(unfilled: str, seed: int) 
     assert totals["costs"] > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

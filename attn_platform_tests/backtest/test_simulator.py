@@ -83,6 +83,7 @@ def assert_same(left: BacktestResult, right: BacktestResult) -> None:
         pd.testing.assert_frame_equal(getattr(left, name), getattr(right, name), check_exact=True)
 
 
+@pytest.mark.slow
 @by_variant
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
@@ -210,6 +211,7 @@ def test_targets_of_the_last_session_of_a_code_are_bought_under_the_new_one() ->
     assert result.trades[["symbol", "is_blocked"]].to_numpy().tolist() == [["600009.SH", False]]
 
 
+@pytest.mark.slow
 @by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(2, 35))
@@ -260,6 +262,7 @@ def test_advancing_in_pieces_equals_one_go_bit_for_bit(config: BacktestConfig, s
     assert account.to_record() == whole.to_record()
 
 
+@pytest.mark.slow
 @by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.sets(st.integers(2, 38), max_size=4), back=st.integers(1, STATES))
@@ -316,6 +319,7 @@ def by_session(frame: pd.DataFrame, column: str) -> dict[pd.Timestamp, list[tupl
     return found
 
 
+@pytest.mark.slow
 @by_few_variants
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))

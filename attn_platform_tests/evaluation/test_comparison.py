@@ -40,6 +40,7 @@ def test_repetitions_are_those_of_a_plain_loop(block: int) -> None:
     assert found.positive_share == np.mean(np.array(differences) > 0)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_difference_as_often_as_it_says() -> None:
     """Days that hang together, as a moving sum does: blocks cover about 80 %, single days far less."""
     random, misses = np.random.default_rng(11), {1: 0, 30: 0}

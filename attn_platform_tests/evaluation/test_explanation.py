@@ -102,6 +102,7 @@ def test_attributions_sum_to_the_difference_from_all_factors_at_their_means(name
     assert attributions.sum() == pytest.approx(difference, abs=FINE.tolerance * np.abs(attributions).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_attributions_are_captums(name: str) -> None:
     network, batch, targets = one_member(name)

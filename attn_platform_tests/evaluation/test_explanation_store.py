@@ -73,6 +73,7 @@ def trained(root: Path, network: str, horizons: tuple[int, ...] = (10, 20)) -> M
     return task
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_tables_hold_what_was_explained(tmp_path: Path, network: str) -> None:
     task = trained(tmp_path, network)
@@ -107,6 +108,7 @@ def test_parts_of_the_graph_network(tmp_path: Path) -> None:
     np.testing.assert_allclose(stocks[parts].sum(axis=1), stocks["forecast"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "kind", "rows", "columns"),
     [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.indicators.catalogue import indicator_table, indicators_with
 
 SESSIONS = 540  # the longest window, 504, and some more
 # One stock a trouble; the plain ones give the size and BP portfolios something to hold.
@@ -100,6 +101,12 @@ def hostile_panel(seed: int = 0) -> Panel:
         fields[name][holes, column["gaps"]] = np.nan
     fields["total_mv"][rng.random(SESSIONS) < 0.1, column["gaps"]] = 0.0
     fields["pb_lf"][rng.random(SESSIONS) < 0.1, column["gaps"]] = np.inf
+    own = np.random.default_rng(seed + 1)
+    for indicator in indicators_with(()):
+        drawn = np.exp(0.1 * own.standard_normal(shape))
+        fields[f"{indicator_table(indicator.family)}.{indicator.name}"] = np.where(
+            (own.random(shape) < 0.05) | suspended, np.nan, drawn
+        )
     for values in fields.values():
         values[: SESSIONS - 30, column["listed_late"]] = np.nan
         values[SESSIONS - 15 :, column["delisted"]] = np.nan

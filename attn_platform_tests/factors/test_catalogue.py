@@ -12,6 +12,7 @@ from attn_platform.factors import catalogue, engine
 from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF, require_input
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
 from attn_platform.factors.kernels import FloatArray
+from attn_platform.indicators.catalogue import indicators_with
 from attn_platform.market.contract import TABLES
 from attn_platform.register import Register
 from attn_platform_tests.factors.hostile import hostile_panel
@@ -57,7 +58,14 @@ FAMILY_SIZES = {
     "stability": 4,
     "quality": 3,
     "momentum": 1,
+    "high_frequency": 24,
 }
+HIGH_FREQUENCY = (
+    *("intraday_skewness", "downside_volatility_ratio", "open_buy_intention_ratio", "open_buy_intention_intensity"),
+    *("open_large_order_net_buy_ratio", "open_large_order_net_buy_intensity", "closing_volume_share"),
+    *("average_outflow_trade_size_ratio", "improved_reversal", "improved_reversal_mean", "large_order_driven_return"),
+    "open_large_order_net_buy_ratio_of_sums",
+)
 # Observations of the longest window, sessions or quarters, as the factor table writes them; the others have none.
 WINDOWS = {
     "exp_wgt_return_3m": 63,
@@ -65,6 +73,7 @@ WINDOWS = {
     "bias_turn_1m": 504,
     **dict.fromkeys((name for name in TABLE if name.endswith("_10d") or name.startswith("corr_")), 10),
     **dict.fromkeys(("sales_var", "profit_var", "ocf_var", "roe_var"), 20),
+    **{f"{name}{ending}": window for name in HIGH_FREQUENCY for ending, window in (("", 20), ("_5d", 5))},
 }
 
 
@@ -91,11 +100,11 @@ def test_xgboosts_42_factors_in_the_order_of_their_table() -> None:
     assert catalogue.AI55_XGBOOST_FACTORS == XGBOOST_TABLE
 
 
-def test_the_catalogue_holds_ai69s_then_xgboosts_own_and_no_other() -> None:
+def test_the_catalogue_holds_ai69s_then_xgboosts_own_then_haitongs_and_no_other() -> None:
     own = [name for name in XGBOOST_TABLE if name not in TABLE]
     assert len(own) == 17
-    assert [definition.name for definition in catalogue.catalogue()] == [*TABLE, *own]
-    assert len(catalogue.catalogue()) == 59
+    haitong = [f"{name}{ending}" for name in HIGH_FREQUENCY for ending in ("", "_5d")]
+    assert [definition.name for definition in catalogue.catalogue()] == [*TABLE, *own, *haitong]
 
 
 def test_families() -> None:
@@ -109,7 +118,7 @@ def test_every_definition_says_what_it_is() -> None:
     for definition in known:
         assert definition.inputs, definition.name
         assert definition.formula, definition.name
-        assert re.match(r"AI-(69|55)", definition.source), definition.name
+        assert re.match(r"AI-(69|55)|Haitong", definition.source), definition.name
         assert definition.direction.startswith("unknown"), definition.name
         assert definition.origin.startswith("attn_platform.factors.families."), definition.name
         assert definition.file is None, definition.name
@@ -251,6 +260,7 @@ def test_alternatives_any_one_of_which_will_do() -> None:
 
 def test_inputs_are_columns_of_the_contract() -> None:
     columns = {column.name for table in TABLES.values() for column in table.columns} | {"market_return"}
+    columns |= {f"indicator_{each.family}.{each.name}" for each in indicators_with(())}
     for definition in catalogue.catalogue():
         assert set(definition.fields) <= columns, definition.name
         assert re.fullmatch(r"[a-z][a-z0-9_]*", definition.name)

@@ -22,6 +22,7 @@ def findings(function: FactorFunction, inputs: tuple = PRICE, lookback: int = 0)
     return {finding.promise: finding.text for finding in check_factor(factor(function, inputs, lookback))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("definition", list(catalogue.catalogue()), ids=lambda definition: definition.name)
 def test_the_catalogue_keeps_its_promises(definition: FactorDefinition) -> None:
     assert check_factor(definition) == []
@@ -81,6 +82,7 @@ def test_a_good_factor_is_without_findings(function: FactorFunction, inputs: tup
     assert check_factor(factor(function, inputs, lookback)) == []
 
 
+@pytest.mark.slow
 def test_a_look_back_may_be_longer_than_the_market_of_the_others() -> None:
     assert check_factor(factor(lambda x: ratio(x.last_close, lag(x.last_close, SESSIONS)) - 1, PRICE, SESSIONS)) == []
 

@@ -223,6 +223,7 @@ ROW = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(ROW, min_size=5, max_size=60), at=st.integers(0, len(SESSIONS) - 1))
 def test_any_announcements_against_the_reference(tmp_path_factory: pytest.TempPathFactory, rows: list, at: int) -> None:

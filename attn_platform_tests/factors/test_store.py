@@ -80,6 +80,7 @@ def test_coverage_counts_values(written):
         assert set(summaries[family].missing) == {name for name, share in shares.items() if share == 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "last"), [(1, 2), (4, 11)])
 def test_the_extent_of_a_run_has_no_influence(raw_home, copy_of, written, sessions, monkeypatch, size, last):
     """Chunks of a few sessions load other histories and other stocks; the bytes are those of one go."""
@@ -211,6 +212,7 @@ def recoded(raw_home, sessions, tmp_path_factory):
     return former, new, lake
 
 
+@pytest.mark.slow
 def test_a_new_code_looks_back_on_what_its_company_did_under_the_former_one(written, recoded, raw_home, sessions):
     former, new, lake = recoded
     for family in FAMILIES:

@@ -27,6 +27,7 @@ KEYS = {
 BY_OTHER_MEANS = {"ex_right_missing", "members_missing_renormalised", "survivors_only", "members_of_today"}
 
 
+@pytest.mark.slow
 def test_the_clean_delivery_is_the_market_it_was_taken_from(frames: Frames, clean: Path, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     import_contract_files(clean, lake, exchange_calendar())

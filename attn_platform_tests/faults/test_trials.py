@@ -45,7 +45,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("expected", [EXPECTED, pytest.param(MORE, marks=pytest.mark.slow)], ids=["some", "more"])
+@pytest.mark.slow
+@pytest.mark.parametrize("expected", [EXPECTED, MORE], ids=["some", "more"])
 def test_faults_on_the_way_into_a_home(
     frames: Frames, clean: Path, tmp_path: Path, in_this_process: None, expected: Mapping[str, Outcome]
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_halted_stock_is_put_on_the_base_when_it_comes_back(market: Frames, tm
     np.testing.assert_allclose(stock / stock.iloc[0], right / right.iloc[0], rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_base_is_kept_from_one_import_to_the_next(market: Frames, tmp_path: Path) -> None:
     days, bar = sessions_of(market), market["daily_bar"]
     left_out = market | {"daily_bar": bar[~bar["is_suspended"]]}

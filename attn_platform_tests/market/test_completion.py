@@ -77,6 +77,7 @@ def with_holes(frames: Frames, seed: int = 5) -> Frames:
 # --- however the files are cut ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry", ["constant", "drift"])
 def test_one_import_a_file_a_day_and_an_import_a_day_make_the_same_lake(
     market: Frames, tmp_path: Path, carry: str

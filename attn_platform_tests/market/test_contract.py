@@ -381,13 +381,17 @@ def test_a_report_is_of_a_calendar_quarter() -> None:
 
 def test_an_unknown_side_of_a_trade_may_be_null_but_not_bogus() -> None:
     row = {"date": "2021-01-04", "symbol": "600000.SH", "time": "09:31:00.010", "price": 1.0, "volume": 100.0}
-    rows = [{**row, "buy_order": number, "sell_order": 7, "side": None} for number in range(3)]
-    data = table_of(rows, TABLES["transaction"].schema)
+    rows = [{**row, "buy_order": number, "sell_order": 7, "side": None, "sequence": None} for number in range(3)]
+    as_text = table_of(rows, pa.schema([*TABLES["transaction"].schema]).set(2, pa.field("time", pa.string())))
+    data = conformed("transaction", as_text)
+    assert data["time"].to_pylist() == [datetime.time(9, 31, 0, 10_000)] * 3
     assert conformed("transaction", data).equals(data)
     with pytest.raises(ContractError, match=r"row 2 .*column 'side': both, where the contract wants one of buy, sell"):
         conformed("transaction", with_cell(data, 1, "side", "both"))
-    with pytest.raises(ContractError, match=r"column 'time': 9:31, where the contract wants HH:MM:SS"):
-        conformed("transaction", with_cell(data, 0, "time", "9:31"))
+    with pytest.raises(
+        ContractError, match=r"row 1, column 'time': '9:31', where the contract wants a time of the day"
+    ):
+        conformed("transaction", with_cell(as_text, 0, "time", "9:31"))
 
 
 @pytest.mark.parametrize("name", VALID)

@@ -39,6 +39,7 @@ def pivot(data: pa.Table, field: str, market: DenseMarket) -> np.ndarray:
     return wide.reindex(index=market.sessions.tolist(), columns=market.symbols).to_numpy(dtype=float)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(data=st.data())
 def test_dense_fields_equal_a_pivot(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -104,9 +104,8 @@ def import_into(folder: Path) -> None:
     bring(Lake(folder / "lake"))
 
 
-@pytest.mark.parametrize(
-    "start", [name if name == "imported" else pytest.param(name, marks=pytest.mark.slow) for name in STARTS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("start", STARTS)
 def test_an_import_that_is_killed_at_any_step_has_changed_all_or_nothing(tmp_path: Path, start: str) -> None:
     prepare, before, after = STARTS[start]
     (tmp_path / "start").mkdir()
@@ -137,6 +136,7 @@ def _import_until_killed(root: Path, barrier: Barrier) -> None:
         bring(Lake(root), constant(value))
 
 
+@pytest.mark.slow
 def test_readers_see_one_import_while_another_process_imports_and_after_it_was_killed(lake: Lake) -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)

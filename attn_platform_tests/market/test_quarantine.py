@@ -65,6 +65,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return Lake(folder / "lake")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "check", "reason"),
     [
@@ -120,6 +121,7 @@ def test_one_bad_row_is_put_aside_with_its_reason(
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_carried_over_a_row_that_was_put_aside(market: Frames, tmp_path: Path) -> None:
     # The stock trades on session 4, in a row that is bad, is then left out on 5 to 8 (halted), and comes back.
     halted = "600003.SH"

@@ -114,6 +114,7 @@ def test_the_study_profile_starts_in_2002_under_the_rules_of_2002(calendar):
     assert "diversified financials" not in set(market.table("industry")["name"].to_pylist())
 
 
+@pytest.mark.slow
 def test_a_slice_is_a_part_of_the_whole(market):
     start, end = market.sessions[300], market.sessions[304]
     for name in SESSION_TABLES:
@@ -127,6 +128,7 @@ def test_a_slice_is_a_part_of_the_whole(market):
     assert nothing.schema.equals(TABLES["daily_bar"].schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SESSION_TABLES, "security", "industry"])
 def test_tables_obey_the_contract(market, calendar, name):
     table = market.table(name)

@@ -119,6 +119,7 @@ def test_only_the_product_of_both_factors_shows_the_interaction(panel):
         assert abs(panel.correlation(factor, interaction)) < 0.1
 
 
+@pytest.mark.slow
 def test_only_the_peers_show_the_sector_signal(panel):
     profit = panel.field("net_profit_fy1", "consensus")
     own = profit / profit.shift(63) - 1
@@ -134,6 +135,7 @@ def test_only_the_peers_show_the_sector_signal(panel):
         assert abs(panel.correlation(factor, panel.signals["sector"])) < 0.12
 
 
+@pytest.mark.slow
 def test_no_factor_of_the_day_shows_the_path_signal(panel):
     for name, factor in same_day_factors(panel).items():
         # Not quite 0: what the signal paid out in the last days is part of their returns.

@@ -273,6 +273,7 @@ def test_lots():
     assert set(lots) == set(BOARDS)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not ASHARE.is_dir(), reason="needs shared/data/ashare beside the checkout")
 @pytest.mark.parametrize("year", [2010, 2015, 2020])

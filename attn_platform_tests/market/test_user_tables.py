@@ -154,6 +154,7 @@ def suppress_named(files: tuple[Path, Path]) -> Iterator[None]:
     assert all(line.strip() for line in lines)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=tables(), second=tables(), suffix=st.sampled_from([".parquet", ".csv", ".xlsx"]))
 def test_every_file_gives_a_result_or_one_line(

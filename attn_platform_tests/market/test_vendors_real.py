@@ -16,7 +16,7 @@ from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import ImportReport
 from attn_platform.market.vendors.ashare import import_ashare
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 CALENDAR = exchange_calendar()
 HALF_FEN = 0.005
 STATIC = ("security.parquet", "index_member.parquet", "index_bar.parquet", "sw_industry.parquet", "sw_sector_map.csv")

@@ -77,6 +77,7 @@ def test_a_study_names_a_network_of_its_file(tmp_path: Path) -> None:
     assert type(parse_network_config({"name": "own"})) is type(config), "as a checkpoint's manifest is parsed"
 
 
+@pytest.mark.slow
 def test_another_process_knows_it_once_it_has_opened_the_study(tmp_path: Path) -> None:
     write(tmp_path / "my_networks.py")
     load(tmp_path)

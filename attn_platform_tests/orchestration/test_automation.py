@@ -288,6 +288,7 @@ def ended(run: dg.DagsterRun) -> dg.EventLogEntry:
     )
 
 
+@pytest.mark.slow
 def test_a_cross_section_says_what_it_waits_for(look, instance) -> None:
     morning, name = "2021-01-05T06:00:00", "cross_section:2021-01-04"
     for asset, key in [
@@ -435,6 +436,7 @@ def delivered(tmp_path: Path) -> Home:
     return home
 
 
+@pytest.mark.slow
 def test_what_was_delivered_is_imported_once(delivered: Home, empty: dg.DagsterInstance) -> None:
     now = datetime.now(ZoneInfo(TIMEZONE))
     partitions = partitions_of(delivered)
@@ -465,6 +467,7 @@ def test_what_was_delivered_is_imported_once(delivered: Home, empty: dg.DagsterI
     assert "security: 1 value of 1 row changed (name)" in said
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_used_are_told_with_the_command(delivered: Home, empty: dg.DagsterInstance) -> None:
     (delivered.root.parent / "in" / "daily_bar.parquet").write_bytes(b"no parquet")
     later = datetime.now(ZoneInfo(TIMEZONE)) + timedelta(minutes=5)

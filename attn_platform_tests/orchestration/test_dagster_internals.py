@@ -74,6 +74,7 @@ def test_private_parts_are_found(source, expected):
     assert private_parts(source) == expected
 
 
+@pytest.mark.slow
 def test_nothing_but_the_fence_reaches_for_private_parts():
     modules = {path: private_parts(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
     assert {path: found for path, found in modules.items() if found and FENCE not in path.parents} == {}
@@ -194,6 +195,7 @@ def test_the_hash_of_partitions_is_left_alone_where_it_is_not_as_it_was(own_hash
     assert "Quick look-ups of partitions is switched off" in caplog.text
 
 
+@pytest.mark.slow
 def test_keys_that_are_looked_up_together_are_those_that_dagster_finds_one_by_one():
     partitions = sessions()
     held = partitions.get_partition_keys()
@@ -374,6 +376,7 @@ with open_instance(tiny_home(Path(sys.argv[1]))) as instance:
 """
 
 
+@pytest.mark.slow
 def test_a_home_works_with_a_dagster_that_was_never_tried(tmp_path):
     """One version for both partitions, none of them another's; alone each has its own; Dagster's own event log."""
     done = subprocess.run(

@@ -35,6 +35,7 @@ def test_every_check_is_a_check_of_its_tables_asset(raw_home):
     assert all(check.table in (*STATIC_TABLES, *SESSION_TABLES) for check in CHECKS)
 
 
+@pytest.mark.slow
 def test_an_honest_market_fulfils_all_of_them(raw_home):
     """All sessions that the simulation makes, in one run."""
     results = [
@@ -91,6 +92,7 @@ def test_a_run_over_an_imported_fault_stops_with_one_line(raw_home, tmp_path):
     assert "check price_of_amount_in_bar of daily_bar failed" in str(stopped.value)
 
 
+@pytest.mark.slow
 def test_the_page_is_an_asset(raw_home, copy_of):
     home = copy_of(raw_home)
     with dg.DagsterInstance.ephemeral() as instance:

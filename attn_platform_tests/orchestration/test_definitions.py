@@ -79,6 +79,7 @@ def test_definitions_load(defs):
     dg.Definitions.validate_loadable(defs)
 
 
+@pytest.mark.slow
 def test_definitions_announce_nothing(home):
     """Interfaces of Dagster's that are beta or to be superseded were chosen knowingly; a user's log has none of it."""
     code = f"""

@@ -86,6 +86,7 @@ def test_what_an_asset_page_asks_is_answered(batched):
     assert batched.get_run_stats(RUNS[0]).steps_succeeded == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["_store_asset_event_tags", "_store_asset_event"])
 def test_a_failing_batch_falls_back_to_single_events_without_a_double_row(tmp_path, stock, monkeypatch, caplog, step):
     """Whether it fails after the first rows or at the last one, none of the batch's rows stays."""
@@ -141,6 +142,7 @@ def answers(instance: dg.DagsterInstance) -> list:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [("own", "stock"), ("stock", "own")])
 def test_a_home_goes_from_one_storage_to_the_other_and_back(made_by, tmp_path, before, after):
     expected = answers(made_by[before])

@@ -183,6 +183,7 @@ def test_a_batch_without_faults_is_stored_as_one_by_one(attempt):
     assert {shard for name, shard in calls if name == "do_commit"} == {RUN, INDEX_SHARD_NAME}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_effect", [False, True], ids=["rolled back", "on the disk"])
 def test_any_commit_may_fail(attempt, after_effect):
     calls = attempt()
@@ -192,12 +193,14 @@ def test_any_commit_may_fail(attempt, after_effect):
         assert len(attempt(position, after_effect=after_effect)) > len(calls)
 
 
+@pytest.mark.slow
 def test_any_statement_may_fail(attempt):
     calls = attempt()
     for position in positions(calls, STATEMENTS):
         assert attempt(position)
 
 
+@pytest.mark.slow
 def test_a_commit_and_the_first_that_follows_it_may_fail(attempt, capsys):
     """Then Dagster itself hands each event over once more."""
     for position in positions(attempt(), ("do_commit",)):
@@ -205,6 +208,7 @@ def test_a_commit_and_the_first_that_follows_it_may_fail(attempt, capsys):
     assert "Falling back to storing multiple single-event storage requests" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_the_index_names_the_run_holds_wherever_the_process_ends(faults, empty, tmp_path, batch):
     class Killed(BaseException):
         pass

@@ -142,6 +142,7 @@ def market(made_market: Path, tmp_path: Path) -> Iterator[Market]:
         yield Market(instance)
 
 
+@pytest.mark.slow
 def test_what_corrected_rows_make_stale_goes_as_it_is_made_again(market: Market) -> None:
     """In the order of the chain; other code, and inputs that have changed otherwise, have no part in it."""
     day, other_day = "2020-08-12", "2020-07-01"
@@ -186,6 +187,7 @@ def test_what_reads_a_changed_partition_is_stale_and_nothing_else(market: Market
     assert stale["mean"] == dict.fromkeys(direct, "other bar") | dict.fromkeys(later, "members is made again")
 
 
+@pytest.mark.slow
 def test_inputs_that_came_out_as_they_were_leave_the_rest_fresh(market: Market) -> None:
     market.content["bar"] = {"2020-08-12": "other"}
     market.run("bar")
@@ -231,6 +233,7 @@ def test_a_week_does_not_read_the_sessions_after_it(market: Market) -> None:
     assert market.stale("drift") == {"drift": {weeks[5]: "other bar"}}
 
 
+@pytest.mark.slow
 def test_what_was_never_made_makes_nothing_stale(market: Market) -> None:
     with dg.DagsterInstance.ephemeral() as other:
         begun = Market(other)

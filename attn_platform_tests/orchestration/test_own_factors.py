@@ -140,6 +140,7 @@ def test_a_factor_in_an_existing_family_is_a_column_of_its_table(computed):
     np.testing.assert_array_equal(alone["ret_2d"].astype(float), stored)
 
 
+@pytest.mark.slow
 def test_a_broken_factor_of_a_users_own_family_leaves_the_others_as_they_are(computed, tmp_path):
     """It is computed by an op of its own, and its long look-back is that op's alone."""
     text = FACTOR.format(family="mine") + BROKEN

@@ -90,6 +90,7 @@ def test_checkpoint_is_made_from_exactly_train_and_validation(partitions, config
     assert (found["2011-07-12"][0], found["2011-07-12"][-1]) == second_window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [WindowConfig(), XGBOOST])
 def test_checkpoint_is_made_from_the_years_of_its_samples(partitions, config):
     """And from the year of the window's first session where holidays lie between: it is known by then."""
@@ -182,6 +183,7 @@ def test_families_are_made_from_their_look_back(partitions):
     assert at_the_start == sessions[:11]
 
 
+@pytest.mark.slow
 def test_lists_are_made_from_the_sessions_before_their_period(partitions, calendar):
     """The 252 sessions up to the selection for a quarter, the session of selection for a year; none of the period."""
     for key in partitions.quarters.get_partition_keys():

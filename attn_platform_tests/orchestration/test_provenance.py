@@ -26,6 +26,7 @@ for study in ("ai69", "ai55"):
 """
 
 
+@pytest.mark.slow
 def test_fingerprints_of_models_do_not_depend_on_the_process() -> None:
     processes = [
         subprocess.Popen(

@@ -162,6 +162,7 @@ def stop_command(code: str, number: signal.Signals) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "number", "printed"),
     [
@@ -208,6 +209,7 @@ main(["wait"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_a_command_runs_beside_itself_ends_with_it(number: signal.Signals, times: int, tmp_path: Path) -> None:

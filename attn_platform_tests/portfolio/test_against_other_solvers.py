@@ -177,6 +177,7 @@ def test_weeks_hold_what_makes_them_hard(regime: tuple[Regime, list[Solved]]) ->
         assert any(each.solution.weights[each.problem.symbols == symbol].sum() == 0 for each in within)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", OTHER_SOLVERS)
 def test_the_objective_is_that_of_another_solver(regime: tuple[Regime, list[Solved]], solver: str) -> None:
     for solved in optimal(regime[1]):
@@ -194,6 +195,7 @@ def test_where_a_limit_gave_way_there_is_no_portfolio_within_all(regime: tuple[R
             assert status == cp.INFEASIBLE
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_another_solver_where_they_are_unique(regime: tuple[Regime, list[Solved]]) -> None:
     """The optimum is unique where neither of two opposite changes of the forecast moves it.
 
@@ -229,6 +231,7 @@ def lexicographic(solved: Solved) -> np.ndarray:
     return np.asarray(w.value)
 
 
+@pytest.mark.slow
 def test_among_equal_forecasts_another_solver_makes_the_same_choice(regime: tuple[Regime, list[Solved]]) -> None:
     """First the forecast, then the turnover, then the order of symbols: one portfolio, which any solver finds.
 

@@ -65,6 +65,7 @@ def test_without_a_cost_the_answer_is_that_of_the_linear_program() -> None:
     assert compared >= 8
 
 
+@pytest.mark.slow
 def test_contradictory_weeks_give_way_as_in_the_linear_program() -> None:
     limits = PortfolioLimits(industry_deviation=0, style_deviations={"size": 0}, turnover=0.03)
     shape = MarketShape(stocks=80, members=30, industries=6, suspension_rate=0.1)

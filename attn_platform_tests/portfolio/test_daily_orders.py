@@ -257,6 +257,7 @@ def test_days_that_are_none_are_refused(days):
         over(list_by_hand(), days)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(desks(), st.integers(2, 7))
 def test_each_day_is_valid_and_within_the_cash_and_they_sum_to_the_whole(desk, days):

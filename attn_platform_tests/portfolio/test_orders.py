@@ -237,6 +237,7 @@ def desks(draw):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(desks())
 def test_orders_are_valid_within_the_cash_and_to_the_fen(desk):

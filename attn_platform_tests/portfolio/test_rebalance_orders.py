@@ -130,6 +130,7 @@ def test_limits_that_whole_shares_exceed_are_named(walked_home, week, tolerance)
     assert {name for limit, name in exceeded.index if limit == "industry"} == beyond
 
 
+@pytest.mark.slow
 def test_a_holding_without_a_row_is_suspended_at_its_last_close(walked_home, week, tmp_path):
     """Its rows of the last two sessions are taken out of the lake; there is no order for it, and its value counts."""
     lake = Lake(tmp_path, walked_home.lake)

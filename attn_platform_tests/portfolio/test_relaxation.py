@@ -109,6 +109,7 @@ def assert_least_violation(
     assert solution.objective == pytest.approx(objective, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_least_violation_equals_cvxpy_on_streams() -> None:
     """Strict neutrality, long suspensions and a tight turnover make most weeks contradictory."""
     limits = PortfolioLimits(industry_deviation=0, style_deviations={"size": 0}, turnover=0.03)
@@ -124,6 +125,7 @@ def test_least_violation_equals_cvxpy_on_streams() -> None:
     assert kinds >= {"turnover", "style", "industry"}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(hostile_weeks())
 def test_least_violation_equals_cvxpy_in_hostile_weeks(week: tuple[WeeklyProblem, PortfolioLimits]) -> None:

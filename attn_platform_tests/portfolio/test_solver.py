@@ -80,6 +80,7 @@ def test_limits_hold_except_where_relaxed(walks: dict[str, Walk], name: str) -> 
         np.testing.assert_array_equal(solution.weights[frozen], np.array(held_before(problem))[frozen])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("solver", "options"), [(cp.CLARABEL, EXACT_CLARABEL), (cp.HIGHS, {"highs_options": EXACT_HIGHS})]
 )

@@ -112,6 +112,7 @@ def test_candidates_that_nobody_holds_are_explained_too(walked_home):
         assert answer.score < answer.buy_above + ROUNDING
 
 
+@pytest.mark.slow
 def test_a_stock_between_its_limits_has_nothing_left(walked_home):
     found = 0
     for week in walked_home.weeks[1:5]:

@@ -252,6 +252,7 @@ def test_month_cells_are_tinted(page: Page) -> None:
     assert cells[1] == {}
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes_in_every_process() -> None:
     code = (
         "import hashlib\n"
@@ -361,6 +362,7 @@ def test_a_simulated_market_says_what_was_planted_and_what_knowing_it_is_worth()
     assert any("a strength of 0 switches a signal off" in text for text in page.texts)
 
 
+@pytest.mark.slow
 def test_homes_that_kept_no_signals_and_markets_without_any() -> None:
     page = read_page(render_strategy_report(strategy_report_data(planted=planted_signals(known=False))))
     [note] = [text for text in page.texts if text.startswith("The market is simulated, with signals planted")]

@@ -195,6 +195,7 @@ def test_a_study_without_exhibits_is_told(tmp_path: Path) -> None:
         pages_called(home, "study")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_assets_declare_all_that_they_read(study: str, homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch) -> None:
     reads: set[str] = set()

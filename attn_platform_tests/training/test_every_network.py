@@ -66,6 +66,7 @@ def test_no_network_is_left_out() -> None:
     assert found == set(SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_windows_and_seeds_together_equal_each_alone(case: str) -> None:
     network, windows = parse_network_config(CASES[case]), windows_of(case)

@@ -155,6 +155,7 @@ def test_batches_of_stocks_train_like_a_plain_loop() -> None:
         torch.testing.assert_close(result.weights["heads.weight"][0], plain[-1].weight.detach().T, rtol=1e-9, atol=0)
 
 
+@pytest.mark.slow
 def test_members_that_do_not_fit_together_are_trained_in_turn(caplog: pytest.LogCaptureFixture) -> None:
     whole = train_together(NETWORK, WINDOWS, CONFIG, SEEDS, progress=False)
     with caplog.at_level(logging.INFO):
@@ -208,7 +209,8 @@ train_together(network, those.WINDOWS, those.CONFIG, those.SEEDS, progress=False
 """
 
 
-@pytest.mark.parametrize("which", ["batch norm", pytest.param("dropout", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["batch norm", "dropout"])
 def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
     which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -247,6 +249,7 @@ def uninterrupted(stacking: str) -> list[TrainingResult | TrainingError]:
     return train_together(NETWORK, WINDOWS, CONFIG if stacking == "on" else IN_TURNS, SEEDS, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stacking", "epoch"), [*(("on", epoch) for epoch in range(1, 9)), ("off", 3), ("off", 7)])
 def test_goes_on_from_every_epoch(stacking: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state after each epoch, also where some members have stopped, is enough."""

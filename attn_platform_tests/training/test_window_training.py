@@ -279,6 +279,7 @@ def test_a_panel_that_is_made_otherwise_is_refused(home, checkpoints):
     assert not home.lake.has("prediction_refused")
 
 
+@pytest.mark.slow
 def test_one_window_of_another_model_keeps_all_from_being_predicted(home, checkpoints, tmp_path):
     folder = tmp_path / "checkpoints"
     shutil.copytree(checkpoints[0].directory, folder)
@@ -392,6 +393,7 @@ def test_time_series_read_the_last_sessions_of_the_stock(grouped, tmp_path):
         np.testing.assert_array_equal(train_set.features(slice(row, row + 1))[0, step], expected)
 
 
+@pytest.mark.slow
 def test_a_warm_start_begins_with_the_window_before(grouped, tmp_path):
     cold = small_task(grouped, tmp_path / "cold", "neighbours")
     warm = small_task(grouped, tmp_path / "warm", "neighbours", warm_start=True)

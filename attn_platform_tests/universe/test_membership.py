@@ -321,6 +321,7 @@ def test_universe_equals_a_walk_over_the_days(config, tmp_path):
     assert max(sizes) > 10
 
 
+@pytest.mark.slow
 def test_nothing_after_a_session_changes_its_universe(tmp_path):
     market, list_dates = random_market(seed=5, sessions=200, stocks=80)
     first_rows = first_row_dates(market)

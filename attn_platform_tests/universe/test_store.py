@@ -100,6 +100,7 @@ def test_another_choice_of_members_is_a_table_of_its_own(home):
     assert inside <= few
 
 
+@pytest.mark.slow
 def test_periods_written_together_are_those_written_alone(raw_home, copy_of):
     together, alone = copy_of(raw_home, name="together"), copy_of(raw_home, name="alone")
     write_universe(together.lake, together.calendar, list(QUARTERS), together.study.universe)
@@ -141,6 +142,7 @@ def test_cross_sections_drop_what_a_day_drops(raw_home, copy_of, listed_since):
     assert {st, star_st, delisting, suspended} <= found["2021-01-11"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["2020-12-15", "2021-01-20"])
 def test_a_company_stays_in_the_universe_when_its_code_changes(raw_home, tmp_path, since):
     """Before the quarter's list is chosen the new code looks back on the former one's year; after it, it is in."""

@@ -582,6 +582,7 @@ def test_a_fault_is_named_with_its_cause(
     assert said[0].check == name
 
 
+@pytest.mark.slow
 def test_files_are_read_as_the_same_tables_in_memory(
     honest: Lake, in_memory: MemoryLake, frames: Frames, tmp_path: Path
 ) -> None:
@@ -593,6 +594,7 @@ def test_files_are_read_as_the_same_tables_in_memory(
     assert [repr(finding) for finding in examine(of_tables, CALENDAR, config=CONFIG)] == found
 
 
+@pytest.mark.slow
 def test_a_company_under_two_codes_one_after_the_other_is_honest(honest: Lake, frames: Frames, tmp_path: Path) -> None:
     former, new = SYMBOLS[40], "600999.SH"
 
@@ -686,6 +688,7 @@ def test_examples_show_the_row_and_what_it_is_compared_with(honest: Lake, frames
     assert example["pre_close"] == 2 * bars.loc[NEW_YEAR, "pre_close"]
 
 
+@pytest.mark.slow
 def test_the_gravest_come_first(honest: Lake, frames: Frames, tmp_path: Path) -> None:
     change = together(put("valuation", np.nan, "pe_ttm"), inverted_flag, put("industry", "x", "sector"))
     severities = [f.severity for f in examine(spoilt(honest, tmp_path, change(frames)), CALENDAR, config=CONFIG)]

@@ -1,0 +1,100 @@
+"""Rows of one session of an intraday table, stock after stock: the arrays that an indicator's function reads.
+
+Rows of a stock stand together, in the order of their time. `offsets` [S + 1] says where each stock's begin, so a sum
+over the rows of each stock is one pass over the array, and needs no loop over stocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from attn_platform.errors import MissingDataError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class StockRows:
+    """`columns[name]` is [R]; the rows of stock s go from `offsets[s]` to `offsets[s + 1]`, which may be none."""
+
+    table: str
+    offsets: npt.NDArray[np.int64]
+    columns: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise MissingDataError(
+                f"{self.table}.{name} is not there; an indicator lists all that it reads among its inputs"
+            ) from None
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Rows of each stock [S]."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def stock(self) -> npt.NDArray[np.int64]:
+        """Number of the stock of each row [R]."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @cached_property
+    def begins(self) -> BoolArray:
+        """Whether a row is its stock's first of the session [R]."""
+        first = np.zeros(int(self.offsets[-1]), dtype=bool)
+        first[self.offsets[:-1][self.counts > 0]] = True
+        return first
+
+    def sum(self, values: np.ndarray, where: BoolArray | None = None) -> FloatArray:
+        """Sum over the rows of each stock [S], of those in `where` only; NaN for a stock without such rows."""
+        kept = values if where is None else np.where(where, values, 0.0)
+        count = self.counts if where is None else self.count(where)
+        return np.where(count > 0, self._reduced(np.asarray(kept, dtype=np.float64)), np.nan)
+
+    def count(self, where: BoolArray) -> npt.NDArray[np.int64]:
+        """Rows of each stock that are in `where` [S]."""
+        return self._reduced(where.astype(np.int64))
+
+    def mean(self, values: np.ndarray, where: BoolArray | None = None) -> FloatArray:
+        """Mean over the rows of each stock [S], of those in `where` only; NaN for a stock without such rows."""
+        count = self.counts if where is None else self.count(where)
+        return self.sum(values, where) / np.maximum(count, 1)
+
+    def first(self, values: np.ndarray, where: BoolArray) -> FloatArray:
+        """The first value of each stock in `where` [S]; NaN for a stock without one."""
+        at = np.flatnonzero(where)
+        found, place = np.unique(self.stock[at], return_index=True)
+        return self._scattered(found, values[at[place]])
+
+    def last(self, values: np.ndarray, where: BoolArray) -> FloatArray:
+        """The last value of each stock in `where` [S]; NaN for a stock without one."""
+        at = np.flatnonzero(where)[::-1]
+        found, place = np.unique(self.stock[at], return_index=True)
+        return self._scattered(found, values[at[place]])
+
+    def previous(self, values: np.ndarray) -> FloatArray:
+        """The value in the row before of the same stock [R]; NaN in its first row."""
+        out = np.empty(len(values))
+        out[1:] = values[:-1]
+        out[self.begins] = np.nan
+        return out
+
+    def _scattered(self, stocks: np.ndarray, values: np.ndarray) -> FloatArray:
+        out = np.full(len(self.counts), np.nan)
+        out[stocks] = values
+        return out
+
+    def _reduced(self, values: np.ndarray) -> np.ndarray:
+        """Sums of the rows of each stock [S], 0 where there are none."""
+        filled = self.counts > 0
+        out = np.zeros(len(self.counts), dtype=values.dtype)
+        if filled.any():
+            out[filled] = np.add.reduceat(values, self.offsets[:-1][filled])
+        return out
