@@ -483,7 +483,7 @@ def test_factors_of_a_session_go_to_a_file(attn: Attn, home: Path, tmp_path: Pat
     for name in ("factors.parquet", "sub/factors.csv"):
         assert attn("factors", "--date", "2021-01-05", "--out", name, "--home", home) == 0
         frame = (pd.read_parquet if name.endswith("parquet") else pd.read_csv)(tmp_path / name)
-        assert frame.columns.tolist() == ["symbol", *STUDY_FACTORS]
+        assert frame.columns.tolist() == ["symbol", *(definition.name for definition in catalogue())]
         assert len(frame) == 3
         assert frame["symbol"].tolist() == ["000001.SZ", "300001.SZ", "600000.SH"]
         np.testing.assert_allclose(frame["bp_lf"], 1 / 1.5)
@@ -516,7 +516,7 @@ def test_the_catalogue_is_listed_with_what_the_source_lacks(attn: Attn, home: Pa
 def test_the_catalogue_as_json(attn: Attn, home: Path) -> None:
     assert attn("factors", "--list", "--json", "--home", home) == 0
     entries = {entry["name"]: entry for entry in json.loads(attn.out)}
-    assert list(entries) == list(STUDY_FACTORS)
+    assert list(entries) == [definition.name for definition in catalogue()]
     assert entries["ivr_ff3factor_1m"] == {
         "name": "ivr_ff3factor_1m",
         "family": "volatility",

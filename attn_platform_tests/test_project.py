@@ -21,10 +21,12 @@ from packaging.requirements import Requirement
 
 from attn_platform import cli
 from attn_platform.factors import catalogue
-from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue_with
+from attn_platform.factors.catalogue import catalogue_with
 from attn_platform.factors.checking import check_factor
 from attn_platform.factors.engine import factor_values
 from attn_platform.factors.inputs import FactorConfig, FactorInputs
+from attn_platform.indicators import catalogue as indicator_catalogue
+from attn_platform.indicators.catalogue import indicators_with
 from attn_platform.market import vendors
 from attn_platform.market.vendors import importer_of
 from attn_platform.models import registry
@@ -50,7 +52,10 @@ PAGES = sorted(
 )
 # What its authors write by hand, and a user types from.
 GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
-ENTRY_POINT_GROUPS = {module.REGISTER.group for module in (catalogue, registry, vendors.registry, extension, pages)}
+REGISTERS = (catalogue, indicator_catalogue, registry, vendors.registry, extension, pages)
+ENTRY_POINT_GROUPS = {module.REGISTER.group for module in REGISTERS}
+    module.REGISTER.group for module in (catalogue, indicator_catalogue, registry, vendors.registry, extension, pages)
+}
 COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
 
@@ -298,7 +303,7 @@ def test_page_of_the_factors_is_current() -> None:
     page = read("docs/factors.md")
     assert page == script("make_factor_page").page(), "run: make docs"
     rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
-    assert rows == list(STUDY_FACTORS)
+    assert rows == [*(each.name for each in catalogue.catalogue()), *(each.name for each in indicators_with(()))]
 
 
 def test_page_of_the_models_is_current() -> None:

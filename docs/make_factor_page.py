@@ -7,6 +7,17 @@ from pathlib import Path
 
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS, AI69_FACTORS, FactorDefinition, catalogue
 from attn_platform.factors.inputs import FactorConfig
+from attn_platform.indicators.catalogue import indicator_table, indicators_with
+from attn_platform.indicators.config import IndicatorConfig
+
+INDICATORS = """\
+## Daily indicators of intraday tables
+
+What the factors of `high_frequency` look over: each is a function of one session of bars, trades or snapshots, stored
+by session. **Longest bar**: minutes, above which it is missing with that reason. A factor, also one of your own, reads
+it as `table.indicator`. Choices that no source settles are the study's section `indicators`, with these defaults:
+"""
+INDICATOR_HEAD = ("| indicator | definition | inputs | longest bar | table | source |", "|---|---|---|---|---|---|")
 
 PAGE = Path(__file__).with_name("factors.md")
 PACKAGE = "attn_platform."
@@ -36,7 +47,19 @@ def page() -> str:
     introduction = INTRODUCTION.format(share=FactorConfig().min_observed_share, direction=FactorDefinition.direction)
     own = [definition for definition in catalogue() if definition.origin.startswith(PACKAGE)]
     families = dict.fromkeys(definition.family for definition in own)
-    return "\n".join([introduction, *(_family(name, [d for d in own if d.family == name]) for name in families)])
+    factors = (_family(name, [d for d in own if d.family == name]) for name in families)
+    return "\n".join([introduction, *factors, _indicators()])
+
+
+def _indicators() -> str:
+    known = indicators_with(())
+    choices = (f"- `{name}`: {field.default}" for name, field in type(IndicatorConfig()).model_fields.items())
+    rows = (
+        f"| `{each.name}` | {each.formula.replace('|', chr(92) + '|')} | {each.reads} | {each.longest_bar or ''} | "
+        f"`{indicator_table(each.family)}` | {each.source} |"
+        for each in known
+    )
+    return "\n".join([INDICATORS, *choices, "", *INDICATOR_HEAD, *rows, ""])
 
 
 def _family(name: str, definitions: list[FactorDefinition]) -> str:

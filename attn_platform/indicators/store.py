@@ -25,6 +25,7 @@ from attn_platform.market.contract import BOOK_SNAPSHOT, MINUTE_BAR
 from attn_platform.market.intraday import bar_minutes_of
 from attn_platform.market.lake import Lake, from_columns
 from attn_platform.parallel import cores
+from attn_platform.progress import tqdm
 
 
 @dataclass
@@ -54,7 +55,9 @@ def write_indicators(
     `earlier` are all sessions of the exchange, ascending, among which those before a session are found.
     """
     definitions, summary = known.family(family), IndicatorSummary()
-    for session in sessions:
+    for session in tqdm(sessions, desc=indicator_table(family), unit="session"):
+        if not any(lake.path(table, session).exists() for each in definitions for table in each.tables):
+            continue
         values, missing = compute_indicators(lake, known, definitions, session, config, earlier)
         symbols = values.pop("symbol")
         columns = {name: np.asarray(cells, dtype=np.float64) for name, cells in values.items()}
@@ -167,11 +170,14 @@ def _history(
     names = dict.fromkeys(name for each in definitions for name in each.history)
     for family in dict.fromkeys(known.definition(name).family for name in names):
         wanted = [name for name in names if known.definition(name).family == family]
-        data = lake.read_sessions(indicator_table(family), before, ["date", "symbol", *wanted])
-        if data is None:
-            raise MissingDataError(
-                f"{indicator_table(family)} holds none of the {len(before)} sessions before {session}; make them first"
-            )
+        table, sources = indicator_table(family), {name for each in known.family(family) for name in each.tables}
+        for day in before:
+            if not lake.path(table, day).exists() and all(lake.path(source, day).exists() for source in sources):
+                raise MissingDataError(f"{table} of {day} is not there, which {session} looks back on; make it first")
+        data = lake.read_sessions(table, before, ["date", "symbol", *wanted])
+        if data is None:  # history begins with this session
+            found |= {name: (np.array([], dtype=str), np.empty((len(before), 0))) for name in wanted}
+            continue
         frame = data.to_pandas()
         symbols = np.unique(frame["symbol"].to_numpy(dtype=str))
         row = np.searchsorted(before, frame["date"].to_numpy(dtype="datetime64[D]"))

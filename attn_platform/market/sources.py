@@ -40,10 +40,12 @@ class SimulatedSource:
         return self.lake.write(table, self._conformed(table, self.market.table(table)))
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
-        """Write the sessions, a year at a time."""
+        """Write the sessions, a year at a time; of intraday tables one after the other."""
         rows: dict[str, int] = {}
-        for year in tqdm(np.unique(sessions.astype("datetime64[Y]")), desc=table, unit="year"):
-            chunk = sessions[sessions.astype("datetime64[Y]") == year]
+        unit = "day" if TABLES[table].is_intraday else "year"
+        periods = sessions.astype(f"datetime64[{unit[0].upper()}]")
+        for period in tqdm(np.unique(periods), desc=table, unit=unit):
+            chunk = sessions[periods == period]
             data = self._conformed(table, self.market.table(table, chunk[0], chunk[-1]))
             rows |= self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))
         return rows
@@ -63,10 +65,16 @@ class ImportedSource:
         return self.lake.rows(table)
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
-        """Rows of those sessions; the table may begin later than the range asked for, but must have no gap."""
+        """Rows of those sessions; the table may begin later than the range asked for, but must have no gap.
+
+        Intraday tables begin years later than daily bars as a rule: they may begin after the range, too.
+        """
         lake = self.lake.snapshot()
         held = lake.sessions(table)
-        if not len(held) or not len(wanted := sessions[sessions >= held[0]]):
+        wanted = sessions[sessions >= held[0]] if len(held) else sessions
+        if TABLES[table].is_intraday and len(held) and not len(wanted):
+            return {}
+        if not len(held) or not len(wanted):
             raise MissingDataError(
                 f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import it (attn import)"
             )

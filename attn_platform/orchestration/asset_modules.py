@@ -25,6 +25,7 @@ class MadeAt(StrEnum):
 
     STATIC = auto()
     RAW = auto()
+    INDICATORS = auto()
     UNIVERSE = auto()
     ADJACENCY = auto()
     FACTORS = auto()

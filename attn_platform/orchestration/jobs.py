@@ -45,11 +45,11 @@ def import_job(delivery: str) -> str:
 def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     """One job for each partitions definition that has assets, by name."""
     made = assets_made_at(home)
-    new_session = [*made[MadeAt.RAW], *made[MadeAt.FACTORS]]
+    new_session = [*made[MadeAt.RAW], *made[MadeAt.INDICATORS], *made[MadeAt.FACTORS]]
     new_cross_section = [*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]]
     jobs = [
         dg.define_asset_job(STATIC_JOB, list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
-        dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables and factors of one session."),
+        dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables, indicators and factors of one session."),
         dg.define_asset_job(
             CROSS_SECTION_JOB, new_cross_section, description="Panel and predictions of one session's universe."
         ),

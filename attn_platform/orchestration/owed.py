@@ -107,7 +107,7 @@ def _static(home: Home) -> Iterator[Duty]:
 
 def _sessions(home: Home, keys: Iterable[str]) -> Iterator[Duty]:
     stages = assets_made_at(home)
-    assets = (*stages[MadeAt.RAW], *stages[MadeAt.FACTORS])
+    assets = (*stages[MadeAt.RAW], *stages[MadeAt.INDICATORS], *stages[MadeAt.FACTORS])
     for key in keys:
         yield Duty(names.SESSION_JOB, key, assets, waits_for=_raw_rows(home, stages[MadeAt.RAW], key))
 

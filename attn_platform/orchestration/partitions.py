@@ -114,6 +114,12 @@ class Partitions:
             start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True
         )
 
+    def before(self, count: int) -> dg.TimeWindowPartitionMapping:
+        """asset[T] ← the `count` of its own partitions before T, and not T."""
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-count, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        )
+
     def sessions_held(self, every: RebalanceFrequency, history: int = 0) -> dg.TimeWindowPartitionMapping:
         """portfolio[T] ← the sessions from the rebalance before T on, over which what is held has drifted.
 

@@ -88,6 +88,7 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     return [
         Stage("securities and industries", made[MadeAt.STATIC]),
         Stage("raw tables", made[MadeAt.RAW], str(home.first_session), str(_data_end(home, test_last))),
+        *_indicators(made[MadeAt.INDICATORS], str(home.first_session), str(test_last)),
         Stage("universe", made[MadeAt.UNIVERSE], *quarters),
         Stage("sector adjacency", made[MadeAt.ADJACENCY], *years),
         Stage("factors", made[MadeAt.FACTORS], str(first), str(test_last)),
@@ -98,6 +99,11 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
         Stage("overview and the study's exhibits", made[MadeAt.SUMMARIES]),
     ]
+
+
+def _indicators(assets: tuple[str, ...], first: str, last: str) -> list[Stage]:
+    """Where the source has intraday tables; a factor looks back on them from the first session of the panel."""
+    return [Stage("indicators", assets, first, last)] if assets else []
 
 
 def _tested(home: Home, windows: Sequence[str]) -> tuple[np.datetime64, np.datetime64]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attn_platform.factors.catalogue import FactorDefinition
-from attn_platform.factors.input_columns import TABLE_OF
+from attn_platform.factors.input_columns import is_qualified, table_of
 from attn_platform.factors.inputs import ROW_FIELD
 from attn_platform.factors.store import family_table
+from attn_platform.indicators.catalogue import IndicatorDefinition, qualified_names
 from attn_platform.market.contract import DAILY_BAR
 from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
+
+# Optional columns of intraday tables in whose place nothing else can stand
+NEEDED_COLUMNS = ("minute_bar.trades",)
 
 
 def lacking(home: Home, definition: FactorDefinition) -> str | None:
@@ -54,8 +58,29 @@ def style_tables(home: Home, styles: Iterable[str]) -> dict[str, str]:
     return {style: family_table(known.definition(style).family) for style in styles if style not in BUILT_IN_STYLES}
 
 
+def absent_input(home: Home, indicator: IndicatorDefinition) -> str | None:
+    """The table or column without which an indicator cannot be computed, with the reason; None where nothing lacks."""
+    tables, columns = home.absent_tables, home.settings.source.absent_columns
+    for table in indicator.tables:
+        if table in tables:
+            return f"table {table} is absent ({tables[table]})"
+    for column in (name for name in indicator.inputs if name in NEEDED_COLUMNS):
+        if column in columns:
+            return f"column {column} is absent ({columns[column]})"
+    return None
+
+
+def indicator_families_off(home: Home) -> dict[str, str]:
+    """Families of indicators that cannot be computed at all: each of theirs lacks a table, the first one this."""
+    known = home.study.indicator_catalogue
+    reasons = {family: [absent_input(home, each) for each in known.family(family)] for family in known.families}
+    return {family: str(lacking[0]) for family, lacking in reasons.items() if all(lacking)}
+
+
 def _absent(home: Home, name: str) -> str | None:
-    table, source = TABLE_OF[name], home.settings.source
+    if is_qualified(name):
+        return absent_input(home, qualified_names(home.study.indicator_catalogue)[name])
+    table, source = table_of(name), home.settings.source
     if table in source.absent_tables:
         return f"table {table} is absent ({source.absent_tables[table]})"
     column = f"{table}.{name}"

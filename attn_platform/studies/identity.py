@@ -11,9 +11,15 @@ from collections.abc import Iterable
 
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.common_returns import common_returns
+from attn_platform.factors.input_columns import is_qualified
 from attn_platform.factors.inputs import MARKET_RETURN, FactorConfig, FactorInputs
 from attn_platform.factors.preprocessing import PreprocessingConfig, preprocess_in_place
 from attn_platform.factors.statements import Statements
+from attn_platform.indicators.bars import BarRows
+from attn_platform.indicators.book import BookRows
+from attn_platform.indicators.catalogue import IndicatorDefinition, qualified_names
+from attn_platform.indicators.inputs import IndicatorInputs
+from attn_platform.indicators.trades import TradeRows
 from attn_platform.parallel import over_threads
 from attn_platform.source_identity import Definition, source_identity
 from attn_platform.studies.availability import lacking
@@ -46,6 +52,7 @@ from attn_platform.universe.membership import (
 WITH_NEIGHBOURS = Definition("attn_platform.training.neighbours", "with_neighbours")
 # What a factor is given: it may read any member of these
 FACTOR_ARGUMENTS = (FactorInputs, FactorConfig, Statements)
+INDICATOR_ARGUMENTS = (IndicatorInputs, BarRows, TradeRows, BookRows)
 
 
 def model_identity(home: Home, model: ModelConfig) -> ModelIdentity:
@@ -79,15 +86,26 @@ def _factor_parts(home: Home, factors: Iterable[str]) -> dict[str, Part]:
     definitions = [home.study.catalogue.definition(name) for name in factors]
     missing = [definition.name for definition in definitions if lacking(home, definition)]
     shared = Part(settings={**home.study.factors.model_dump(mode="json"), MISSING: missing})
-    return {FACTORS: shared, **{f"{FACTOR}{definition.name}": _factor(definition) for definition in definitions}}
+    return {FACTORS: shared, **{f"{FACTOR}{definition.name}": _factor(home, definition) for definition in definitions}}
 
 
-def _factor(definition: FactorDefinition) -> Part:
+def _factor(home: Home, definition: FactorDefinition) -> Part:
     prepared = (common_returns,) if MARKET_RETURN in definition.fields else ()
-    return Part(
-        code=source_identity(definition.function, *prepared, receivers=FACTOR_ARGUMENTS),
-        settings={"inputs": definition.reads, "lookback": definition.lookback},
-    )
+    settings: dict[str, object] = {"inputs": definition.reads, "lookback": definition.lookback}
+    code = source_identity(definition.function, *prepared, receivers=FACTOR_ARGUMENTS)
+    if indicators := indicators_behind(home, definition):
+        functions = tuple(each.function for each in indicators)
+        code = f"{code} {source_identity(*functions, receivers=INDICATOR_ARGUMENTS)}"
+        settings["indicators"] = home.study.indicators.model_dump(mode="json")
+    return Part(code=code, settings=settings)
+
+
+def indicators_behind(home: Home, definition: FactorDefinition) -> tuple[IndicatorDefinition, ...]:
+    """The indicators that a factor reads, and those whose history these read."""
+    known = home.study.indicator_catalogue
+    by_name = qualified_names(known)
+    read = [by_name[name] for name in definition.fields if is_qualified(name)]
+    return tuple(dict.fromkeys([*read, *(known.definition(name) for each in read for name in each.history)]))
 
 
 def _panel_parts(home: Home, panel: Panel) -> dict[str, Part]:

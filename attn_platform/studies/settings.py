@@ -24,7 +24,7 @@ from attn_platform.errors import ConfigurationError, MissingDataError, SourceErr
 from attn_platform.market.calendar import EXCHANGE_ZONE, Calendar, IsoDate, calendar_from_file, exchange_calendar
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
-from attn_platform.market.simulation import SIMULATED_TABLES, SimulationConfig
+from attn_platform.market.simulation import SimulationConfig, simulated_tables
 from attn_platform.market.simulation.config import Profile
 from attn_platform.market.vendors import ImportReport
 from attn_platform.studies.loading import YAML_SUFFIXES, load_study, with_paths_from
@@ -43,6 +43,8 @@ SESSIONS_TABLE = "daily_bar"
 # Settings that come into force together with an import, whose name follows.
 PENDING = f".{SETTINGS_FILE}.import-"
 NOT_SIMULATED = "the simulated market has no rows of it"
+NOT_IMPORTED = "no import has brought rows of it"
+INTRADAY_TABLES = tuple(table.name for table in TABLES.values() if table.is_intraday)
 
 
 class SourceConfig(BaseModel):
@@ -254,10 +256,10 @@ class Home:
         """Tables that the source lacks, with the reason."""
         source = self.settings.source
         if source.simulation is None:
-            return source.absent_tables
-        # Nothing is made of intraday tables yet, so nobody misses them
-        expected = [table.name for table in TABLES.values() if not table.is_intraday]
-        return {name: NOT_SIMULATED for name in expected if name not in SIMULATED_TABLES} | source.absent_tables
+            unsaid = (name for name in INTRADAY_TABLES if name not in source.absent_tables and not self.lake.has(name))
+            return dict.fromkeys(unsaid, NOT_IMPORTED) | source.absent_tables
+        simulated = simulated_tables(source.simulation)
+        return {name: NOT_SIMULATED for name in TABLES if name not in simulated} | source.absent_tables
 
 
 class LayeredHome(Home):

@@ -29,6 +29,8 @@ from attn_platform.factors.catalogue import AI69_FACTORS, Catalogue, catalogue_w
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import PANEL
 from attn_platform.factors.preprocessing import PreprocessingConfig
+from attn_platform.indicators.catalogue import IndicatorCatalogue, indicators_with
+from attn_platform.indicators.config import IndicatorConfig
 from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.models.registry import enter_files, network_file
 from attn_platform.portfolio.extension import Extension, PortfolioFunction, TermConfig, extension_of, known_functions
@@ -113,7 +115,10 @@ class StudyConfig(BaseModel):
     universe: UniverseConfig = UniverseConfig()
     adjacency: AdjacencyConfig = AdjacencyConfig()
     factor_files: tuple[str, ...] = ()
-    """Python files with factors of the user's own; a relative path starts at the folder of the file that names it."""
+    """Python files with factors of the user's own, and the daily indicators that they read.
+
+    A relative path starts at the folder of the file that names it.
+    """
     network_files: tuple[str, ...] = ()
     """Python files with networks of the user's own. It stands before `models`, whose networks are parsed by name."""
     portfolio_files: tuple[str, ...] = ()
@@ -122,6 +127,7 @@ class StudyConfig(BaseModel):
     """Python files with pages of reports of the user's own."""
     features: Features = AI69_FACTORS  # AI-69, AI-55: the 42 factors
     factors: FactorConfig = FactorConfig()
+    indicators: IndicatorConfig = IndicatorConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     windows: WindowConfig = WindowConfig()
     benchmark: str = "csi500"  # AI-69 and AI-55
@@ -204,6 +210,11 @@ class StudyConfig(BaseModel):
     def catalogue(self) -> Catalogue:
         """All factors of the platform and of the study's own files, be they features or not."""
         return catalogue_with(self.factor_files)
+
+    @cached_property
+    def indicator_catalogue(self) -> IndicatorCatalogue:
+        """All daily indicators of the platform and of the study's own files."""
+        return indicators_with(self.factor_files)
 
     @cached_property
     def own_pages(self) -> tuple[Declaration, ...]:

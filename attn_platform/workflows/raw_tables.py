@@ -15,7 +15,7 @@ from attn_platform.studies.settings import Home
 
 STATIC_TABLES = tuple(table.name for table in TABLES.values() if not table.by_session)
 SESSION_TABLES = tuple(table.name for table in TABLES.values() if table.by_session and not table.is_intraday)
-"""Raw tables that are assets. Intraday ones may be in the lake, but nothing is made of them yet."""
+INTRADAY_TABLES = tuple(table.name for table in TABLES.values() if table.is_intraday)
 
 
 def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -66,14 +66,9 @@ def test_against_plain_python(panel: Panel, name: str, window: int) -> None:
 def plain_value(panel: Panel, name: str, rows: slice, j: int, least: int) -> float:
     traded = panel.fields["is_suspended"][rows, j] == 0
     if name == "open_large_order_net_buy_ratio_of_sums":
-        net, amount = (
-            panel.fields[f"{FLOW}.{each}"][rows, j] for each in ("opening_large_net_amount", "opening_amount")
-        )
+        net, amount = (panel.fields[f"{FLOW}.opening_{each}"][rows, j] for each in ("large_net_amount", "amount"))
         both = traded & np.isfinite(net) & np.isfinite(amount)
-        # Either sum needs half of the window; the means that stand for them differ in their number of days.
-        if (traded & np.isfinite(net)).sum() < least or both.sum() < least:
-            return math.nan
-        return fmean(net[traded & np.isfinite(net)].tolist()) / fmean(amount[both].tolist())
+        return math.fsum(net[both]) / math.fsum(amount[both]) if both.sum() >= least else math.nan
     column, summary = PLAIN[name]
     values = panel.fields[column][rows, j][traded]
     known = values[np.isfinite(values)].tolist()

@@ -11,6 +11,7 @@ from attn_platform.definitions import build_defs
 from attn_platform.factors.catalogue import AI55_XGBOOST_FACTORS, AI69_FACTORS, catalogue
 from attn_platform.factors.inputs import FactorConfig
 from attn_platform.factors.panel import families_of
+from attn_platform.indicators.catalogue import indicators_with
 from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
@@ -23,7 +24,12 @@ from attn_platform_tests.homes import ENSEMBLE, GRAPH, IMPORTED, MODEL, STEPS, S
 
 STATIC = {"security", "industry", "fundamental"}
 RAW = STATIC | {"daily_bar", "valuation", "consensus", "index_bar", "index_weight"}
-FAMILIES = {f"factor_{name}" for name in catalogue().families}
+# The tiny market has no intraday tables, and what is made of them is switched off.
+OFF = {
+    "minute_bar", "transaction", "book_snapshot", "factor_high_frequency",
+    *(f"indicator_{family}" for family in indicators_with(()).families),
+}  # fmt: skip
+FAMILIES = {f"factor_{name}" for name in catalogue().families} - OFF
 OF_AI69 = {f"factor_{name}" for name in families_of(AI69_FACTORS)}
 MODELS, STRATEGIES = (MODEL, GRAPH, STEPS, TREES), (STRATEGY, ENSEMBLE, WEEKLY)
 LISTS = {"universe", f"universe_{TREES}"}
@@ -96,7 +102,7 @@ for job in defs.jobs:
 
 
 def test_the_graph_is_the_pipeline(graph):
-    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES
+    assert names(graph.get_all_asset_keys()) == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES | OFF
     assert {name for name in COMPUTED if PLANTED_SIGNALS in parents(graph, name)} == {
         f"evaluation_{forecaster}" for forecaster in (*MODELS, ENSEMBLE)
     }
@@ -119,6 +125,9 @@ def test_every_asset_says_what_it_is(graph):
         assert node.group_name != "default", key
         assert node.kinds, key
         assert len(node.description or "") > 20, key
+        if key.to_user_string() in OFF:
+            assert node.description.startswith("Switched off: "), key
+            continue
         assert node.code_version, key
         assert node.is_executable, key
 
@@ -127,7 +136,7 @@ def test_groups_follow_the_pipeline(graph):
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert groups == {
         "market", "universe", "factors", "factor_evaluation", "training", "predictions", "explanations", "portfolios",
-        "backtests", "robustness", "reports",
+        "backtests", "robustness", "reports", "indicators",
     }  # fmt: skip
 
 
@@ -146,7 +155,7 @@ def test_a_holding_can_be_followed_back_to_the_raw_tables(graph):
 
 
 def test_every_family_names_its_tables_and_formulas(graph):
-    for name in catalogue().families:
+    for name in (family.removeprefix("factor_") for family in FAMILIES):
         node = graph.get(dg.AssetKey(f"factor_{name}"))
         assert names(node.parent_keys) == {*tables_of(*catalogue().family(name)), "security"}
         entries = node.description.splitlines()
@@ -323,7 +332,7 @@ def test_an_absent_table_switches_off_its_family_with_the_reason(defs_without_co
     assert dg.AssetKey("factor_expectation") not in panel.parent_keys
     everything = names(graph.get_all_asset_keys())
     everything_else = (OF_FACTORS | PAGES) - {"evaluation_factor_expectation"}
-    assert everything == RAW | FAMILIES | COMPUTED | everything_else, "what is switched off can still be seen"
+    assert everything == RAW | FAMILIES | COMPUTED | everything_else | OFF, "what is switched off can still be seen"
     made = assets_made_at(home_without_consensus)
     assert "consensus" not in made[MadeAt.RAW]
     assert "factor_expectation" not in made[MadeAt.FACTORS]
@@ -361,7 +370,7 @@ def test_every_family_is_there_and_the_panel_reads_those_of_the_study(tmp_path, 
     home = tiny_home(tmp_path, features=features)
     graph = build_defs(home).resolve_asset_graph()
     found = {name for name in names(graph.get_all_asset_keys()) if name.startswith("factor_")}
-    assert found == FAMILIES | PANELS
+    assert found == FAMILIES | PANELS | {"factor_high_frequency"}
     of_panel = names(graph.get(dg.AssetKey("factor_panel")).parent_keys)
     assert {name for name in of_panel if name.startswith("factor_")} == {f"factor_{name}" for name in families}
     made = assets_made_at(home)
@@ -416,4 +425,4 @@ def test_dagster_finds_the_definitions_of_the_home(home, monkeypatch):
     [target] = loadable_targets_from_python_module("attn_platform.definitions", working_directory=None)
     assert target.attribute == "defs"
     found = names(target.target_definition().resolve_asset_graph().get_all_asset_keys())
-    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES
+    assert found == RAW | {PLANTED_SIGNALS} | FAMILIES | COMPUTED | OF_FACTORS | PAGES | OFF

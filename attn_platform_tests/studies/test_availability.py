@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from attn_platform.studies.availability import lacking, missing_styles, switched_off
+from attn_platform.studies.availability import indicator_families_off, lacking, missing_styles, switched_off
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.portfolios import resolve
 from attn_platform_tests.homes import IMPORTED, MODEL, tiny_home
 
+INTRADAY = "high_frequency"
 NO_CASH_FLOW = "no cash flows"
 
 
@@ -23,6 +25,8 @@ def lacks(made: Home, name: str) -> str | None:
 
 def test_nothing_is_lacking_where_all_tables_are(tmp_path: Path) -> None:
     made = home(tmp_path)
+    for table in ("minute_bar", "transaction", "book_snapshot"):
+        made.lake.write(table, pa.table({"date": [None]}), "2021-01-04")
     assert {lacks(made, definition.name) for definition in made.study.catalogue} == {None}
     assert {switched_off(made, family) for family in made.study.catalogue.families} == {None}
 
@@ -30,7 +34,7 @@ def test_nothing_is_lacking_where_all_tables_are(tmp_path: Path) -> None:
 def test_an_absent_table_is_named_with_its_reason(tmp_path: Path) -> None:
     made = home(tmp_path, absent_tables={"fundamental": "no statements", "consensus": "no analysts"})
     off = {family for family in made.study.catalogue.families if switched_off(made, family)}
-    assert off == {"expectation", "growth", "profitability", "stability", "quality"}
+    assert off == {"expectation", "growth", "profitability", "stability", "quality", "high_frequency"}
     assert switched_off(made, "growth") == lacks(made, "sales_g_q") == "table fundamental is absent (no statements)"
     assert switched_off(made, "expectation") == "table consensus is absent (no analysts)"
 
@@ -49,10 +53,11 @@ def test_a_family_with_one_factor_left_stays_on(tmp_path: Path) -> None:
 def test_an_absent_column_takes_its_factors_only(tmp_path: Path) -> None:
     columns = {f"{name}": NO_CASH_FLOW for name in ("valuation.pcf_ocf_ttm", "fundamental.operating_cash_flow")}
     made = home(tmp_path, absent_columns=columns)
-    missing = {d.name for d in made.study.catalogue if lacking(made, d)}
+    missing = {d.name for d in made.study.catalogue if d.family != INTRADAY and lacking(made, d)}
     assert missing == {"ocfp_ttm", "ocf_g_q", "ocf_var", "ocfr_ttm"}
     assert lacks(made, "ocfp_ttm") == f"column valuation.pcf_ocf_ttm is absent ({NO_CASH_FLOW})"
-    assert not any(switched_off(made, family) for family in made.study.catalogue.families)
+    off = [family for family in made.study.catalogue.families if switched_off(made, family)]
+    assert off == [INTRADAY], "no import has brought intraday tables"
 
 
 def test_a_family_that_lacks_a_column_in_every_factor_is_off(tmp_path: Path) -> None:
@@ -92,3 +97,18 @@ def test_styles_whose_inputs_are_absent_are_missing_and_have_no_table(tmp_path: 
     strategy = resolve(made, weekly)
     assert strategy.styles == ("log_float_mv", "bp_lf", "ret_1m", "turn_1m")
     assert strategy.style_tables == {"ret_1m": "factor_reversal", "turn_1m": "factor_turnover"}
+
+
+def test_what_intraday_factors_lack_is_a_table_or_the_number_of_trades(tmp_path: Path) -> None:
+    trades = {"minute_bar.trades": "bars without trades"}
+    made = home(tmp_path, absent_tables={"book_snapshot": "no books"}, absent_columns=trades)
+    made.lake.write("minute_bar", pa.table({"date": [None]}), "2021-01-04")
+    assert lacks(made, "intraday_skewness") is None
+    assert lacks(made, "large_order_driven_return") == "column minute_bar.trades is absent (bars without trades)"
+    assert lacks(made, "open_large_order_net_buy_ratio") == (
+        "table transaction is absent (no import has brought rows of it)"
+    )
+    assert indicator_families_off(made) == {
+        "opening_flow": "table transaction is absent (no import has brought rows of it)",
+        "order_size": "table transaction is absent (no import has brought rows of it)",
+    }

@@ -58,6 +58,9 @@ def ui(home: Home) -> Iterator[UI]:
 def process_on(command: Sequence[str], home: Home) -> Iterator[None]:
     """A command on a home, with all that it starts, until the end of the block."""
     environment = {**os.environ, "ATTN_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what is to run in the background that way, and Dagster then ignores SIGTERM, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment["ATTN_EVENT_LOG"] = str(home.dagster / "history" / "runs")
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

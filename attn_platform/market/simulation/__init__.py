@@ -5,14 +5,14 @@ contract. What the returns hide, and which kind of model can find it, is written
 """
 
 from attn_platform.market.simulation.config import SignalStrengths, SimulationConfig
-from attn_platform.market.simulation.market import SIMULATED_TABLES, SimulatedMarket
+from attn_platform.market.simulation.market import SimulatedMarket, simulated_tables
 from attn_platform.market.simulation.planted import PLANTED_SIGNALS, planted_table
 
 __all__ = [
     "PLANTED_SIGNALS",
-    "SIMULATED_TABLES",
     "SignalStrengths",
     "SimulatedMarket",
     "SimulationConfig",
     "planted_table",
+    "simulated_tables",
 ]

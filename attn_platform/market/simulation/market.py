@@ -28,8 +28,11 @@ LONGEST_CLOSURE = np.timedelta64(14, "D")
 """No closure of the exchange is longer, so a first session later than this after the start is a mistake."""
 
 STATIC_TABLES = ("security", "industry", "fundamental")
-SIMULATED_TABLES = frozenset((*STATIC_TABLES, *tables.SESSION_TABLES))
-"""Raw tables that the market has rows of; others of the contract are absent from it."""
+
+
+def simulated_tables(config: SimulationConfig) -> frozenset[str]:
+    """Raw tables that a market has rows of; others of the contract are absent from it."""
+    return frozenset((*STATIC_TABLES, *tables.SESSION_TABLES))
 
 
 class SimulatedMarket:

@@ -12,9 +12,10 @@ import pandas as pd
 import attn_platform
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.engine import definitions_of, look_back
-from attn_platform.factors.input_columns import INPUT_TABLES, TABLE_OF
+from attn_platform.factors.input_columns import INPUT_TABLES, table_of
 from attn_platform.factors.panel import families_of
 from attn_platform.factors.store import FamilySummary, family_table
+from attn_platform.indicators.catalogue import indicator_table
 from attn_platform.market.contract import TABLES
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.checks import expectations
@@ -32,7 +33,7 @@ from attn_platform.orchestration.provenance import (
     with_files,
 )
 from attn_platform.reports import formatting, thumbnails
-from attn_platform.studies.availability import families_off, families_present, lacking
+from attn_platform.studies.availability import families_off, families_present, indicator_families_off, lacking
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import Panel
 from attn_platform.workflows.factors import compute_factors, compute_panel
@@ -47,9 +48,10 @@ PACKAGE_ROOT = Path(attn_platform.__file__).parent
 
 
 def tables_of(*definitions: FactorDefinition) -> tuple[str, ...]:
-    """Raw tables that factors read; daily_bar says who is listed, whatever the factors."""
-    tables = {TABLE_OF[name] for definition in definitions for name in definition.fields}
-    return tuple(table for table in INPUT_TABLES if table in tables)
+    """Tables that factors read; daily_bar says who is listed, whatever the factors."""
+    tables = {table_of(name) for definition in definitions for name in definition.fields}
+    raw = [table for table in INPUT_TABLES if table in tables]
+    return (*raw, *sorted(tables.difference(raw)))
 
 
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
@@ -92,12 +94,13 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
     catalogue = home.study.catalogue
     version = configured(code_version("attn_platform.factors"), home.study.factors)
     reach = look_back(definitions_of(families, catalogue))
+    absent = {*home.absent_tables, *map(indicator_table, indicator_families_off(home))}
 
     def dep(table: str) -> dg.AssetDep:
-        if not TABLES[table].by_session:
+        if table in TABLES and not TABLES[table].by_session:
             return dg.AssetDep(table)
         # Dagster wants one mapping for each input of an op: that of the longest look-back into the table.
-        longest = max(sessions for name, sessions in reach.items() if TABLE_OF[name] == table)
+        longest = max(sessions for name, sessions in reach.items() if table_of(name) == table)
         return dg.AssetDep(table, partition_mapping=partitions.back(longest))
 
     @dg.multi_asset(
@@ -110,7 +113,7 @@ def _families(home: Home, partitions: Partitions, name: str, families: Sequence[
                 code_version=with_files(version, _files_outside(catalogue.family(family))),
                 partitions_def=partitions.sessions,
                 deps=[
-                    *(dep(t) for t in tables_of(*catalogue.family(family)) if t not in home.absent_tables),
+                    *(dep(t) for t in tables_of(*catalogue.family(family)) if t not in absent),
                     "security",  # under which codes companies went on
                 ],
                 description=_description(home, family),

@@ -21,6 +21,7 @@ from attn_platform.orchestration.provenance import (
 )
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.raw_tables import (
+    INTRADAY_TABLES,
     SESSION_TABLES,
     STATIC_TABLES,
     present_tables,
@@ -37,7 +38,7 @@ def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
     return {
         MadeAt.STATIC: (*present_tables(home, STATIC_TABLES), *planted_assets(home)),
-        MadeAt.RAW: present_tables(home, SESSION_TABLES),
+        MadeAt.RAW: present_tables(home, (*SESSION_TABLES, *INTRADAY_TABLES)),
     }
 
 
@@ -57,7 +58,8 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             partitions_def=partitions.sessions if partitioned else None,
         )
 
-    present_static, present = present_tables(home, STATIC_TABLES), present_tables(home, SESSION_TABLES)
+    present_static = present_tables(home, STATIC_TABLES)
+    present = present_tables(home, (*SESSION_TABLES, *INTRADAY_TABLES))
 
     @dg.multi_asset(
         name="static_tables",
@@ -116,7 +118,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
             metadata={"switched off": reason, **_contract_schema(name)},
         )
         for name, reason in home.absent_tables.items()
-        if name in (*STATIC_TABLES, *SESSION_TABLES)
+        if name in (*STATIC_TABLES, *SESSION_TABLES, *INTRADAY_TABLES)
     ]
     planted = [_planted_signals(home)] if planted_assets(home) else []
     return [static_tables, session_tables, *planted, *switched_off]
