@@ -54,8 +54,6 @@ PAGES = sorted(
 GUIDES = [page for page in PAGES if "/results/" not in page and Path(page).stem not in GENERATED]
 REGISTERS = (catalogue, indicator_catalogue, registry, vendors.registry, extension, pages)
 ENTRY_POINT_GROUPS = {module.REGISTER.group for module in REGISTERS}
-    module.REGISTER.group for module in (catalogue, indicator_catalogue, registry, vendors.registry, extension, pages)
-}
 COMMANDS_PAGE, EXTENDING_PAGE, REAL_DATA_PAGE = "docs/commands.md", "docs/extending.md", "docs/real-data.md"
 SHARED_PUBLISHED = ROOT.parent / "shared" / "published"
 
