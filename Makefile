@@ -22,7 +22,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-slow test-all night lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-reports bench-ui bench-backfill docs clean
+.PHONY: help setup run ui test test-slow test-all night lint hooks bench bench-factors bench-training bench-portfolio bench-evaluation bench-intraday bench-reports bench-ui bench-backfill docs clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -71,14 +71,17 @@ bench-portfolio: $(VENV)/.dev ## the weekly solver beside cvxpy, strategies in p
 bench-evaluation: $(VENV)/.dev ## figures of a strategy's forecasts beside alphalens-reloaded (OUT=file)
 	$(BIN)/python benchmarks/evaluation.py $(if $(OUT),--out $(OUT))
 
+bench-intraday: $(VENV)/.dev ## one session of bars, trades and snapshots beside pandas and polars (OUT=file)
+	$(BIN)/python benchmarks/intraday.py $(if $(OUT),--out $(OUT))
+
 bench-reports: $(VENV)/.dev ## reports of many years, of a new week, of thirty strategies on HOME_DIR (OUT=file)
 	$(BIN)/python benchmarks/reports.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
 
 bench-ui: $(VENV)/.dev ## pages of the UI in a browser on HOME_DIR (OUT=file)
 	$(BIN)/python benchmarks/ui_pages.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
 
-bench-backfill: $(VENV)/.dev ## a whole backfill on HOME_DIR, which holds imported data (OUT=file)
-	$(BIN)/python benchmarks/backfill.py $(HOME_DIR) $(if $(OUT),--out $(OUT))
+bench-backfill: $(VENV)/.dev ## a whole backfill on HOME_DIR, of the files in ASHARE where it is new (OUT=file)
+	$(BIN)/python benchmarks/backfill.py $(HOME_DIR) $(if $(ASHARE),--folder $(ASHARE)) $(if $(OUT),--out $(OUT))
 
 docs: $(VENV)/.run ## write the generated pages and pictures of docs/ again
 	$(BIN)/python docs/make_contract_page.py

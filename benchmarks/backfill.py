@@ -1,10 +1,10 @@
 """What a whole backfill takes: minutes a stage, memory, events, size of the database.
 
-Run: python benchmarks/backfill.py HOME [--profile study] [--out FILE]: HOME holds imported raw tables, or is new with a
-profile of the simulated market. `attn run` is run on it, from the raw tables to the reports, over all sessions and test
-windows. Training is the shortest there is: one model, one seed, one epoch on every fifth session; what training takes
-is for `benchmarks/training.py` to say. A backfill that is stopped goes on when it is started again, and then shows what
-was left.
+Run: python benchmarks/backfill.py HOME [--profile study] [--vendor VENDOR --folder FOLDER] [--out FILE]: HOME is new,
+with a profile of the simulated market or a vendor's files to import, or one that this has begun. `attn run` is run on
+it, from the raw tables to the reports, over all sessions and test windows. Training is the shortest there is: one
+model, one seed, one epoch on every fifth session; what training takes is for `benchmarks/training.py` to say. A
+backfill that is stopped goes on when it is started again, and then shows what was left.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import resource
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 from ui_parts.served import ATTN
 
 from attn_platform.studies.loading import load_study
+from attn_platform.studies.places import is_home
 from attn_platform.studies.settings import Home
 from attn_platform.writing import write_atomically
 
@@ -40,19 +41,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", type=Path)
     parser.add_argument("--profile", help="for a new home: a profile of the simulated market")
+    parser.add_argument("--vendor", default="ashare", help="for a new home: whose files are imported")
+    parser.add_argument("--folder", type=Path, help="for a new home: the files")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     arguments = parser.parse_args()
-    lines = list(table(arguments.home, arguments.profile))
+    imported = ["import", arguments.vendor, str(arguments.folder)] if arguments.folder else []
+    lines = list(table(arguments.home, arguments.profile, imported))
     if arguments.out:
         write_atomically(arguments.out, "\n".join(lines) + "\n")
 
 
-def table(root: Path, profile: str | None) -> Iterator[str]:
+def table(root: Path, profile: str | None, imported: Sequence[str]) -> Iterator[str]:
     """Lines of the table, printed as they come."""
     started = time.perf_counter()
     lines = [f"{'stage':60}{'seconds':>10}"]
     print(lines[0])
-    for stage, seconds in stages(root, profile):
+    for stage, seconds in stages(root, profile, imported):
         lines.append(f"{stage:60}{seconds:10.1f}")
         print(lines[-1], flush=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -72,11 +76,16 @@ def table(root: Path, profile: str | None) -> Iterator[str]:
     yield from lines
 
 
-def stages(root: Path, profile: str | None) -> Iterator[tuple[str, float]]:
-    """Stages of `attn run` with their seconds, trainings summed up; `RuntimeError` where it fails."""
+def stages(root: Path, profile: str | None, imported: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The import, and stages of `attn run`, with their seconds, trainings summed up; `RuntimeError` where one fails."""
     root.mkdir(parents=True, exist_ok=True)
     write_study(root / STUDY_FILE)
-    command = [ATTN, "run", "--home", str(root), "--study", str(root / STUDY_FILE)]
+    at = ["--home", str(root), "--study", str(root / STUDY_FILE)]
+    if imported and not is_home(root):
+        started = time.perf_counter()
+        subprocess.run([ATTN, *imported, *at], check=True)
+        yield " ".join(imported[:2]), time.perf_counter() - started
+    command = [ATTN, "run", *at]
     command += ["--profile", profile] if profile else []
     stage, training = "", 0.0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

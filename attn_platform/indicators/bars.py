@@ -6,8 +6,9 @@ begin in the closing auction. Of bars longer than a minute the last one holds th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,10 @@ class BarRows(StockRows):
 
     bar_minutes: int
     closing_call: npt.NDArray[np.int64]
+
+    def of_stocks(self, first: int, last: int) -> Self:
+        """The bars of some of the stocks."""
+        return replace(super().of_stocks(first, last), closing_call=self.closing_call[first:last])
 
     @property
     def end(self) -> npt.NDArray[np.int64]:

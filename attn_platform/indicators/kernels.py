@@ -123,3 +123,14 @@ def order_flow_imbalance(bid_price, bid_volume, ask_price, ask_volume, minute, o
                 flow += ask_price[i - 1] * ask_volume[i - 1]
             out[s, at] += flow
     return out
+
+
+@njit(nogil=True, cache=True)
+def largest(values, offsets, kept):  # type: ignore[no-untyped-def]
+    """Whether a row is among the `kept[s]` largest of its stock [R]; of equal ones the earlier come first."""
+    out = np.zeros(len(values), dtype=np.bool_)
+    for s in range(len(offsets) - 1):
+        order = np.argsort(-values[offsets[s] : offsets[s + 1]], kind="mergesort")
+        for i in order[: kept[s]]:
+            out[offsets[s] + i] = True
+    return out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from attn_platform.market.lake.files import UNREADABLE, damaged
 BLOCK_ROWS = 2_000_000
 """Rows of the largest table that are held at a time: some 150 MB of trades."""
 SYMBOL = "symbol"
+EMPTY_AS_ZERO = ("bid_", "ask_")
 REPEATING = (SYMBOL, "minute", "side")
 ALWAYS = {MINUTE_BAR.name: ("minute", "bar_minutes"), TRANSACTION.name: ("time",), BOOK_SNAPSHOT.name: ("time",)}
 
@@ -38,6 +40,14 @@ class Block:
 
     symbols: np.ndarray
     tables: Mapping[str, Rows]
+
+    def parts(self, rows: int) -> Iterator[Block]:
+        """The block cut into stocks that together have about so many rows, as views."""
+        held = np.sum([table.offsets for table in self.tables.values()], axis=0)
+        cuts = np.unique(np.searchsorted(held, np.arange(0, held[-1], rows)))
+        for first, last in pairwise([*cuts, len(self.symbols)]):
+            tables = {name: table.of_stocks(first, last) for name, table in self.tables.items()}
+            yield Block(self.symbols[first:last], tables)
 
 
 @dataclass(frozen=True)
@@ -63,14 +73,24 @@ class _File:
                 data = file.read_row_groups(groups, columns=list(self.columns))
         except UNREADABLE as error:
             raise damaged(self.path, error) from None
-        codes = data[SYMBOL].unify_dictionaries() if data.num_rows else data[SYMBOL]
-        keep = None
-        if first is not None and any(self.bounds[at][0] < first for at in groups):
-            keep = pc.greater_equal(codes.cast(pa.string()), first)
-        if last is not None and any(self.bounds[at][1] >= last for at in groups):
-            below = pc.less(codes.cast(pa.string()), last)
-            keep = below if keep is None else pc.and_(keep, below)
-        return data if keep is None else data.filter(keep)
+        return _between(data, first, last) if data.num_rows else data
+
+
+def _between(data: pa.Table, first: str | None, last: str | None) -> pa.Table:
+    """Rows of the symbols from `first` on, up to but without `last`: a slice, where the symbols ascend."""
+    names, codes = _coded(data[SYMBOL])
+    inside = np.ones(len(names), dtype=bool)
+    if first is not None:
+        inside &= names >= first
+    if last is not None:
+        inside &= names < last
+    if inside.all():
+        return data
+    kept = inside[codes]
+    begin, end = int(kept.argmax()), len(kept) - int(kept[::-1].argmax())
+    if kept.any() and kept[begin:end].all():
+        return data.slice(begin, end - begin)
+    return data.filter(pa.array(kept))
 
 
 def blocks(
@@ -120,7 +140,7 @@ def _cuts(file: _File, block_rows: int) -> list[str]:
 
 def _block(read: Mapping[str, pa.Table], session: np.datetime64, config: IndicatorConfig) -> Block:
     coded = {table: _coded(data[SYMBOL]) for table, data in read.items()}
-    found = [names[np.unique(codes)] for names, codes in coded.values()]
+    found = [names[np.bincount(codes, minlength=len(names)) > 0] for names, codes in coded.values()]
     symbols = np.unique(np.concatenate(found)) if found else np.array([], dtype=str)
     closing = closing_auction_begins(symbols, session)
     rows: dict[str, Rows] = {}
@@ -168,9 +188,10 @@ def _plain(column: pa.ChunkedArray, name: str) -> np.ndarray:
     if name == "minute":
         return minutes_of(column).astype(np.int64)
     if name == "side":
+        if column.null_count == len(column):
+            return np.zeros(len(column), dtype=np.int8)
         texts, codes = _coded(pc.fill_null(column.cast(pa.string()), ""))
         return np.array([FLAGS.get(text, 0) for text in texts] or [0], dtype=np.int8)[codes]
-    if pa.types.is_integer(column.type):
-        return pc.fill_null(column, 0).to_numpy()
-    values = column.to_numpy()
-    return np.nan_to_num(values, nan=0.0) if name.startswith(("bid_", "ask_")) else values
+    if column.null_count and (pa.types.is_integer(column.type) or name.startswith(EMPTY_AS_ZERO)):
+        column = pc.fill_null(column, 0)
+    return column.to_numpy()

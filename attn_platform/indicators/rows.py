@@ -7,8 +7,9 @@ over the rows of each stock is one pass over the array, and needs no loop over s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -69,15 +70,14 @@ class StockRows:
 
     def first(self, values: np.ndarray, where: BoolArray) -> FloatArray:
         """The first value of each stock in `where` [S]; NaN for a stock without one."""
-        at = np.flatnonzero(where)
-        found, place = np.unique(self.stock[at], return_index=True)
-        return self._scattered(found, values[at[place]])
+        last = len(values)
+        at = self._reduced(np.where(where, np.arange(last), last), np.minimum, last)
+        return np.where(at < last, np.append(values, np.nan)[at], np.nan)
 
     def last(self, values: np.ndarray, where: BoolArray) -> FloatArray:
         """The last value of each stock in `where` [S]; NaN for a stock without one."""
-        at = np.flatnonzero(where)[::-1]
-        found, place = np.unique(self.stock[at], return_index=True)
-        return self._scattered(found, values[at[place]])
+        at = self._reduced(np.where(where, np.arange(len(values)), -1), np.maximum, -1)
+        return np.where(at >= 0, np.append(values, np.nan)[at], np.nan)
 
     def previous(self, values: np.ndarray) -> FloatArray:
         """The value in the row before of the same stock [R]; NaN in its first row."""
@@ -86,15 +86,16 @@ class StockRows:
         out[self.begins] = np.nan
         return out
 
-    def _scattered(self, stocks: np.ndarray, values: np.ndarray) -> FloatArray:
-        out = np.full(len(self.counts), np.nan)
-        out[stocks] = values
-        return out
+    def of_stocks(self, first: int, last: int) -> Self:
+        """The rows of the stocks from `first` up to but without `last`, as views."""
+        rows = slice(int(self.offsets[first]), int(self.offsets[last]))
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, offsets=self.offsets[first : last + 1] - self.offsets[first], columns=columns)
 
-    def _reduced(self, values: np.ndarray) -> np.ndarray:
-        """Sums of the rows of each stock [S], 0 where there are none."""
+    def _reduced(self, values: np.ndarray, way: np.ufunc = np.add, nothing: int = 0) -> np.ndarray:
+        """Rows of each stock brought together [S], `nothing` where there are none."""
         filled = self.counts > 0
-        out = np.zeros(len(self.counts), dtype=values.dtype)
+        out = np.full(len(self.counts), nothing, dtype=values.dtype)
         if filled.any():
-            out[filled] = np.add.reduceat(values, self.offsets[:-1][filled])
+            out[filled] = way.reduceat(values, self.offsets[:-1][filled])
         return out

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.indicators.catalogue import IndicatorCatalogue, IndicatorDefinition, indicator_table
@@ -22,10 +22,13 @@ from attn_platform.indicators.inputs import IndicatorInputs
 from attn_platform.indicators.reading import BLOCK_ROWS, Block, blocks
 from attn_platform.indicators.rows import FloatArray
 from attn_platform.market.contract import BOOK_SNAPSHOT, MINUTE_BAR
-from attn_platform.market.intraday import bar_minutes_of
 from attn_platform.market.lake import Lake, from_columns
+from attn_platform.market.lake.files import UNREADABLE, damaged
 from attn_platform.parallel import cores
 from attn_platform.progress import tqdm
+
+PART_ROWS = 200_000
+"""Rows that one thread computes on at a time: their arrays stay near a core's cache."""
 
 
 @dataclass
@@ -94,7 +97,8 @@ def compute_indicators(
         inputs = IndicatorInputs(session, block.symbols, config, block.tables, _aligned(history, block.symbols))
         return {"symbol": block.symbols, **{each.name: indicator_values(each, inputs) for each in present}}
 
-    parts = list(_side_by_side(of_block, blocks(files, session, config, block_rows)))
+    pieces = (part for block in blocks(files, session, config, block_rows) for part in block.parts(PART_ROWS))
+    parts = list(_side_by_side(of_block, pieces))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     lacking = np.full(len(values["symbol"]), np.nan)
     return {
@@ -135,12 +139,22 @@ def unavailable(lake: Lake, definition: IndicatorDefinition, session: np.datetim
 
 
 def _bar_minutes(lake: Lake, session: np.datetime64) -> int:
-    return bar_minutes_of(lake.read(MINUTE_BAR.name, session, session, ["bar_minutes"]))
+    return int(max(statistics.max or 1 for statistics in _statistics(lake, "bar_minutes", session)))
 
 
 def _has_values(lake: Lake, column: str, session: np.datetime64) -> bool:
-    values = lake.read(MINUTE_BAR.name, session, session, [column])[column]
-    return bool(pc.any(pc.is_valid(values)).as_py())
+    return any(statistics.num_values for statistics in _statistics(lake, column, session))
+
+
+def _statistics(lake: Lake, column: str, session: np.datetime64) -> list[pq.Statistics]:
+    """What the session's file of minute bars says of a column, by row group; nothing of it is read."""
+    path = lake.path(MINUTE_BAR.name, session)
+    try:
+        meta = pq.read_metadata(path)
+    except UNREADABLE as error:
+        raise damaged(path, error) from None
+    at = meta.schema.to_arrow_schema().get_field_index(column)
+    return [meta.row_group(number).column(at).statistics for number in range(meta.num_row_groups)]
 
 
 def _columns(definitions: Sequence[IndicatorDefinition], config: IndicatorConfig) -> dict[str, list[str]]:

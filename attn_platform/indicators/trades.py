@@ -6,8 +6,9 @@ price did since the last one that differed (the tick rule). Trades of auctions h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ class TradeRows(StockRows):
 
     aggressor: Aggressor
     closing_call: npt.NDArray[np.int64]
+
+    def of_stocks(self, first: int, last: int) -> Self:
+        """The trades of some of the stocks."""
+        return replace(super().of_stocks(first, last), closing_call=self.closing_call[first:last])
 
     @cached_property
     def amount(self) -> FloatArray:

@@ -60,7 +60,7 @@ def minutes_of(labels: pa.ChunkedArray) -> np.ndarray:
 def milliseconds_of(times: pa.ChunkedArray) -> np.ndarray:
     """Times of the day as milliseconds since midnight [R], −1 where there is none."""
     whole = times.cast(pa.int32())
-    return pc.fill_null(whole, -1).to_numpy()
+    return (pc.fill_null(whole, -1) if whole.null_count else whole).to_numpy()
 
 
 def label_of(minute: int) -> str:

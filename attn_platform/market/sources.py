@@ -67,17 +67,15 @@ class ImportedSource:
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
         """Rows of those sessions; the table may begin later than the range asked for, but must have no gap.
 
-        Intraday tables begin years later than daily bars as a rule: they may begin after the range, too.
+        It may begin after all of the range, too: levels of an index do, and intraday tables.
         """
         lake = self.lake.snapshot()
         held = lake.sessions(table)
-        wanted = sessions[sessions >= held[0]] if len(held) else sessions
-        if TABLES[table].is_intraday and len(held) and not len(wanted):
-            return {}
-        if not len(held) or not len(wanted):
+        if not len(held):
             raise MissingDataError(
                 f"the lake holds no '{table}' from {sessions[0]} to {sessions[-1]}; import it (attn import)"
             )
+        wanted = sessions[sessions >= held[0]]
         absent = np.setdiff1d(wanted, held)
         if len(absent):
             raise MissingDataError(

@@ -7,9 +7,9 @@ import numpy as np
 from attn_platform.factors.catalogue import AI69_FACTORS, catalogue
 from attn_platform.factors.engine import compute_factors
 from attn_platform.factors.inputs import ROW_FIELD
-from attn_platform.parallel import over_threads
 from attn_platform.factors.preprocessing import preprocess_in_place
 from attn_platform.market.dense import DenseMarket
+from attn_platform.parallel import over_threads
 from factor_peers.generated_panel import Panel
 
 

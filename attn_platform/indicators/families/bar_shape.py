@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from attn_platform.indicators import kernels
 from attn_platform.indicators.catalogue import indicator
 from attn_platform.indicators.inputs import IndicatorInputs, ratio
 from attn_platform.indicators.rows import FloatArray
@@ -30,11 +31,11 @@ def realised_skewness(x: IndicatorInputs) -> FloatArray:
     """Skewness of the day's returns; about zero instead of their mean where the configuration says so."""
     bars = x.bars
     inside = bars.is_continuous
-    r = bars.r
+    r = np.where(inside, bars.r, 0.0)
     if x.config.demean_returns:
-        r = r - bars.mean(np.where(inside, r, 0.0), inside)[bars.stock]
-    squares, cubes = (bars.sum(np.where(inside, r**power, 0.0), inside) for power in (2, 3))
-    return np.sqrt(bars.count(inside)) * ratio(cubes, squares**1.5)
+        r = np.where(inside, r - bars.mean(r, inside)[bars.stock], 0.0)
+    squares = r * r
+    return np.sqrt(bars.count(inside)) * ratio(bars.sum(squares * r), bars.sum(squares) ** 1.5)
 
 
 @indicator(
@@ -48,7 +49,7 @@ def realised_skewness(x: IndicatorInputs) -> FloatArray:
 def downside_variance_share(x: IndicatorInputs) -> FloatArray:
     """Part of the day's variance that falls made."""
     bars = x.bars
-    squares = np.where(bars.is_continuous, bars.r**2, 0.0)
+    squares = np.where(bars.is_continuous, bars.r * bars.r, 0.0)
     return ratio(bars.sum(np.where(bars.r < 0, squares, 0.0)), bars.sum(squares))
 
 
@@ -120,9 +121,6 @@ def large_trade_return(x: IndicatorInputs) -> FloatArray:
     trades = bars["trades"]
     inside = bars.is_continuous & (trades > 0)
     size = np.where(inside, bars["amount"] / np.where(trades > 0, trades, 1.0), -np.inf)
-    order = np.lexsort((np.arange(len(size)), -size, bars.stock))
-    rank = np.empty(len(size), dtype=np.int64)
-    rank[order] = np.arange(len(size)) - np.repeat(bars.offsets[:-1], bars.counts)
     kept = np.floor(x.config.large_bar_share * bars.count(inside) + 0.5).astype(np.int64)
-    chosen = inside & (rank < kept[bars.stock])
+    chosen = kernels.largest(size, bars.offsets, kept)
     return np.exp(bars.sum(np.where(chosen, bars.r, 0.0), chosen)) - 1.0

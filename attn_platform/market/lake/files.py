@@ -22,6 +22,7 @@ from attn_platform.writing import replacing
 
 COMPRESSION = "zstd"
 MAGIC = b"PAR1"
+MANY_ROWS, PART_OF_MANY = 1_000_000, 2**17
 FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
@@ -48,10 +49,17 @@ def days(column: pa.ChunkedArray) -> np.ndarray:
 def encoded(data: pa.Table) -> bytes:
     """The bytes of a file that holds `data`; the same for the same rows in the same order."""
     sink = pa.BufferOutputStream()
+    # Of what is read in blocks the parts are small, so that a block is made of whole ones.
+    part = PART_OF_MANY if data.num_rows > MANY_ROWS else None
     # Numbers hardly repeat within a session: a dictionary of them costs three times the time, and some of the space.
     repeating = [field.name for field in data.schema if not pa.types.is_floating(field.type)]
     pq.write_table(
-        _without_nan(data), sink, compression=COMPRESSION, use_dictionary=repeating, write_page_checksum=True
+        _without_nan(data),
+        sink,
+        row_group_size=part,
+        compression=COMPRESSION,
+        use_dictionary=repeating,
+        write_page_checksum=True,
     )
     return sink.getvalue().to_pybytes()
 
