@@ -199,7 +199,7 @@ def is_known(name: str) -> bool:
 
 def page_factor(folder: Path) -> Path:
     """The page's factor as a user's file."""
-    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@factor(" in code]
+    [code] = [code for code in blocks(EXTENDING_PAGE, "python") if "@factor(" in code and "@indicator(" not in code]
     assert len(code[code.index("@factor(") :].splitlines()) == 10, "ten lines, says the page"
     file = folder / "my_factors.py"
     file.write_text(code, encoding="utf-8")
