@@ -115,12 +115,8 @@ def test_bars_that_are_too_long_are_said(home: Home) -> None:
 def test_a_mistake_in_it_names_the_file(home: Home) -> None:
     (home.root / FILE).write_text(page_code().replace('x.bars["amount"]', 'x.bars["volume"]'), encoding="utf-8")
     again = Home(home.root, home.settings)
-    with (
-        dg.DagsterInstance.ephemeral() as instance,
-        pytest.raises(
-            ConfigurationError, match=r"midday_amount_share: .*my_factors.py .*minute_bar.volume is not there"
-        ),
-    ):
+    said = r"midday_amount_share: .*my_factors.py .*minute_bar.volume is not there"
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(ConfigurationError, match=said):
         run(again, instance)
 
 
