@@ -70,6 +70,29 @@ def order_totals(order, amount, offsets):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def log_moments(buy_total, is_first_buy, sell_total, is_first_sell, offsets):  # type: ignore[no-untyped-def]
+    """Number, mean and variance of the log amounts of a stock's orders [S] each; NaN where it has none.
+
+    Of both sides' `order_totals`: each order counts once, at its first trade. The variance is divided by the number.
+    """
+    stocks = len(offsets) - 1
+    count, mean, variance = np.full(stocks, np.nan), np.full(stocks, np.nan), np.full(stocks, np.nan)
+    for s in range(stocks):
+        orders, centre, squares = 0, 0.0, 0.0  # Welford's recurrence: one logarithm an order
+        for i in range(offsets[s], offsets[s + 1]):
+            for is_first, total in ((is_first_buy[i], buy_total[i]), (is_first_sell[i], sell_total[i])):
+                if is_first:
+                    orders += 1
+                    log = np.log(total)
+                    step = log - centre
+                    centre += step / orders
+                    squares += step * (log - centre)
+        if orders > 0:
+            count[s], mean[s], variance[s] = orders, centre, squares / orders
+    return count, mean, variance
+
+
+@njit(nogil=True, cache=True)
 def minute_sums(values, minute, offsets, first, count):  # type: ignore[no-untyped-def]
     """Values summed by stock and minute [S, count], from minute `first` on; 0 where there are none."""
     out = np.zeros((len(offsets) - 1, count))

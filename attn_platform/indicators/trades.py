@@ -48,8 +48,9 @@ class TradeRows(StockRows):
         """Who was the aggressor [R]: `BUY`, `SELL`, or 0 where nobody can tell and in auctions."""
         if self.aggressor == "given":
             told = self.by_flag if "side" in self.columns else np.zeros(int(self.offsets[-1]), dtype=np.int8)
-            for way in (self.by_order_number, self.by_tick_rule):
-                told = np.where(told == 0, way, told)
+            for way in ("by_order_number", "by_tick_rule"):
+                if not told.all():  # a way that nobody needs is not worked out
+                    told = np.where(told == 0, getattr(self, way), told)
             return self._in_continuous_trading(told)
         ways = {"flag": "by_flag", "order_number": "by_order_number", "tick_rule": "by_tick_rule"}
         return self._in_continuous_trading(getattr(self, ways[self.aggressor]))

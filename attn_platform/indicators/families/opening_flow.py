@@ -147,8 +147,10 @@ def large_net_buying(x: IndicatorInputs) -> FloatArray:
 
 def _amount(x: IndicatorInputs) -> FloatArray:
     """Amount traded by stock and minute of the opening [S, M], CNY."""
-    trades = x.trades
-    return np.asarray(kernels.minute_sums(trades.amount, trades.minute, trades.offsets, OPEN, x.config.opening_minutes))
+    if "amount_by_minute" not in x.shared:
+        trades, minutes = x.trades, x.config.opening_minutes
+        x.shared["amount_by_minute"] = kernels.minute_sums(trades.amount, trades.minute, trades.offsets, OPEN, minutes)
+    return x.shared["amount_by_minute"]  # type: ignore[return-value]
 
 
 def _mean_over_std(values: FloatArray) -> FloatArray:

@@ -54,12 +54,6 @@ def order_amounts(x: IndicatorInputs) -> dict[str, tuple[np.ndarray, np.ndarray]
 
 def _moments(x: IndicatorInputs) -> tuple[FloatArray, FloatArray, FloatArray]:
     if "order_moments" not in x.shared:
-        trades, sides = x.trades, order_amounts(x)
-        logs = {side: np.log(np.where(first, total, 1.0)) for side, (total, first) in sides.items()}
-        count = np.sum([trades.count(first) for _, first in sides.values()], axis=0).astype(float)
-        count[count == 0] = np.nan
-        mean = np.sum([trades.sum(log) for log in logs.values()], axis=0) / count
-        off = [np.where(sides[side][1], logs[side] - mean[trades.stock], 0.0) for side in sides]
-        variance = np.sum([trades.sum(values**2) for values in off], axis=0) / count
-        x.shared["order_moments"] = (count, mean, variance)
+        sides = order_amounts(x)
+        x.shared["order_moments"] = kernels.log_moments(*sides["buy"], *sides["sell"], x.trades.offsets)
     return x.shared["order_moments"]  # type: ignore[return-value]
