@@ -40,13 +40,16 @@ class SimulatedSource:
         return self.lake.write(table, self._conformed(table, self.market.table(table)))
 
     def provide_sessions(self, table: str, sessions: np.ndarray) -> Mapping[str, int]:
-        """Write the sessions, a year at a time; of intraday tables one after the other."""
+        """Write the sessions, a year at a time; of intraday tables one after the other, those that have rows."""
         rows: dict[str, int] = {}
         unit = "day" if TABLES[table].is_intraday else "year"
         periods = sessions.astype(f"datetime64[{unit[0].upper()}]")
         for period in tqdm(np.unique(periods), desc=table, unit=unit):
             chunk = sessions[periods == period]
-            data = self._conformed(table, self.market.table(table, chunk[0], chunk[-1]))
+            data = self.market.table(table, chunk[0], chunk[-1])
+            if TABLES[table].is_intraday and data.num_rows == 0:
+                continue  # not every session of a market has intraday tables
+            data = self._conformed(table, data)
             rows |= self.lake.write_sessions(table, data, np.intersect1d(chunk, days(data["date"])))
         return rows
 

@@ -329,8 +329,9 @@ def test_planted_signals_are_those_of_the_settings_and_measured_on_the_forecasts
 def test_a_home_that_kept_no_planted_signals_still_names_them(pipeline, subject, copy_of):
     home = copy_of(pipeline.home, [planted_table(MODEL)])
     home.lake.path(planted_table(MODEL)).unlink()
-    data = gathered(home, replace(subject, planted=home.settings.source.simulation.signals))
-    assert (data.planted.signals["strength"] > 0).all()
+    strengths = home.settings.source.simulation.signals
+    data = gathered(home, replace(subject, planted=strengths))
+    assert data.planted.signals["strength"].to_dict() == strengths.model_dump()
     assert data.planted.signals["rank_ic_mean"].isna().all()
     assert data.planted.known == {}
 

@@ -4,12 +4,13 @@
 contract. What the returns hide, and which kind of model can find it, is written in `simulation.signals`.
 """
 
-from attn_platform.market.simulation.config import SignalStrengths, SimulationConfig
+from attn_platform.market.simulation.config import IntradaySimulation, SignalStrengths, SimulationConfig
 from attn_platform.market.simulation.market import SimulatedMarket, simulated_tables
 from attn_platform.market.simulation.planted import PLANTED_SIGNALS, planted_table
 
 __all__ = [
     "PLANTED_SIGNALS",
+    "IntradaySimulation",
     "SignalStrengths",
     "SimulatedMarket",
     "SimulationConfig",

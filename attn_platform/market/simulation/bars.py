@@ -26,6 +26,10 @@ LOCK_MARGIN = 0.005
 """How far the value must lie beyond the limit, at the open and at the close, to leave no other price all day."""
 
 VWAP_NOISE = 0.1
+VWAP_MARGIN = 0.05
+"""Of the day's range: how far the average price keeps from high and low where trades are simulated, which have to reach
+both of them."""
+
 VWAP_PER_FEN = 100
 """Average prices are kept in units of 0.0001 CNY."""
 
@@ -65,10 +69,12 @@ def draw_bars(
     number: int,
     bar_random: np.random.Generator,
     turnover_random: np.random.Generator,
+    vwap_margin: float = 0.0,
 ) -> Bars:
     """Trade a session: from `stocks.log_value` as it was at the open and `value_return`, the change until the close.
 
-    `limits` are the lower and upper limit price in fen (NaN: free). Advances `stocks.turnover_deviation`.
+    `limits` are the lower and upper limit price in fen (NaN: free). The average price keeps `vwap_margin` of the range
+    from high and low. Advances `stocks.turnover_deviation`.
     """
     count = len(stocks)
     low_limit, up_limit = np.nan_to_num(limits[0], nan=1.0), np.nan_to_num(limits[1], nan=np.inf)
@@ -92,7 +98,8 @@ def draw_bars(
     high, low = np.where(locked, close, high), np.where(locked, close, low)
 
     vwap = VWAP_PER_FEN * ((open_ + high + low + 2 * close) / 5 + VWAP_NOISE * (high - low) * average)
-    vwap = np.clip(np.rint(vwap), VWAP_PER_FEN * low, VWAP_PER_FEN * high)
+    margin = np.ceil(vwap_margin * VWAP_PER_FEN * (high - low))
+    vwap = np.clip(np.rint(vwap), VWAP_PER_FEN * low + margin, VWAP_PER_FEN * high - margin)
     move = np.abs(close / reference - 1) / volatility
     volume = _volume(stocks, move, log_volatility, locked, number, turnover_random)
 

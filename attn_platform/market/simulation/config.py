@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from attn_platform.market.intraday import CALL, CLOSE, label_of
 
 Profile = Literal["demo", "study"]
+IntradayTable = Literal["minute_bar", "transaction", "book_snapshot"]
+
+
+def _as_time(value: Any) -> Any:
+    """YAML reads 10:00 without quotes as 600, the minutes since midnight."""
+    return label_of(value) if isinstance(value, int) and CALL <= value <= CLOSE else value
 
 
 class _Config(BaseModel):
@@ -24,6 +32,7 @@ class SignalStrengths(_Config):
     interaction: float = Field(5.0, ge=0)
     sector: float = Field(4.5, ge=0)
     path: float = Field(10.0, ge=0)
+    informed: float = Field(0.0, ge=0, description="seen by the trades of `intraday`, and by nothing else")
 
 
 class ReturnModel(_Config):
@@ -61,6 +70,28 @@ class IndexRules(_Config):
     least_traded_fraction: float = Field(0.20, ge=0, lt=1, description="dropped before the ranking by market value")
 
 
+class IntradaySimulation(_Config):
+    """Which stocks and sessions have intraday tables, and which: a day of one stock's whole book has 5,100 rows."""
+
+    stocks: int | None = Field(None, ge=1, description="the first by symbol of those listed from the start; none: all")
+    first_session: datetime.date | None = None
+    last_session: datetime.date | None = None
+    tables: tuple[IntradayTable, ...] = Field(("minute_bar", "transaction", "book_snapshot"), min_length=1)
+    trades_a_day: float = Field(300.0, ge=10, le=50_000, description="mean over stocks and sessions")
+    book_seconds: int = Field(3, ge=1, le=60)
+    book_until: Annotated[str, BeforeValidator(_as_time)] = Field(
+        "15:00",
+        pattern=r"^(09:(1[5-9]|[2-5]\d)|1[0-4]:[0-5]\d|15:00)$",
+        description="time of the last snapshot, which the opening factors need until 10:00",
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.first_session and self.last_session and self.last_session < self.first_session:
+            raise ValueError(f"last_session {self.last_session} lies before first_session {self.first_session}")
+        return self
+
+
 class SimulationConfig(_Config):
     """A simulated market; the same configuration and sessions always give the same market."""
 
@@ -71,6 +102,16 @@ class SimulationConfig(_Config):
     returns: ReturnModel = ReturnModel()
     signals: SignalStrengths = SignalStrengths()
     indices: IndexRules = IndexRules()
+    intraday: IntradaySimulation | None = Field(None, description="none: no intraday tables")
+
+    @model_validator(mode="after")
+    def _stocks_are_there(self) -> Self:
+        if self.intraday and (self.intraday.stocks or 0) > self.initial_stocks:
+            raise ValueError(
+                f"intraday.stocks {self.intraday.stocks} is more than initial_stocks {self.initial_stocks}; "
+                "leave it out to take all stocks"
+            )
+        return self
 
     @classmethod
     def preset(cls, profile: Profile) -> Self:

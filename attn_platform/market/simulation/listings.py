@@ -176,6 +176,7 @@ def _cohort(
         returns=np.zeros((MONTH, count)),
         turnover=np.full((MONTH, count), MEDIAN_TURNOVER),
         imbalance=np.zeros((MONTH, count)),
+        informed=np.full(count, np.nan),
         past_revision=np.zeros((REVISION_WINDOW + 1, count)),
         expected_return=np.zeros(count),
     )

@@ -5,15 +5,26 @@ from __future__ import annotations
 import logging
 from collections import deque
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 
 from attn_platform.errors import ConfigurationError, MissingDataError
 from attn_platform.market.calendar import as_day
-from attn_platform.market.contract import BOARDS
-from attn_platform.market.simulation import bars, corporate, indices, industries, lifecycle, returns, signals, tables
-from attn_platform.market.simulation.config import SimulationConfig
+from attn_platform.market.contract import BOARDS, TABLES
+from attn_platform.market.simulation import (
+    bars,
+    corporate,
+    indices,
+    industries,
+    intraday,
+    lifecycle,
+    returns,
+    signals,
+    tables,
+)
+from attn_platform.market.simulation.config import IntradayTable, SimulationConfig
 from attn_platform.market.simulation.listings import list_stocks
 from attn_platform.market.simulation.statements import statements
 from attn_platform.market.simulation.stocks import Stocks
@@ -32,7 +43,7 @@ STATIC_TABLES = ("security", "industry", "fundamental")
 
 def simulated_tables(config: SimulationConfig) -> frozenset[str]:
     """Raw tables that a market has rows of; others of the contract are absent from it."""
-    return frozenset((*STATIC_TABLES, *tables.SESSION_TABLES))
+    return frozenset((*STATIC_TABLES, *tables.SESSION_TABLES, *(config.intraday.tables if config.intraday else ())))
 
 
 class SimulatedMarket:
@@ -66,26 +77,32 @@ class SimulatedMarket:
         """A raw table of the data contract, from session `start` to `end` (both included; default: all).
 
         `security`, `industry` and `fundamental` always come whole, as known after the last simulated session. Raises
-        `MissingDataError` for a table that is not simulated.
+        `MissingDataError` for a table that is not simulated. Intraday tables are made when they are asked for, and hold
+        what `config.intraday` names of those sessions, which may be nothing.
         """
+        if name not in simulated_tables(self.config):
+            known = [table for table in TABLES if table in simulated_tables(self.config)]
+            remedy = "; `intraday` of the simulation adds it" if name in get_args(IntradayTable) else ""
+            raise MissingDataError(f"table '{name}' is not simulated; there are {', '.join(known)}{remedy}")
+        history = self._history
+        symbols, records = history.stocks.symbol, history.records
         if name == "security":
-            return tables.security(self._history.stocks)
+            return tables.security(history.stocks)
         if name == "industry":
-            return tables.industry(self._history.industry_entries, self._history.stocks.symbol)
+            return tables.industry(history.industry_entries, symbols)
         if name == "fundamental":
-            history = self._history
-            records = [record.stocks for record in history.records]
-            columns = statements(self.config.seed, self.sessions, records, history.stocks)
-            return tables.fundamental(columns, history.stocks.symbol)
-        if name not in tables.SESSION_TABLES:
-            known = ", ".join((*STATIC_TABLES, *tables.SESSION_TABLES))
-            raise MissingDataError(f"table '{name}' is not simulated; there are {known}")
+            of_stocks = [record.stocks for record in records]
+            return tables.fundamental(statements(self.config.seed, self.sessions, of_stocks, history.stocks), symbols)
         first, last = 0, len(self.sessions)
         if start is not None:
             first = int(np.searchsorted(self.sessions, as_day(start), side="left"))
         if end is not None:
             last = int(np.searchsorted(self.sessions, as_day(end), side="right"))
-        return tables.SESSION_TABLES[name](self._history.records[first:last], self._history.stocks.symbol)
+        if name in tables.SESSION_TABLES:
+            return tables.SESSION_TABLES[name](records[first:last], symbols)
+        assert self.config.intraday is not None
+        chosen = intraday.chosen_stocks(self.config.intraday, records[0])
+        return intraday.intraday_table(name, self.config, records[first:last], symbols, chosen)
 
     def signals(self) -> dict[str, np.ndarray]:
         """The planted signals and their composite [T, N], columns as in `symbols`; NaN where a stock is not listed."""
@@ -156,7 +173,7 @@ class _History:
         volatility = returns.specific_volatility(stocks, common)
         traded_bars = bars.draw_bars(
             stocks, actions.reference, limits, value_return, volatility, common.log_volatility, traded, number,
-            random(Purpose.BAR), random(Purpose.TURNOVER),
+            random(Purpose.BAR), random(Purpose.TURNOVER), bars.VWAP_MARGIN if config.intraday else 0.0,
         )  # fmt: skip
         index_bars = self._draw_index_bars(close_before, actions, traded_bars, number)
         self._settle(traded_bars, actions.reference, value_return, traded, number)
@@ -164,6 +181,7 @@ class _History:
 
         corporate.report_quarters(random(Purpose.ACCOUNTS), stocks, number)
         self._sector_drift = corporate.revise_forecasts(random(Purpose.CONSENSUS), stocks, self._sector_drift, number)
+        stocks.informed = signals.next_informed(random(Purpose.INFORMED), stocks.informed)
         planted = signals.planted_signals(stocks, number)
         stocks.expected_return = signals.expected_return(stocks, planted, config.signals, number)
         self.records.append(

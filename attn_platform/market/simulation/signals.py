@@ -4,7 +4,8 @@ After the close of session T each signal x is computed from what is known by the
 standard deviation 1 over the listed stocks of at least 21 sessions (others get 0). The expected log return of session
 T + 1 beyond the common factors is
 
-    strength_linear · linear + strength_interaction · interaction + strength_sector · sector + strength_path · delayed,
+    strength_linear · linear + strength_interaction · interaction + strength_sector · sector + strength_path · delayed
+    + strength_informed · informed,
 
 with the strengths of `SignalStrengths` (basis points for one standard deviation). z(·) is the cross-sectional z-score,
 clipped at ± 3; window returns are sums of daily log returns; turnover is volume / float shares.
@@ -27,10 +28,16 @@ clipped at ± 3; window returns are sums of daily log returns; turnover is volum
     Σ_{m=0..20} G_m w[T−m] with G = 0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, −1, −2, −3, −4, −5, −4, −3, −2, −1, 0; the signal
     `path` is that sum divided by √170. The weights sum to 0, today's weight is 0 at the 10- and the 20-day horizon,
     and w enters neither closes nor turnover: no factor of day T shows it, the k-line factors of the last 21 days do.
+`informed` — what only trades show: some know the stock better, and buy in large orders at the opening
+    x[T] = 0.95 x[T−1] + √(1 − 0.95²) · standard normal noise, for each stock by itself from its first session on. Where
+    trades are simulated, an aggressive order of 09:30–09:59 is large with the odds of any other hour times exp(x) if it
+    buys, and times exp(−x) if it sells (`simulation.trades`); which orders buy, and the daily bar, are what they would
+    be without it. So `open_large_order_net_buy_ratio` finds it, and the factors of daily bars do not. Its strength is 0
+    unless it is set.
 
-Horizons: the rank correlation of a signal with itself ten sessions later is about 0.6 (linear), 0.4 (interaction) and
-0.9 (sector), and some of it lasts for weeks, so the 10- and 20-day returns share most of what is predictable. `path`
-pays out fast: its forecast of the 20-day return keeps only the second half of G.
+Horizons: the rank correlation of a signal with itself ten sessions later is about 0.6 (linear), 0.4 (interaction),
+0.9 (sector) and 0.6 (informed), and some of it lasts for weeks, so the 10- and 20-day returns share most of what is
+predictable. `path` pays out fast: its forecast of the 20-day return keeps only the second half of G.
 
 `composite` is the expected return over ten sessions, the best forecast of the planted parts: Σ strength · (effective
 sessions) · signal. With the default strengths its RankIC with the 10-day return from T + 1 to T + 11 is about 0.1.
@@ -44,13 +51,14 @@ from attn_platform.market.simulation.config import SignalStrengths
 from attn_platform.market.simulation.industries import SECTOR_OF_INDUSTRY, SECTORS
 from attn_platform.market.simulation.stocks import MONTH, Stocks
 
-SIGNALS = ("linear", "interaction", "sector", "path")
+SIGNALS = ("linear", "interaction", "sector", "path", "informed")
 COMPOSITE = "composite"
 SEEN_BY = {
     "linear": "reversal, low turnover, low volatility, value: seen by any model of single factors",
     "interaction": "winners that trade much go on, others fall back: seen by nonlinear models",
     "sector": "revisions of the sector's profit forecasts lead the price: seen by models that look at neighbours",
     "path": "order of the last 21 sessions' shadows: seen by models of 21 sessions",
+    "informed": "large orders that buy at the opening: seen by factors of trades",
 }
 """What each signal is, and which models can find it, in a line."""
 
@@ -66,11 +74,14 @@ PATH_FORECAST = np.concatenate([np.arange(6), np.arange(4, 0, -1), -np.arange(6)
 PATH_RESPONSE = np.concatenate([np.zeros(11), np.ones(5), -np.ones(5)])
 """Weight of the imbalance k sessions back in the next session's return, k = 0 … 20."""
 
+INFORMED_PERSISTENCE = 0.95
+
 EFFECTIVE_SESSIONS = {
     "linear": 7.2,
     "interaction": 6.8,
     "sector": 9.6,
     "path": float(np.sqrt((PATH_FORECAST**2).sum() / (PATH_RESPONSE**2).sum())),
+    "informed": float((INFORMED_PERSISTENCE ** np.arange(1, 11)).sum()),
 }
 """What a signal earns over ten sessions, in units of what it earns on the first: its mean persistence times ten."""
 
@@ -93,7 +104,15 @@ def planted_signals(stocks: Stocks, number: int) -> dict[str, np.ndarray]:
         "interaction": _z(product, mask),
         "sector": _sector_signal(stocks, mask, number),
         "path": _weighted_window(stocks.imbalance, PATH_FORECAST, number),
+        "informed": stocks.informed,
     }
+
+
+def next_informed(random: np.random.Generator, informed: np.ndarray) -> np.ndarray:
+    """The signal `informed` of a session [N] after that of the one before, NaN for stocks that list on it."""
+    noise = random.standard_normal(len(informed))
+    carried = INFORMED_PERSISTENCE * informed + np.sqrt(1 - INFORMED_PERSISTENCE**2) * noise
+    return np.where(np.isnan(informed), noise, carried)
 
 
 def expected_return(
@@ -106,6 +125,7 @@ def expected_return(
         + strengths.interaction * signals["interaction"]
         + strengths.sector * signals["sector"]
         + strengths.path * delayed
+        + strengths.informed * signals["informed"]
     )
 
 

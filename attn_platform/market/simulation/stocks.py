@@ -83,6 +83,8 @@ class Stocks:
     returns: np.ndarray
     turnover: np.ndarray
     imbalance: np.ndarray
+    informed: np.ndarray
+    """The signal of that name; NaN before the first session."""
     past_revision: np.ndarray
     expected_return: np.ndarray
 

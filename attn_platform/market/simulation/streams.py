@@ -28,9 +28,12 @@ class Purpose(IntEnum):
     STATEMENT_TRAITS = auto()
     STATEMENT_FIGURES = auto()
     STATEMENT_DATES = auto()
+    INFORMED = auto()
+    INTRADAY_TRADES = auto()
+    INTRADAY_BOOK = auto()
 
 
-def generator(seed: int, purpose: Purpose, day: np.datetime64) -> np.random.Generator:
-    """The generator of one purpose on one session."""
-    key = np.random.SeedSequence(entropy=seed, spawn_key=(int(purpose), int(day.astype(np.int64))))
+def generator(seed: int, purpose: Purpose, day: np.datetime64, *stock: int) -> np.random.Generator:
+    """The generator of one purpose on one session, or of one stock's own there."""
+    key = np.random.SeedSequence(entropy=seed, spawn_key=(int(purpose), int(day.astype(np.int64)), *stock))
     return np.random.Generator(np.random.SFC64(key))

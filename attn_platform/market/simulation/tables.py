@@ -108,8 +108,8 @@ class StockColumns:
         """Columns date and symbol."""
         lengths = [len(session.stocks) for session in self._sessions]
         return {
-            "date": _dates([session.day for session in self._sessions], lengths),
-            "symbol": _words(self.raw("stock"), self._symbols.tolist()),
+            "date": dates([session.day for session in self._sessions], lengths),
+            "symbol": words(self.raw("stock"), self._symbols.tolist()),
         }
 
     def price(self, field: str) -> np.ndarray:
@@ -127,7 +127,7 @@ def daily_bar(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Tab
     suspended, volume = columns.raw("is_suspended"), columns.raw("volume")
     traded_prices = {name: _known(columns.price(name), ~suspended) for name in ("open", "high", "low", "vwap")}
     limits = {name: _known(columns.price(name), columns.raw(name) != NO_LIMIT) for name in ("up_limit", "down_limit")}
-    return _contract_table(
+    return contract_table(
         "daily_bar",
         {
             **columns.keys(),
@@ -140,7 +140,7 @@ def daily_bar(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Tab
             "turnover_rate": volume / columns.raw("float_shares"),
             "adj_factor": columns.raw("adj_factor"),
             "is_suspended": suspended,
-            "trading_status": _words(columns.raw("trading_status"), list(TRADING_STATUSES)),
+            "trading_status": words(columns.raw("trading_status"), list(TRADING_STATUSES)),
         },
     )
 
@@ -154,7 +154,7 @@ def valuation(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Tab
         base = columns.raw(field).astype(float)
         return _known(total / np.where(base > 0, base, 1.0), base > 0)
 
-    return _contract_table(
+    return contract_table(
         "valuation",
         {
             **columns.keys(),
@@ -173,7 +173,7 @@ def consensus(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Tab
     columns = StockColumns(sessions, symbols)
     profit = columns.raw("net_profit_fy1").astype(float)
     covered = ~np.isnan(profit)
-    return _contract_table(
+    return contract_table(
         "consensus",
         {
             **columns.keys(),
@@ -187,10 +187,10 @@ def consensus(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Tab
 def index_bar(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.Table:
     """Contract table index_bar."""
     rows = [(session.day, name, bar) for session in sessions for name, bar in sorted(session.index_bars.items())]
-    return _contract_table(
+    return contract_table(
         "index_bar",
         {
-            "date": _dates([day for day, _, _ in rows], [1] * len(rows)),
+            "date": dates([day for day, _, _ in rows], [1] * len(rows)),
             "index": pa.array([name for _, name, _ in rows], type=pa.string()),
             **{
                 field: np.array([getattr(bar, field) for _, _, bar in rows], dtype=float)
@@ -209,12 +209,12 @@ def index_weight(sessions: Sequence[SessionRecords], symbols: np.ndarray) -> pa.
     ]
     lengths = [len(members) for _, _, members, _ in rows]
     no_members, no_weights = np.empty(0, dtype=np.int64), np.empty(0)
-    return _contract_table(
+    return contract_table(
         "index_weight",
         {
-            "date": _dates([day for day, _, _, _ in rows], lengths),
+            "date": dates([day for day, _, _, _ in rows], lengths),
             "index": pa.array(np.repeat([name for _, name, _, _ in rows], lengths).tolist(), type=pa.string()),
-            "symbol": _words(np.concatenate([no_members, *(members for _, _, members, _ in rows)]), symbols.tolist()),
+            "symbol": words(np.concatenate([no_members, *(members for _, _, members, _ in rows)]), symbols.tolist()),
             "weight": np.concatenate([no_weights, *(weight for _, _, _, weight in rows)]),
         },
     )
@@ -224,12 +224,12 @@ def security(stocks: Stocks) -> pa.Table:
     """Contract table security, as known after the last simulated session."""
     order = np.argsort(stocks.symbol)
     symbols = stocks.symbol[order]
-    return _contract_table(
+    return contract_table(
         "security",
         {
             "symbol": pa.array(symbols.tolist(), type=pa.string()),
             "name": pa.array([f"Simulated {symbol[:6]}" for symbol in symbols.tolist()], type=pa.string()),
-            "board": _words(stocks.board[order], list(BOARDS)),
+            "board": words(stocks.board[order], list(BOARDS)),
             "list_date": pa.array(stocks.listed_day[order]),
             "delist_date": pa.array(stocks.delisted_day[order]),
             "successor": pa.nulls(len(symbols), pa.string()),
@@ -245,10 +245,10 @@ def industry(entries: Sequence[IndustryEntry], symbols: np.ndarray) -> pa.Table:
     until = np.append(since[1:], np.datetime64("NaT"))
     until[np.append(stock[1:] != stock[:-1], True)] = np.datetime64("NaT")
     kinds = [INDUSTRIES[entry.industry] for entry in ordered]
-    return _contract_table(
+    return contract_table(
         "industry",
         {
-            "symbol": _words(stock, symbols.tolist()),
+            "symbol": words(stock, symbols.tolist()),
             "scheme": pa.array([SCHEME] * len(ordered), type=pa.string()),
             "code": pa.array([kind.code for kind in kinds], type=pa.string()),
             "name": pa.array([kind.name for kind in kinds], type=pa.string()),
@@ -263,7 +263,7 @@ def fundamental(columns: Mapping[str, np.ndarray], symbols: np.ndarray) -> pa.Ta
     """Contract table fundamental, as known after the last simulated session."""
     order = np.lexsort((columns["announced"], columns["report_period"], symbols[columns["stock"]]))
     ordered = {name: values[order] for name, values in columns.items()}
-    return _contract_table("fundamental", {"symbol": _words(ordered.pop("stock"), symbols.tolist()), **ordered})
+    return contract_table("fundamental", {"symbol": words(ordered.pop("stock"), symbols.tolist()), **ordered})
 
 
 SESSION_TABLES: dict[str, Callable[[Sequence[SessionRecords], np.ndarray], pa.Table]] = {
@@ -275,7 +275,8 @@ SESSION_TABLES: dict[str, Callable[[Sequence[SessionRecords], np.ndarray], pa.Ta
 }
 
 
-def _contract_table(name: str, columns: dict[str, pa.Array | np.ndarray]) -> pa.Table:
+def contract_table(name: str, columns: Mapping[str, pa.Array | np.ndarray]) -> pa.Table:
+    """A table of the contract from its columns, in its order and types."""
     schema = TABLES[name].schema
     return pa.table([pa.array(columns[field.name]).cast(field.type) for field in schema], schema=schema)
 
@@ -284,11 +285,13 @@ def _known(values: np.ndarray, known: np.ndarray) -> pa.Array:
     return pa.array(values, mask=~known)
 
 
-def _dates(days: Sequence[np.datetime64], lengths: Sequence[int]) -> pa.Array:
+def dates(days: Sequence[np.datetime64], lengths: Sequence[int]) -> pa.Array:
+    """Each of the days as often as `lengths` says."""
     return pa.array(np.repeat(np.array(days, dtype="datetime64[D]"), lengths))
 
 
-def _words(codes: np.ndarray, vocabulary: list[str]) -> pa.Array:
+def words(codes: np.ndarray, vocabulary: list[str]) -> pa.Array:
+    """Texts of a vocabulary by their positions in it."""
     words = pa.array(vocabulary, type=pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), words).cast(pa.string())
 
