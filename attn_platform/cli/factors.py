@@ -104,9 +104,15 @@ def _check_factors(home: Home, chosen: Sequence[FactorDefinition]) -> None:
     from rich.markup import escape
 
     from attn_platform.factors.checking import check_factor
+    from attn_platform.indicators.checking import check_indicator
     from attn_platform.progress import tqdm
+    from attn_platform.studies.identity import indicators_behind
 
     table = Table("factor", "promise broken", Column("finding", overflow="fold"))
+    behind = dict.fromkeys(indicator for definition in chosen for indicator in indicators_behind(home, definition))
+    for indicator in behind:
+        for text in check_indicator(indicator, home.study.indicator_catalogue, home.study.indicators):
+            table.add_row(indicator.name, "of an indicator", escape(text))
     for definition in tqdm(chosen, desc="checking", unit="factor", leave=False):
         for finding in check_factor(definition, home.study.factors):
             table.add_row(definition.name, finding.promise, escape(finding.text))
