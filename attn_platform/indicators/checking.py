@@ -36,7 +36,7 @@ HISTORY_SPREAD = 0.05  # of earlier sessions about what an indicator is on this 
 def check_indicator(
     definition: IndicatorDefinition, known: IndicatorCatalogue, config: IndicatorConfig | None = None
 ) -> list[str]:
-    """What is wrong with the indicator; nothing where it keeps its promises. `known` has those whose history it reads."""
+    """What is wrong with the indicator, nothing where it keeps its promises; `known` has those that it reads of."""
     try:
         return list(_broken(definition, _inputs(definition, known, config or IndicatorConfig())))
     except PlatformError as error:
