@@ -66,7 +66,7 @@ class LegReturns:
 
 
 def leg_returns(signal: FloatArray, trades: IntArray, market: TradedMarket, layers: int) -> LegReturns:
-    """Returns of the legs of `signal` [R, N], whose r-th row is traded in session `trades[r]` of the market (ascending).
+    """Returns of the legs of `signal` [R, N], row by row traded in the ascending sessions `trades` [R].
 
     A leg is one of so many `layers` (stocks with equal signals at its border have a share in it). A rebalance with
     fewer stocks than layers, or whose signals are all equal, changes nothing.

@@ -47,5 +47,5 @@ def orthogonalise(
         else:
             left_out.append(name)
     exposures = np.column_stack(list(taken.values())) if taken else None
-    residual = neutralise(columns.reshape(len(columns), -1), industry, exposures)
+    residual: FloatArray = neutralise(columns.reshape(len(columns), -1), industry, exposures).astype(np.float64)
     return Orthogonalised(residual.reshape(columns.shape), tuple(left_out))
