@@ -49,7 +49,7 @@ class Series:
 class WeeklyFactor:
     """A row: its daily returns by side (`SIDES`), or the reason why it has none.
 
-    `source` says what it is made of, `rhythm` when it is rebalanced, `notes` what the reader has to know of it.
+    `source` says what it is made of, `rhythm` when it is rebalanced, `late` that it begins later than asked for.
     """
 
     name: str
@@ -58,7 +58,7 @@ class WeeklyFactor:
     rhythm: str
     sides: Mapping[str, Series] = field(default_factory=dict)
     absent: str = ""
-    notes: Sequence[str] = ()
+    late: str = ""
 
     def __post_init__(self) -> None:
         if not self.absent and set(self.sides) != set(SIDES):
@@ -67,13 +67,13 @@ class WeeklyFactor:
 
 @dataclass(frozen=True)
 class WeeklyPortfolio:
-    """An enhanced portfolio: its daily excess returns, or the reason why it has none."""
+    """An enhanced portfolio: its daily excess returns, or the reason why it has none; `late` as of factors."""
 
     name: str
     benchmark: str
     excess: Series | None
     absent: str = ""
-    note: str = ""
+    late: str = ""
 
     @property
     def title(self) -> str:

@@ -32,7 +32,7 @@ def strength_figure(sides: Mapping[str, Series], palette: Palette) -> go.Figure:
     colours = _side_colours(palette)
     for side in SIDES:
         figure.add_trace(_curve(sides[side], SIDE_NAMES[side], colours[side]), row=1, col=1)
-    return _with_axes(figure, sides[LONG_SHORT].daily.index)
+    return _with_axes(figure, "Relative strength", sides[LONG_SHORT].daily.index)
 
 
 def span_bars(sides: Mapping[str, Series], palette: Palette) -> go.Figure:
@@ -64,7 +64,7 @@ def excess_figure(series: Mapping[str, Series]) -> go.Figure:
         trace = _curve(each, escape(name), look.colour)
         trace.line.dash = look.dash
         figure.add_trace(trace, row=1, col=1)
-    return _with_axes(figure, max((each.daily.index for each in series.values()), key=len))
+    return _with_axes(figure, "Excess net value", max((each.daily.index for each in series.values()), key=len))
 
 
 def _curve(series: Series, name: str, colour: str) -> go.Scatter:
@@ -78,6 +78,6 @@ def _side_colours(palette: Palette) -> dict[str, str]:
     return {LONG: palette.gain_colour, SHORT: palette.loss_colour, LONG_SHORT: SERIES_COLOURS[1]}
 
 
-def _with_axes(figure: go.Figure, index: pd.Index) -> go.Figure:
-    figure.update_yaxes(title_text="Relative strength", tickformat=".4~f", zeroline=False)
+def _with_axes(figure: go.Figure, title: str, index: pd.Index) -> go.Figure:
+    figure.update_yaxes(title_text=title, tickformat=".4~f", zeroline=False)
     return with_date_axis(figure, index)

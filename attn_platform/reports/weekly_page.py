@@ -73,14 +73,17 @@ def sentence(factor: WeeklyFactor) -> str:
 
 
 def _notes(data: WeeklyReportData) -> Iterator[str]:
-    absent: dict[str, list[str]] = {}
     rows: list[WeeklyFactor | WeeklyPortfolio] = [*data.factors, *data.portfolios]
+    absent = sum(bool(each.absent) for each in rows)
+    if absent:
+        yield f"{absent} of {formatting.count(len(rows), 'row')} of the tables have no data, and say why."
+    late: dict[str, list[str]] = {}
     for each in rows:
-        if each.absent:
-            absent.setdefault(each.absent, []).append(each.title)
+        if each.late:
+            late.setdefault(each.late, []).append(each.title)
+    for reason, names in late.items():
+        yield f"{reason}: {', '.join(names)}."
     yield from data.notes
-    for reason, names in absent.items():
-        yield f"No figures of {', '.join(names)}: {reason}."
     if data.published is not None:
         yield (
             f"Published are the figures of this week in {data.published.source}, of {data.published.data}; "
@@ -99,11 +102,11 @@ def _factor_tables(data: WeeklyReportData) -> Iterator[Part]:
                 Cell(each.title, link=None if each.absent else f"#factor-{each.name}"),
                 *_cells(each.sides.get(side), side, "month", _printed(published, each.name)),
                 Cell(each.rhythm),
-                Cell(f"no data: {each.absent}" if each.absent else "; ".join(each.notes)),
+                Cell(f"no data: {each.absent}" if each.absent else _begin(each.sides[side])),
             )
             for each in data.factors
         )
-        header = ("Factor", *_header("Months won", published is not None), "Rebalanced", "Note")
+        header = ("Factor", *_header("Months won", published is not None), "Rebalanced", "From")
         text_columns = frozenset({0, len(header) - 2, len(header) - 1})
         yield Part(heading, (text,), table=Table(f"Table 1: {heading}", header, rows, text_columns))
 
@@ -117,11 +120,11 @@ def _portfolio_parts(data: WeeklyReportData) -> Iterator[Part]:
             Cell(each.title),
             *_cells(each.excess, EXCESS, "week", _printed(published, each.name)),
             Cell(each.benchmark),
-            Cell(f"no data: {each.absent}" if each.absent else each.note),
+            Cell(f"no data: {each.absent}" if each.excess is None else _begin(each.excess)),
         )
         for each in data.portfolios
     )
-    header = ("Portfolio", *_header("Weeks won", published is not None), "Benchmark", "Note")
+    header = ("Portfolio", *_header("Weeks won", published is not None), "Benchmark", "From")
     text = "Return less that of the benchmark, after costs, from the backtest of the strategy."
     table = Table("Table 2: enhanced portfolios", header, rows, frozenset({0, len(header) - 2, len(header) - 1}))
     yield Part(paragraphs=(text,), table=table)
@@ -136,14 +139,17 @@ def _factor_parts(data: WeeklyReportData, palette: drawing.Palette) -> Iterator[
     for each in data.factors:
         if each.absent:
             continue
-        begin = formatting.date(str(each.sides[LONG_SHORT].daily.index[0].date()))
-        summary = f"{each.source}; rebalanced {each.rhythm}; from {begin} on."
+        summary = f"{each.source}; rebalanced {each.rhythm}; from {_begin(each.sides[LONG_SHORT])} on."
         curve = weekly_figures.strength_figure(each.sides, palette)
         plot = Plot(f"strength-{each.name}", each.title, summary, curve)
         yield Part(plot=plot, width="main", identifier=f"factor-{each.name}")
         bars = weekly_figures.span_bars(each.sides, palette)
         summary = "Long and short: in excess of all stocks."
         yield Part(plot=Plot(f"bars-{each.name}", "Week, month, year to date", summary, bars), width="side")
+
+
+def _begin(series: Series) -> str:
+    return f"{series.daily.index[0]:%Y-%m-%d}"
 
 
 def _header(won: str, has_published: bool) -> list[str]:

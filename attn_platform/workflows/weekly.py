@@ -51,10 +51,17 @@ def gather_weekly(home: Home, day: Day | None = None) -> WeeklyReportData:
     sessions = week_of(home, day)
     last, weekly = sessions[-1], home.study.weekly
     notes: list[str] = []
+    rows = {every: [row for row in weekly.rows if row.rebalance_every == every] for every in RHYTHMS}
+    rebalances = {every: _rebalances(home, every, own, last) for every, own in rows.items()}
+    first = min((own[0] for own in rebalances.values() if len(own)), default=None)
+    traded = None if first is None else traded_market(home, first, last)
     factors: dict[str, WeeklyFactor] = {}
-    for every in RHYTHMS:
-        rows = [row for row in weekly.rows if row.rebalance_every == every]
-        factors |= _factors(home, rows, every, last, notes)
+    for every, own in rows.items():
+        if traded is None or not len(rebalances[every]):
+            reason = f"no {every} ends within the data and before {last}, so that nothing could be bought"
+            factors |= {row.name: _absent(home, row, reason) for row in own}
+        else:
+            factors |= _factors(home, own, rebalances[every], *traded, notes)
     whole_week = home.calendar.between(sessions[0], _monday(sessions[0]) + (DAYS_A_WEEK - 1))
     if len(whole_week) and whole_week[-1] > last:
         notes.insert(0, f"The week goes on to {whole_week[-1]}; the data ends on {last}.")
@@ -97,14 +104,14 @@ def _monday(day: np.datetime64) -> np.datetime64:
 
 
 def _factors(
-    home: Home, rows: Sequence[WeeklyRow], every: CalendarPeriod, last: np.datetime64, notes: list[str]
+    home: Home,
+    rows: Sequence[WeeklyRow],
+    rebalances: np.ndarray,
+    market: TradedMarket,
+    stocks: DenseMarket,
+    notes: list[str],
 ) -> dict[str, WeeklyFactor]:
     """Rows that are rebalanced together; what lacks of their regressors goes into `notes`."""
-    rebalances = _rebalances(home, every, min(row.start for row in rows), last) if rows else np.array([], "M8[D]")
-    if not len(rebalances):
-        reason = f"no {every} ends between the first session of the data and {last}, nothing could be bought"
-        return {row.name: _absent(home, row, reason) for row in rows}
-    market, stocks = traded_market(home, rebalances[0], last)
     signals = WeeklySignals(home, stocks, rebalances)
     values = {row.name: signals.of_row(row) for row in rows}
     by_name = {row.name: row for row in rows}
@@ -116,7 +123,8 @@ def _factors(
     found = signals.signals(raw, by_name)
     for name, count in sorted(signals.left_out.items()):
         notes.append(
-            f"{name} took no part on {formatting.count(count, f'{RHYTHMS[every]} rebalance')}: too few stocks have it."
+            f"{name} took no part on {formatting.count(count, f'{RHYTHMS[rows[0].rebalance_every]} rebalance')}: too few "
+            "stocks have it."
         )
     made = {}
     for row in rows:
@@ -145,9 +153,8 @@ def _made(
     index = pd.DatetimeIndex(market.sessions[known[0] :].astype("datetime64[s]"))
     sides = {side: Series(pd.Series(getattr(legs, side)[known[0] :], index)) for side in SIDES}
     first = home.calendar.between(row.start, market.sessions[-1])[0]
-    late = market.sessions[known[0]] > first
-    notes = [f"begins on {market.sessions[known[0]]}, where the data does, not on {first}"] if late else []
-    return WeeklyFactor(row.name, _title(row), _source(home, row), RHYTHMS[row.rebalance_every], sides, notes=notes)
+    late = _late(market.sessions[known[0]], first)
+    return WeeklyFactor(row.name, _title(row), _source(home, row), RHYTHMS[row.rebalance_every], sides, late=late)
 
 
 def _absent(home: Home, row: WeeklyRow, reason: str) -> WeeklyFactor:
@@ -165,8 +172,9 @@ def _source(home: Home, row: WeeklyRow) -> str:
     return f"{home.study.catalogue.definition(row.factor).formula}, long the {end} values"
 
 
-def _rebalances(home: Home, every: CalendarPeriod, start: str, last: np.datetime64) -> np.ndarray:
-    """Rebalances whose trades fall between `start` and `last`, on sessions that the data has."""
+def _rebalances(home: Home, every: CalendarPeriod, rows: Sequence[WeeklyRow], last: np.datetime64) -> np.ndarray:
+    """Rebalances whose trades fall between the first start of `rows` and `last`, on sessions that the data has."""
+    start = min((row.start for row in rows), default=str(last + 1))
     ends = home.calendar.last_of_each(every)
     after = np.searchsorted(home.calendar.sessions, ends) + 1
     ends, after = ends[after < len(home.calendar.sessions)], after[after < len(home.calendar.sessions)]
@@ -191,9 +199,12 @@ def _portfolio(home: Home, name: str, last: np.datetime64) -> WeeklyPortfolio:
     if end < pd.Timestamp(last):
         return WeeklyPortfolio(name, benchmark, None, f"its backtest ends on {end:%Y-%m-%d}, before {last}")
     first = home.calendar.between(home.study.weekly.portfolio_start, last)[0]
-    begin = daily.index[0]
-    note = f"begins on {begin:%Y-%m-%d}, where the backtest does, not on {first}" if begin > pd.Timestamp(first) else ""
-    return WeeklyPortfolio(name, benchmark, Series(daily), note=note)
+    return WeeklyPortfolio(name, benchmark, Series(daily), late=_late(daily.index[0].to_datetime64(), first))
+
+
+def _late(begin: np.datetime64, asked: np.datetime64) -> str:
+    day = begin.astype("datetime64[D]")
+    return f"Begin on {day}, where their data does, not on {asked}" if day > asked else ""
 
 
 def _published() -> PublishedWeek:
