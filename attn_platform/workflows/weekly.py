@@ -122,10 +122,8 @@ def _factors(
             notes.append(f"Not orthogonal to {name}: {reason}.")
     found = signals.signals(raw, by_name)
     for name, count in sorted(signals.left_out.items()):
-        notes.append(
-            f"{name} took no part on {formatting.count(count, f'{RHYTHMS[rows[0].rebalance_every]} rebalance')}: too few "
-            "stocks have it."
-        )
+        times = formatting.count(count, f"{RHYTHMS[rows[0].rebalance_every]} rebalance")
+        notes.append(f"{name} took no part on {times}: too few stocks have it.")
     made = {}
     for row in rows:
         absent = values[row.name].absent
