@@ -1,4 +1,4 @@
-"""The weekly report of a tiny home: its rows against a plain computation from the raw rows, and what it says of gaps."""
+"""The weekly report of a tiny home: rows against a plain computation from the raw rows, and what is said of gaps."""
 
 import math
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from attn_platform.backtest.store import backtest_table
 from attn_platform.cli.app import app
 from attn_platform.errors import ConfigurationError, MissingDataError
+from attn_platform.factors.preprocessing import PreprocessingConfig
 from attn_platform.orchestration.asset_modules import MadeAt
 from attn_platform.orchestration.assets.pages import made_at
 from attn_platform.published import published_table
@@ -24,6 +25,7 @@ from attn_platform.studies.settings import Home, LayeredHome
 from attn_platform.studies.weekly import WeeklyConfig
 from attn_platform.workflows import weekly
 from attn_platform.workflows.weekly import gather_weekly, week_of
+from attn_platform.workflows.weekly_signals import _winsorised
 from attn_platform_tests.evaluation.test_factor_legs import plain_account
 from attn_platform_tests.evaluation.test_orthogonal import by_lstsq
 from attn_platform_tests.homes import STRATEGY, TREES, CopyOf, with_new_code
@@ -368,6 +370,13 @@ def test_haitongs_rows_are_the_published_ones_with_the_signs_of_the_series() -> 
     assert {row.name for row in config.rows if row.sign < 0} == falling
     assert [row.rebalance_every for row in config.rows] == ["month"] * 10 + ["week"] * 4
     assert [row.start for row in config.rows] == ["2014-01-01"] * 12 + ["2017-01-01"] * 2
+
+
+def test_outliers_are_clipped_unless_most_values_are_the_same() -> None:
+    values = np.column_stack([np.array([1.0, 2.0, 3.0, 4.0, 100.0, np.nan]), np.array([0.0, 0, 0, 0, 7.0, np.nan])])
+    found = _winsorised(values, PreprocessingConfig())
+    np.testing.assert_array_equal(found[:, 0], [1.0, 2.0, 3.0, 4.0, 8.0, np.nan])  # median 3, MAD 1
+    np.testing.assert_array_equal(found[:, 1], values[:, 1])
 
 
 @pytest.mark.parametrize(
