@@ -21,7 +21,7 @@ FACTOR, ALL = "factor", "all"  # attn report factor all
 def report(
     name: Annotated[
         str,
-        typer.Argument(help="A strategy, a mix or a page; the study's name: all; or study, overview, factor, data."),
+        typer.Argument(help="A strategy, a mix or a page; the study's name: all; or study, overview, weekly, data …"),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
     date: Annotated[str | None, typer.Option("--date", help="With 'weekly': a day of the week to report.")] = None,
@@ -67,10 +67,11 @@ def report(
             f"'{factor}' is one name too many: attn report takes a strategy, the study, 'study', "
             f"'overview', a page such as 'data', or '{FACTOR}' and a factor"
         )
-    if date is not None and name != WEEKLY:
-        raise ConfigurationError(f"--date is that of the weekly report: attn report {WEEKLY} --date {date}")
     pages = pages_called(target, name)
-    if name == WEEKLY:
+    is_weekly = name == WEEKLY and bool(target.study.weekly.rows)  # without rows it may be a strategy's name
+    if date is not None and not is_weekly:
+        raise ConfigurationError(f"--date is that of the weekly report: attn report {WEEKLY} --date {date}")
+    if is_weekly:
         export(_report_weekly(target, date))
         return
     for page in pages:

@@ -362,6 +362,13 @@ def test_a_date_is_that_of_the_weekly_report(saved: Home) -> None:
     assert "attn report weekly --date 2020-10-14" in str(result.exception)
 
 
+def test_a_strategy_may_be_called_weekly_where_there_is_no_report_of_that_name(raw_home: Home) -> None:
+    strategies = [{**each.model_dump(), "name": "weekly"} for each in raw_home.study.strategies[:1]]
+    assert raw_home.study.replace(strategies=strategies).traded[0].name == "weekly"
+    with pytest.raises(ConfigurationError, match="the weekly report and strategy weekly would both own the report"):
+        raw_home.study.replace(strategies=strategies, weekly={**CONFIG, "portfolios": []})
+
+
 def test_haitongs_rows_are_the_published_ones_with_the_signs_of_the_series() -> None:
     config = load_study("haitong").weekly
     assert [row.name for row in config.rows] == list(published_table("haitong20240830_table1_factors")["factor"])
