@@ -1,4 +1,4 @@
-"""`attn report`: HTML pages of strategies, mixes, the study and its overview, factors and the raw data."""
+"""`attn report`: HTML pages of strategies, mixes, the study and its overview, factors, weeks and the raw data."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ FACTOR, ALL = "factor", "all"  # attn report factor all
 def report(
     name: Annotated[
         str,
-        typer.Argument(help="A strategy, a mix or a page; the study's name: all; or study, overview, factor, data."),
+        typer.Argument(help="A strategy, a mix or a page; the study's name: all; or study, overview, weekly, data …"),
     ],
     factor: Annotated[str | None, typer.Argument(help="After 'factor': a factor, or 'all' of them.")] = None,
+    date: Annotated[str | None, typer.Option("--date", help="With 'weekly': a day of the week to report.")] = None,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="Also each page as one file, with its figures and plotly.js inside.")
     ] = False,
@@ -33,11 +34,14 @@ def report(
 ) -> None:
     """Make the HTML report of a strategy, a mix (or of all that the study has), of a factor, or of the raw data.
 
-    'study' has the exhibits of the study beside the published ones, 'overview' all strategies in one table.
+    'study' has the exhibits of the study beside the published ones, 'overview' all strategies in one table, 'weekly'
+    the factors of Haitong's weekly in the newest whole week, or in that of --date.
 
-    Example: attn report multi_task_baseline_10d --pdf, or: attn report study, or: attn report factor ret_1m
+    Example: attn report multi_task_baseline_10d --pdf, or: attn report factor ret_1m, or:
+    attn report weekly --date 2024-08-30
     """
     from attn_platform.reports import exports
+    from attn_platform.studies.names import WEEKLY
     from attn_platform.studies.pages import pages_called
 
     if png or pdf:
@@ -63,7 +67,14 @@ def report(
             f"'{factor}' is one name too many: attn report takes a strategy, the study, 'study', "
             f"'overview', a page such as 'data', or '{FACTOR}' and a factor"
         )
-    for page in pages_called(target, name):
+    pages = pages_called(target, name)
+    is_weekly = name == WEEKLY and bool(target.study.weekly.rows)  # without rows it may be a strategy's name
+    if date is not None and not is_weekly:
+        raise ConfigurationError(f"--date is that of the weekly report: attn report {WEEKLY} --date {date}")
+    if is_weekly:
+        export(_report_weekly(target, date))
+        return
+    for page in pages:
         export(_report_page(target, page))
 
 
@@ -77,6 +88,20 @@ def _report_factor(home: Home, factor: str | None) -> list[Path]:
     first, *others = pages
     printing.show(f"{first}" + (f" and the pages of {len(others)} factors" if others else ""))
     return pages
+
+
+def _report_weekly(home: Home, date: str | None) -> Path:
+    """The page of a week; a sentence a factor is printed below its path."""
+    from attn_platform.reports.weekly_page import sentence
+    from attn_platform.studies.names import WEEKLY
+    from attn_platform.studies.pages import page_file
+    from attn_platform.workflows.weekly import write_weekly
+
+    page, data = write_weekly(home, page_file(home, WEEKLY).parent, date)
+    printing.show(f"{page}: {data.sessions[0]} to {data.last}")
+    for factor in data.factors:
+        printing.show(f"{factor.title}: no data: {factor.absent}." if factor.absent else sentence(factor))
+    return page
 
 
 def _report_page(home: Home, page: Page) -> Path:

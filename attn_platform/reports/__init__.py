@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from attn_platform.reports.strategy_page import write_strategy_report
     from attn_platform.reports.study.page import write_study_report
     from attn_platform.reports.tables import write_report_tables
+    from attn_platform.reports.weekly_page import write_weekly_report
 
 __all__ = [
     "DataReportData",
@@ -34,5 +35,6 @@ __all__ = [
     "write_report_tables",
     "write_strategy_report",
     "write_study_report",
+    "write_weekly_report",
 ]
 __getattr__ = lazy_attributes(__name__)

@@ -73,6 +73,8 @@ LABELS = {
     "mean_price": "Mean price",
     "year_total": "Total",
     "bp": "BP",
+    "csi500_ai_enhanced": "CSI 500 AI enhanced",
+    "csi1000_ai_enhanced": "CSI 1000 AI enhanced",
     # Plan against fill
     "signal": "Signal",
     "ordered_value": "Ordered, CNY",

@@ -37,6 +37,7 @@ FACTOR_PAGES = "factors"
 OVERVIEW = "overview"
 COMPARISONS = "comparisons"
 DATA = "data"
+WEEKLY = "weekly"
 
 
 def prediction_table(forecaster: str) -> str:
@@ -119,6 +120,8 @@ def _folders(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield COMPARISONS, "the comparisons"
     yield study_pages(study.name), "the page of the study"
     yield DATA, "the page of the raw data"
+    if study.weekly.rows:
+        yield WEEKLY, "the weekly report"
     for page in study.own_pages:
         yield page.name, f"page {page.name}"
     for each in study.traded:

@@ -49,6 +49,7 @@ from attn_platform.studies.pages import REGISTER as PAGES
 from attn_platform.studies.pages import Declaration
 from attn_platform.studies.parsing import parse
 from attn_platform.studies.rebalancing import RebalanceFrequency
+from attn_platform.studies.weekly import WeeklyConfig
 from attn_platform.training.labels import LabelConfig
 from attn_platform.training.windows import WindowConfig
 from attn_platform.universe.config import AdjacencyConfig, UniverseConfig
@@ -143,6 +144,7 @@ class StudyConfig(BaseModel):
     factor_profile: FactorProfileConfig = FactorProfileConfig()
     comparison: ComparisonConfig = ComparisonConfig()
     imports: ImportConfig = ImportConfig()
+    weekly: WeeklyConfig = WeeklyConfig()
 
     @field_validator("network_files")
     @classmethod
@@ -175,6 +177,7 @@ class StudyConfig(BaseModel):
         for model in self.models:
             self.windows_of(model)
             self._check_network(model)
+        self._check_weekly()
         require_names_of_their_own(self)
         return self
 
@@ -194,6 +197,12 @@ class StudyConfig(BaseModel):
                 f"strategy {strategy.name}: style_deviations names {unknown[0]}, which is none of its styles "
                 f"{', '.join(strategy.styles)}"
             )
+
+    def _check_weekly(self) -> None:
+        """Factors and styles must be known; a model or strategy that is not there yet is a row without figures."""
+        styles = {each.style for chosen in self.weekly.regressor_sets.values() for each in chosen.styles}
+        for name in (*(row.factor for row in self.weekly.rows if row.factor), *sorted(styles - set(BUILT_IN_STYLES))):
+            self.catalogue.definition(name)
 
     def _check_parts(self, mix: StrategyMixConfig) -> None:
         require_once(f"mix {mix.name}: part", mix.parts)
