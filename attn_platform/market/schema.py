@@ -78,13 +78,14 @@ class Table:
 TYPE_NAMES = {
     pa.date32(): "a date (YYYY-MM-DD)",
     pa.time32("ms"): "a time of the day (HH:MM:SS.mmm)",
+    pa.timestamp("us"): "a date with its time",
     pa.string(): "text",
     pa.float64(): "a number",
     pa.int64(): "a whole number",
     pa.bool_(): "true or false",
 }
 DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.int64(), pa.bool_()
-TIME = pa.time32("ms")
+TIME, MOMENT = pa.time32("ms"), pa.timestamp("us")
 
 
 def symbol_column() -> Column:

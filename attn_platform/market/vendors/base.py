@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attn_platform.errors import ConfigurationError
 from attn_platform.market import inspection
 from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, VALUATION
@@ -107,13 +108,27 @@ def base_before(lake: Lake, held: Held) -> FactorBase:
     return FactorBase(known, doubtful)
 
 
+def require_whole_days(quarantine: bool, name: str) -> None:
+    """`ConfigurationError` where rows are to be put aside of a vendor whose daily bars are sums of all of them."""
+    if quarantine:
+        raise ConfigurationError(
+            f"--quarantine does not go with {name}: a day's bar is summed from all of its rows; correct the file"
+        )
+
+
 def stage_records(
-    stage: Lake, lake: Lake, sessions: np.ndarray, tables: Sequence[str], aside: Quarantine, base: FactorBase
+    stage: Lake,
+    lake: Lake,
+    sessions: np.ndarray,
+    tables: Sequence[str],
+    aside: Quarantine | None = None,
+    base: FactorBase | None = None,
 ) -> dict[str, int]:
     """Stage what the import leaves beside the tables: rows put aside, constants of factors; counts of the former.
 
     Records of `tables` and `sessions` that are imported again give way to the new ones.
     """
+    aside, base = aside or Quarantine(), base or FactorBase()
     first, last = (day_scalar(day) for day in (sessions[0], sessions[-1]))
     new = aside.rows()
     in_range = pc.and_(pc.greater_equal(new["date"], first), pc.less_equal(new["date"], last))
@@ -178,6 +193,10 @@ SAYS = {
         "rows have a pre_close that is not the session before's close though the factor is unchanged: one of the two "
         "is wrong, or the factor lacks a dividend",
         "correct them at the source",
+    ),
+    "bars_without_volume": (
+        "bars of stock-days without any volume are left out: the stock is suspended",
+        "",
     ),
     "factors_rebased": (
         "factors start anew on another base; the new block is multiplied by what makes each stock's continuous",

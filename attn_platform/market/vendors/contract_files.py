@@ -232,7 +232,7 @@ def _complete(
     completer.finish()
     if aside is not None:
         aside.refuse_floods()
-    return stage_records(stage, lake, sessions, list(brought), aside or Quarantine(), base)
+    return stage_records(stage, lake, sessions, list(brought), aside, base)
 
 
 def _staged(
