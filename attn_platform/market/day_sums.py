@@ -1,7 +1,7 @@
 """Daily bars of the rows within a session: what bars, or trades taken as bars of one price, come to over the day.
 
-Definitions: data contract (table daily_bar): the first open, the highest high, the lowest low, the last close; volume in
-shares and amount in CNY are sums.
+Definitions: data contract (table daily_bar). The first open, the highest high, the lowest low, the last close; volume
+in shares and amount in CNY are sums.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def day_sums(rows: pa.Table) -> pa.Table:
     first = np.flatnonzero(np.append(True, (code[1:] != code[:-1]) | (date[1:] != date[:-1]))[: len(code)])
     last = np.append(first[1:], len(code))[: len(first)] - 1
     values = {name: numbers(rows[name]) for name in (*PRICES, *QUANTITIES)}
-    of_day = {
+    of_day: dict[str, np.ndarray] = {
         "open": values["open"][first],
         "high": _over_days(np.maximum, values["high"], first),
         "low": _over_days(np.minimum, values["low"], first),
         "close": values["close"][last],
         **{name: _over_days(np.add, values[name], first) for name in QUANTITIES},
     }
-    return pa.table({**{name: rows[name].take(pa.array(first)) for name in ("date", "symbol")}, **of_day}).append_column(
-        "rows", pa.array(last - first + 1)
-    )
+    return pa.table(
+        {**{name: rows[name].take(pa.array(first)) for name in ("date", "symbol")}, **of_day}
+    ).append_column("rows", pa.array(last - first + 1))
 
 
 def _over_days(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:

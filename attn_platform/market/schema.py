@@ -54,6 +54,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    """Columns that no two rows have the same values in; none where a file may repeat rows."""
     by_session: bool
     required: bool = False
     rules: tuple[RowRule, ...] = ()

@@ -379,7 +379,9 @@ def _absent_columns(report: ImportReport, before: SourceConfig | None) -> dict[s
 
 
 def industry_schemes(lake: Lake) -> dict[str, int]:
-    """Stocks of each scheme of the lake's table of industries, most first."""
+    """Stocks of each scheme of the lake's table of industries, most first; none where it holds no such table."""
+    if not lake.has("industry"):
+        return {}
     rows = lake.read("industry", columns=["symbol", "scheme"]).to_pandas()
     return {str(scheme): int(count) for scheme, count in rows.drop_duplicates()["scheme"].value_counts().items()}
 

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attn_platform.errors import ConfigurationError
 from attn_platform.market import inspection
 from attn_platform.market.calendar import Calendar, Day, as_day
 from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, VALUATION
@@ -108,14 +107,6 @@ def base_before(lake: Lake, held: Held) -> FactorBase:
     return FactorBase(known, doubtful)
 
 
-def require_whole_days(quarantine: bool, name: str) -> None:
-    """`ConfigurationError` where rows are to be put aside of a vendor whose daily bars are sums of all of them."""
-    if quarantine:
-        raise ConfigurationError(
-            f"--quarantine does not go with {name}: a day's bar is summed from all of its rows; correct the file"
-        )
-
-
 def stage_records(
     stage: Lake,
     lake: Lake,
@@ -197,6 +188,15 @@ SAYS = {
     "bars_without_volume": (
         "bars of stock-days without any volume are left out: the stock is suspended",
         "",
+    ),
+    "snapshots_outside_trading": (
+        "snapshots from before 09:15, or of a status outside of trading, are left out",
+        "",
+    ),
+    "snapshots_of_one_time": ("snapshots have the time of a later one of their stock and are left out for it", ""),
+    "parts_of_days": (
+        "stock-days have trades but not from the opening auction to the close: their daily bar is the sum of what there is",
+        "fetch the day again, or do not rely on its sums",
     ),
     "factors_rebased": (
         "factors start anew on another base; the new block is multiplied by what makes each stock's continuous",

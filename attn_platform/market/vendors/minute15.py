@@ -33,7 +33,6 @@ from attn_platform.market.schema import (
     FLOAT,
     INTEGER,
     MOMENT,
-    TEXT,
     Column,
     RowRule,
     Table,
@@ -41,12 +40,13 @@ from attn_platform.market.schema import (
     symbol_column,
 )
 from attn_platform.market.settle import numbers
-from attn_platform.market.vendors.base import ImportReport, bounds, findings_of, require_whole_days, stage_records
+from attn_platform.market.vendors.base import ImportReport, bounds, findings_of, stage_records
 from attn_platform.market.vendors.completer import Completer
 from attn_platform.market.vendors.config import ImportConfig
 from attn_platform.market.vendors.factor_base import FactorBase
 from attn_platform.market.vendors.files import existing_folder, read_source
 from attn_platform.market.vendors.registry import vendor
+from attn_platform.market.vendors.summed_days import require_whole_days, stocks_of, summed_bars
 from attn_platform.progress import tqdm
 
 BAR_MINUTES = 15
@@ -146,11 +146,11 @@ def import_minute15(
                         f"{path}: session {bars['date'][0]} is not later than those of the file before; keep each "
                         "quarter in its own file"
                     )
-                of_files.append(_daily(bars))
+                of_files.append(summed_bars(day_sums(bars)))
                 held = np.unique(days(bars["date"]))
                 rows["minute_bar"] += _write(stage, contract.MINUTE_BAR, bars, held[(held >= start) & (held <= end)])
         everything, gaps = _adjusted(pa.concat_tables(of_files), config.beyond_limit)
-        rows["security"] = stage.write("security", conform(_security(everything), contract.SECURITY, str(folder)))
+        rows["security"] = stage.write("security", stocks_of(everything["symbol"].to_pylist()))
         covered, base = _complete(stage, everything, paths, of_files, (start, end), calendar, config, journal, rows)
         stage_records(stage, lake, covered, DERIVED, base=base)
     return ImportReport(
@@ -228,22 +228,6 @@ def _bars(path: Path, calendar: Calendar, journal: Journal) -> pa.Table:
     return bars.filter(pa.array(~still))
 
 
-def _daily(bars: pa.Table) -> pa.Table:
-    """Rows of table daily_bar of traded stock-days, in the order of date and symbol, neither adjusted nor completed."""
-    of_day = day_sums(bars)
-    count = of_day.num_rows
-    nothing = pa.nulls(count, FLOAT)
-    return pa.table(
-        {
-            **{name: of_day[name] for name in ("date", "symbol", *PRICES, *QUANTITIES)},
-            **dict.fromkeys(("pre_close", "vwap", "turnover_rate", "up_limit", "down_limit"), nothing),
-            "adj_factor": pa.array(np.ones(count)),
-            "is_suspended": pa.array(np.zeros(count, dtype=bool)),
-            "trading_status": pa.array(["normal"] * count, TEXT),
-        }
-    ).select(contract.DAILY_BAR.schema.names)
-
-
 def _adjusted(daily: pa.Table, beyond_limit: float) -> tuple[pa.Table, pd.DataFrame]:
     """`daily` with factors that bridge the falls that no price limit allows, and these days: date, symbol, fall."""
     frame = daily.select(["date", "symbol", "open", "close"]).to_pandas()
@@ -285,17 +269,3 @@ def _gap_findings(gaps: pd.DataFrame, examined: int) -> list[Finding]:
             examined=examined,
         )
     ]
-
-
-def _security(daily: pa.Table) -> pa.Table:
-    """The stocks that have bars; their names and list dates are not known."""
-    symbols = pc.unique(daily["symbol"]).sort()
-    return pa.table(
-        {
-            "symbol": symbols,
-            "name": pa.nulls(len(symbols), TEXT),
-            "board": pa.array(trading_rules.board_of(symbols.to_numpy(zero_copy_only=False)).tolist(), TEXT),
-            "list_date": pa.nulls(len(symbols), DATE),
-            "delist_date": pa.nulls(len(symbols), DATE),
-        }
-    )
