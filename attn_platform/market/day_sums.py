@@ -33,10 +33,10 @@ def day_sums(rows: pa.Table) -> pa.Table:
         "low": _over_days(np.minimum, values["low"], first),
         "close": values["close"][last],
         **{name: _over_days(np.add, values[name], first) for name in QUANTITIES},
+        "rows": last - first + 1,
     }
-    return pa.table(
-        {**{name: rows[name].take(pa.array(first)) for name in ("date", "symbol")}, **of_day}
-    ).append_column("rows", pa.array(last - first + 1))
+    keys = {name: rows[name].take(pa.array(first)) for name in ("date", "symbol")}
+    return pa.table({**keys, **{name: pa.array(cells) for name, cells in of_day.items()}})
 
 
 def _over_days(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -195,7 +195,7 @@ SAYS = {
     ),
     "snapshots_of_one_time": ("snapshots have the time of a later one of their stock and are left out for it", ""),
     "parts_of_days": (
-        "stock-days have trades but not from the opening auction to the close: their daily bar is the sum of what there is",
+        "stock-days have no trades of the opening auction, or none of the close: their daily bar sums what there is",
         "fetch the day again, or do not rely on its sums",
     ),
     "factors_rebased": (

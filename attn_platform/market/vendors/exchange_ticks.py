@@ -3,10 +3,10 @@
 A folder holds any of `ticks/transactions.parquet`, `ticks/minute_*.parquet` and `level2/book_snapshot.parquet`. Only
 what there is gets written; nothing is completed from one day to the next. Conversions, each a choice of ours:
 
-- the aggressor's flag is B or 1 for a buyer, S or 2 for a seller; N or 0 (auctions) is none. The order of trades in the
-  file is their sequence;
-- of ten levels of a book the contract keeps five; snapshots from before 09:15 and of statuses outside of trading (START,
-  CLOSE, ENDTR) are left out, and of several at one time the last one stays;
+- the aggressor's flag is B or 1 for a buyer, S or 2 for a seller; N or 0 (auctions) is none. The order of trades in
+  the file is their sequence;
+- of ten levels of a book the contract keeps five; snapshots from before 09:15 and of statuses outside of trading
+  (START, CLOSE, ENDTR) are left out, and of several at one time the last one stays;
 - a daily bar is the sum of the day's trades, else of its one-minute bars, with its average price; it has no reference
   price and no limits. Days of which there are snapshots alone have none.
 """

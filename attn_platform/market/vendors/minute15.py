@@ -1,7 +1,7 @@
 """Importer of the `minute15` file set: 15-minute bars of some hundred stocks, prices in fen, a file a quarter.
 
-Nothing but the bars goes with the set, so the daily bars are their sums and no other table is written. Conversions, each
-a choice of ours:
+Nothing but the bars goes with the set, so the daily bars are their sums and no other table is written. Conversions,
+each a choice of ours:
 
 - bars are named by their end (09:45 … 11:30, 13:15 … 15:00); how many trades they hold is not known;
 - a stock-day without volume is a suspended one: its placeholder bars are left out, and the daily row is filled in;
