@@ -104,7 +104,7 @@ def _longer_bars(bars: pa.Table) -> int | None:
 
     Ends outside of the trading hours are another rule's.
     """
-    ends = np.setdiff1d(minutes_of(pc.unique(bars["minute"].filter(pc.is_null(bars["bar_minutes"])))), (AUCTION, OPEN))
+    ends = np.setdiff1d(minutes_of(bars["minute"].filter(pc.is_null(bars["bar_minutes"]))), (AUCTION, OPEN))
     fitting = [length for length in BAR_LENGTHS[1:] if len(ends) and np.isin(ends, bar_ends(length)).all()]
     return max(fitting, default=None)
 
