@@ -345,9 +345,10 @@ def test_a_vendor_brings_its_files(vendor_file: Path, tmp_path: Path) -> None:
     assert done.report.vendor == "house"
     assert Home.open(tmp_path / "home").settings.source.vendor == "house"
     assert done.home.lake.sessions("daily_bar").astype(str).tolist() == list(SESSIONS)
-    assert set(importers()) == {"ashare", "contract"}, "it belongs to this import alone"
+    assert set(importers()) == {"ashare", "contract", "exchange_ticks", "minute15"}, "it belongs to this import alone"
     with pytest.raises(
-        ConfigurationError, match="no vendor 'house'; there are: ashare, contract, predictions, or a Py"
+        ConfigurationError,
+        match="no vendor 'house'; there are: ashare, contract, exchange_ticks, minute15, predictions, or a Py",
     ):
         importer_of("house")
 
@@ -385,5 +386,5 @@ def test_an_installed_package_brings_a_vendor(
     point = EntryPoint("house", "brought_vendor", "attn_platform.vendors")
     monkeypatch.setattr("attn_platform.register.entry_points", lambda group: asked.append(group) or [point])
     monkeypatch.setattr(registry.REGISTER, "_is_loaded", False)
-    assert list(importers()) == ["ashare", "contract", "house"]
+    assert list(importers()) == ["ashare", "contract", "exchange_ticks", "house", "minute15"]
     assert asked == ["attn_platform.vendors"]

@@ -61,7 +61,8 @@ def conform(
         is_session = pc.is_in(converted[name], value_set=sessions)
         remedy = f"drop the row or correct its date{slipped(converted[name], is_session)}"
         inspection.require(is_session, converted, (name,), "a session of the exchange", remedy)
-    _check_key(converted, table, inspection)
+    if table.key:
+        _check_key(converted, table, inspection)
     for rule in table.rules:
         guess = None if rule.guess is None else partial(rule.guess, converted)
         inspection.require(rule.holds(converted), converted, rule.columns, rule.states, rule.remedy, guess)

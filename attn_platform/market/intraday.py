@@ -89,6 +89,26 @@ def has_one_length(bars: pa.Table) -> pa.Array:
     return pa.array((length == of_day[day]) & np.isin(length, BAR_LENGTHS))
 
 
+def is_stated_length(bars: pa.Table) -> pa.Array:
+    """Rule of table minute_bar: bars whose ends are all those of a longer bar say how long they are."""
+    return pa.array(pc.is_valid(bars["bar_minutes"]).to_numpy() | (_longer_bars(bars) is None))
+
+
+def length_guess(bars: pa.Table) -> str:
+    """What bars look like that do not say how long they are."""
+    return f"bars look {_longer_bars(bars)} minutes long"
+
+
+def _longer_bars(bars: pa.Table) -> int | None:
+    """The longest bar on whose ends all bars end that do not say their length; None where that is one minute.
+
+    Ends outside of the trading hours are another rule's.
+    """
+    ends = np.setdiff1d(minutes_of(bars["minute"].filter(pc.is_null(bars["bar_minutes"]))), (AUCTION, OPEN))
+    fitting = [length for length in BAR_LENGTHS[1:] if len(ends) and np.isin(ends, bar_ends(length)).all()]
+    return max(fitting, default=None)
+
+
 def ends_a_bar(bars: pa.Table) -> pa.Array:
     """Rule of table minute_bar: a bar ends within the trading hours, on a multiple of its length."""
     minute, length = minutes_of(bars["minute"]).astype(np.int64), np.maximum(_lengths(bars), 1)

@@ -54,6 +54,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    """Columns that no two rows have the same values in; none where a file may repeat rows."""
     by_session: bool
     required: bool = False
     rules: tuple[RowRule, ...] = ()
@@ -78,13 +79,14 @@ class Table:
 TYPE_NAMES = {
     pa.date32(): "a date (YYYY-MM-DD)",
     pa.time32("ms"): "a time of the day (HH:MM:SS.mmm)",
+    pa.timestamp("us"): "a date with its time",
     pa.string(): "text",
     pa.float64(): "a number",
     pa.int64(): "a whole number",
     pa.bool_(): "true or false",
 }
 DATE, TEXT, FLOAT, INTEGER, BOOL = pa.date32(), pa.string(), pa.float64(), pa.int64(), pa.bool_()
-TIME = pa.time32("ms")
+TIME, MOMENT = pa.time32("ms"), pa.timestamp("us")
 
 
 def symbol_column() -> Column:

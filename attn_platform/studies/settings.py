@@ -329,7 +329,8 @@ def imported_settings(
     will follow, its partitions end with the data, until an import goes beyond them.
     """
     sessions = lake.sessions(SESSIONS_TABLE)
-    is_all = report.first_session <= str(sessions[0]) and str(sessions[-1]) <= report.last_session
+    spans_all = report.first_session <= str(sessions[0]) and str(sessions[-1]) <= report.last_session
+    is_all = spans_all and SESSIONS_TABLE in report.rows
     before = held.source if held is not None and not is_all else None
     vendors = list(dict.fromkeys([*(before.vendor or "" if before else "").split(), report.vendor]))
     description = report.description if len(vendors) == 1 else f"data imported from files of {' and '.join(vendors)}"
@@ -369,7 +370,7 @@ def _absent_columns(report: ImportReport, before: SourceConfig | None) -> dict[s
         table = column.partition(".")[0]
         if not report.rows.get(table):
             is_absent = column in before.absent_columns
-        elif TABLES[table].by_session:
+        elif TABLES[table].by_session and table not in before.absent_tables:
             is_absent = column in before.absent_columns and column in report.absent_columns
         else:
             is_absent = column in report.absent_columns
@@ -379,7 +380,9 @@ def _absent_columns(report: ImportReport, before: SourceConfig | None) -> dict[s
 
 
 def industry_schemes(lake: Lake) -> dict[str, int]:
-    """Stocks of each scheme of the lake's table of industries, most first."""
+    """Stocks of each scheme of the lake's table of industries, most first; none where it holds no such table."""
+    if not lake.has("industry"):
+        return {}
     rows = lake.read("industry", columns=["symbol", "scheme"]).to_pandas()
     return {str(scheme): int(count) for scheme, count in rows.drop_duplicates()["scheme"].value_counts().items()}
 

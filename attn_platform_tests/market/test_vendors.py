@@ -22,7 +22,7 @@ from attn_platform.market.conform import conform
 from attn_platform.market.contract import TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.schema import FLOAT, INTEGER, Table
-from attn_platform.market.vendors import ImportReport, ashare_codes, ashare_files, importer_of, importers
+from attn_platform.market.vendors import ImportReport, ashare_codes, ashare_files, importer_of
 from attn_platform.market.vendors.ashare import import_ashare
 from attn_platform.market.vendors.ashare_files import IndexFacts
 from attn_platform.market.vendors.contract_files import import_contract_files
@@ -515,7 +515,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
-@pytest.mark.parametrize("vendor", importers())
+@pytest.mark.parametrize("vendor", FILES)
 @pytest.mark.parametrize("which", [STATIC, BARS], ids=["static", "bars"])
 def test_an_unreadable_file_is_named(
     tmp_path: Path, lake: Lake, vendor: str, fault: str, which: dict[str, str]
@@ -541,7 +541,7 @@ def test_an_unreadable_file_is_named(
     assert tree(lake.root) == before
 
 
-@pytest.mark.parametrize("vendor", importers())
+@pytest.mark.parametrize("vendor", FILES)
 def test_a_missing_folder_and_a_file_in_its_place_are_named(tmp_path: Path, lake: Lake, vendor: str) -> None:
     with pytest.raises(SourceError, match=f"{tmp_path / 'none'}: no such folder; check the path"):
         importer_of(vendor)(tmp_path / "none", lake, CALENDAR)
@@ -555,7 +555,7 @@ def test_a_missing_folder_and_a_file_in_its_place_are_named(tmp_path: Path, lake
     assert not lake.root.exists()
 
 
-@pytest.mark.parametrize("vendor", importers())
+@pytest.mark.parametrize("vendor", FILES)
 def test_a_file_without_rows_unknown_and_missing_columns_and_wrong_types(
     tmp_path: Path, lake: Lake, vendor: str
 ) -> None:

@@ -31,8 +31,9 @@ def in_lots(frame: pd.DataFrame) -> pd.DataFrame:
 def test_every_check_is_a_check_of_its_tables_asset(raw_home):
     graph = build_defs(raw_home).resolve_asset_graph()
     keys = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
-    assert {(check.table, check.name) for check in CHECKS} <= keys
-    assert all(check.table in (*STATIC_TABLES, *SESSION_TABLES) for check in CHECKS)
+    present = [check for check in CHECKS if check.table not in raw_home.absent_tables]
+    assert {(check.table, check.name) for check in present} <= keys
+    assert all(check.table in (*STATIC_TABLES, *SESSION_TABLES) for check in present)
 
 
 @pytest.mark.slow
@@ -42,7 +43,7 @@ def test_an_honest_market_fulfils_all_of_them(raw_home):
         *data_quality.results(raw_home, SESSION_TABLES, raw_home.lake.sessions("daily_bar")),
         *data_quality.static_results(raw_home, STATIC_TABLES),
     ]
-    assert len(results) == len(CHECKS)
+    assert len(results) == len([check for check in CHECKS if check.table not in raw_home.absent_tables])
     assert [(each.check_name, each.metadata) for each in results if not each.passed] == []
 
 

@@ -15,6 +15,7 @@ from attn_platform.market.quality import (
     industries,
     levels,
     limits,
+    minute_bars,
     presence,
     repetition,
     statements,
@@ -38,4 +39,5 @@ CHECKS: tuple[Check, ...] = (
     *indices.CHECKS,
     *industries.CHECKS,
     *statements.CHECKS,
+    *minute_bars.CHECKS,
 )

@@ -150,3 +150,11 @@ class QualityConfig(BaseModel):
     industry_late_days: int = Field(default=60, ge=0)
     late_industries: float = Field(default=0.1, gt=0, lt=1)
     without_industry: float = Field(default=0.02, gt=0, lt=1)
+
+    # Minute bars
+    # Vendors round volumes and amounts, and some leave trades after hours out of the bars: both are far below.
+    minute_sum_within: float = Field(default=2e-3, gt=0, lt=1)
+    minute_sum_slack: float = Field(default=100.0, ge=0)  # shares or CNY: a lot
+    minute_price_slack: float = Field(default=0.011, gt=0)  # CNY: a fen either way
+    minute_sums: Tolerance = Tolerance(note_share=1e-4, error_share=0.02)
+    lacking_minutes: float = Field(default=0.9, gt=0, lt=1)  # of a session's stocks that lack a bar: not their trading

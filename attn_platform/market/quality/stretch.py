@@ -52,7 +52,7 @@ class Stretch:
 
     `fields` are the columns of the dense tables [T, N], NaN where there is no row (booleans 0 and 1, statuses their
     position in the contract's list); `before` [N] their last known values before the first session; `frames` the other
-    tables by session.
+    tables by session. Intraday tables are no fields: a check reads them from `lake`, one session at a time.
     """
 
     sessions: np.ndarray
@@ -62,6 +62,7 @@ class Stretch:
     frames: Mapping[str, pd.DataFrame]
     security: pd.DataFrame
     calendar: Calendar
+    lake: Lake
     lead: int = 0
     _previous: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -163,6 +164,7 @@ def walk(lake: Lake, calendar: Calendar, statics: Statics, first: Day, last: Day
             frames={name: _frame(lake, name, start, fresh[-1]) for name in FRAME_TABLES if lake.has(name)},
             security=security,
             calendar=calendar,
+            lake=lake,
             lead=int(np.searchsorted(market.sessions, fresh[0])),
         )
         # What the next stretch takes as known lies before its lead, which holds the end of this one again.

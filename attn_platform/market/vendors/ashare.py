@@ -137,7 +137,7 @@ def import_ashare(
         if aside is not None:
             aside.refuse_floods()
         names = [*rows, ashare_files.INDUSTRY.name, ashare_files.MEMBER.name]
-        put_aside = stage_records(stage, lake, np.array(covered), names, aside or Quarantine(), base)
+        put_aside = stage_records(stage, lake, np.array(covered), names, aside, base)
     return ImportReport(
         vendor="ashare",
         description="real A-share data (ashare files)",

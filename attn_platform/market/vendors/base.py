@@ -108,12 +108,18 @@ def base_before(lake: Lake, held: Held) -> FactorBase:
 
 
 def stage_records(
-    stage: Lake, lake: Lake, sessions: np.ndarray, tables: Sequence[str], aside: Quarantine, base: FactorBase
+    stage: Lake,
+    lake: Lake,
+    sessions: np.ndarray,
+    tables: Sequence[str],
+    aside: Quarantine | None = None,
+    base: FactorBase | None = None,
 ) -> dict[str, int]:
     """Stage what the import leaves beside the tables: rows put aside, constants of factors; counts of the former.
 
     Records of `tables` and `sessions` that are imported again give way to the new ones.
     """
+    aside, base = aside or Quarantine(), base or FactorBase()
     first, last = (day_scalar(day) for day in (sessions[0], sessions[-1]))
     new = aside.rows()
     in_range = pc.and_(pc.greater_equal(new["date"], first), pc.less_equal(new["date"], last))
@@ -178,6 +184,19 @@ SAYS = {
         "rows have a pre_close that is not the session before's close though the factor is unchanged: one of the two "
         "is wrong, or the factor lacks a dividend",
         "correct them at the source",
+    ),
+    "bars_without_volume": (
+        "bars of stock-days without any volume are left out: the stock is suspended",
+        "",
+    ),
+    "snapshots_outside_trading": (
+        "snapshots from before 09:15, or of a status outside of trading, are left out",
+        "",
+    ),
+    "snapshots_of_one_time": ("snapshots have the time of a later one of their stock and are left out for it", ""),
+    "parts_of_days": (
+        "stock-days have no trades of the opening auction, or none of the close: their daily bar sums what there is",
+        "fetch the day again, or do not rely on its sums",
     ),
     "factors_rebased": (
         "factors start anew on another base; the new block is multiplied by what makes each stock's continuous",

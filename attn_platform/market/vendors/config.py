@@ -40,3 +40,7 @@ class ImportConfig(BaseModel):
     On no real session do more than 5 % of the stocks go ex-right."""
     weight_carry: Literal["constant", "drift"] = "constant"
     """How index weights go on from one snapshot to the next: as they were, or with the prices of their members."""
+    beyond_limit: float = Field(default=0.005, ge=0, lt=1)
+    """Where no factors are given: an open so much further below the last close than the limit is an ex-right.
+
+    The close of a last bar may be some ticks off the exchange's: opens at the limit of real files were 0.3 % beyond."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from attn_platform.errors import SourceError
 from attn_platform.market.calendar import Calendar, Day
 from attn_platform.market.conform import conform
-from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, TABLES, VALUATION
+from attn_platform.market.contract import DAILY_BAR, INDEX_WEIGHT, INDUSTRY, TABLES, VALUATION
 from attn_platform.market.inspection import Inspection, Journal, Quarantine
 from attn_platform.market.lake import Lake, days
 from attn_platform.market.schema import Table
@@ -77,15 +77,13 @@ def import_contract_files(
 ) -> ImportReport:
     """Import every table found in `folder`; a file or folder whose name is no table is an error.
 
-    Index weights may be left out where the lake holds some of the session before, which are then carried on.
+    Index weights may be left out where the lake holds some of the session before, which are then carried on. A folder
+    of intraday tables alone goes into a lake that holds daily bars.
     """
     config = config or ImportConfig()
     start, end = bounds(calendar, first, last)
     files = _files(existing_folder(folder))
-    known = {*files, INDEX_WEIGHT.name} if lake.has(INDEX_WEIGHT.name) else {*files}
-    missing = [name for name, table in TABLES.items() if table.required and name not in known]
-    if missing:
-        raise SourceError(f"{folder}: holds no {missing[0]}.parquet, .csv or folder; the platform cannot do without it")
+    _require_tables(files, lake, folder)
     brought = {name: _Progress() for name in files}
     journal, aside = Journal(), Quarantine(config.quarantine) if quarantine else None
     with lake.staging() as stage:
@@ -101,18 +99,25 @@ def import_contract_files(
                     )
                     _note_lacking(brought[name], data, table)
                     _stage(stage, table, data, inspection, path, brought[name], start, end)
-        sessions = np.array(sorted(brought[DAILY_BAR.name].origin), dtype="datetime64[D]")
+        telling = [DAILY_BAR.name] if DAILY_BAR.name in brought else list(brought)
+        sessions = np.array(sorted({day for name in telling for day in brought[name].origin}), dtype="datetime64[D]")
         if not len(sessions):
             raise SourceError(f"{folder}: holds no session from {start} to {end}; choose other dates")
-        put_aside = _complete(stage, lake, calendar, config, brought, sessions, journal, aside)
-        schemes = set(stage.read("industry", columns=["scheme"])["scheme"].to_pylist())
+        if DAILY_BAR.name in brought:
+            put_aside = _complete(stage, lake, calendar, config, brought, sessions, journal, aside)
+        else:
+            if aside is not None:
+                aside.refuse_floods()
+            put_aside = stage_records(stage, lake, sessions, list(brought), aside)
+        industries = stage.read(INDUSTRY.name, columns=["scheme"]) if stage.has(INDUSTRY.name) else None
+        schemes = set() if industries is None else set(industries["scheme"].to_pylist())
     return ImportReport(
         vendor="contract",
         description="data imported from contract files",
         rows={name: progress.rows for name, progress in brought.items()},
         first_session=str(sessions[0]),
         last_session=str(sessions[-1]),
-        industry_scheme=STUDY_SCHEME if STUDY_SCHEME in schemes else min(schemes),
+        industry_scheme=STUDY_SCHEME if STUDY_SCHEME in schemes else min(schemes, default=""),
         absent_tables={name: f"{folder} holds no such table" for name in TABLES if not lake.has(name)},
         absent_columns={
             f"{name}.{column}": "; ".join([f"{folder} holds no such column", *_stand_in(name, column)])
@@ -123,6 +128,21 @@ def import_contract_files(
         findings=findings_of(journal),
         put_aside=put_aside,
     )
+
+
+def _require_tables(files: Mapping[str, list[Path]], lake: Lake, folder: Path) -> None:
+    """`SourceError` where a table is missing that the platform cannot do without, neither brought nor held."""
+    if all(TABLES[name].is_intraday for name in files) and files:
+        if not lake.has(DAILY_BAR.name):
+            raise SourceError(
+                f"{folder}: holds intraday tables alone, and the lake no {DAILY_BAR.name} that they belong to; import "
+                "the daily tables first, or together with them"
+            )
+        return
+    known = {*files, INDEX_WEIGHT.name} if lake.has(INDEX_WEIGHT.name) else {*files}
+    missing = [name for name, table in TABLES.items() if table.required and name not in known]
+    if missing:
+        raise SourceError(f"{folder}: holds no {missing[0]}.parquet, .csv or folder; the platform cannot do without it")
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
@@ -232,7 +252,7 @@ def _complete(
     completer.finish()
     if aside is not None:
         aside.refuse_floods()
-    return stage_records(stage, lake, sessions, list(brought), aside or Quarantine(), base)
+    return stage_records(stage, lake, sessions, list(brought), aside, base)
 
 
 def _staged(

@@ -261,6 +261,15 @@ def overlapping(frames: Frames) -> Frames:
     return {"industry": rows}
 
 
+def bars_of_other_volumes(frames: Frames) -> Frames:
+    """Two 15-minute bars a stock on a day, of which the daily bar has another volume."""
+    day = frames["daily_bar"]
+    day = day[(day["date"] == DAY) & ~day["is_suspended"]]
+    first = day.assign(minute="09:45", close=day["open"], volume=day["volume"] / 2, amount=day["amount"] / 2)
+    last = day.assign(minute="15:00", volume=day["volume"] / 4, amount=day["amount"] / 2)
+    return {"minute_bar": pd.concat([first, last]).assign(bar_minutes=15)}
+
+
 # check, change, severity, words of the text
 FAULTS: list[tuple[str, Change, str, str]] = [
     (
@@ -558,6 +567,7 @@ FAULTS: list[tuple[str, Change, str, str]] = [
     ),
     ("report_units_constant", scaled("fundamental", 1e-4, "total_assets"), "error", "total_assets has a median"),
     ("report_units_constant", scaled("fundamental", 1e-4, "revenue"), "error", "revenue has a median"),
+    ("minute_bars_of_day", bars_of_other_volumes, "error", "do not come to its daily bar"),
 ]
 
 
