@@ -45,11 +45,18 @@ def run(
     from attn_platform.orchestration.freshness import Lineage
     from attn_platform.orchestration.instance import open_instance
     from attn_platform.orchestration.partitions import partitions_of
-    from attn_platform.orchestration.pipeline import plan, run_stage, runs_of, stale_part, without_sent_weeks
+    from attn_platform.orchestration.pipeline import (
+        plan,
+        run_stage,
+        runs_of,
+        stale_part,
+        without_forecasts,
+        without_sent_weeks,
+    )
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.rebuilds import offers
     from attn_platform.reports.formatting import count
-    from attn_platform.studies.names import OVERVIEW, study_pages
+    from attn_platform.studies.names import OVERVIEW, WEEKLY, report_asset, study_pages
     from attn_platform.studies.pages import page_file
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.pages.study import has_exhibits
@@ -65,6 +72,12 @@ def run(
     chosen = keys_between(windows, available_windows(target), "test window")
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
+    if absent := without_forecasts(target):
+        printing.show(
+            f"no forecasts {', '.join(absent)}: their strategies are left out; bring them with attn import predictions "
+            f"FILE --name {absent[0]}",
+            highlight=False,
+        )
     header = f"[bold]{target.study.title}[/bold] · {target.data_description} · {target.root}"
     printing.show(header)
     lineage, causes = Lineage(defs.resolve_asset_graph(), instance), dict[str, "pd.Series"]()
@@ -96,8 +109,15 @@ def run(
         )
     if plan_only:
         return
-    printing.show(f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold] All strategies:")
-    printing.show(f"  {page_file(target, OVERVIEW)}")
+    made = {asset for stage in stages for asset in stage.assets}
+    has_overview = report_asset(OVERVIEW) in made
+    done = f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold]"
+    printing.show(f"{done} All strategies:" if has_overview else done)
+    if has_overview:
+        printing.show(f"  {page_file(target, OVERVIEW)}")
+    if report_asset(WEEKLY) in made:
+        printing.show("The weekly report:")
+        printing.show(f"  {page_file(target, WEEKLY)}")
     if has_exhibits(target):
         printing.show("The study, exhibit by exhibit:")
         printing.show(f"  {page_file(target, study_pages(target.study.name))}")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from attn_platform.errors import ConfigurationError, PlatformError
 from attn_platform.market.calendar import as_day
-from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
+from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at, build_assets
 from attn_platform.orchestration.assets.training import trained_alike
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.dagster_internals.execution import is_failed_check
@@ -31,7 +31,7 @@ from attn_platform.orchestration.partitions import Partitions
 from attn_platform.orchestration.rebuilds import sent_weeks
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.similar import similar_to
-from attn_platform.studies.names import checkpoint_asset
+from attn_platform.studies.names import WEEKLY, checkpoint_asset, prediction_table, report_asset
 from attn_platform.studies.rebalancing import frequency_text
 from attn_platform.studies.settings import Home
 from attn_platform.studies.study import StrategyConfig
@@ -81,14 +81,18 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     made = assets_made_at(home)
     quarters = _covering(partitions.quarters, quarter_of(first), quarter_of(test_last), "universe")
     years = _covering(partitions.years, year_of(first), year_of(test_last), "sector adjacency")
-    portfolios = _portfolios(home, test_first, test_last)
-    for forecast in home.study.forecasts:
+    absent = without_forecasts(home)
+    if absent:
+        left_out = _downstream(home, partitions, [prediction_table(name) for name in absent])
+        made = {stage: tuple(name for name in names if name not in left_out) for stage, names in made.items()}
+    portfolios = _portfolios(home, made[MadeAt.PORTFOLIOS], test_first, test_last)
+    for forecast in (each for each in home.study.forecasts if each.name not in absent):
         days = rebalances_on(home, forecast)
         require_forecasts(home, forecast, days[(days >= test_first) & (days <= test_last)])
-    return [
+    stages = [
         Stage("securities and industries", made[MadeAt.STATIC]),
         Stage("raw tables", made[MadeAt.RAW], str(home.first_session), str(_data_end(home, test_last))),
-        *_indicators(made[MadeAt.INDICATORS], str(home.first_session), str(test_last)),
+        Stage("indicators", made[MadeAt.INDICATORS], str(home.first_session), str(test_last)),
         Stage("universe", made[MadeAt.UNIVERSE], *quarters),
         Stage("sector adjacency", made[MadeAt.ADJACENCY], *years),
         Stage("factors", made[MadeAt.FACTORS], str(first), str(test_last)),
@@ -99,11 +103,19 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
         Stage("evaluation, backtests and reports", made[MadeAt.REPORTS], divisible=True),
         Stage("overview and the study's exhibits", made[MadeAt.SUMMARIES]),
     ]
+    return [stage for stage in stages if stage.assets]
 
 
-def _indicators(assets: tuple[str, ...], first: str, last: str) -> list[Stage]:
-    """Where the source has intraday tables; a factor looks back on them from the first session of the panel."""
-    return [Stage("indicators", assets, first, last)] if assets else []
+def without_forecasts(home: Home) -> list[str]:
+    """Imported forecasts that the lake holds nothing of: what is made of them is left out of a run."""
+    return [each.name for each in home.study.forecasts if not home.lake.has(prediction_table(each.name))]
+
+
+def _downstream(home: Home, partitions: Partitions, tables: Sequence[str]) -> set[str]:
+    """Assets that are made of these, but for the weekly report, which says in its rows what it lacks."""
+    graph = dg.Definitions(assets=build_assets(home, partitions)).resolve_asset_graph()
+    chosen = dg.AssetSelection.assets(*(dg.AssetKey(table) for table in tables)).downstream().resolve(graph)
+    return {key.to_user_string() for key in chosen} - {report_asset(WEEKLY)}
 
 
 def _tested(home: Home, windows: Sequence[str]) -> tuple[np.datetime64, np.datetime64]:
@@ -128,10 +140,13 @@ def _training(home: Home, keys: Mapping[str, Sequence[str]]) -> list[Stage]:
     return stages
 
 
-def _portfolios(home: Home, first: np.datetime64, last: np.datetime64) -> list[Stage]:
-    """The rebalances from `first` to `last`, of all strategies that share them in one stage."""
+def _portfolios(home: Home, made: Sequence[str], first: np.datetime64, last: np.datetime64) -> list[Stage]:
+    """The rebalances from `first` to `last`, of all strategies in `made` that share them in one stage."""
     stages = []
-    for every, strategies in home.study.strategies_by_frequency.items():
+    for every, together in home.study.strategies_by_frequency.items():
+        strategies = [strategy for strategy in together if portfolio_table(strategy.name) in made]
+        if not strategies:
+            continue
         days = rebalances(home, strategies[0])
         days = days[(days >= first) & (days <= last)].astype(str)
         if not len(days):

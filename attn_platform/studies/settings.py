@@ -314,7 +314,9 @@ def profile_settings(profile: str, study: str | None = None, changes: dict[str, 
     content = read_yaml(resources.files(__package__).joinpath("profiles", f"{profile}.yaml"))
     if study is not None:
         content["study"] = study
-    content["models"] = content.get("models", {}).get(content["study"], ())  # a profile chooses models study by study
+    # A profile chooses models study by study, and some studies need more of the market than others
+    content["models"] = content.get("models", {}).get(content["study"], ())
+    content = overlay(content, content.pop("studies", {}).get(content["study"], {}))
     if changes:
         content["changes"] = overlay(content.get("changes", {}), changes)
     return parse(Settings, content, f"profile {profile}")

@@ -11,7 +11,7 @@ from attn_platform.portfolio.styles import BUILT_IN_STYLES
 from attn_platform.reports.weekly_contents import factor_frame
 from attn_platform.studies.availability import families_off
 from attn_platform.studies.names import WEEKLY, prediction_table
-from attn_platform.studies.pages import Summary, page_of_each
+from attn_platform.studies.pages import MadeWith, Summary, page_of_each
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.weekly import write_weekly
 
@@ -40,6 +40,7 @@ def _reads(home: Home, _: None) -> Iterator[str]:
     code=("attn_platform.evaluation", "attn_platform.published", "attn_platform.workflows.weekly_signals"),
     configuration=lambda home, _: (home.study.weekly, home.study.preprocessing, home.study.backtest),
     absent="its study names no rows; see `weekly` of study haitong",
+    made_with=MadeWith.SUMMARIES,
 )
 def weekly_page(home: Home, folder: Path, _: None) -> Summary:
     """The report of the newest whole week."""
