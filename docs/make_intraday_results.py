@@ -1,6 +1,6 @@
 """Writes docs/results/high-frequency.md: high-frequency factors on real bars, indicators on real trades and books.
 
-    python docs/make_intraday_results.py BARS TICKS
+    PYTHONPATH=. python docs/make_intraday_results.py BARS TICKS
 
 BARS and TICKS are homes that `attn import minute15` and `attn import exchange_ticks` have made; indicators and factors
 that are not there yet are computed. The factors are those that 15-minute bars without numbers of trades allow. No
@@ -56,8 +56,8 @@ THRESHOLD = math.log(200_000.0)
 HEAD = """\
 # High-frequency factors on real data
 
-Written by `python docs/make_intraday_results.py BARS TICKS` from two homes of real files; edit that, not this page. No
-market data is committed.
+Written by `PYTHONPATH=. python docs/make_intraday_results.py BARS TICKS` from two homes of real files; edit that, not
+this page. No market data is committed.
 """
 
 
@@ -74,7 +74,7 @@ def main() -> None:
 def of_bars(home: Home) -> Iterator[str]:
     """The section on 15-minute bars."""
     sessions = home.lake.sessions("minute_bar")
-    if not len(np.intersect1d(home.lake.sessions(f"factor_{FAMILY}"), sessions)) == len(sessions):
+    if len(np.intersect1d(home.lake.sessions(f"factor_{FAMILY}"), sessions)) != len(sessions):
         compute_indicators(home, INDICATORS, sessions)
         compute_factors(home, [FAMILY], sessions)
     dense = load_dense(home.lake, home.calendar, sessions[0], sessions[-1], ["is_suspended"])
@@ -84,13 +84,13 @@ def of_bars(home: Home) -> Iterator[str]:
     yield ""
     yield (
         f"{len(dense.symbols)} stocks (Shanghai main board but for one), {len(sessions)} sessions from {sessions[0]} "
-        f"to {sessions[-1]}, 16 bars a day, no numbers of trades, no market values, no industries. Factors are raw, not "
-        "orthogonalised; every stock that traded takes part. Overnight falls beyond the price limit are left out as "
-        "ex-rights; cash dividends stay in. RankIC is that of a session's values (over 20 sessions each) against the "
-        "return from the next session's average price over the horizon; t is Newey and West's with the horizon's "
-        "overlap. Long-short is the top tenth less the bottom tenth, the raw sign's end long, traded at the next average "
-        "price every 20 sessions without costs. One year and a quarter of 600 stocks: a smoke test of the formulas, no "
-        "evidence on the factors."
+        f"to {sessions[-1]}, 16 bars a day, no numbers of trades, no market values, no industries. Factors are raw, "
+        "not orthogonalised; every stock that traded takes part. Overnight falls beyond the price limit are left out "
+        "as ex-rights; cash dividends stay in. RankIC is that of a session's values (over 20 sessions each) against "
+        "the return from the next session's average price over the horizon; t is Newey and West's with the horizon's "
+        "overlap. Long-short is the top tenth less the bottom tenth, the raw sign's end long, traded at the next "
+        "average price every 20 sessions without costs. One year and a quarter of 600 stocks: a smoke test of the "
+        "formulas, no evidence on the factors."
     )
     yield ""
     head = ["factor", "coverage", "published sign", *(f"RankIC {h}d (t)" for h in HORIZONS), "20d in that sign"]
@@ -98,10 +98,11 @@ def of_bars(home: Home) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     values = home.lake.read(f"factor_{FAMILY}", sessions[0], sessions[-1]).to_pandas()
+    against = []
     for name, (sign, published) in ROWS.items():
         panel = values.pivot_table(index="date", columns="symbol", values=name, dropna=False)
         panel.index = pd.DatetimeIndex(panel.index)
-        factor = panel.reindex(pd.DatetimeIndex(sessions), columns=dense.symbols).to_numpy(float)
+        factor = panel.reindex(pd.DatetimeIndex(sessions), columns=dense.symbols).to_numpy(float, copy=True)
         factor[~is_traded] = np.nan
         coverage = np.isfinite(factor[MONTH:]).sum() / is_traded[MONTH:].sum()
         series = {horizon: rank_ic(factor, market.price, horizon) for horizon in HORIZONS}
@@ -109,13 +110,18 @@ def of_bars(home: Home) -> Iterator[str]:
         legs = legs_of(sign * factor, market)
         yearly = [(1 + np.nanmean(each)) ** SESSIONS_A_YEAR - 1 for each in (legs.long_short, legs.long_excess)]
         signed = f"{sign * np.nanmean(series[20]):+.2%}"
+        if sign * np.nanmean(series[20]) < 0:
+            against.append(f"`{name}`")
         stated = "" if published is None else f"RankIC {published} %"
         row = [name, f"{coverage:.1%}", f"{sign:+d}", *cells, signed, stated, *(f"{each:+.1%}" for each in yearly)]
         yield "| " + " | ".join(row) + " |"
     yield ""
+    of_signs = f"{', '.join(against)} points the other way." if against else "All have the published sign."
+    yield f"{len(ROWS) - len(against)} of {len(ROWS)} have the published sign over 20 sessions. {of_signs}"
+    yield ""
     yield (
         "The other factors of the ten need what this set lacks: `average_outflow_trade_size_ratio` and "
-        "`large_order_driven_return` numbers of trades, the four of the opening trades with order numbers and snapshots."
+        "`large_order_driven_return` numbers of trades, the four of the opening trades with order numbers, and books."
     )
 
 
@@ -142,8 +148,8 @@ def of_ticks(lake: Lake) -> Iterator[str]:
     yield (
         "Nine stock-days of trades with order numbers; one of them, 600519.SH on 2023-02-01, with a whole day of "
         "snapshots. The platform's indicators beside the same in plain Python, row by row (largest difference relative "
-        "to the larger of the two). Earlier sessions are not to be had, so what is a large order is supplied: more than "
-        f"{math.exp(THRESHOLD):,.0f} CNY."
+        "to the larger of the two). Earlier sessions are not to be had, so what is a large order is supplied: more "
+        f"than {math.exp(THRESHOLD):,.0f} CNY."
     )
     yield ""
     yield "| session | stock | trades | orders | net buying of large orders | mean / std | largest difference |"
