@@ -32,8 +32,8 @@ clipped at ± 3; window returns are sums of daily log returns; turnover is volum
     x[T] = 0.95 x[T−1] + √(1 − 0.95²) · standard normal noise, for each stock by itself from its first session on. Where
     trades are simulated, an aggressive order of 09:30–09:59 is large with the odds of any other hour times exp(x) if it
     buys, and times exp(−x) if it sells (`simulation.trades`); which orders buy, and the daily bar, are what they would
-    be without it. So `open_large_order_net_buy_ratio` finds it, and the factors of daily bars do not. Its strength is 0
-    unless it is set.
+    be without it. So `open_large_order_net_buy_ratio` finds it. Daily bars show no more of it than the returns that it
+    has earned already: as it lasts, past winners have somewhat more of it. Its strength is 0 unless it is set.
 
 Horizons: the rank correlation of a signal with itself ten sessions later is about 0.6 (linear), 0.4 (interaction),
 0.9 (sector) and 0.6 (informed), and some of it lasts for weeks, so the 10- and 20-day returns share most of what is
