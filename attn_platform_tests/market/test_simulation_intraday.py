@@ -45,7 +45,7 @@ SESSIONS = CALENDAR.between("2019-10-08", "2020-03-31")
 AUCTION, OPEN, CLOSING_CALL, CLOSE = (60_000 * (60 * h + m) for h, m in ((9, 25), (9, 30), (14, 57), (15, 0)))
 
 
-def market_of(sessions=12, config=SMALL, **intraday):
+def market_of(sessions=16, config=SMALL, **intraday):
     changes = {"intraday": config.intraday.model_copy(update=intraday)}
     return SimulatedMarket(config.model_copy(update=changes), SESSIONS[:sessions])
 
@@ -183,6 +183,7 @@ def _label(minute):
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
+@pytest.mark.slow
 def test_books_agree_with_trades_and_limits(market, bars, trades):
     seen = {"up": 0, "down": 0, "buy": 0, "sell": 0}
     at_limit = [
@@ -241,6 +242,7 @@ def of_symbols(table, symbols):
     return table.filter(pc.is_in(table["symbol"], pa.array(symbols)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTRADAY)
 def test_what_is_asked_for_does_not_change_what_comes(market, name):
     """Any session by itself, a longer market, fewer stocks and tables, a book that ends early: the same rows."""
@@ -249,7 +251,7 @@ def test_what_is_asked_for_does_not_change_what_comes(market, name):
     of_day = whole.filter(pc.equal(whole["date"], pa.scalar(day.item())))
     assert of_day.num_rows > 0
     assert market.table(name, day, day).equals(of_day)
-    assert market_of(14).table(name, end=market.sessions[-1]).equals(whole)
+    assert market_of(18).table(name, end=market.sessions[-1]).equals(whole)
     symbols = sorted(set(market.table("daily_bar", market.sessions[0], market.sessions[0])["symbol"].to_pylist()))[:7]
     fewer = market_of(
         stocks=7, tables=(name,), first_session=day.item(), last_session=day.item(), book_until="10:00"
