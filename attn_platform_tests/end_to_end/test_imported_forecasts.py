@@ -16,7 +16,7 @@ from attn_platform.evaluation.store import figures_table
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.partitions import partitions_of
-from attn_platform.orchestration.pipeline import Stage, run_stage
+from attn_platform.orchestration.pipeline import Stage, plan, run_stage
 from attn_platform.portfolio.strategy import portfolio_table
 from attn_platform.studies.names import OVERVIEW
 from attn_platform.studies.pages import page_file
@@ -142,11 +142,23 @@ def test_imports_that_do_not_fit_are_one_line(attn: Attn, home: Home, file: Path
     assert "--name goes with attn import predictions" in attn.mistake(
         "import", "ashare", tmp_path, "--name", "x", *place
     )
-    assert "there is no vendor 'wind'; there are: ashare, contract, predictions" in attn.mistake(
-        "import", "wind", tmp_path, *place
+    assert (
+        "there is no vendor 'wind'; there are: ashare, contract, exchange_ticks, minute15, predictions"
+        in attn.mistake("import", "wind", tmp_path, *place)
     )
     assert not home.lake.has(f"prediction_{FORECASTS}")
-    assert attn.mistake("run", *place, code=1).startswith(f"the lake has no forecasts '{FORECASTS}' of {FIRST_WINDOW}")
+
+
+def test_without_any_forecasts_the_rest_is_run(attn: Attn, home: Home) -> None:
+    """A first run of the study finds nothing to trade on, and says what to bring."""
+    assert attn("run", "--plan", "--home", home.root) == 0
+    assert f"no forecasts {FORECASTS}: their strategies are left out; bring them with attn import" in attn.out
+    assert "factors" in attn.out
+    assert "portfolios" not in attn.out
+    made = {asset for stage in plan(home, partitions_of(home), [FIRST_WINDOW]) for asset in stage.assets}
+    left_out = {f"prediction_{FORECASTS}", portfolio_table(WEEKLY), figures_table(FORECASTS), f"report_{WEEKLY}"}
+    assert not made & left_out
+    assert {"universe", "factor_reversal", "evaluation_factor_reversal"} <= made
 
 
 def test_a_part_of_the_file_is_imported(attn: Attn, home: Home, file: Path) -> None:

@@ -348,7 +348,7 @@ def test_the_page_is_made_without_any_factor(saved: Home) -> None:
 
 def test_the_asset_is_made_by_the_job_of_the_reports(home: Home, raw_home: Home) -> None:
     page = pages_of(home)["weekly"]
-    assert "report_weekly" in made_at(home)[MadeAt.PAGES]
+    assert "report_weekly" in made_at(home)[MadeAt.SUMMARIES]
     assert {backtest_table(STRATEGY), f"prediction_{TREES}", "daily_bar", "valuation"} <= set(page.reads)
     assert TABLE not in page.reads  # the source has no intraday table, so there is no such asset
     assert "weekly" not in pages_of(raw_home)
