@@ -446,9 +446,9 @@ def test_a_date_that_is_no_session_is_answered_with_its_neighbours(attn: Attn, h
 
 
 def test_unknown_strategies_are_answered_with_those_there_are(attn: Attn, home: Path) -> None:
-    for arguments in (("portfolio", "weekly", "--date", "2021-01-05"), ("report", "weekly")):
+    for arguments in (("portfolio", "monthly", "--date", "2021-01-05"), ("report", "monthly")):
         message = attn.mistake(*arguments, "--home", home)
-        assert message.startswith("study ai69 has no strategy 'weekly'; it has: multi_task_baseline_10d, ")
+        assert message.startswith("study ai69 has no strategy 'monthly'; it has: multi_task_baseline_10d, ")
 
 
 def test_a_factor_report_wants_a_factor_that_is_there(attn: Attn, home: Path) -> None:
