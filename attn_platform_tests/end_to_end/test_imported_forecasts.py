@@ -142,10 +142,8 @@ def test_imports_that_do_not_fit_are_one_line(attn: Attn, home: Home, file: Path
     assert "--name goes with attn import predictions" in attn.mistake(
         "import", "ashare", tmp_path, "--name", "x", *place
     )
-    assert (
-        "there is no vendor 'wind'; there are: ashare, contract, exchange_ticks, minute15, predictions"
-        in attn.mistake("import", "wind", tmp_path, *place)
-    )
+    unknown = attn.mistake("import", "wind", tmp_path, *place)
+    assert "there is no vendor 'wind'; there are: ashare, contract, exchange_ticks, minute15, predictions" in unknown
     assert not home.lake.has(f"prediction_{FORECASTS}")
 
 
