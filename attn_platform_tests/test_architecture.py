@@ -17,8 +17,8 @@ ROOT = Path(attn_platform.__file__).parents[1]
 CONFIGURATION = ROOT / ".importlinter"
 LAYERS = "importlinter:contract:pipeline"
 LIBRARY = (
-    "backtest", "evaluation", "factors", "indicators", "market", "models", "portfolio", "reports", "studies", "training",
-    "universe", "workflows",
+    "backtest", "evaluation", "factors", "indicators", "market", "models", "portfolio", "reports", "studies",
+    "training", "universe", "workflows",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from attn_platform.cli import app, main
-from attn_platform.factors.catalogue import STUDY_FACTORS, catalogue
+from attn_platform.factors.catalogue import catalogue
 from attn_platform.market.lake import Lake
 from attn_platform.market.vendors import importers
 from attn_platform.orchestration.pipeline import Stage
@@ -580,7 +580,7 @@ def test_a_users_factor_is_listed_checked_and_computed(attn: Attn, home: Path) -
     assert "1 factor keeps its promises" in attn.out
     assert attn("factors", "--date", "2021-01-05", "--out", "f.csv", "--home", home) == 0
     frame = pd.read_csv("f.csv")
-    assert frame.columns.tolist() == ["symbol", *STUDY_FACTORS, "ret_2d"]
+    assert frame.columns.tolist() == ["symbol", *(definition.name for definition in catalogue()), "ret_2d"]
     assert frame["ret_2d"].notna().any()
 
 
