@@ -127,7 +127,7 @@ def _shared(request: _Request) -> dict[str, FactorProfile]:
 def stored_factors(lake: Lake, catalogue: Catalogue) -> list[str]:
     """Factors of the catalogue that the lake holds on the newest session of their family."""
     stored: list[str] = []
-    for family in catalogue.families:
+    for family in (each for each in catalogue.families if lake.has(family_table(each))):
         newest = lake.read_sessions(family_table(family), lake.sessions(family_table(family))[-1:])
         if newest is not None:
             stored += [each.name for each in catalogue.family(family) if each.name in newest.column_names]

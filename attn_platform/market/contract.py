@@ -24,6 +24,7 @@ from attn_platform.market.schema import (
     Table,
     not_less,
     symbol_column,
+    within_bar,
 )
 from attn_platform.market.settle import (
     boolean,
@@ -125,11 +126,7 @@ DAILY_BAR = Table(
     required=True,
     dates=("date",),
     rules=(
-        not_less("high", "low"),
-        not_less("high", "open"),
-        not_less("high", "close"),
-        not_less("open", "low"),
-        not_less("close", "low"),
+        *within_bar(),
         _traded_rows_have("open"),
         _traded_rows_have("high"),
         _traded_rows_have("low"),
@@ -315,11 +312,7 @@ MINUTE_BAR = Table(
     is_intraday=True,
     dates=("date",),
     rules=(
-        not_less("high", "low"),
-        not_less("high", "open"),
-        not_less("high", "close"),
-        not_less("open", "low"),
-        not_less("close", "low"),
+        *within_bar(),
         RowRule(
             columns=("minute", "bar_minutes"),
             states="bars without bar_minutes are of one minute",

@@ -102,3 +102,10 @@ def not_less(greater: str, less: str) -> RowRule:
         remedy="correct the bar at its source",
         holds=lambda t: pc.greater_equal(t[greater], t[less]),
     )
+
+
+def within_bar(unit: str = "") -> tuple[RowRule, ...]:
+    """The rules of a bar's four prices: high is the highest and low the lowest; `unit` ends the columns' names."""
+    open_, high, low, close = (f"{name}{unit}" for name in ("open", "high", "low", "close"))
+    pairs = ((high, low), (high, open_), (high, close), (open_, low), (close, low))
+    return tuple(not_less(greater, less) for greater, less in pairs)

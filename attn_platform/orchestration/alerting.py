@@ -120,7 +120,8 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
     present: dict[str, Collection[str]] = {}
     deadlines: dict[str, Deadline] = {}
     if home.settings.source.kind == "imported":
-        for table in assets_made_at(home)[MadeAt.RAW]:
+        made = assets_made_at(home)
+        for table in (*made[MadeAt.RAW], *made[MadeAt.INTRADAY]):
             owed[table] = recent.astype(str).tolist()
             present[table] = set(home.lake.sessions(table).astype(str).tolist())
             deadlines[table] = config.tables.get(table, config.table)
@@ -152,7 +153,8 @@ def _late(home: Home, instance: dg.DagsterInstance, now: datetime) -> Iterator[A
 def _late_alert(home: Home, asset: str, keys: list[str], since: datetime) -> Alert:
     """One alert of an asset for all keys that are late: a month without data is one letter."""
     span = keys[0] if len(keys) == 1 else f"{len(keys)} keys from {keys[0]} to {keys[-1]}"
-    is_raw = asset in assets_made_at(home)[MadeAt.RAW]
+    made = assets_made_at(home)
+    is_raw = asset in (*made[MadeAt.RAW], *made[MadeAt.INTRADAY])
     remedy = f"attn import … --home {home.root}" if is_raw else "attn alerts says what the work waits for"
     link = home.settings.alerts.link + ("" if asset == names.REPORT_JOB else f"/assets/{asset}")
     return Alert(Kind.LATENESS, asset, keys[0], f"not there: {span}", since, remedy, link)

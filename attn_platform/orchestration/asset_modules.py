@@ -25,7 +25,9 @@ class MadeAt(StrEnum):
 
     STATIC = auto()
     RAW = auto()
+    INTRADAY = auto()  # raw tables of bars, trades and books: some vendors bring them on the next day
     INDICATORS = auto()
+    INTRADAY_FACTORS = auto()  # families that read indicators
     UNIVERSE = auto()
     ADJACENCY = auto()
     FACTORS = auto()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STATIC_JOB, SESSION_JOB, CROSS_SECTION_JOB, QUARTER_JOB, YEAR_JOB, WINDOW_JOB, WEEK_JOB, REPORT_JOB = (
     "static", "session", "cross_section", "quarter", "year", "window", "weekly_portfolio", "weekly_report",
 )  # fmt: skip
+INTRADAY_JOB = "intraday"
 
 
 def window_job(study: StudyConfig, test: int, together: int) -> str:
@@ -45,11 +46,12 @@ def import_job(delivery: str) -> str:
 def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
     """One job for each partitions definition that has assets, by name."""
     made = assets_made_at(home)
-    new_session = [*made[MadeAt.RAW], *made[MadeAt.INDICATORS], *made[MadeAt.FACTORS]]
+    new_session = [*made[MadeAt.RAW], *made[MadeAt.FACTORS]]
+    intraday = [*made[MadeAt.INTRADAY], *made[MadeAt.INDICATORS], *made[MadeAt.INTRADAY_FACTORS]]
     new_cross_section = [*made[MadeAt.PANELS], *made[MadeAt.PREDICTIONS]]
     jobs = [
         dg.define_asset_job(STATIC_JOB, list(made[MadeAt.STATIC]), description="Securities, industries, statements."),
-        dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables, indicators and factors of one session."),
+        dg.define_asset_job(SESSION_JOB, new_session, description="Raw tables and factors of one session."),
         dg.define_asset_job(
             CROSS_SECTION_JOB, new_cross_section, description="Panel and predictions of one session's universe."
         ),
@@ -69,6 +71,12 @@ def build_jobs(home: Home) -> dict[str, UnresolvedAssetJobDefinition]:
             description="Evaluation, backtests and pages of all strategies and factors.",
         ),
     ]
+    if intraday:
+        jobs.append(
+            dg.define_asset_job(
+                INTRADAY_JOB, intraday, description="Intraday tables of one session, indicators, factors of them."
+            )
+        )
     for (test, together), models in trained_alike(home.study).items():
         jobs.append(
             dg.define_asset_job(

@@ -20,6 +20,7 @@ import pandas as pd
 
 from attn_platform.automation import Duty, delivery_in
 from attn_platform.errors import MissingDataError
+from attn_platform.factors.store import family_table
 from attn_platform.orchestration import jobs as names
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.assets.training import trained_alike
@@ -58,6 +59,7 @@ def owed(home: Home, partitions: Partitions, made: Made, now: datetime, catch_up
         *deliveries,
         *_static(home),
         *_sessions(home, ended),
+        *_intraday(home, ended),
         *_periods(home, partitions, now, since),
         *_windows(home, partitions, now, since),
         *_cross_sections(home, partitions, now, since),
@@ -107,9 +109,24 @@ def _static(home: Home) -> Iterator[Duty]:
 
 def _sessions(home: Home, keys: Iterable[str]) -> Iterator[Duty]:
     stages = assets_made_at(home)
-    assets = (*stages[MadeAt.RAW], *stages[MadeAt.INDICATORS], *stages[MadeAt.FACTORS])
+    assets = (*stages[MadeAt.RAW], *stages[MadeAt.FACTORS])
     for key in keys:
         yield Duty(names.SESSION_JOB, key, assets, waits_for=_raw_rows(home, stages[MadeAt.RAW], key))
+
+
+def _intraday(home: Home, keys: Iterable[str]) -> Iterator[Duty]:
+    """Intraday tables, and what is made of them: work of its own, so that a day's other work does not wait for it.
+
+    From the first session on that the lake holds of each table; an indicator also waits for its own history.
+    """
+    stages = assets_made_at(home)
+    tables = stages[MadeAt.INTRADAY]
+    if not tables:
+        return
+    assets = (*tables, *stages[MadeAt.INDICATORS], *stages[MadeAt.INTRADAY_FACTORS])
+    for key in keys:
+        needs = tuple((table, key) for table in stages[MadeAt.RAW])
+        yield Duty(names.INTRADAY_JOB, key, assets, needs, _raw_rows(home, tables, key))
 
 
 def _raw_rows(home: Home, tables: Iterable[str], key: str) -> Callable[[], str | None]:
@@ -172,7 +189,7 @@ def _cross_sections(home: Home, partitions: Partitions, now: datetime, since: st
     for key in _since(partitions.cross_sections, now, since):
         date = np.datetime64(key)
         needs = [(universe.table, str(quarter_of(date))) for universe in study.universes]
-        needs += [(family, key) for family in stages[MadeAt.FACTORS]]
+        needs += [(family, key) for family in (*stages[MadeAt.FACTORS], *_intraday_features(home))]
         needs.append((ADJACENCY, str(year_of(date))))
         is_tested = date >= np.datetime64(study.windows.first_test)
         if is_tested:
@@ -182,6 +199,13 @@ def _cross_sections(home: Home, partitions: Partitions, now: datetime, since: st
             ]
         assets = (*stages[MadeAt.PANELS], *(stages[MadeAt.PREDICTIONS] if is_tested else ()))
         yield Duty(names.CROSS_SECTION_JOB, key, assets, tuple(needs), _forecasts(home, key), is_part=not is_tested)
+
+
+def _intraday_features(home: Home) -> list[str]:
+    """Families of intraday factors that some panel reads."""
+    features = {name for panel in home.study.panels for name in panel.features}
+    read = {family_table(home.study.catalogue.definition(name).family) for name in features}
+    return [table for table in assets_made_at(home)[MadeAt.INTRADAY_FACTORS] if table in read]
 
 
 def _forecasts(home: Home, key: str) -> Callable[[], str | None]:

@@ -92,10 +92,11 @@ def plan(home: Home, partitions: Partitions, windows: Sequence[str]) -> list[Sta
     stages = [
         Stage("securities and industries", made[MadeAt.STATIC]),
         Stage("raw tables", made[MadeAt.RAW], str(home.first_session), str(_data_end(home, test_last))),
+        Stage("intraday tables", made[MadeAt.INTRADAY], str(home.first_session), str(test_last)),
         Stage("indicators", made[MadeAt.INDICATORS], str(home.first_session), str(test_last)),
         Stage("universe", made[MadeAt.UNIVERSE], *quarters),
         Stage("sector adjacency", made[MadeAt.ADJACENCY], *years),
-        Stage("factors", made[MadeAt.FACTORS], str(first), str(test_last)),
+        Stage("factors", (*made[MadeAt.FACTORS], *made[MadeAt.INTRADAY_FACTORS]), str(first), str(test_last)),
         Stage("panel", made[MadeAt.PANELS], str(first), str(test_last)),
         *_training(home, {name: [window.key for window in spans] for name, spans in tested.items()}),
         Stage("predictions", made[MadeAt.PREDICTIONS], str(test_first), str(test_last)),

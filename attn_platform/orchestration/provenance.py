@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from importlib.util import decode_source, find_spec
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -100,6 +101,19 @@ def column_schema(columns: Mapping[str, tuple[str, str]]) -> dict[str, dg.TableS
             columns=[dg.TableColumn(name, kind, description) for name, (kind, description) in columns.items()]
         )
     }
+
+
+def switched_off(
+    name: str, group: str, kinds: Set[str], reason: str, description: str, metadata: Mapping[str, Any] | None = None
+) -> dg.AssetSpec:
+    """An asset that cannot be made, to be seen with the reason."""
+    return dg.AssetSpec(
+        name,
+        group_name=group,
+        kinds=set(kinds),
+        description=f"Switched off: {reason}.\n\n{description}",
+        metadata={"switched off": reason, **(metadata or {})},
+    )
 
 
 KEY_COLUMNS = {"date": ("date", "session"), "symbol": ("string", "stock")}

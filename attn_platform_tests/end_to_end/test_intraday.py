@@ -3,7 +3,9 @@ future: nothing made for a session changes when intraday rows after it do."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
@@ -13,7 +15,10 @@ import pytest
 from attn_platform.definitions import build_defs
 from attn_platform.indicators.catalogue import indicator_table, indicators_with
 from attn_platform.market.lake import Lake
+from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
+from attn_platform.orchestration.owed import owed
+from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.orchestration.pipeline import Stage, run_stage
 from attn_platform.studies.settings import INTRADAY_TABLES, Home
 from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES
@@ -90,5 +95,24 @@ def poison(lake: Lake, session: np.datetime64) -> None:
 
 
 def test_other_assets_are_those_of_a_home_without_intraday_tables(home: Home) -> None:
-    assert set(assets_made_at(home)[MadeAt.RAW]) == {*SESSION_TABLES, *INTRADAY_TABLES}
-    assert set(STATIC_TABLES) < set(assets_made_at(home)[MadeAt.STATIC])
+    made = assets_made_at(home)
+    assert (set(made[MadeAt.RAW]), set(made[MadeAt.INTRADAY])) == (set(SESSION_TABLES), set(INTRADAY_TABLES))
+    assert set(STATIC_TABLES) < set(made[MadeAt.STATIC])
+    assert made[MadeAt.INTRADAY_FACTORS] == (FACTORS,)
+    assert FACTORS not in made[MadeAt.FACTORS]
+
+
+def test_intraday_work_is_owed_by_itself(home: Home) -> None:
+    """The day's other work waits neither for bars that come on the next morning, nor for what is made of them."""
+    partitions = partitions_of(home)
+    now = datetime(2021, 1, 5, 7, tzinfo=ZoneInfo(TIMEZONE))
+    duties = owed(home, partitions, lambda asset: {"2020-12-30"}, now, catch_up=2)
+    assert [duty.key for duty in duties if duty.job == jobs.INTRADAY_JOB] == ["2020-12-31", "2021-01-04"]
+    [session] = [duty for duty in duties if (duty.job, duty.key) == (jobs.SESSION_JOB, "2021-01-04")]
+    assert not {*INTRADAY_TABLES, *INDICATORS, FACTORS} & {*session.assets}
+    [section] = [duty for duty in duties if (duty.job, duty.key) == (jobs.CROSS_SECTION_JOB, "2021-01-04")]
+    assert FACTORS not in {table for table, _ in section.needs}
+    job = build_defs(home).resolve_job_def(jobs.INTRADAY_JOB)
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {
+        *INTRADAY_TABLES, *INDICATORS, FACTORS
+    }  # fmt: skip

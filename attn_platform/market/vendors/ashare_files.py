@@ -15,8 +15,8 @@ from attn_platform.market.schema import (
     Column,
     RowRule,
     Table,
-    not_less,
     symbol_column,
+    within_bar,
 )
 
 
@@ -85,13 +85,7 @@ DAILY = Table(
     key=("date", "symbol"),
     by_session=False,
     dates=("date",),
-    rules=(
-        not_less("high_fen", "low_fen"),
-        not_less("high_fen", "open_fen"),
-        not_less("high_fen", "close_fen"),
-        not_less("open_fen", "low_fen"),
-        not_less("close_fen", "low_fen"),
-    ),
+    rules=within_bar("_fen"),
 )
 SECURITY = Table(
     name="security",

@@ -36,8 +36,8 @@ from attn_platform.market.schema import (
     Column,
     RowRule,
     Table,
-    not_less,
     symbol_column,
+    within_bar,
 )
 from attn_platform.market.settle import numbers
 from attn_platform.market.vendors.base import ImportReport, bounds, findings_of, stage_records
@@ -98,11 +98,7 @@ BARS = Table(
     key=("symbol", "datetime"),
     by_session=False,
     rules=(
-        not_less("high_fen", "low_fen"),
-        not_less("high_fen", "open_fen"),
-        not_less("high_fen", "close_fen"),
-        not_less("open_fen", "low_fen"),
-        not_less("close_fen", "low_fen"),
+        *within_bar("_fen"),
         RowRule(
             columns=("datetime",),
             states="the end of a 15-minute bar, 09:45 to 11:30 or 13:15 to 15:00",

@@ -12,7 +12,7 @@ import pandas as pd
 import attn_platform
 from attn_platform.factors.catalogue import FactorDefinition
 from attn_platform.factors.engine import definitions_of, look_back
-from attn_platform.factors.input_columns import INPUT_TABLES, table_of
+from attn_platform.factors.input_columns import INPUT_TABLES, is_qualified, table_of
 from attn_platform.factors.panel import families_of
 from attn_platform.factors.store import FamilySummary, family_table
 from attn_platform.indicators.catalogue import indicator_table
@@ -29,6 +29,7 @@ from attn_platform.orchestration.provenance import (
     data_versions,
     named_values,
     session_keys,
+    switched_off,
     table_metadata,
     with_files,
 )
@@ -56,8 +57,18 @@ def tables_of(*definitions: FactorDefinition) -> tuple[str, ...]:
 
 def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
-    families = (family_table(family) for family in families_present(home))
-    return {MadeAt.FACTORS: tuple(families), MadeAt.PANELS: tuple(panel.table for panel in home.study.panels)}
+    families = families_present(home)
+    intraday = [family for family in families if reads_indicators(home, family)]
+    return {
+        MadeAt.FACTORS: tuple(family_table(family) for family in families if family not in intraday),
+        MadeAt.INTRADAY_FACTORS: tuple(map(family_table, intraday)),
+        MadeAt.PANELS: tuple(panel.table for panel in home.study.panels),
+    }
+
+
+def reads_indicators(home: Home, family: str) -> bool:
+    """Whether a family is made of intraday data: any of its factors reads an indicator."""
+    return any(is_qualified(name) for definition in home.study.catalogue.family(family) for name in definition.fields)
 
 
 def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -77,13 +88,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         if families
     ]
     unavailable = [
-        dg.AssetSpec(
-            family_table(family),
-            group_name=GROUP,
-            kinds={"parquet"},
-            description=f"Switched off: {reason}.\n\n{_description(home, family)}",
-            metadata={"switched off": reason},
-        )
+        switched_off(family_table(family), GROUP, {"parquet"}, reason, _description(home, family))
         for family, reason in off.items()
     ]
     return [*computed, *(_panel(home, partitions, panel, off) for panel in home.study.panels), *unavailable]

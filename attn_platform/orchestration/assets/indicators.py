@@ -13,6 +13,7 @@ from attn_platform.orchestration.provenance import (
     data_versions,
     named_values,
     session_keys,
+    switched_off,
     with_files,
 )
 from attn_platform.studies.availability import absent_input, indicator_families_off
@@ -35,13 +36,7 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
     known = home.study.indicator_catalogue
     computed = [_family(home, partitions, family) for family in known.families if family not in off]
     unavailable = [
-        dg.AssetSpec(
-            indicator_table(family),
-            group_name=GROUP,
-            kinds={"parquet"},
-            description=f"Switched off: {reason}.\n\n{_description(home, family)}",
-            metadata={"switched off": reason},
-        )
+        switched_off(indicator_table(family), GROUP, {"parquet"}, reason, _description(home, family))
         for family, reason in off.items()
     ]
     return [*computed, *unavailable]

@@ -18,6 +18,7 @@ from attn_platform.orchestration.provenance import (
     data_version,
     data_versions,
     session_keys,
+    switched_off,
 )
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.raw_tables import (
@@ -38,7 +39,8 @@ def made_at(home: Home) -> dict[MadeAt, tuple[str, ...]]:
     """Names of the module's assets that can be made, by stage."""
     return {
         MadeAt.STATIC: (*present_tables(home, STATIC_TABLES), *planted_assets(home)),
-        MadeAt.RAW: present_tables(home, (*SESSION_TABLES, *INTRADAY_TABLES)),
+        MadeAt.RAW: present_tables(home, SESSION_TABLES),
+        MadeAt.INTRADAY: present_tables(home, INTRADAY_TABLES),
     }
 
 
@@ -109,19 +111,13 @@ def build(home: Home, partitions: Partitions) -> list[dg.AssetsDefinition | dg.A
         # Once all tables of the run are there: a check reads several.
         yield from data_quality.results(home, chosen, sessions)
 
-    switched_off = [
-        dg.AssetSpec(
-            name,
-            group_name=GROUP,
-            kinds=kinds,
-            description=f"Switched off: {reason}.\n\n{TABLES[name].title}",
-            metadata={"switched off": reason, **_contract_schema(name)},
-        )
+    off = [
+        switched_off(name, GROUP, kinds, reason, TABLES[name].title, _contract_schema(name))
         for name, reason in home.absent_tables.items()
         if name in (*STATIC_TABLES, *SESSION_TABLES, *INTRADAY_TABLES)
     ]
     planted = [_planted_signals(home)] if planted_assets(home) else []
-    return [static_tables, session_tables, *planted, *switched_off]
+    return [static_tables, session_tables, *planted, *off]
 
 
 def planted_assets(home: Home) -> tuple[str, ...]:
