@@ -110,7 +110,7 @@ def _show_corrections(corrections: pd.DataFrame, home: Home) -> None:
 def _scheme_lines(before: str | None, scheme: str, stocks: dict[str, int]) -> Iterator[str]:
     """Which industries the home follows after an import, of how many stocks, and which others it could."""
     if not stocks:
-        yield "no industries: what needs them is switched off"
+        yield "no industries: what reads them cannot be made in this home"
         return
     if before is not None and before != scheme:
         yield (
