@@ -93,7 +93,7 @@ def home(attn: Attn, tmp_path: Path) -> Path:
 # --- import ---
 
 
-@pytest.mark.parametrize("vendor", importers())
+@pytest.mark.parametrize("vendor", FILES)
 def test_import_fills_the_lake_and_writes_settings(attn: Attn, tmp_path: Path, vendor: str) -> None:
     files = write_files(tmp_path / "files", FILES[vendor]())
     assert attn("import", vendor, files, "--home", "home") == 0
@@ -247,7 +247,7 @@ FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vendor", importers())
+@pytest.mark.parametrize("vendor", FILES)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_file_is_one_line_and_the_home_is_left_as_it_was(
     attn: Attn, tmp_path: Path, vendor: str, fault: str
