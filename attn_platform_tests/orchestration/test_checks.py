@@ -8,12 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from attn_platform.factors.catalogue import catalogue
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration.checks import expectations
 from attn_platform.orchestration.checks.expectations import EXPECTATIONS, FAILURES, SHOWN, Expectation
 from attn_platform.studies.settings import Home
-from attn_platform_tests.homes import MODEL, STRATEGY, STUDY, tiny_home
+from attn_platform_tests.homes import FAMILIES, MODEL, STRATEGY, STUDY, tiny_home
 
 SESSION, WEEK, QUARTER = "2021-01-08", "2021-01-08", "2021-01-01"
 PORTFOLIO, ACCOUNT, LIMITS = f"portfolio_{STRATEGY}", f"account_{STRATEGY}", f"limits_{STRATEGY}"
@@ -208,9 +207,8 @@ def test_one_session_alone_is_not_computed_a_second_time(pipeline, monkeypatch):
     assert expectation("family", "point_in_time").result(pipeline.home, "factor_reversal", session).passed
 
 
-@pytest.mark.parametrize("family", catalogue().families)
-def test_every_familys_stored_values_are_those_of_their_day(pipeline, family):
-    table = f"factor_{family}"
+@pytest.mark.parametrize("table", FAMILIES)
+def test_every_familys_stored_values_are_those_of_their_day(pipeline, table):
     sessions = pipeline.home.lake.sessions(table)
     assert expectation("family", "point_in_time").result(pipeline.home, table, sessions).passed
 
