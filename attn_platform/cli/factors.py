@@ -136,8 +136,12 @@ def _compute_factors(
         values, by_factor = printing.records(frame), printing.records(figures)
         printing.print_json({"session": str(session), "factors": by_factor, "values": values})
     elif out is None:
+        known = figures["count"] > 0
+        absent, figures = int((~known).sum()), figures[known]
         texts = figures.astype({"count": int}).map(lambda cell: cell if isinstance(cell, str) else f"{cell:,.6g}")
         title = f"Raw factor values of {len(frame)} stocks, {session}"
         printing.print_frame(texts, title, FIGURES_BY_IMPORTANCE)
+        if absent:
+            printing.show(f"no stock has a value of {absent} more; attn factors --list says what they need")
     else:
         printing.show(f"{len(frame)} stocks × {frame.shape[1] - 1} factors written to {out}")

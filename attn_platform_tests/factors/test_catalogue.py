@@ -64,7 +64,7 @@ HIGH_FREQUENCY = (
     *("intraday_skewness", "downside_volatility_ratio", "open_buy_intention_ratio", "open_buy_intention_intensity"),
     *("open_large_order_net_buy_ratio", "open_large_order_net_buy_intensity", "closing_volume_share"),
     *("average_outflow_trade_size_ratio", "improved_reversal", "improved_reversal_mean", "large_order_driven_return"),
-    "open_large_order_net_buy_ratio_of_sums",
+    "open_large_order_net_buy_of_sums",
 )
 # Observations of the longest window, sessions or quarters, as the factor table writes them; the others have none.
 WINDOWS = {

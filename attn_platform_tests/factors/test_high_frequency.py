@@ -46,7 +46,7 @@ def panel() -> Panel:
 
 
 @pytest.mark.parametrize("window", [20, 5])
-@pytest.mark.parametrize("name", [*PLAIN, "open_large_order_net_buy_ratio_of_sums"])
+@pytest.mark.parametrize("name", [*PLAIN, "open_large_order_net_buy_of_sums"])
 def test_against_plain_python(panel: Panel, name: str, window: int) -> None:
     definition = catalogue().definition(name if window == 20 else f"{name}_5d")
     found = compute_factors([definition], panel)[definition.name]
@@ -65,7 +65,7 @@ def test_against_plain_python(panel: Panel, name: str, window: int) -> None:
 
 def plain_value(panel: Panel, name: str, rows: slice, j: int, least: int) -> float:
     traded = panel.fields["is_suspended"][rows, j] == 0
-    if name == "open_large_order_net_buy_ratio_of_sums":
+    if name == "open_large_order_net_buy_of_sums":
         net, amount = (panel.fields[f"{FLOW}.opening_{each}"][rows, j] for each in ("large_net_amount", "amount"))
         both = traded & np.isfinite(net) & np.isfinite(amount)
         return math.fsum(net[both]) / math.fsum(amount[both]) if both.sum() >= least else math.nan

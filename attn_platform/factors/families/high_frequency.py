@@ -2,7 +2,7 @@
 
 The daily indicators behind them are functions of intraday tables (`attn_platform.indicators.families`). Each factor is
 there over 20 sessions, for monthly portfolios, and as `…_5d` over 5, for weekly ones. Where the series leaves a choice,
-both readings have a name of their own: `improved_reversal_mean`, `open_large_order_net_buy_ratio_of_sums`.
+both readings have a name of their own: `improved_reversal_mean`, `open_large_order_net_buy_of_sums`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ _register(
     lambda x, window: _compounded(1.0 + x.observed("indicator_bar_shape.large_trade_return"), x, window),
 )
 _register(
-    "open_large_order_net_buy_ratio_of_sums",
+    "open_large_order_net_buy_of_sums",
     ("indicator_opening_flow.opening_large_net_amount", "indicator_opening_flow.opening_amount"),
     "Σ over 20 sessions of (large buy − large sell) / Σ of the amount, 09:30–09:59",
     _ratio_of_sums,
