@@ -58,6 +58,7 @@ def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool)
     from rich.markup import escape
 
     from attn_platform.factors.catalogue import FactorDefinition
+    from attn_platform.reports.ranked_table import RankedTable
     from attn_platform.studies.availability import lacking
 
     config = home.study.factors
@@ -79,13 +80,14 @@ def _list_factors(home: Home, chosen: Sequence[FactorDefinition], as_json: bool)
         ]
         typer.echo(json.dumps(entries, ensure_ascii=False, indent=2))
         return
-    table = Table(
+    table = RankedTable(
         "factor",
         Column("back", justify="right"),
         Column("least", justify="right"),
         Column("definition", overflow="fold"),
         caption="back: sessions before T that a value reads · least: observations that its longest window must hold · "
         f"direction of every factor: {FactorDefinition.direction}",
+        importance=("factor", "definition", "back", "least"),
     )
     for family in dict.fromkeys(definition.family for definition in chosen):
         table.add_section()

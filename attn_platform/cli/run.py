@@ -56,7 +56,7 @@ def run(
     from attn_platform.orchestration.processes import run_in_processes, usual_workers
     from attn_platform.orchestration.rebuilds import offers
     from attn_platform.reports.formatting import count
-    from attn_platform.studies.names import OVERVIEW, WEEKLY, report_asset, study_pages
+    from attn_platform.studies.names import OVERVIEW, WEEKLY, study_pages
     from attn_platform.studies.pages import page_file
     from attn_platform.workflows.homes import make_home
     from attn_platform.workflows.pages.study import has_exhibits
@@ -72,7 +72,8 @@ def run(
     chosen = keys_between(windows, available_windows(target), "test window")
     stages = plan(target, partitions, chosen)
     processes = workers or usual_workers(len(target.study.strategies))
-    if absent := without_forecasts(target):
+    absent = without_forecasts(target)
+    if absent:
         printing.show(
             f"no forecasts {', '.join(absent)}: their strategies are left out; bring them with attn import predictions "
             f"FILE --name {absent[0]}",
@@ -109,13 +110,12 @@ def run(
         )
     if plan_only:
         return
-    made = {asset for stage in stages for asset in stage.assets}
-    has_overview = report_asset(OVERVIEW) in made
+    has_overview = any(strategy.model not in absent for strategy in target.study.strategies)
     done = f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/bold]"
     printing.show(f"{done} All strategies:" if has_overview else done)
     if has_overview:
         printing.show(f"  {page_file(target, OVERVIEW)}")
-    if report_asset(WEEKLY) in made:
+    if target.study.weekly.rows:
         printing.show("The weekly report:")
         printing.show(f"  {page_file(target, WEEKLY)}")
     if has_exhibits(target):
