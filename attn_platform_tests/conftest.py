@@ -1,5 +1,6 @@
 """Fixtures of the whole suite."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,11 @@ import pytest
 from hypothesis import settings
 
 from attn_platform.register import Register
+
+# A shell starts a suite in the background with SIGINT ignored. Dagster gives SIGTERM the same handler, children inherit
+# it, and what collects a step's output then outlives the step.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes says more about what else the machine does than about the code.
 settings.register_profile("suite", deadline=None)

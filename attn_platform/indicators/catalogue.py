@@ -17,13 +17,12 @@ from pathlib import Path
 from attn_platform.errors import ConfigurationError
 from attn_platform.indicators.inputs import IndicatorInputs
 from attn_platform.indicators.rows import FloatArray
-from attn_platform.market.contract import TABLES
+from attn_platform.market.contract import INTRADAY_TABLES, TABLES
 from attn_platform.register import Register, by_name, origin_of
 
 KIND = "indicator"
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
-INTRADAY = tuple(table.name for table in TABLES.values() if table.is_intraday)
-_COLUMNS = {table: tuple(column.name for column in TABLES[table].columns[2:]) for table in INTRADAY}
+_COLUMNS = {table: tuple(column.name for column in TABLES[table].columns[2:]) for table in INTRADAY_TABLES}
 _TAKEN = {column.name for table in TABLES.values() for column in table.columns}
 
 TABLE_PREFIX = "indicator_"

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from attn_platform.errors import PlatformError
-from attn_platform.indicators.catalogue import INTRADAY, IndicatorCatalogue, IndicatorDefinition
+from attn_platform.indicators.catalogue import IndicatorCatalogue, IndicatorDefinition
 from attn_platform.indicators.config import IndicatorConfig
 from attn_platform.indicators.inputs import IndicatorInputs
 from attn_platform.indicators.reading import Block, blocks
 from attn_platform.indicators.rows import FloatArray
 from attn_platform.indicators.store import indicator_values
 from attn_platform.market.calendar import exchange_calendar
-from attn_platform.market.contract import TABLES
+from attn_platform.market.contract import INTRADAY_TABLES, TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulatedMarket, SimulationConfig
 from attn_platform.market.simulation.config import IntradaySimulation
@@ -97,8 +97,8 @@ def _session() -> Block:
     market = SimulatedMarket(SimulationConfig.preset("demo").model_copy(update=simulated), sessions)
     with TemporaryDirectory() as folder:
         lake = Lake(Path(folder))
-        for table in INTRADAY:
+        for table in INTRADAY_TABLES:
             lake.write(table, market.table(table, SESSION, SESSION), SESSION)
-        files = {table: (lake.path(table, SESSION), TABLES[table].schema.names[2:]) for table in INTRADAY}
+        files = {table: (lake.path(table, SESSION), TABLES[table].schema.names[2:]) for table in INTRADAY_TABLES}
         [block] = blocks(files, SESSION, IndicatorConfig())
     return block

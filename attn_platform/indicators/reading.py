@@ -67,9 +67,8 @@ class _File:
             if (first is None or highest >= first) and (last is None or lowest < last)
         ]
         try:
-            with pq.ParquetFile(
-                self.path, read_dictionary=[name for name in self.columns if name in REPEATING]
-            ) as file:
+            repeating = [name for name in self.columns if name in REPEATING]
+            with pq.ParquetFile(self.path, read_dictionary=repeating, page_checksum_verification=True) as file:
                 data = file.read_row_groups(groups, columns=list(self.columns))
         except UNREADABLE as error:
             raise damaged(self.path, error) from None

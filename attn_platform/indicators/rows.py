@@ -46,13 +46,6 @@ class StockRows:
         """Number of the stock of each row [R]."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    @cached_property
-    def begins(self) -> BoolArray:
-        """Whether a row is its stock's first of the session [R]."""
-        first = np.zeros(int(self.offsets[-1]), dtype=bool)
-        first[self.offsets[:-1][self.counts > 0]] = True
-        return first
-
     def sum(self, values: np.ndarray, where: BoolArray | None = None) -> FloatArray:
         """Sum over the rows of each stock [S], of those in `where` only; NaN for a stock without such rows."""
         kept = values if where is None else np.where(where, values, 0.0)
@@ -78,13 +71,6 @@ class StockRows:
         """The last value of each stock in `where` [S]; NaN for a stock without one."""
         at = self._reduced(np.where(where, np.arange(len(values)), -1), np.maximum, -1)
         return np.where(at >= 0, np.append(values, np.nan)[at], np.nan)
-
-    def previous(self, values: np.ndarray) -> FloatArray:
-        """The value in the row before of the same stock [R]; NaN in its first row."""
-        out = np.empty(len(values))
-        out[1:] = values[:-1]
-        out[self.begins] = np.nan
-        return out
 
     def of_stocks(self, first: int, last: int) -> Self:
         """The rows of the stocks from `first` up to but without `last`, as views."""

@@ -429,3 +429,6 @@ TABLES: dict[str, Table] = {
     )
 }  # fmt: skip
 """All raw tables that the platform knows, in the order in which a reader should meet them."""
+
+INTRADAY_TABLES = tuple(name for name, table in TABLES.items() if table.is_intraday)
+"""Those with many rows a stock and session."""

@@ -23,6 +23,8 @@ CLOSING_CALL = 14 * 60 + 57
 AFTER_HOURS = 15 * 60 + 30
 """The STAR and ChiNext boards trade at the closing price until then."""
 MS_A_MINUTE = 60_000
+AHEAD_OF_UTC = 8 * 60  # minutes
+MOST = 0.5  # of a file's rows, from which on a guess speaks of all of them
 
 # Sessions that a circuit breaker ended, with the minute of their end (the exchanges' notices of those days).
 SHORTENED = {np.datetime64("2016-01-04"): 13 * 60 + 34, np.datetime64("2016-01-07"): 9 * 60 + 59}
@@ -120,11 +122,11 @@ def ends_a_bar(bars: pa.Table) -> pa.Array:
 def minute_guess(bars: pa.Table) -> str:
     """What most ends of bars look like where many break the rule."""
     minute = minutes_of(bars["minute"])
-    in_utc = (minute > OPEN - 8 * 60) & (minute <= CLOSE - 8 * 60)
-    if in_utc.mean() > 0.5:
+    in_utc = (minute > OPEN - AHEAD_OF_UTC) & (minute <= CLOSE - AHEAD_OF_UTC)
+    if in_utc.mean() > MOST:
         return "most are trading hours in UTC: add eight hours"
     begins = np.isin(minute, bar_ends(int(_lengths(bars)[0]) or 1) - int(_lengths(bars)[0]))
-    if begins.mean() > 0.5 and (minute == CLOSE).sum() == 0:
+    if begins.mean() > MOST and (minute == CLOSE).sum() == 0:
         return "bars look named by their begin: give their ends"
     return ""
 
@@ -138,8 +140,9 @@ def is_in_session(rows: pa.Table) -> pa.Array:
 def time_guess(rows: pa.Table) -> str:
     """What most times look like where many break the rule."""
     time = milliseconds_of(rows["time"])
-    in_utc = (time >= (CALL - 8 * 60) * MS_A_MINUTE) & (time <= (AFTER_HOURS - 8 * 60) * MS_A_MINUTE)
-    return "most are trading hours in UTC: add eight hours" if in_utc.mean() > 0.5 else ""
+    begin, end = ((bound - AHEAD_OF_UTC) * MS_A_MINUTE for bound in (CALL, AFTER_HOURS))
+    in_utc = (time >= begin) & (time <= end)
+    return "most are trading hours in UTC: add eight hours" if in_utc.mean() > MOST else ""
 
 
 def is_not_crossed(book: pa.Table) -> pa.Array:

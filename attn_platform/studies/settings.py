@@ -22,7 +22,7 @@ from attn_platform.alerts.configuration import AlertsConfig
 from attn_platform.automation.configuration import AutomationConfig
 from attn_platform.errors import ConfigurationError, MissingDataError, SourceError
 from attn_platform.market.calendar import EXCHANGE_ZONE, Calendar, IsoDate, calendar_from_file, exchange_calendar
-from attn_platform.market.contract import TABLES
+from attn_platform.market.contract import INTRADAY_TABLES, TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.market.simulation import SimulationConfig, simulated_tables
 from attn_platform.market.simulation.config import Profile
@@ -44,7 +44,6 @@ SESSIONS_TABLE = "daily_bar"
 PENDING = f".{SETTINGS_FILE}.import-"
 NOT_SIMULATED = "the simulated market has no rows of it"
 NOT_IMPORTED = "no import has brought rows of it"
-INTRADAY_TABLES = tuple(table.name for table in TABLES.values() if table.is_intraday)
 
 
 class SourceConfig(BaseModel):

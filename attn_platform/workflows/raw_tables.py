@@ -15,7 +15,6 @@ from attn_platform.studies.settings import Home
 
 STATIC_TABLES = tuple(table.name for table in TABLES.values() if not table.by_session)
 SESSION_TABLES = tuple(table.name for table in TABLES.values() if table.by_session and not table.is_intraday)
-INTRADAY_TABLES = tuple(table.name for table in TABLES.values() if table.is_intraday)
 
 
 def present_tables(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:

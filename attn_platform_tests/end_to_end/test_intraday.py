@@ -14,13 +14,14 @@ import pytest
 
 from attn_platform.definitions import build_defs
 from attn_platform.indicators.catalogue import indicator_table, indicators_with
+from attn_platform.market.contract import INTRADAY_TABLES
 from attn_platform.market.lake import Lake
 from attn_platform.orchestration import jobs
 from attn_platform.orchestration.asset_modules import MadeAt, assets_made_at
 from attn_platform.orchestration.owed import owed
 from attn_platform.orchestration.partitions import TIMEZONE, partitions_of
 from attn_platform.orchestration.pipeline import Stage, run_stage
-from attn_platform.studies.settings import INTRADAY_TABLES, Home
+from attn_platform.studies.settings import Home
 from attn_platform.workflows.raw_tables import SESSION_TABLES, STATIC_TABLES
 from attn_platform_tests.homes import IMPORTED, SIMULATED, linked, tiny_home
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from attn_platform.market.contract import TABLES
+from attn_platform.market.contract import INTRADAY_TABLES, TABLES
 from attn_platform.market.simulation import PLANTED_SIGNALS
 from attn_platform.market.simulation.signals import COMPOSITE, SEEN_BY, SIGNALS
 from attn_platform.orchestration.asset_modules import MadeAt
@@ -22,7 +22,6 @@ from attn_platform.orchestration.provenance import (
 )
 from attn_platform.studies.settings import Home
 from attn_platform.workflows.raw_tables import (
-    INTRADAY_TABLES,
     SESSION_TABLES,
     STATIC_TABLES,
     present_tables,
