@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +49,9 @@ def test_a_damaged_file_is_an_error_with_its_name(tmp_path: Path) -> None:
     lake, known = Lake(tmp_path), indicators_with(())
     lake.write("minute_bar", random_bars(1), SESSION)
     path = lake.path("minute_bar", SESSION)
+    chunk = pq.read_metadata(path).row_group(0).column(random_bars(1).column_names.index("close"))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[chunk.data_page_offset + chunk.total_compressed_size // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(MissingDataError, match=r"2023-02-01.parquet: damaged"):
         compute_indicators(lake, known, known.family("bar_shape"), SESSION, IndicatorConfig(), np.array([SESSION]))
